@@ -1,0 +1,1 @@
+"""What is done: every MLOps operation, each one typed function (see ``actions.operation``)."""

@@ -1,0 +1,180 @@
+"""The typed training request: the one declaration behind the issue form, the CLI and the stages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Task = Literal["classification", "regression"]
+Classifier = Literal["random_forest", "logistic_regression", "xgboost"]
+Regressor = Literal["linear_regression", "random_forest", "xgboost"]
+Algorithm = Literal["random_forest", "logistic_regression", "linear_regression", "xgboost"]
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss",
+    "rmse", "mae", "mape", "r2",
+]  # fmt: skip
+Scalar = bool | int | float | str | None
+
+
+class Metric(NamedTuple):
+    """What a metric's figures mean: for which task, which way is better, between which bounds (None: unbounded)."""
+
+    task: Task
+    higher_is_better: bool
+    lowest: float | None
+    highest: float | None
+
+    def meets(self, value: float, threshold: float) -> bool:
+        """Tell whether a value passes: at or above the threshold; errors and losses at or below it."""
+        return value >= threshold if self.higher_is_better else value <= threshold
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("classification", True, 0, 1),
+    "balanced_accuracy": Metric("classification", True, 0, 1),
+    "precision": Metric("classification", True, 0, 1),
+    "recall": Metric("classification", True, 0, 1),
+    "f1": Metric("classification", True, 0, 1),
+    "roc_auc": Metric("classification", True, 0, 1),
+    "pr_auc": Metric("classification", True, 0, 1),
+    "log_loss": Metric("classification", False, 0, None),
+    "rmse": Metric("regression", False, 0, None),
+    "mae": Metric("regression", False, 0, None),
+    "mape": Metric("regression", False, 0, None),
+    "r2": Metric("regression", True, None, 1),
+}
+ALGORITHMS: dict[Task, tuple[str, ...]] = {"classification": get_args(Classifier), "regression": get_args(Regressor)}
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+RunId = Annotated[str, StringConstraints(pattern=r"^train-[0-9]{8}-[0-9]{3,}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+GitSha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Repository = Annotated[
+    str, StringConstraints(pattern=r"^(?!\.{1,2}/)[A-Za-z0-9._-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$")
+]
+
+
+class TrainingRequest(BaseModel):
+    """What a person asks for: train this model on that data and accept it if it is good enough.
+
+    Each field's title, description and example are what the issue form shows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_name: ModelName = Field(
+        title="Model name",
+        description="Small letters, digits, `.`, `_` and `-`. Runs of one name are versions of one model.",
+        examples=["breast-cancer"],
+    )
+    task: Task = Field(title="Task", description="What the target is: a class, or a number.")
+    algorithm: Algorithm = Field(
+        title="Algorithm",
+        description="Classification: random_forest, logistic_regression, xgboost. "
+        "Regression: linear_regression, random_forest, xgboost.",
+    )
+    data: str = Field(
+        title="Data",
+        description="`sklearn://NAME`, or the path of a CSV, Parquet or JSON Lines file below this repository's "
+        "`datasets/` folder in the storage root, or below an allowed data root.",
+        examples=["sklearn://breast_cancer"],
+        min_length=1,
+        max_length=1_000,
+    )
+    target: str = Field(
+        title="Target column",
+        description="The column to predict. Data sets of scikit-learn call it `target`.",
+        examples=["target"],
+        min_length=1,
+        max_length=200,
+    )
+    metric: MetricName = Field(
+        title="Metric",
+        description="What the verdict is about. Errors and losses (log_loss, rmse, mae, mape) pass at or below the "
+        "threshold, all others at or above it.",
+    )
+    threshold: float = Field(
+        title="Threshold",
+        description="The figure that the metric has to reach on the test rows.",
+        examples=["0.95"],
+        allow_inf_nan=False,
+    )
+    max_retries: int = Field(
+        default=2, ge=0, le=10, title="Max retries",
+        description="How often a rejected model may be trained again, each time after somebody's approval.",
+    )  # fmt: skip
+    runner: Label = Field(
+        default="self-hosted", title="Runner label", description="The label of the runner that does the work."
+    )
+    timeout_minutes: int = Field(
+        default=60, ge=1, le=1_440, title="Time-out", description="For the training stage, in minutes."
+    )
+    seed: int = Field(
+        default=42, ge=0, le=2**31 - 1, title="Seed", description="The same seed on the same data gives the same model."
+    )
+    hyperparameters: dict[str, Scalar] = Field(
+        default_factory=dict, max_length=50, title="Hyperparameters",
+        description="One `name: value` a line, as the library calls them. Empty: the library's defaults.",
+        examples=["n_estimators: 200"],
+    )  # fmt: skip
+    notes: str = Field(
+        default="", max_length=10_000, title="Notes", description="For people; kept in the history, never interpreted."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Algorithm, metric and threshold must fit the task. ``wrong_fields`` gives the same by field."""
+        for _, message in self.contradictions():
+            raise ValueError(message)
+        return self
+
+    def contradictions(self) -> list[tuple[str, str]]:
+        """Return each field that contradicts another, with the rule."""
+        metric = METRICS[self.metric]
+        found = []
+        if self.algorithm not in ALGORITHMS[self.task]:
+            found.append(("algorithm", f"for {self.task} choose one of {', '.join(ALGORITHMS[self.task])}"))
+        if metric.task != self.task:
+            fitting = ", ".join(name for name, known in METRICS.items() if known.task == self.task)
+            found.append(("metric", f"for {self.task} choose one of {fitting}"))
+        too_low = metric.lowest is not None and self.threshold < metric.lowest
+        too_high = metric.highest is not None and self.threshold > metric.highest
+        if too_low or too_high:
+            low = "-infinity" if metric.lowest is None else f"{metric.lowest:g}"
+            high = "infinity" if metric.highest is None else f"{metric.highest:g}"
+            found.append(("threshold", f"{self.metric} lies between {low} and {high}"))
+        return found
+
+
+class Champion(BaseModel):
+    """The version that production uses now, as the registry names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(ge=1)
+    run: RunId
+    uri: str
+    sha256: Sha256
+    data_sha256: Sha256 | None = None
+
+
+class WorkOrder(BaseModel):
+    """What the App hands to the jobs of one attempt, as one JSON text (workflow input ``order``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: RunId
+    attempt: int = Field(ge=1)
+    repository: Repository
+    issue: int = Field(ge=1)
+    request: TrainingRequest
+    storage_root: str
+    data_roots: tuple[str, ...] = ()
+    champion: Champion | None = None
+
+    @property
+    def training_seed(self) -> int:
+        """Attempt n trains with seed + n - 1, on the same split."""
+        return self.request.seed + self.attempt - 1

@@ -1,0 +1,111 @@
+"""What stages report: their progress while they run, and the result that publish pushes and the App accepts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actions.operation import ErrorBody, Stage
+from actions.request import GitSha, ModelName, Repository, RunId, Sha256, TrainingRequest
+
+Status = Literal["passed", "rejected", "failed"]
+
+FOLDER_OF: dict[Stage, Literal["processed", "models", "evaluations"]] = {
+    "prepare": "processed",
+    "train": "models",
+    "evaluate": "evaluations",
+    "judge": "evaluations",
+    "publish": "evaluations",
+}
+"""The storage area that holds a stage's ``<stage>.json`` and, while it runs, its ``progress.json``."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Progress(_Value):
+    """``progress.json``: replaced atomically by a running stage, read by the App as untrusted input (64 KiB at most)."""
+
+    stage: Stage
+    step: str = Field(max_length=200)
+    done: int | None = None
+    total: int | None = None
+    metrics: dict[str, float] = Field(default_factory=dict, max_length=50)
+    updated: str = Field(max_length=40, description="ISO 8601, UTC")
+    error: ErrorBody | None = None
+
+
+class Published(_Value):
+    """``published.json`` in the attempt's evaluations folder: which commit publish pushed."""
+
+    ref: str = Field(pattern=r"^refs/modelyard/train-[0-9]{8}-[0-9]{3,}/[0-9]+$")
+    sha: GitSha
+
+
+class Verdict(_Value):
+    """What judge decided, with the figures behind it."""
+
+    status: Status
+    reason: str = Field(max_length=100, description="stable code: threshold_met, below_threshold, worse_than_champion, ...")
+    explanation: str = Field(max_length=2_000)
+    metric: str = Field(max_length=50)
+    value: float | None
+    threshold: float
+    champion_value: float | None = None
+    champion_version: int | None = None
+    champion_may_have_seen_rows: bool = False
+
+
+class DataFacts(_Value):
+    """The data that a run used."""
+
+    uri: str = Field(max_length=1_000)
+    sha256: Sha256
+    rows: int = Field(ge=0)
+    columns: int = Field(ge=0)
+    train_rows: int = Field(ge=0)
+    validation_rows: int = Field(ge=0)
+    test_rows: int = Field(ge=0)
+    warnings: list[str] = Field(default_factory=list, max_length=50)
+
+
+class ModelFacts(_Value):
+    """The model file that a run made."""
+
+    uri: str = Field(max_length=1_000)
+    sha256: Sha256
+    size_bytes: int = Field(ge=0)
+    format: Literal["skops"] = "skops"
+
+
+class EnvironmentFacts(_Value):
+    """What the stages ran on."""
+
+    python: str = Field(max_length=50)
+    platform: str = Field(max_length=200)
+    lock_sha256: Sha256 | None
+    packages: dict[str, str] = Field(max_length=50, description="the versions of the libraries that decide the result")
+
+
+class PublishedResult(_Value):
+    """``result.json`` of the published commit. Beside it: ``plots/*.png``."""
+
+    run: RunId
+    attempt: int = Field(ge=1)
+    repository: Repository
+    issue: int = Field(ge=1)
+    model_name: ModelName
+    request: TrainingRequest
+    training_seed: int
+    git_sha: str = Field(pattern=r"^([0-9a-f]{40})?$", description="the caller repository's commit that the jobs ran on")
+    modelyard_sha: str = Field(pattern=r"^([0-9a-f]{40})?$")
+    data: DataFacts
+    model: ModelFacts
+    metrics: dict[str, float | None] = Field(max_length=100)
+    champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
+    verdict: Verdict
+    environment: EnvironmentFacts
+    durations: dict[str, float] = Field(max_length=20, description="seconds a stage")
+    plots: list[str] = Field(max_length=30, description="file names under plots/")
