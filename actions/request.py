@@ -52,7 +52,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitSha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Repository = Annotated[
-    str, StringConstraints(pattern=r"^(?!\.{1,2}/)[A-Za-z0-9._-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$")
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}/\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,97}$")
 ]
 
 
