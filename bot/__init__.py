@@ -1,0 +1,1 @@
+"""The App: decides and talks. It imports no ML library, ever."""
