@@ -18,7 +18,9 @@ _BREAK = "\u200b"
 
 # Control characters but tab and line feed; direction overrides, which show text in another order than it has; and the
 # zero-width space itself, so that ours are the only ones. Joiners stay: emoji and several scripts need them.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _SPACES = re.compile(r"[\s\u2028\u2029]+")
 _REFERENCES = re.compile(r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 # An underscore within a word starts no emphasis, and column names are full of them.
@@ -108,9 +110,9 @@ def cap(text: str, limit: int = COMMENT_LIMIT) -> str:
     if len(text) <= limit:
         return text
     note = "\n\n*Cut here: it was longer than a comment may be.*"
-    cut = text[: limit - len(note) - 10]
-    open_fence = _open_fence(cut)
-    return cut + (f"\n{open_fence}" if open_fence and len(open_fence) < 10 else "") + note
+    cut = text[: limit - len(note)]
+    mark = _open_fence(cut)
+    return cut[: len(cut) - len(mark) - 1] + f"\n{mark}" + note if mark else cut + note
 
 
 def _open_fence(text: str) -> str:

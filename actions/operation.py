@@ -341,3 +341,28 @@ def operations(*more_modules: str) -> dict[str, Operation]:
     for module in (*MODULES, *more_modules):
         importlib.import_module(module)
     return dict(sorted(_REGISTRY.items()))
+
+
+def find_operation(name: str, *more_modules: str) -> Operation:
+    """Return one operation; only as many modules are imported as it takes to meet it.
+
+    Raises
+    ------
+    InvalidInput
+        With reason ``unknown_operation``; the next step names the nearest one.
+    """
+    for module in (*MODULES, *more_modules):
+        if name in _REGISTRY:
+            break
+        importlib.import_module(module)
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, _REGISTRY, n=1)
+    raise InvalidInput(
+        "unknown_operation",
+        rule="An operation is called by its name.",
+        found=name[:200],
+        next_step=f"Did you mean {near[0]}?" if near else "`modelyard operations` lists the names.",
+    )
