@@ -1,0 +1,160 @@
+"""One webhook delivery: its signature, and what the App has to know of it before it is stored (pure, no I/O)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import urllib.parse
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+USED_EVENTS = frozenset(
+    {"issues", "issue_comment", "workflow_run", "workflow_job", "installation", "installation_repositories"}
+)
+"""The events that the App acts on. Others are answered, counted and not stored."""
+
+MOST_NESTING = 100
+"""GitHub's payloads are less than ten levels deep."""
+
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
+_SIGNATURE = re.compile(rb"sha256=([0-9a-f]{64})")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}")
+
+
+class RefusedDelivery(Exception):
+    """A delivery that the App does not take, with the status that it is answered with."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook that was signed by GitHub.
+
+    Attributes
+    ----------
+    id
+        GitHub's delivery id; the same again is the same delivery.
+    event, action
+        Such as ``issues`` and ``opened``.
+    repository
+        ``owner/name``, where the event is about one.
+    installation
+        The App's installation that it is for.
+    payload
+        The JSON text as it was signed.
+    received_at
+        When it came, in UTC.
+    """
+
+    id: str
+    event: str
+    action: str | None
+    repository: str | None
+    installation: int | None
+    payload: bytes
+    received_at: datetime
+
+
+def is_signed(body: bytes, signature: bytes, secret: bytes) -> bool:
+    """Tell whether ``X-Hub-Signature-256`` is the body's; the time does not depend on where they differ."""
+    given = _SIGNATURE.fullmatch(signature)
+    if given is None:
+        return False
+    expected = hmac.new(secret, body, hashlib.sha256).hexdigest().encode("ascii")
+    return hmac.compare_digest(given[1], expected)
+
+
+def is_well_formed_signature(signature: bytes) -> bool:
+    """Tell whether a signature could be right at all, before the body is read."""
+    return _SIGNATURE.fullmatch(signature) is not None
+
+
+def check_headers(event: str, delivery_id: str) -> None:
+    """Raise RefusedDelivery (400) where one of GitHub's two headers is missing or malformed."""
+    if not _DELIVERY_ID.fullmatch(delivery_id):
+        raise RefusedDelivery(400, "delivery_header_missing")
+    if not _EVENT.fullmatch(event):
+        raise RefusedDelivery(400, "event_header_missing")
+
+
+def unwrapped(body: bytes, content_type: str) -> bytes:
+    """Return the JSON text of a body, which GitHub may be set to send as a form with the field ``payload``."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return body
+    if kind != "application/x-www-form-urlencoded":
+        raise RefusedDelivery(415, "content_type_not_json")
+    if not body.startswith(b"payload=") or b"&" in body:
+        raise RefusedDelivery(400, "form_without_payload")
+    return urllib.parse.unquote_to_bytes(body.removeprefix(b"payload=").replace(b"+", b" "))
+
+
+def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> Delivery:
+    """Read what the App has to know of a signed delivery.
+
+    Raises
+    ------
+    RefusedDelivery
+        With status 400 where the text is no JSON object, or is nested too deep.
+    """
+    payload = _parsed(text)
+    action = payload.get("action")
+    repository = _part(payload, "repository").get("full_name")
+    installation = _part(payload, "installation").get("id")
+    return Delivery(
+        id=delivery_id,
+        event=event,
+        action=action if isinstance(action, str) and _EVENT.fullmatch(action) else None,
+        repository=repository if isinstance(repository, str) and _REPOSITORY.fullmatch(repository) else None,
+        installation=installation if _is_id(installation) else None,
+        payload=text,
+        received_at=received_at,
+    )
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        payload = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise RefusedDelivery(400, "not_json") from None
+    if not isinstance(payload, dict):
+        raise RefusedDelivery(400, "not_an_object")
+    if _is_deep(payload):
+        raise RefusedDelivery(400, "nested_too_deep")
+    return payload
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _is_deep(payload: dict[str, Any]) -> bool:
+    """Tell whether containers are nested deeper than any of GitHub's, level by level, so without recursion."""
+    level: list[Any] = [payload]
+    for _ in range(MOST_NESTING):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _part(payload: dict[str, Any], name: str) -> dict[str, Any]:
+    part = payload.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63

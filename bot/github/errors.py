@@ -1,0 +1,156 @@
+"""What can go wrong between the App and GitHub, as one error with a stable reason."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import httpx
+
+from actions.operation import OperationError
+
+
+class HubError(OperationError):
+    """GitHub did not do what was asked.
+
+    Attributes
+    ----------
+    status
+        The HTTP status of its answer, where there was one.
+    transient
+        Whether the same may well succeed later.
+    unknown
+        Whether it may have been done all the same, because the answer was lost.
+    retry_after
+        Seconds after which GitHub wants to be asked again, where it said so.
+    message
+        GitHub's own words, capped.
+    """
+
+    kind = "hub_error"
+
+    def __init__(  # noqa: PLR0913 - each is a public part of the error
+        self,
+        reason: str,
+        *,
+        rule: str,
+        found: str,
+        next_step: str,
+        status: int | None = None,
+        transient: bool = False,
+        unknown: bool = False,
+        retry_after: float | None = None,
+        message: str = "",
+    ) -> None:
+        super().__init__(reason, rule=rule, found=found, next_step=next_step)
+        self.status = status
+        self.transient = transient
+        self.unknown = unknown
+        self.retry_after = retry_after
+        self.message = message
+
+
+_BY_STATUS: dict[int, tuple[str, str]] = {
+    401: ("hub_unauthorized", "Check MODELYARD_APP_ID, the private key and this machine's clock."),
+    403: ("hub_refused", "Give the App the permission on its settings page and accept it in the installation."),
+    404: ("not_found", "Check the name, and that the App is installed on the repository."),
+    409: ("hub_conflict", "Read the present state and try again."),
+    410: ("gone", "It was deleted or is switched off in the repository's settings."),
+    422: ("hub_rejected", "Correct what GitHub names."),
+}
+
+
+def from_status(request: str, status: int, message: str, *, is_write: bool) -> HubError:
+    """Make the error for an answer of GitHub with an error status."""
+    if status >= 500:
+        return HubError(
+            "hub_broken",
+            rule="GitHub answers without an error of its own.",
+            found=f"{request}: {status} {message}".rstrip(),
+            next_step="It is tried again; see githubstatus.com if it goes on.",
+            status=status,
+            transient=True,
+            unknown=is_write,
+            message=message,
+        )
+    reason, next_step = _BY_STATUS.get(status, ("hub_refused", "See GitHub's documentation of this request."))
+    return HubError(
+        reason,
+        rule="GitHub accepts the request.",
+        found=f"{request}: {status} {message}".rstrip(),
+        next_step=next_step,
+        status=status,
+        message=message,
+    )
+
+
+def rate_limited(request: str, status: int, retry_after: float) -> HubError:
+    """Make the error for a rate limit that lasts longer than a request may wait."""
+    return HubError(
+        "rate_limited",
+        rule="GitHub limits how much an App may ask.",
+        found=f"{request}: {status}, again in {retry_after:.0f} s.",
+        next_step="It is tried again then.",
+        status=status,
+        transient=True,
+        retry_after=retry_after,
+    )
+
+
+def lost(request: str, error: Exception, *, is_write: bool) -> HubError:
+    """Make the error for a request without an answer."""
+    never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+    timed_out = isinstance(error, httpx.TimeoutException)
+    return HubError(
+        "hub_timeout" if timed_out else "hub_unreachable",
+        rule="GitHub's API can be reached and answers in time.",
+        found=f"{request}: {type(error).__name__}.",
+        next_step="It is tried again; check MODELYARD_GITHUB_API_URL and the network if it goes on.",
+        transient=True,
+        unknown=is_write and not never_sent,
+    )
+
+
+def malformed(request: str, what: str, *, is_write: bool = False) -> HubError:
+    """Make the error for an answer that is not what GitHub documents, such as JSON that was cut off."""
+    return HubError(
+        "answer_malformed",
+        rule="GitHub's answer is the JSON that its API describes.",
+        found=f"{request}: {what}.",
+        next_step="It is tried again; check that MODELYARD_GITHUB_API_URL is an API of GitHub.",
+        transient=True,
+        unknown=is_write,
+    )
+
+
+def not_installed(repository: str) -> HubError:
+    """Make the error for a repository that the App may not see."""
+    return HubError(
+        "not_installed",
+        rule="The App is installed on the repository.",
+        found=f"no installation for {repository}.",
+        next_step="Install the App on it, from the App's page on GitHub.",
+        status=404,
+    )
+
+
+def is_network_error(error: Exception) -> bool:
+    """Tell whether an error is the network's, and none of the program's."""
+    return isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | ssl.SSLError | OSError)
+
+
+def words(body: bytes) -> str:
+    """Return GitHub's own message out of an error's body, in one short line."""
+    import json
+
+    try:
+        answer: Any = json.loads(body[:65_536])
+    except ValueError:
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    parts = [str(answer.get("message", ""))]
+    errors = answer.get("errors")
+    for item in errors if isinstance(errors, list) else []:
+        parts.append(str(item.get("message") or item.get("code") or "") if isinstance(item, dict) else str(item))
+    return " ".join(" ".join(part for part in parts if part).split())[:500]

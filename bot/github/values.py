@@ -1,0 +1,275 @@
+"""What the App reads of GitHub's answers: small values, tolerant of fields that are missing or new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RepoInfo:
+    """A repository."""
+
+    full_name: str
+    default_branch: str
+    private: bool
+    html_url: str
+    archived: bool = False
+
+    @classmethod
+    def of(cls, data: Json) -> RepoInfo:
+        return cls(
+            full_name=text(data, "full_name"),
+            default_branch=text(data, "default_branch") or "main",
+            # Unknown counts as public: public repositories are refused by default.
+            private=data.get("private") is True,
+            html_url=text(data, "html_url"),
+            archived=data.get("archived") is True,
+        )
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An issue (or a pull request, which GitHub shows as one)."""
+
+    number: int
+    title: str
+    body: str
+    state: str
+    state_reason: str | None
+    labels: tuple[str, ...]
+    author: str
+    author_type: str
+    html_url: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    is_pull_request: bool = False
+
+    @classmethod
+    def of(cls, data: Json) -> Issue:
+        user = part(data, "user")
+        return cls(
+            number=integer(data, "number"),
+            title=text(data, "title"),
+            body=text(data, "body"),
+            state=text(data, "state"),
+            state_reason=optional(data, "state_reason"),
+            labels=tuple(label if isinstance(label, str) else text(label, "name") for label in items(data, "labels")),
+            author=text(user, "login"),
+            author_type=text(user, "type"),
+            html_url=text(data, "html_url"),
+            created_at=moment(data, "created_at"),
+            updated_at=moment(data, "updated_at"),
+            is_pull_request="pull_request" in data,
+        )
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on an issue."""
+
+    id: int
+    body: str
+    author: str
+    author_type: str
+    html_url: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    app_id: int | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Comment:
+        user = part(data, "user")
+        app = part(data, "performed_via_github_app")
+        return cls(
+            id=integer(data, "id"),
+            body=text(data, "body"),
+            author=text(user, "login"),
+            author_type=text(user, "type"),
+            html_url=text(data, "html_url"),
+            created_at=moment(data, "created_at"),
+            updated_at=moment(data, "updated_at"),
+            app_id=integer(app, "id") if app else None,
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job."""
+
+    number: int
+    name: str
+    status: str
+    conclusion: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @classmethod
+    def of(cls, data: Json) -> Step:
+        return cls(
+            number=integer(data, "number"),
+            name=text(data, "name"),
+            status=text(data, "status"),
+            conclusion=optional(data, "conclusion"),
+            started_at=moment(data, "started_at"),
+            completed_at=moment(data, "completed_at"),
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a workflow run.
+
+    Attributes
+    ----------
+    name
+        The last part of the full name: ``prepare`` of ``train / prepare``, as a reusable workflow's job is called.
+    """
+
+    id: int
+    name: str
+    full_name: str
+    status: str
+    conclusion: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    html_url: str
+    steps: tuple[Step, ...]
+    run_id: int = 0
+    runner_name: str | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Job:
+        full_name = text(data, "name")
+        return cls(
+            id=integer(data, "id"),
+            name=full_name.rpartition(" / ")[2],
+            full_name=full_name,
+            status=text(data, "status"),
+            conclusion=optional(data, "conclusion"),
+            started_at=moment(data, "started_at"),
+            completed_at=moment(data, "completed_at"),
+            html_url=text(data, "html_url"),
+            steps=tuple(Step.of(step) for step in items(data, "steps") if isinstance(step, Mapping)),
+            run_id=integer(data, "run_id"),
+            runner_name=optional(data, "runner_name"),
+        )
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """A run of a workflow."""
+
+    id: int
+    name: str
+    display_title: str
+    event: str
+    status: str
+    conclusion: str | None
+    head_sha: str
+    head_branch: str
+    path: str
+    html_url: str
+    actor: str
+    run_attempt: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+    @classmethod
+    def of(cls, data: Json) -> WorkflowRun:
+        return cls(
+            id=integer(data, "id"),
+            name=text(data, "name"),
+            display_title=text(data, "display_title"),
+            event=text(data, "event"),
+            status=text(data, "status"),
+            conclusion=optional(data, "conclusion"),
+            head_sha=text(data, "head_sha"),
+            head_branch=text(data, "head_branch"),
+            path=text(data, "path"),
+            html_url=text(data, "html_url"),
+            actor=text(part(data, "actor"), "login"),
+            run_attempt=integer(data, "run_attempt") or 1,
+            created_at=moment(data, "created_at"),
+            updated_at=moment(data, "updated_at"),
+        )
+
+
+@dataclass(frozen=True)
+class LabelDefinition:
+    """A label as the App wants it to exist; the colour without ``#``."""
+
+    name: str
+    color: str
+    description: str
+
+
+@dataclass(frozen=True)
+class PublishedCommit:
+    """A commit that a job pushed: untrusted, its files named but not read.
+
+    Attributes
+    ----------
+    files
+        Each regular file's blob SHA and size in bytes, by path.
+    parents
+        The commits that it follows.
+    others
+        Paths that are no regular files: symbolic links, submodules.
+    """
+
+    sha: str
+    files: Mapping[str, tuple[str, int]]
+    parents: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+# --- reading JSON that may lack anything -------------------------------------------------------------------------------
+
+
+def decoded(body: bytes) -> Any:
+    """Parse JSON; ValueError where it is none."""
+    return json.loads(body)
+
+
+def text(data: Json, name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def optional(data: Json, name: str) -> str | None:
+    value = data.get(name)
+    return value if isinstance(value, str) else None
+
+
+def integer(data: Json, name: str) -> int:
+    value = data.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def part(data: Json, name: str) -> Json:
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(data: Json, name: str) -> list[Any]:
+    value = data.get(name)
+    return value if isinstance(value, list) else []
+
+
+def moment(data: Json, name: str) -> datetime | None:
+    """Read a time in ISO 8601; one without an offset is UTC."""
+    value = data.get(name)
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,251 @@
+"""The App's settings: from the environment (``MODELYARD_...``) and a ``.env`` file, all checked before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from actions.operation import ErrorBody, OperationError
+
+PREFIX = "MODELYARD_"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_DATABASES = ("sqlite", "postgresql")
+
+
+class SettingsError(OperationError):
+    """One or more settings are wrong or missing; ``problems`` holds each of them."""
+
+    kind = "settings_error"
+
+    def __init__(self, problems: list[ErrorBody]) -> None:
+        super().__init__(
+            "settings_invalid",
+            rule="The App starts only with complete settings.",
+            found="; ".join(f"{problem.field}: {problem.found}" for problem in problems),
+            next_step="Correct them in the environment or in .env, then start again.",
+        )
+        self.problems = problems
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """What a deployment has to say. Each field is the variable ``MODELYARD_<NAME>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    webhook_secret: SecretStr = Field(min_length=1, description="the secret that GitHub signs webhooks with")
+    app_id: int = Field(ge=1, description="the App's number, shown on its settings page")
+    private_key: SecretStr | None = Field(default=None, description="the App's private key, as PEM text")
+    private_key_path: Path | None = Field(default=None, description="the file of the App's private key (instead)")
+    github_api_url: str = Field(default="https://api.github.com", description="GitHub's API, or GHES's or the hub's")
+    database_url: str = Field(default="sqlite:///.modelyard/app.db", repr=False, description="the App's database")
+    storage_root: Path = Field(default=Path(".modelyard/storage"), description="the folder shared with the runners")
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
+    public_url: str | None = Field(default=None, description="where people and GitHub reach the App")
+    http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
+    time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")
+    write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
+    writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
+
+    @field_validator("github_api_url", "public_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise PydanticCustomError("address", "an http(s) address such as https://api.github.com")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise PydanticCustomError("address", "an address without user, password, query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("github_api_url")
+    @classmethod
+    def _keeps_tokens_private(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise PydanticCustomError("address", "https, except on this machine: tokens travel over it")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_database(cls, value: str) -> str:
+        if value.partition(":")[0].partition("+")[0] not in _DATABASES:
+            raise PydanticCustomError("database", "a URL that starts with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("storage_root")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        path = value.expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            raise PydanticCustomError("folder", "a folder, existing or to be made")
+        return path
+
+    @field_validator("private_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        # Where a variable has to fit on one line, its line ends are written as \n.
+        return None if value is None else _checked_key(value.get_secret_value().replace("\\n", "\n"))
+
+    @field_validator("private_key_path")
+    @classmethod
+    def _names_key(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            _checked_key(_key_file(value))
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        if (self.private_key is None) == (self.private_key_path is None):
+            raise PydanticCustomError("one_key", "exactly one of PRIVATE_KEY and PRIVATE_KEY_PATH")
+        return self
+
+    def key(self) -> str:
+        """Return the private key as PEM text, from wherever it was given."""
+        if self.private_key is not None:
+            return self.private_key.get_secret_value()
+        assert self.private_key_path is not None
+        return _key_file(self.private_key_path)
+
+
+def _key_file(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        raise PydanticCustomError("key_file", "PRIVATE_KEY_PATH names a readable PEM file") from None
+
+
+def _checked_key(pem: str) -> SecretStr:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise PydanticCustomError("key", "an RSA private key in PEM form, without a passphrase")
+    return SecretStr(pem)
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read and check the settings; ``given`` ones win over the environment.
+
+    Raises
+    ------
+    SettingsError
+        With every wrong or missing setting in ``problems``. No secret's value is ever shown.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)]
+    missing_key_unseen = not any("PRIVATE_KEY" in (problem.field or "") for problem in problems)
+    if missing_key_unseen and not _has_key(given):
+        # Pydantic checks fields before it checks how they go together: name this one in the same breath.
+        problems.append(_two_keys("neither"))
+    raise SettingsError(problems)
+
+
+def settings_or_exit(**given: Any) -> Settings:
+    """Read the settings; on a wrong one, say every one on stderr and end the process with code 2."""
+    try:
+        return load_settings(**given)
+    except SettingsError as error:
+        explain_and_exit(error)
+
+
+def explain_and_exit(error: SettingsError) -> NoReturn:
+    """Print each problem with rule, found and next step, and end with code 2."""
+    for problem in error.problems:
+        lines = (f"{problem.field}: {problem.rule}", f"  found: {problem.found}", f"  next:  {problem.next_step}")
+        print(*lines, sep="\n", file=sys.stderr)
+    raise SystemExit(2) from error
+
+
+def _has_key(given: dict[str, Any]) -> bool:
+    names = ("private_key", "private_key_path")
+    return any(name in given or os.environ.get(PREFIX + name.upper()) for name in names) or _in_env_file(names)
+
+
+def _in_env_file(names: tuple[str, ...]) -> bool:
+    from dotenv import dotenv_values
+
+    path = Path(".env")
+    values = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
+    return any(values.get(PREFIX + name.upper()) for name in names)
+
+
+def _two_keys(found: str) -> ErrorBody:
+    return _body(
+        "PRIVATE_KEY",
+        rule="Exactly one of MODELYARD_PRIVATE_KEY and MODELYARD_PRIVATE_KEY_PATH is set.",
+        found=f"{found}.",
+        next_step="Make a private key on the App's settings page and name its file in MODELYARD_PRIVATE_KEY_PATH.",
+    )
+
+
+def _problem(item: Any) -> ErrorBody:
+    """Say one of Pydantic's findings in our words."""
+    kind = item["type"]
+    if kind == "one_key":
+        return _two_keys("both" if item["input"].get("private_key") else "neither")
+    name = str(item["loc"][0]).upper()
+    if kind == "missing":
+        return _missing(name)
+    field = Settings.model_fields.get(name.lower())
+    about = f" ({field.description})" if field and field.description else ""
+    return _body(
+        name,
+        rule=f"It has to be {_rule(item)}{about}.",
+        found=f"{_shown(name, item.get('input'))}.",
+        next_step=f"Correct {PREFIX}{name}.",
+    )
+
+
+def _rule(item: Any) -> str:
+    message = str(item["msg"])
+    return message[:1].lower() + message[1:]
+
+
+def _missing(name: str) -> ErrorBody:
+    field = Settings.model_fields[name.lower()]
+    near = difflib.get_close_matches(
+        PREFIX + name, [known for known in os.environ if known.startswith(PREFIX)], n=1, cutoff=0.8
+    )
+    found = f"nothing, but {near[0]} is set" if near else "nothing"
+    return _body(
+        name, rule=f"It is required: {field.description}.", found=f"{found}.", next_step=f"Set {PREFIX}{name}."
+    )
+
+
+def _shown(name: str, value: object) -> str:
+    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL"} or isinstance(value, dict)
+    return "a value that is not shown" if secret else repr(str(value))[:200]
+
+
+def _body(name: str, *, rule: str, found: str, next_step: str) -> ErrorBody:
+    return ErrorBody(
+        kind=SettingsError.kind,
+        reason=f"setting_{name.lower()}",
+        rule=rule,
+        found=found,
+        next_step=next_step,
+        field=PREFIX + name,
+    )
