@@ -46,6 +46,11 @@ class WrongField:
     next_step: str
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a hyperparameter can have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def brief(text: str, limit: int = 200) -> str:
     """Return the start of what was found, short enough to be shown."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -113,9 +118,22 @@ def _quoted(text: str) -> str:
     return value
 
 
-def _closing_quote(text: str) -> int | None:
-    mark = text[0]
-    position = 1
+def end_of_value(text: str, start: int) -> int:
+    """Return where the value ends that starts there: behind its closing quote, or before the next blank.
+
+    Quotes that never close take the rest of the text.
+    """
+    if text[start : start + 1] in {'"', "'"}:
+        end = _closing_quote(text, start)
+        start = len(text) if end is None else end
+    while start < len(text) and not text[start].isspace():
+        start += 1
+    return start
+
+
+def _closing_quote(text: str, start: int = 0) -> int | None:
+    mark = text[start]
+    position = start + 1
     while position < len(text):
         if text[position] == "\\" and mark == '"':
             position += 2
@@ -183,7 +201,7 @@ def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], lis
         pairs, problems = _line_pairs(lines, first)
     values: dict[str, Scalar] = {}
     for name, value, place in pairs:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             problems.append((NAME_RULE, f"{place}{name}", "Use the name that the library gives it."))
         elif name in values:
             problems.append(("Each name stands once.", f"{place}{name} a second time", "Remove one of the two."))
