@@ -1,0 +1,324 @@
+"""The command ``modelyard``: the composition root, the one file that may know the App, the operations and the runners.
+
+Everything is imported when it is needed, so that help and small commands answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+_DESCRIPTION = "Open an issue, get a model: a GitHub App for MLOps, with a command line for all of its operations."
+_EXAMPLES = """\
+examples:
+  modelyard demo                                     the whole loop on this machine
+  modelyard init --source OWNER/REPO@SHA             prepare a repository for training by issue
+  modelyard doctor                                   what is missing or wrong in this set-up, and the cure
+  modelyard serve                                    the App, on 127.0.0.1:8000
+  modelyard operations                               what can be run
+  modelyard run load_dataset --data sklearn://iris   one operation, here and now
+  modelyard mcp --local                              the same operations as tools for an agent
+"""
+APP_OPERATIONS = ("bot.operations",)
+"""The modules that declare operations on the App's side."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    delegate = _DELEGATES.get(arguments[0]) if arguments else None
+    try:
+        if delegate:
+            return delegate(arguments[1:])
+        parsed = _parser().parse_args(arguments)
+        command: Command = parsed.command
+        return command(parsed)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _reader_left()
+
+
+def entry() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(main())
+
+
+def _reader_left() -> int:
+    """End quietly where the reader of our output (``| head``) has had enough."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
+
+
+# --- commands with options of their own ------------------------------------------------------------------------------
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from actions.cli import Door
+    from actions.cli import main as run
+
+    return run(arguments, Door(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
+
+
+def _issues() -> object | None:
+    from bot.issues import issues_from_environment
+
+    return issues_from_environment()
+
+
+def _demo(arguments: Sequence[str]) -> int:
+    from runners.local.demo import main as demo
+
+    return int(demo(arguments) or 0)
+
+
+_DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _demo}
+
+
+# --- commands that argparse reads ------------------------------------------------------------------------------------
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from bot.settings import settings_or_exit
+
+    settings = settings_or_exit()
+    import uvicorn
+
+    uvicorn.run(
+        "bot.app:create_app",
+        factory=True,
+        host=parsed.host,
+        port=parsed.port,
+        log_level=settings.log_level.lower(),
+        timeout_graceful_shutdown=5,
+    )
+    return 0
+
+
+def _operations(parsed: argparse.Namespace) -> int:
+    from actions.operation import operations
+
+    known = operations(*APP_OPERATIONS)
+    if not parsed.json:
+        print("\n".join(known))
+        return 0
+    import json
+
+    described = [
+        {
+            "name": operation.name,
+            "summary": operation.help.summary,
+            "description": operation.help.text,
+            "toolset": operation.toolset,
+            "where": operation.where,
+            "hints": {
+                "read_only": operation.read_only,
+                "destructive": operation.destructive,
+                "idempotent": operation.idempotent,
+            },
+            "input_schema": operation.input_model.model_json_schema(),
+            "output_schema": operation.output_model.model_json_schema(mode="serialization"),
+        }
+        for operation in known.values()
+    ]
+    print(json.dumps(described, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _mcp(parsed: argparse.Namespace) -> int:
+    from bot.mcp import serve_stdio
+
+    return serve_stdio(storage_root=parsed.storage_root, repository=parsed.repository, toolsets=parsed.toolset or ())
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from bot.init import run
+
+    return run(parsed)
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from bot.doctor import run
+
+    return run(parsed)
+
+
+def _docs(_: argparse.Namespace) -> int:
+    from bot.pipeline import mermaid
+
+    print(mermaid())
+    return 0
+
+
+class _Version(argparse.Action):
+    """``--version``, found only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"modelyard {version()}")
+        parser.exit()
+
+
+def version() -> str:
+    """Return the installed version, or the one of this checkout."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("modelyard")
+    except PackageNotFoundError:
+        import tomllib
+        from pathlib import Path
+
+        project = Path(__file__).parent.parent / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+
+
+# --- what they take --------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modelyard",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
+    _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
+    _add_operations(commands)
+    _add_mcp(commands)
+    _add_init(commands)
+    _add_doctor(commands)
+    _add_docs(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, command: Command, summary: str, example: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}" if example else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _unreached(_: argparse.Namespace) -> int:
+    raise AssertionError("delegated before argparse reads it")
+
+
+def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "serve",
+        _serve,
+        "run the App: webhooks in, worker beside it",
+        "MODELYARD_APP_ID=1 MODELYARD_PRIVATE_KEY_PATH=app.pem MODELYARD_WEBHOOK_SECRET=... modelyard serve --port 8000",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
+    )
+
+
+def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands, "operations", _operations, "list the operations, one name a line", "modelyard operations --json"
+    )
+    parser.add_argument("--json", action="store_true", help="with summaries, hints, input and output schemas")
+
+
+def _add_mcp(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "mcp",
+        _mcp,
+        "serve the operations to an agent as MCP tools over stdio",
+        "modelyard mcp --local --toolset data_preparation --toolset ml_training",
+    )
+    parser.add_argument(
+        "--local", action="store_true", required=True, help="run the operations in this process, on this machine"
+    )
+    parser.add_argument("--toolset", action="append", metavar="NAME", help="only these toolsets; may be repeated")
+    _add_places(parser)
+
+
+def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "init",
+        _init,
+        "write the issue form, the workflows and .github/modelyard.yml into a repository",
+        f"modelyard init --source OWNER/REPO@{'0123456789' * 4}",
+    )
+    parser.add_argument(
+        "--source", required=True, metavar="OWNER/REPO@SHA", help="Modelyard's own repository and the commit to pin"
+    )
+    parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to write into (default: here)")
+    parser.add_argument(
+        "--data-root", action="append", metavar="DIR", help="a folder that runs may read data from; may be repeated"
+    )
+    parser.add_argument(
+        "--promotion",
+        choices=("auto", "approval"),
+        default="approval",
+        help="whether a passed model becomes champion at once, or when somebody says /promote (default: approval)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that differ")
+
+
+def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "doctor",
+        _doctor,
+        "say what is missing or wrong in this set-up, and the cure",
+        "modelyard doctor --json",
+    )
+    parser.add_argument("--json", action="store_true", help="findings as JSON")
+    parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to look at (default: here)")
+
+
+def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "docs",
+        _docs,
+        "print a part of the documentation that is made from the code",
+        "modelyard docs state-machine",
+    )
+    parser.add_argument("page", choices=("state-machine",), help="state-machine: the states of a run, as Mermaid")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage-root", metavar="DIR", help="data sets, models, evaluations (default: $MODELYARD_STORAGE_ROOT)"
+    )
+    parser.add_argument("--repository", metavar="DIR", help="the git checkout with training_history/ (default: here)")
+
+
+def _port(text: str) -> int:
+    highest = 65_535
+    if not text.isdecimal() or int(text) > highest:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {highest}, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    entry()
