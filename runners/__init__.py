@@ -1,0 +1,1 @@
+"""Where it is done: machines, hubs and backends."""

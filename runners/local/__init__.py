@@ -1,0 +1,1 @@
+"""Runs Modelyard on one machine: the local hub, and act, which executes the workflows."""

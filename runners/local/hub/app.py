@@ -1,0 +1,61 @@
+"""The hub as a web application: REST under ``/api/v3``, git and pages at the root."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+
+from runners.local.hub.api import PREFIX, not_served
+from runners.local.hub.hub import Hub, HubConfig
+
+MOUNTED = (
+    "runners.local.hub.rest",
+    "runners.local.hub.runs_rest",
+    "runners.local.hub.smart_http",
+    "runners.local.hub.pages",
+)
+"""Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services`` and listen to
+``hub.events``. The pages come last: their paths are the widest."""
+
+
+def create_hub(config: HubConfig) -> Starlette:
+    """Open the hub of ``config.root`` and return it as an application; the ``Hub`` itself is ``app.state.hub``."""
+    return serve(Hub(config))
+
+
+def serve(hub: Hub) -> Starlette:
+    """Return an open hub as an application; its services run as long as the application's lifespan."""
+    routes: list[BaseRoute] = []
+    for name in MOUNTED:
+        module = importlib.import_module(name) if importlib.util.find_spec(name) else None
+        if module is not None and hasattr(module, "mount"):
+            routes += module.mount(hub)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        for service in hub.services:
+            await service.start()
+        try:
+            yield
+        finally:
+            for service in reversed(hub.services):
+                await service.stop()
+
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _unknown, 405: _unknown})
+    app.state.hub = hub
+    return app
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    if request.url.path.startswith(PREFIX):
+        return await not_served(request)
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return PlainTextResponse("Not Found" if status == 404 else "Method Not Allowed", status)

@@ -1,0 +1,70 @@
+"""What happened in a repository: told to listeners in this process and to the Apps' webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runners.local.hub.access import Actor
+from runners.local.hub.records import Repository
+
+if TYPE_CHECKING:
+    from runners.local.hub.hub import Hub
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, with the body that webhooks carry (without ``installation``, which differs by App)."""
+
+    name: str
+    action: str | None
+    repository: Repository | None
+    actor: Actor
+    payload: Mapping[str, Any]
+
+    @property
+    def by_job(self) -> bool:
+        """Whether a job's own token caused it: such events start no workflow."""
+        return self.actor.kind == "job"
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """Tells listeners first, then stores one webhook delivery for each App that subscribes to the event."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` for every event, in the thread that caused it: hand over and return at once."""
+        self._listeners.append(listener)
+
+    def emit(
+        self,
+        name: str,
+        actor: Actor,
+        *,
+        action: str | None = None,
+        repository: Repository | None = None,
+        **parts: Any,
+    ) -> None:
+        """Tell that something happened. ``parts`` are the event's own objects, such as ``issue={...}``.
+
+        Call it inside the transaction of the change itself: then both are kept, or neither.
+        """
+        from runners.local.hub import shapes
+
+        payload: dict[str, Any] = {"action": action} if action else {}
+        payload |= parts
+        if repository is not None:
+            payload["repository"] = shapes.repository(self._hub, repository)
+        if actor.user is not None:
+            payload["sender"] = shapes.user(self._hub, actor.user)
+        event = Event(name, action, repository, actor, payload)
+        for listener in self._listeners:
+            listener(event)
+        self._hub.webhooks.enqueue(event)

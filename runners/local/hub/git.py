@@ -1,0 +1,117 @@
+"""A bare repository, by plain git commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+"""Git sees nothing of the user's own configuration: what the hub does must not depend on it."""
+
+SETTINGS = {
+    "http.receivepack": "true",
+    "receive.hideRefs": "refs/pull",
+    "receive.denyDeleteCurrent": "refuse",
+    "uploadpack.allowAnySHA1InWant": "true",
+    "uploadpack.allowFilter": "true",
+    "core.logAllRefUpdates": "false",
+    "gc.auto": "0",
+}
+
+
+class GitError(Exception):
+    """A git command failed."""
+
+    def __init__(self, command: tuple[str, ...], status: int, message: str) -> None:
+        super().__init__(f"git {' '.join(command)} ended with {status}: {message}")
+        self.message = message
+
+
+@dataclass(frozen=True)
+class GitRepository:
+    """A bare repository on disk."""
+
+    path: Path
+
+    # --- the whole ---------------------------------------------------------------------------------------------------
+
+    def create(self, default_branch: str) -> None:
+        """Make the empty repository."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}", str(self.path))
+        for name, value in SETTINGS.items():
+            self.run("config", name, value)
+
+    def import_from(self, source: Path, ref: str, branch: str) -> str:
+        """Take a commit and its history from a local repository as a branch; return its SHA."""
+        sha = _git("-C", str(source), "rev-parse", "--verify", f"{ref}^{{commit}}").decode().strip()
+        self.run("fetch", "--quiet", "--no-tags", str(source.resolve()), f"+{sha}:refs/heads/{branch}")
+        return sha
+
+    def run(self, *arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
+        """Run git in the repository and return what it writes.
+
+        Raises
+        ------
+        GitError
+            Where it ends with another status than 0.
+        """
+        return _git(f"--git-dir={self.path}", *arguments, data=data, environment=environment)
+
+    def text(self, *arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> str:
+        """Run git and return its output as text without the last line break."""
+        return self.run(*arguments, data=data, environment=environment).decode(errors="replace").rstrip("\n")
+
+    # --- refs --------------------------------------------------------------------------------------------------------
+
+    def refs(self, prefix: str = "refs/") -> dict[str, str]:
+        """Return the refs under a prefix (at a slash, or one ref) with the SHAs of their objects, by name."""
+        lines = self.text("for-each-ref", "--format=%(refname) %(objectname)", prefix.rstrip("/") or "refs")
+        return dict(line.rsplit(" ", 1) for line in lines.splitlines())
+
+    def resolve(self, revision: str, kind: str = "commit") -> str | None:
+        """Return the SHA that a branch, tag, ref or SHA stands for, or None."""
+        if revision.startswith("-") or not revision or "\0" in revision:
+            return None
+        try:
+            return self.text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}")
+        except GitError:
+            return None
+
+    def head(self, branch: str) -> str | None:
+        """Return the SHA of a branch's head, or None."""
+        return self.resolve(f"refs/heads/{branch}")
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def read(self, revision: str, path: str) -> bytes | None:
+        """Return a file's content at a revision, or None where there is no such file."""
+        sha = self.resolve(f"{revision}:{path}", "blob")
+        return self.run("cat-file", "blob", sha) if sha else None
+
+    @cached_property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+
+def _git(*arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
+    done = subprocess.run(
+        ("git", *arguments),
+        input=data if data is not None else b"",
+        capture_output=True,
+        env={**ENVIRONMENT, **(environment or {})},
+        check=False,
+    )
+    if done.returncode != 0:
+        raise GitError(arguments, done.returncode, done.stderr.decode(errors="replace").strip())
+    return done.stdout

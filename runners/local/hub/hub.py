@@ -1,0 +1,236 @@
+"""The hub as an object: its store, its services, and how it is set up from a program."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from runners.local.hub import records
+from runners.local.hub.access import Actor
+from runners.local.hub.auth import Authentication, new_key_pair
+from runners.local.hub.events import Events
+from runners.local.hub.git import GitRepository
+from runners.local.hub.rate import RateCounter
+from runners.local.hub.store import Store, Table
+from runners.local.hub.webhooks import Webhooks
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+JOB_ACCOUNT = "github-actions[bot]"
+
+
+@dataclass(frozen=True)
+class HubConfig:
+    """Where the hub keeps its state and how it is reached."""
+
+    root: Path
+    base_url: str
+    webhooks_enabled: bool = True
+
+
+class Service(Protocol):
+    """Something that runs as long as the hub serves."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class Hub:
+    """A laptop's GitHub. Everything durable is under ``config.root``; a hub opened there again shows the same."""
+
+    def __init__(self, config: HubConfig) -> None:
+        self.config = config
+        self.store = Store(config.root / "hub.sqlite3")
+        self.auth = Authentication(self)
+        self.rate = RateCounter()
+        self.events = Events(self)
+        self.webhooks = Webhooks(self)
+        self.services: list[Service] = [self.webhooks]
+        """Started and stopped with the server, in this order; a mounted module appends its own."""
+
+    @classmethod
+    def open(cls, root: Path, base_url: str, *, webhooks_enabled: bool = True) -> Hub:
+        """Open the hub of a folder, new or used before."""
+        return cls(HubConfig(root, base_url.rstrip("/"), webhooks_enabled))
+
+    def close(self) -> None:
+        self.store.close()
+
+    # --- addresses ---------------------------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """``http://127.0.0.1:PORT``: pages and git."""
+        return self.config.base_url
+
+    @property
+    def api_url(self) -> str:
+        """The REST API's root."""
+        return f"{self.config.base_url}/api/v3"
+
+    # --- tables ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def users(self) -> Table[records.User]:
+        return self.store.table(records.User)
+
+    @cached_property
+    def apps(self) -> Table[records.App]:
+        return self.store.table(records.App)
+
+    @cached_property
+    def repositories(self) -> Table[records.Repository]:
+        return self.store.table(records.Repository)
+
+    @cached_property
+    def collaborators(self) -> Table[records.Collaborator]:
+        return self.store.table(records.Collaborator)
+
+    @cached_property
+    def installations(self) -> Table[records.Installation]:
+        return self.store.table(records.Installation)
+
+    @cached_property
+    def tokens(self) -> Table[records.Token]:
+        return self.store.table(records.Token)
+
+    @cached_property
+    def labels(self) -> Table[records.Label]:
+        return self.store.table(records.Label)
+
+    @cached_property
+    def issues(self) -> Table[records.Issue]:
+        return self.store.table(records.Issue)
+
+    @cached_property
+    def comments(self) -> Table[records.Comment]:
+        return self.store.table(records.Comment)
+
+    @cached_property
+    def reactions(self) -> Table[records.Reaction]:
+        return self.store.table(records.Reaction)
+
+    @cached_property
+    def check_runs(self) -> Table[records.CheckRun]:
+        return self.store.table(records.CheckRun)
+
+    @cached_property
+    def deliveries(self) -> Table[records.Delivery]:
+        return self.store.table(records.Delivery)
+
+    # --- looking up --------------------------------------------------------------------------------------------------
+
+    def user(self, login: str) -> records.User | None:
+        """Return the account with this login."""
+        return self.users.first(login=login)
+
+    def repository(self, full_name: str) -> records.Repository | None:
+        """Return the repository ``OWNER/NAME``."""
+        return self.repositories.first(full_name=full_name)
+
+    def git(self, repository: records.Repository) -> GitRepository:
+        """Return a repository's git data."""
+        return GitRepository(self.config.root / "repositories" / f"{repository.full_name}.git")
+
+    def person(self, login: str) -> Actor:
+        """Return the actor for what a person does in the browser; KeyError where there is no such person."""
+        user = self.user(login)
+        if user is None:
+            raise KeyError(login)
+        return Actor("person", user)
+
+    # --- setting up --------------------------------------------------------------------------------------------------
+
+    def add_person(self, login: str, *, name: str | None = None) -> records.User:
+        """Return the person with this login, added where there is none."""
+        return self._account(login, name, bot=False)
+
+    def personal_token(self, login: str) -> str:
+        """Return a new personal token of a person."""
+        return self.auth.issue_personal_token(self.person(login).account)
+
+    def create_repository(
+        self, full_name: str, *, private: bool = True, default_branch: str = "main", description: str | None = None
+    ) -> records.Repository:
+        """Create an empty repository ``OWNER/NAME``; its owner becomes a person where there is none."""
+        owner, _, name = full_name.partition("/")
+        if not NAME.fullmatch(owner) or not NAME.fullmatch(name) or name.endswith(".git"):
+            raise ValueError(f"not a repository's name: {full_name!r}")
+        with self.store.transaction():
+            if self.repository(full_name):
+                raise ValueError(f"repository {full_name} exists already")
+            repository = self.repositories.add(
+                records.Repository(
+                    full_name=full_name,
+                    owner_id=self.add_person(owner).id,
+                    private=private,
+                    default_branch=default_branch,
+                    description=description,
+                )
+            )
+            self.git(repository).create(default_branch)
+        return repository
+
+    def import_git(self, repository: records.Repository, source: Path, ref: str = "HEAD") -> str:
+        """Make the default branch what ``ref`` is in a local git repository; return the commit's SHA."""
+        return self.git(repository).import_from(source, ref, repository.default_branch)
+
+    def set_role(self, repository: records.Repository, login: str, role: records.Role) -> None:
+        """Make a person a collaborator, change the role, or end it (``none``)."""
+        user = self.add_person(login)
+        with self.store.transaction():
+            found = self.collaborators.first(repository_id=repository.id, user_id=user.id)
+            if found is not None:
+                self.collaborators.delete(found.id)
+            if role != "none":
+                self.collaborators.add(records.Collaborator(repository_id=repository.id, user_id=user.id, role=role))
+
+    def register_app(
+        self,
+        slug: str,
+        *,
+        owner: str,
+        webhook_url: str,
+        webhook_secret: str,
+        permissions: dict[str, str],
+        events: list[str],
+        public_key: str | None = None,
+    ) -> tuple[records.App, str | None]:
+        """Register a GitHub App; without a public key one is made, and its private key (PEM) returned, this once."""
+        private_key = None
+        if public_key is None:
+            private_key, public_key = new_key_pair()
+        with self.store.transaction():
+            if self.apps.first(slug=slug):
+                raise ValueError(f"an App {slug} exists already")
+            app = self.apps.add(
+                records.App(
+                    slug=slug,
+                    name=slug,
+                    owner_id=self.add_person(owner).id,
+                    bot_id=self._account(f"{slug}[bot]", None, bot=True).id,
+                    public_key=public_key,
+                    webhook_url=webhook_url,
+                    webhook_secret=webhook_secret,
+                    permissions={**permissions, "metadata": "read"},
+                    events=events,
+                )
+            )
+            self.webhooks.ping(app)
+        return app, private_key
+
+    def install(self, app: records.App, repository: records.Repository) -> records.Installation:
+        """Install an App on a repository of its owner's account (an installation covers the account's chosen ones)."""
+        return self.webhooks.install(app, repository)
+
+    def job_account(self) -> records.User:
+        """Return the account in whose name jobs act."""
+        return self._account(JOB_ACCOUNT, None, bot=True)
+
+    def _account(self, login: str, name: str | None, *, bot: bool) -> records.User:
+        with self.store.transaction():
+            found = self.user(login)
+            return found or self.users.add(records.User(login=login, name=name, type="Bot" if bot else "User"))

@@ -1,0 +1,182 @@
+"""The App's own routes: itself, its installations and tokens, its webhook and deliveries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runners.local.hub import shapes
+from runners.local.hub.access import LEVELS, bound
+from runners.local.hub.api import Answer, Call, Routes
+from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.records import App, Delivery, Installation, Repository
+
+routes = Routes()
+
+
+@routes.get("/app")
+def get_app(call: Call) -> Any:
+    return shapes.app(call.hub, _app(call))
+
+
+@routes.get("/app/installations")
+def list_installations(call: Call) -> Answer:
+    found = call.hub.installations.find(app_id=_app(call).id)
+    return call.paged(found, lambda item: shapes.installation(call.hub, item))
+
+
+@routes.get("/app/installations/{installation_id:int}")
+def get_installation(call: Call) -> Any:
+    return shapes.installation(call.hub, _installation(call))
+
+
+@routes.post("/app/installations/{installation_id:int}/access_tokens")
+def create_access_token(call: Call) -> Answer:
+    installation = _installation(call)
+    repositories = _wanted_repositories(call, installation)
+    permissions = _wanted_permissions(call, installation)
+    text, token = call.hub.auth.issue_installation_token(
+        installation, permissions=permissions, repository_ids=[item.id for item in repositories]
+    )
+    body: dict[str, Any] = {
+        "token": text,
+        "expires_at": token.expires_at,
+        "permissions": token.permissions,
+        "repository_selection": "selected",
+    }
+    if repositories:
+        body["repositories"] = [shapes.repository(call.hub, item) for item in repositories]
+    return Answer(body, 201)
+
+
+@routes.get("/repos/{owner}/{repo}/installation")
+def get_repository_installation(call: Call) -> Any:
+    found = call.hub.installations.find(app_id=_app(call).id)
+    for installation in found:
+        if call.repository.id in installation.repository_ids:
+            return shapes.installation(call.hub, installation)
+    raise not_found()
+
+
+@routes.get("/installation/repositories")
+def list_installation_repositories(call: Call) -> Answer:
+    installation = call.actor.installation
+    if installation is None:
+        raise ApiError(403, "Resource not accessible by this kind of credential")
+    found = [call.hub.repositories.need(item) for item in installation.repository_ids]
+    mine = [item for item in found if bound(call.actor, item)]
+    return call.paged(mine, lambda item: shapes.repository(call.hub, item), key="repositories")
+
+
+@routes.delete("/installation/token")
+def revoke_installation_token(call: Call) -> Answer:
+    if call.actor.kind != "installation" or call.actor.token is None:
+        raise ApiError(403, "Resource not accessible by this kind of credential")
+    call.hub.tokens.delete(call.actor.token.id)
+    return Answer(status=204)
+
+
+@routes.get("/app/hook/config")
+def get_hook_config(call: Call) -> Any:
+    return _hook(_app(call))
+
+
+@routes.patch("/app/hook/config")
+def update_hook_config(call: Call) -> Any:
+    app = _app(call)
+    url, secret = call.text("url", app.webhook_url), call.text("secret", app.webhook_secret)
+    return _hook(call.hub.apps.update(app.id, webhook_url=url, webhook_secret=secret))
+
+
+@routes.get("/app/hook/deliveries")
+def list_deliveries(call: Call) -> Answer:
+    """By cursor, newest first: the Link header names the next page where there is one."""
+    found = call.hub.deliveries.find(app_id=_app(call).id, state="done", newest_first=True)
+    if call.query.get("status") in ("success", "failure"):
+        wanted = call.query["status"] == "success"
+        found = [item for item in found if (item.status == "OK") == wanted]
+    cursor, size = call.query.get("cursor", ""), call.query.get("per_page", "30")
+    limit = min(max(int(size) if size.isdecimal() else 30, 1), 100)
+    rest = [item for item in found if item.id < int(cursor)] if cursor.isdecimal() else found
+    headers = {}
+    if len(rest) > limit:
+        headers["Link"] = f'<{call.url}?per_page={limit}&cursor={rest[limit - 1].id}>; rel="next"'
+    return Answer([_brief(item) for item in rest[:limit]], headers=headers)
+
+
+@routes.get("/app/hook/deliveries/{delivery_id:int}")
+def get_delivery(call: Call) -> Any:
+    item = _delivery(call)
+    return {
+        **_brief(item),
+        "url": item.url,
+        "request": {"headers": item.request_headers, "payload": json.loads(item.payload)},
+        "response": {"headers": item.response_headers, "payload": item.response_body},
+    }
+
+
+@routes.post("/app/hook/deliveries/{delivery_id:int}/attempts")
+def redeliver(call: Call) -> Answer:
+    call.hub.webhooks.redeliver(_delivery(call))
+    return Answer({}, 202)
+
+
+def _app(call: Call) -> App:
+    return call.hub.auth.app(call.actor)
+
+
+def _installation(call: Call) -> Installation:
+    found = call.hub.installations.get(call.path["installation_id"])
+    if found is None or found.app_id != _app(call).id:
+        raise not_found()
+    return found
+
+
+def _delivery(call: Call) -> Delivery:
+    found = call.hub.deliveries.get(call.path["delivery_id"])
+    if found is None or found.app_id != _app(call).id:
+        raise not_found()
+    return found
+
+
+def _wanted_repositories(call: Call, installation: Installation) -> list[Repository]:
+    names, ids = call.strings("repositories") or [], call.json.get("repository_ids") or []
+    installed = [call.hub.repositories.need(item) for item in installation.repository_ids]
+    chosen = [item for item in installed if item.name in names or item.id in ids]
+    if not {item.name for item in chosen} >= set(names) or not {item.id for item in chosen} >= set(ids):
+        raise ApiError(
+            422, "There is at least one repository that does not exist or is not accessible to the parent installation."
+        )
+    return chosen
+
+
+def _wanted_permissions(call: Call, installation: Installation) -> dict[str, str]:
+    wanted = call.json.get("permissions")
+    if wanted is None:
+        return installation.permissions
+    for name, level in wanted.items():
+        granted = installation.permissions.get(name, "none")
+        if level not in LEVELS or LEVELS.index(granted) < LEVELS.index(level):
+            raise ApiError(422, "The permissions requested are not granted to this installation.")
+    return {**wanted, "metadata": "read"}
+
+
+def _hook(app: App) -> dict[str, Any]:
+    return {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": app.webhook_url}
+
+
+def _brief(item: Delivery) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "guid": item.guid,
+        "delivered_at": item.delivered_at,
+        "redelivery": item.redelivery,
+        "duration": item.duration,
+        "status": item.status,
+        "status_code": item.status_code,
+        "event": item.event,
+        "action": item.action,
+        "installation_id": item.installation_id,
+        "repository_id": item.repository_id,
+        "throttled_at": None,
+    }
