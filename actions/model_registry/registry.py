@@ -1,0 +1,262 @@
+"""The registry's operations: they read and change ``training_history/models/<name>.yaml`` on the history branch."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from actions.model_registry import model_file
+from actions.model_registry.model_file import Alias, ModelFile, Version
+from actions.operation import Context, InvalidInput, NotFound, Reader, Result, Unavailable, operation
+from actions.request import ModelName, RunId, Sha256
+
+
+class RegisteredModel(Result):
+    """A version of a model, and the commit that holds it."""
+
+    name: str
+    version: int
+    commit: str
+    aliases: list[str]
+
+
+class ModelVersion(Result):
+    """One version, and the aliases that name it."""
+
+    name: str
+    version: int
+    run: str
+    attempt: int
+    uri: str
+    sha256: str
+    data_sha256: str | None
+    created: str
+    aliases: list[str]
+
+
+class ModelVersions(Result):
+    """A page of a model's versions, newest first."""
+
+    name: str
+    total: int
+    aliases: dict[str, int]
+    versions: list[ModelVersion]
+
+
+class AliasChange(Result):
+    """What an alias names now and named before, and the commit that holds the change."""
+
+    name: str
+    alias: str
+    version: int
+    before: int | None
+    commit: str
+
+
+@runtime_checkable
+class DatedHistory(Protocol):
+    """A history that can also be asked what it held at a moment."""
+
+    def read_on(self, path: str, moment: datetime) -> bytes | None:
+        """Return a file's content as the branch had it at a moment."""
+
+
+@operation(where="app", idempotent=True)
+def register_model(
+    name: ModelName,
+    run: RunId,
+    attempt: Annotated[int, Field(ge=1)],
+    uri: Annotated[str, Field(min_length=1, max_length=1_000)],
+    sha256: Sha256,
+    context: Context,
+    data_sha256: Sha256 | None = None,
+    created: str | None = None,
+) -> RegisteredModel:
+    """Register a trained model as the next version, and as candidate.
+
+    The same run and attempt is registered once, however often this is called.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    run
+        The run that made it, such as train-20261122-001.
+    attempt
+        The run's attempt, from 1.
+    uri
+        Where the model file lies under the storage root.
+    sha256
+        The model file's SHA-256, which is checked whenever it is loaded.
+    data_sha256
+        The SHA-256 of the data that it was trained on.
+    created
+        When it was made (ISO 8601); now by default.
+    """
+    path = model_file.path_of(name)
+    moment = created or datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    def change(read: Reader) -> dict[str, bytes | None]:
+        text, _ = model_file.register(
+            read(path),
+            name=name,
+            run=run,
+            attempt=attempt,
+            uri=uri,
+            sha256=sha256,
+            created=moment,
+            data_sha256=data_sha256,
+        )
+        return {path: text.encode()}
+
+    history = context.need_history()
+    commit = history.commit(f"Register {name} from {run} [skip ci]", change)
+    file = _file(name, history.read(path))
+    version = next(known.version for known in file.versions if (known.run, known.attempt) == (run, attempt))
+    return RegisteredModel(name=name, version=version, commit=commit, aliases=file.aliases_of(version))
+
+
+@operation(where="app", read_only=True)
+def get_model_version(
+    name: ModelName, context: Context, version: int | str = "champion", on_date: date | None = None
+) -> ModelVersion:
+    """Return one version of a model: where it lies, which run made it, which aliases name it.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    version
+        A version's number, or an alias such as champion, candidate or previous.
+    on_date
+        Answer as of the end of that day (UTC), from the repository's history: what was in production then?
+    """
+    file = _file_on(name, context, on_date)
+    return _described(file, file.version(version))
+
+
+@operation(where="app", read_only=True)
+def list_model_versions(
+    name: ModelName,
+    context: Context,
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 50,
+    offset: Annotated[int, Field(ge=0)] = 0,
+) -> ModelVersions:
+    """List a model's versions, newest first, and its aliases.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    limit
+        How many versions to return.
+    offset
+        How many of the newest to leave out.
+    """
+    file = _file_on(name, context, None)
+    newest_first = file.versions[::-1][offset : offset + limit]
+    return ModelVersions(
+        name=name,
+        total=len(file.versions),
+        aliases=file.aliases,
+        versions=[_described(file, version) for version in newest_first],
+    )
+
+
+@operation(where="app", destructive=True, idempotent=True)
+def set_model_alias(
+    name: ModelName, alias: Alias, version: Annotated[int, Field(ge=1)], context: Context
+) -> AliasChange:
+    """Let an alias name a version: champion is what production uses.
+
+    When champion moves, the alias previous then names the version that it named before.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    alias
+        The alias: champion, candidate, or one of your own such as staging.
+    version
+        The version's number.
+    """
+    return _change_alias(context, name, alias, f"Set {alias} of {name} to version {version}", version)
+
+
+@operation(where="app", destructive=True)
+def rollback_model(name: ModelName, context: Context, on_date: date | None = None) -> AliasChange:
+    """Put champion back to the version before it, or to the one that was in production on a date.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    on_date
+        Go back to the version that was champion at the end of that day (UTC); by default to the alias previous.
+    """
+    to = _file_on(name, context, on_date).version("champion").version if on_date else None
+    return _change_alias(context, name, "champion", f"Roll {name} back", to, roll_back=True)
+
+
+def _change_alias(
+    context: Context, name: str, alias: str, message: str, version: int | None, *, roll_back: bool = False
+) -> AliasChange:
+    path = model_file.path_of(name)
+    before: list[int | None] = []
+
+    def change(read: Reader) -> dict[str, bytes | None]:
+        text = read(path) or b""
+        before.append(_file(name, text).aliases.get(alias))
+        changed = (
+            model_file.set_alias(text, alias, version)
+            if version is not None and not roll_back
+            else model_file.roll_back(text, version)
+        )
+        return {path: changed.encode()}
+
+    history = context.need_history()
+    commit = history.commit(f"{message} [skip ci]", change)
+    now = _file(name, history.read(path)).aliases[alias]
+    return AliasChange(name=name, alias=alias, version=now, before=before[-1], commit=commit)
+
+
+def _file_on(name: str, context: Context, on_date: date | None) -> ModelFile:
+    history = context.need_history()
+    path = model_file.path_of(name)
+    if on_date is None:
+        return _file(name, history.read(path))
+    if not isinstance(history, DatedHistory):
+        raise Unavailable(
+            "history_undated",
+            rule="The past is read from a git checkout.",
+            found="this door has the branch's present files alone",
+            next_step="Ask `modelyard run get_model_version --on_date ...` in a checkout.",
+            field="on_date",
+        )
+    if on_date > datetime.now(tz=UTC).date():
+        raise InvalidInput(
+            "date_in_the_future",
+            rule="Only the past is known.",
+            found=on_date.isoformat(),
+            next_step="Choose a day up to today.",
+            field="on_date",
+        )
+    return _file(name, history.read_on(path, datetime.combine(on_date, time(23, 59, 59), UTC)))
+
+
+def _file(name: str, text: bytes | None) -> ModelFile:
+    if not text:
+        raise NotFound(
+            "model_not_found",
+            rule="The model has to be registered.",
+            found=f"{model_file.path_of(name)} does not exist",
+            next_step="Train it, or correct the name.",
+            field="name",
+        )
+    return model_file.parse(text)
+
+
+def _described(file: ModelFile, version: Version) -> ModelVersion:
+    return ModelVersion(name=file.name, aliases=file.aliases_of(version.version), **version.model_dump())
