@@ -73,17 +73,19 @@ class Call:
         return self.found_repository
 
     @cached_property
-    def json(self) -> dict[str, Any]:
-        """The body; an empty one reads as {}."""
-        if not self.raw:
-            return {}
+    def value(self) -> Any:
+        """The body as JSON, whatever it is; an empty one reads as {}."""
         try:
-            body = json.loads(self.raw)
+            return json.loads(self.raw) if self.raw else {}
         except ValueError:
             raise ApiError(400, "Problems parsing JSON") from None
-        if not isinstance(body, dict):
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body, which has to be an object."""
+        if not isinstance(self.value, dict):
             raise ApiError(400, "Body should be a JSON object")
-        return body
+        return self.value
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a string of the body; 422 where it is missing (and has no default) or not a string."""

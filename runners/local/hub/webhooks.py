@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runners.local.hub import records, shapes
-from runners.local.hub.access import Actor
+from runners.local.hub import shapes
 from runners.local.hub.records import App, Delivery, Installation, Repository, now
 
 if TYPE_CHECKING:

@@ -1,0 +1,91 @@
+"""Comments on issues, and reactions to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners.local.hub import issue_shapes as shapes
+from runners.local.hub import issues
+from runners.local.hub.api import Answer, Call, Routes
+from runners.local.hub.errors import not_found
+from runners.local.hub.records import Comment
+from runners.local.hub.rest.issues import ISSUE, find_issue
+
+routes = Routes()
+COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id:int}"
+
+
+@routes.get(ISSUE + "/comments", needs="issues:read")
+def list_issue_comments(call: Call) -> Answer:
+    return _listed(call, call.hub.comments.find(issue_id=find_issue(call).id))
+
+
+@routes.post(ISSUE + "/comments", needs="issues:write", role="read")
+def create_comment(call: Call) -> Answer:
+    comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
+    shape = shapes.comment(call.hub, comment)
+    return Answer(shape, 201, {"Location": shape["url"]})
+
+
+@routes.get("/repos/{owner}/{repo}/issues/comments", needs="issues:read")
+def list_repository_comments(call: Call) -> Answer:
+    found = call.hub.comments.find(repository_id=call.repository.id)
+    if call.query.get("sort") == "updated":
+        found.sort(key=lambda comment: (comment.updated_at, comment.id))
+    if call.query.get("sort") in ("created", "updated") and call.query.get("direction", "desc") == "desc":
+        found.reverse()
+    return _listed(call, found)
+
+
+@routes.get(COMMENT, needs="issues:read")
+def get_comment(call: Call) -> Any:
+    return shapes.comment(call.hub, _comment(call))
+
+
+@routes.patch(COMMENT, needs="issues:write", role="read")
+def update_comment(call: Call) -> Any:
+    return shapes.comment(call.hub, issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body")))
+
+
+@routes.delete(COMMENT, needs="issues:write", role="read")
+def delete_comment(call: Call) -> Answer:
+    issues.delete_comment(call.hub, call.actor, _comment(call))
+    return Answer(status=204)
+
+
+@routes.get(COMMENT + "/reactions", needs="issues:read")
+def list_reactions(call: Call) -> Answer:
+    found = call.hub.reactions.find(comment_id=_comment(call).id)
+    content = call.query.get("content")
+    wanted = [item for item in found if content in (None, item.content)]
+    return call.paged(wanted, lambda item: shapes.reaction(call.hub, item))
+
+
+@routes.post(COMMENT + "/reactions", needs="issues:write", role="read")
+def create_reaction(call: Call) -> Answer:
+    comment = _comment(call)
+    issue = call.hub.issues.need(comment.issue_id)
+    made, new = issues.react(call.hub, call.actor, issue, comment, call.text("content"))
+    return Answer(shapes.reaction(call.hub, made), 201 if new else 200)
+
+
+@routes.delete(COMMENT + "/reactions/{reaction_id:int}", needs="issues:write", role="read")
+def delete_reaction(call: Call) -> Answer:
+    found = call.hub.reactions.get(call.path["reaction_id"])
+    if found is None or found.comment_id != _comment(call).id or found.user_id != call.actor.account.id:
+        raise not_found()
+    call.hub.reactions.delete(found.id)
+    return Answer(status=204)
+
+
+def _listed(call: Call, found: list[Comment]) -> Answer:
+    since = call.query.get("since")
+    wanted = [comment for comment in found if since is None or comment.updated_at >= since]
+    return call.paged(wanted, lambda comment: shapes.comment(call.hub, comment))
+
+
+def _comment(call: Call) -> Comment:
+    found = call.hub.comments.get(call.path["comment_id"])
+    if found is None or found.repository_id != call.repository.id:
+        raise not_found()
+    return found
