@@ -1,0 +1,53 @@
+# Each target sets up what it needs by the script that runners use (actions/setup/environment.sh): the first make in a
+# clone installs, later ones find the environment complete. Needed beforehand: Python 3.11+ with venv, git, make.
+#
+#   make demo     an issue becomes a model on this machine        ARGS="--threshold 0.999": see ARGS=--help
+#   make serve    the last demo's runs in a browser
+#   make test     the quick tests      make test-all   all tests that need no GPU     ARGS=... go to pytest
+#   make lint     what CI checks       make bench      what takes how long
+#   make lock     newest versions into requirements/*.txt
+#   make clean    removes what make has made, environment and demo included
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The demo's runner looks here too, and so finds its environment complete.
+export MODELYARD_ENVIRONMENTS := $(CURDIR)/.modelyard/environments
+# Whoever has another environment active means that one for other work.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS
+
+# Sets $environment to the runner's environment with a further lock on top; ends the recipe where that failed.
+define with
+environment=$$(sh actions/setup/environment.sh requirements/runner.txt requirements/$(1).txt) || exit 1; \
+python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
+endef
+
+.PHONY: help demo serve test test-all lint bench lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo:
+	@$(call with,local); exec "$$python" -m bot.cli demo $(ARGS)
+
+serve:
+	@$(call with,local); exec "$$python" -m bot.cli demo --only-serve $(ARGS)
+
+test:
+	@$(call with,dev); exec "$$python" -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
+
+test-all:
+	@$(call with,dev); exec "$$python" -m pytest -n 2 -m "not gpu" $(ARGS)
+
+lint:
+	@$(call with,dev); PATH="$$environment/bin:$$PATH" exec sh .ci/lint
+
+bench:
+	@$(call with,dev); exec "$$python" -m benchmarks $(ARGS)
+
+lock:
+	@$(call with,dev); PATH="$$environment/bin:$$PATH" KEEP="$(KEEP)" exec sh requirements/lock.sh
+
+clean:
+	rm -rf .modelyard build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find actions bot runners tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

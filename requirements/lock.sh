@@ -1,0 +1,23 @@
+#!/bin/sh
+# Write the locks anew from pyproject.toml with the newest versions that it allows, for every platform and Python from
+# 3.11 on. `make lock` calls this with uv in PATH; `make lock KEEP=1` changes only what pyproject.toml no longer allows.
+#
+# No hashes and no index: torch and others have builds of their own on some machines, and mirrors differ.
+set -eu
+cd "$(dirname "$0")"
+
+upgrade=--upgrade
+[ -z "${KEEP:-}" ] || upgrade=
+
+resolve() { # OUTPUT [OPTION ...]
+  output=$1
+  shift
+  uv pip compile ../pyproject.toml --universal --python-version 3.11 --extra ml-cpu "$@" --output-file "$output" \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+  echo "$output: $(grep -c == "$output") packages"
+}
+
+# From the largest to the smallest, each bound by the one before, so that all agree.
+resolve dev.txt --extra local --extra dev $upgrade
+resolve local.txt --extra local --constraints dev.txt $upgrade
+resolve runner.txt --constraints dev.txt $upgrade
