@@ -44,7 +44,12 @@ class Settings(BaseSettings):
     """What a deployment has to say. Each field is the variable ``MODELYARD_<NAME>``."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     webhook_secret: SecretStr = Field(min_length=1, description="the secret that GitHub signs webhooks with")

@@ -1,0 +1,158 @@
+"""The App on one GitHub: its identity, its installations, and the repositories that it may see."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from bot.github import errors
+from bot.github.errors import HubError
+from bot.github.git import GitPart
+from bot.github.identity import Identity
+from bot.github.issues import IssuesPart
+from bot.github.part import segment
+from bot.github.runs import RunsPart
+from bot.github.values import integer, text
+from bot.rate import TokenBucket, WriteQueue
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.github.connection import Connection, Wire
+
+
+class Repository(IssuesPart, RunsPart, GitPart):
+    """One repository as the App sees it: issues, workflow runs, git. Every write is safe to repeat."""
+
+
+class GitHub:
+    """The App's way to GitHub; use it with ``async with``.
+
+    Parameters
+    ----------
+    settings
+        Address, App id and key, time-outs and the pace of writes.
+    transport
+        Replaces the network, for tests.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._app: Connection | None = None
+        self._identity: Identity | None = None
+        self._connections: dict[int, Connection] = {}
+        self._installations: dict[str, int] = {}
+        self._repositories: dict[tuple[str, int | None], Repository] = {}
+        self._look_up = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        from bot.github.connection import Connection, app_auth
+
+        key = self._settings.key()
+        self._app = Connection(app_auth(self._settings.app_id, key), self._wire(), self._write_queue())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for connection in (*self._connections.values(), self._own()):
+            await connection.close()
+        self._connections.clear()
+
+    # --- the App -----------------------------------------------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """Ask GitHub who the App is; once."""
+        if self._identity is None:
+            data = await self._own().get("app")
+            self._identity = Identity(app_id=integer(data, "id"), slug=text(data, "slug"))
+        return self._identity
+
+    async def check(self) -> None:
+        """Raise HubError where GitHub cannot be reached or does not know the App's key."""
+        await self._own().get("app")
+
+    async def installations(self) -> list[tuple[int, str]]:
+        """List the App's installations: id and account."""
+        return [
+            (integer(data, "id"), text(data.get("account") or {}, "login"))
+            async for data in self._own().pages("app/installations")
+        ]
+
+    async def installed_repositories(self, installation_id: int) -> list[str]:
+        """List the repositories of one installation, as ``owner/name``."""
+        hub = await self._connection(installation_id)
+        return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
+
+    # --- repositories --------------------------------------------------------------------------------------------------
+
+    def repository(self, name: str, installation_id: int | None = None) -> Repository:
+        """Return a repository by ``owner/name``; its installation is looked up when first needed, if it is not given."""
+        owner, slash, rest = name.partition("/")
+        if not (owner and slash and rest) or "/" in rest:
+            raise ValueError(f"not owner/name: {name!r}")
+        key = (name, installation_id)
+        if key not in self._repositories:
+
+            async def connect() -> Connection:
+                return await self._connection(installation_id or await self._installation_of(name))
+
+            self._repositories[key] = Repository(name, connect=connect, who=self.identity, sleep=self._sleep)
+        return self._repositories[key]
+
+    async def _installation_of(self, name: str) -> int:
+        async with self._look_up:
+            known = self._installations.get(name)
+            if known is None:
+                owner, _, repository = name.partition("/")
+                data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
+                if data is None:
+                    raise errors.not_installed(name)
+                known = self._installations[name] = integer(data, "id")
+            return known
+
+    async def _connection(self, installation_id: int) -> Connection:
+        from bot.github.connection import Connection, InstallationAuth, InstallationTokens
+
+        known = self._connections.get(installation_id)
+        if known is None:
+
+            async def ask() -> Any:
+                try:
+                    # A token is no content: it must not wait behind the write that needs it.
+                    return await self._own().write_without_turn(
+                        "POST", f"app/installations/{installation_id}/access_tokens"
+                    )
+                except HubError as error:
+                    if error.status == 404:
+                        self._forget(installation_id)
+                    raise
+
+            auth = InstallationAuth(InstallationTokens(ask))
+            known = self._connections[installation_id] = Connection(auth, self._wire(), self._write_queue())
+        return known
+
+    def _forget(self, installation_id: int) -> None:
+        """Look an installation up again next time: the App was removed, and perhaps put back under another id."""
+        self._installations = {name: known for name, known in self._installations.items() if known != installation_id}
+
+    def _own(self) -> Connection:
+        if self._app is None:
+            raise RuntimeError("use GitHub with `async with`")
+        return self._app
+
+    def _wire(self) -> Wire:
+        from bot.github.connection import Wire
+
+        seconds = self._settings.http_timeout_seconds
+        timeout = httpx.Timeout(seconds, connect=min(5.0, seconds), pool=4 * seconds)
+        return Wire(self._settings.github_api_url, timeout, self._transport, self._settings.time_factor)
+
+    def _write_queue(self) -> WriteQueue:
+        return WriteQueue(TokenBucket(self._settings.write_burst, self._settings.writes_per_second))
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds * self._settings.time_factor)

@@ -1,0 +1,308 @@
+"""The wire: githubkit with the App's key or an installation's token, time-outs, retries of reads, a queue for writes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import githubkit
+import httpx
+from githubkit.auth import AppAuthStrategy, BaseAuthStrategy
+from githubkit.cache import MemCacheStrategy
+from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
+from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
+
+from bot.github import errors, values
+from bot.rate import WriteQueue
+
+API_VERSION = "2026-03-10"
+LONGEST_WAIT = 60.0
+"""Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
+
+MOST_PAGES = 200
+_READS = frozenset({"GET", "HEAD"})
+_HEADERS = {"X-GitHub-Api-Version": API_VERSION}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """GitHub's answer: its status and the JSON that it holds (None where it is empty)."""
+
+    status: int
+    data: Any
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What all connections of one App share."""
+
+    base_url: str
+    timeout: httpx.Timeout
+    transport: httpx.AsyncBaseTransport | None
+    time_factor: float
+
+
+class Retry:
+    """Which failed requests are sent again: rate limits always, as they did nothing; all else for reads alone."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._rate_limit = RetryRateLimit(3)
+        self._server_error = RetryServerError(3)
+
+    def chain(self) -> RetryChainDecision:
+        return RetryChainDecision(self.for_rate_limit, self.for_server_error, self.for_lost_answer)
+
+    def for_rate_limit(self, error: GitHubException, count: int) -> RetryOption:
+        decision = self._rate_limit(error, count)
+        wait = decision.retry_after
+        if not decision.do_retry or wait is None or wait.total_seconds() > LONGEST_WAIT:
+            return RetryOption(False)
+        return RetryOption(True, self._paced(wait))
+
+    def for_server_error(self, error: GitHubException, count: int) -> RetryOption:
+        decision = self._server_error(error, count)
+        if not decision.do_retry or decision.retry_after is None or not _is_read(error):
+            return RetryOption(False)
+        return RetryOption(True, self._paced(decision.retry_after))
+
+    def for_lost_answer(self, error: GitHubException, count: int) -> RetryOption:
+        is_lost = isinstance(error, RequestError) and errors.is_network_error(error.exc)
+        if isinstance(error, RequestFailed) or not is_lost or count >= 3 or not _is_read(error):
+            return RetryOption(False)
+        return RetryOption(True, self._paced(timedelta(seconds=(count + 1) ** 2)))
+
+    def _paced(self, wait: timedelta) -> timedelta:
+        """Add up to a fifth, so that many who failed together do not return together."""
+        return wait * self._factor * (1 + random.random() / 5)  # noqa: S311 - no secret
+
+
+def _is_read(error: GitHubException) -> bool:
+    try:
+        request: httpx.Request = error.request if isinstance(error, RequestFailed) else error.exc.request  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):  # an error that never saw its request
+        return False
+    return request.method in _READS
+
+
+class _Client(githubkit.GitHub[Any]):
+    """githubkit with one HTTP client for its whole life.
+
+    githubkit keeps the client of ``async with`` in a context variable: a task that was started elsewhere would not see
+    it and open a new one for every call, at ten times the price.
+    """
+
+    _kept: httpx.AsyncClient | None = None
+
+    @asynccontextmanager
+    async def get_async_client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
+        if self._kept is None:
+            self._kept = await self._create_async_client()
+        yield self._kept
+
+    async def close(self) -> None:
+        if self._kept is not None:
+            await self._kept.aclose()
+
+
+def _client(auth: BaseAuthStrategy, wire: Wire) -> _Client:
+    return _Client(
+        auth,
+        base_url=wire.base_url,
+        user_agent="modelyard",
+        timeout=wire.timeout,
+        async_transport=wire.transport,
+        # githubkit's own store is one for the whole process: an App's JWT would outlive its key there.
+        cache_strategy=MemCacheStrategy(),
+        http_cache=False,
+        auto_retry=Retry(wire.time_factor).chain(),
+    )
+
+
+class Connection:
+    """Requests with one identity: the App's own, or one installation's.
+
+    Parameters
+    ----------
+    auth
+        Whose identity.
+    wire
+        Address, time-outs and transport.
+    writes
+        Where each write waits for its turn.
+    """
+
+    def __init__(self, auth: BaseAuthStrategy, wire: Wire, writes: WriteQueue) -> None:
+        self._client = _client(auth, wire)
+        self._base_url = wire.base_url.rstrip("/") + "/"
+        self.writes = writes
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def get(self, path: str, **params: object) -> Any:
+        """Read one JSON answer."""
+        answer = await self._send("GET", path, params=_present(params))
+        return answer.data
+
+    async def get_or_none(self, path: str, **params: object) -> Any:
+        """Read one JSON answer; None where there is nothing (404)."""
+        try:
+            return await self.get(path, **params)
+        except errors.HubError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncIterator[Any]:
+        """Read a list, page after page as the ``Link`` header says; ``key`` names it within an object."""
+        url = path
+        query: Mapping[str, str | int] | None = {"per_page": 100, **_present(params)}
+        for _ in range(MOST_PAGES):
+            response = await self._response("GET", url, params=query)
+            data = _json(response, f"GET {path}", is_write=False)
+            page = data.get(key) if key and isinstance(data, dict) else data
+            for item in page if isinstance(page, list) else []:
+                if isinstance(item, Mapping):
+                    yield item
+            url = response.links.get("next", {}).get("url", "")
+            query = None
+            if not url:
+                return
+            if not url.startswith(self._base_url):
+                # The token goes to GitHub alone, whatever a header says.
+                raise errors.malformed(f"GET {path}", "the next page lies on another host")
+
+    async def write(self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()) -> Answer:
+        """Send one write, in its turn; an error status in ``quiet`` is returned rather than raised."""
+        async with self.writes.turn():
+            return await self.write_without_turn(method, path, body, quiet=quiet)
+
+    async def write_without_turn(
+        self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()
+    ) -> Answer:
+        """Send one POST that GitHub does not count as a write of content, or whose turn the caller holds."""
+        try:
+            return await self._send(method, path, json=body)
+        except errors.HubError as error:
+            if error.status in quiet:
+                return Answer(error.status or 0, None)
+            raise
+
+    async def consume(self, path: str, take: Callable[[bytes], None], *, longest: float) -> None:
+        """Hand a long answer to ``take`` piece by piece, within ``longest`` seconds.
+
+        A redirect is followed; one to another host gets no token (httpx drops it there).
+        """
+        response = await self._response("GET", path, stream=True)
+        try:
+            async with asyncio.timeout(longest):
+                async for piece in response.aiter_bytes():
+                    take(piece)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise errors.lost(f"GET {path}", error, is_write=False) from None
+        finally:
+            await response.aclose()
+
+    async def _send(self, method: str, path: str, **options: Any) -> Answer:
+        response = await self._response(method, path, **options)
+        return Answer(response.status_code, _json(response, f"{method} {path}", is_write=method not in _READS))
+
+    async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
+        request = f"{method} {path.partition('?')[0]}"
+        is_write = method not in _READS
+        try:
+            response = await self._client.arequest(method, path, headers=_HEADERS, **options)
+        except RateLimitExceeded as error:
+            wait = error.retry_after.total_seconds()
+            raise errors.rate_limited(request, error.response.status_code, wait) from None
+        except RequestFailed as error:
+            answer = error.response
+            raise errors.from_status(
+                request, answer.status_code, errors.words(answer.content), is_write=is_write
+            ) from None
+        except RequestError as error:
+            cause = error.exc
+            if errors.is_network_error(cause):
+                raise errors.lost(request, cause, is_write=is_write) from None
+            raise cause from None  # an error of ours, raised while the request was made
+        return response.raw_response
+
+
+def _json(response: httpx.Response, request: str, *, is_write: bool) -> Any:
+    if not response.content:
+        return None
+    try:
+        return values.decoded(response.content)
+    except (ValueError, RecursionError):
+        raise errors.malformed(request, "no JSON", is_write=is_write) from None
+
+
+def _present(params: Mapping[str, object]) -> dict[str, str | int]:
+    return {name: value for name, value in params.items() if isinstance(value, str | int)}
+
+
+# --- whose identity ----------------------------------------------------------------------------------------------------
+
+
+def app_auth(app_id: int, key: str) -> AppAuthStrategy:
+    """Return the App's own identity: a JWT, issued 60 s back, good for 9 min more."""
+    return AppAuthStrategy(app_id, key)
+
+
+class InstallationTokens:
+    """An installation's token: asked for once, used until a minute before its end or until GitHub refuses it."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Answer]], clock: Callable[[], float] = time.time) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._good_until = 0.0
+
+    async def token(self, *, refused: str = "") -> str:
+        """Return a token that is none of the past and not the one that GitHub has just refused."""
+        async with self._lock:
+            if self._token == refused or self._clock() > self._good_until:
+                await self._renew()
+            return self._token
+
+    async def _renew(self) -> None:
+        answer = await self._ask()
+        data = answer.data if isinstance(answer.data, Mapping) else {}
+        self._token = values.text(data, "token")
+        if not self._token:
+            raise errors.malformed("POST access_tokens", "no token")
+        expires = values.moment(data, "expires_at") or datetime.now(UTC) + timedelta(hours=1)
+        # A clock that runs ahead must not make every request ask for a new one: the 401 below catches the rest.
+        self._good_until = max(expires.timestamp() - 60, self._clock() + 60)
+
+
+class _InstallationFlow(httpx.Auth):
+    def __init__(self, tokens: InstallationTokens) -> None:
+        self._tokens = tokens
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        token = await self._tokens.token()
+        request.headers["Authorization"] = f"token {token}"
+        response = yield request
+        if response.status_code == 401:
+            token = await self._tokens.token(refused=token)
+            request.headers["Authorization"] = f"token {token}"
+            yield request
+
+
+class InstallationAuth(BaseAuthStrategy):
+    """githubkit's way in for an installation: like its own, and a refused token is replaced and the request replayed."""
+
+    def __init__(self, tokens: InstallationTokens) -> None:
+        self._tokens = tokens
+
+    def get_auth_flow(self, github: githubkit.GitHubCore[Any]) -> httpx.Auth:
+        return _InstallationFlow(self._tokens)

@@ -1,0 +1,353 @@
+"""Git through GitHub's API: files, one commit for many files, what a job published, refs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actions.operation import Reader
+from bot.github import errors, values
+from bot.github.errors import HubError
+from bot.github.part import Part, segment, several
+from bot.github.values import PublishedCommit, integer, items, part, text
+
+Change = Callable[[Reader], Mapping[str, bytes | None]]
+"""Computes files from files: pure, for it is computed again when the branch has moved. None removes a file."""
+
+MOST_COMMIT_TRIES = 10
+_INLINE_BYTES = 1_000_000
+_REGULAR = {"100644", "100755"}
+
+
+@dataclass(frozen=True)
+class _Head:
+    """Where a branch is; without a SHA it does not exist yet."""
+
+    sha: str | None
+    tree: str | None
+
+
+class _NotReadYet(BaseException):  # noqa: N818 - no error: it asks for a file
+    """A change wants a file that was not fetched. No Exception, so that a change that tolerates much cannot hide it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+class _Moved(Exception):  # noqa: N818 - no error: the commit is computed again
+    """The branch is not any more where it was read."""
+
+
+class GitPart(Part):
+    """The methods of a repository that are about its files and refs."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._one_commit = asyncio.Lock()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def file(self, path: str, ref: str | None = None) -> bytes | None:
+        """Read a file of a branch, tag or commit (default: the default branch); None where there is none."""
+        hub = await self._connect()
+        try:
+            data = await hub.get(f"{self._root}/contents/{several(path)}", ref=ref)
+        except HubError as error:
+            if error.status == 404:
+                return None
+            raise
+        if not isinstance(data, Mapping) or data.get("type") != "file":
+            return None
+        if data.get("encoding") == "base64":
+            return base64.b64decode(text(data, "content"))
+        # Above 1 MB the content is left out there.
+        return await self.blob(text(data, "sha"), max_bytes=100 * 1024 * 1024)
+
+    async def folder(self, path: str, ref: str | None = None) -> list[str]:
+        """List the paths of the files directly in a folder, sorted; [] where there is none."""
+        hub = await self._connect()
+        data = await hub.get_or_none(f"{self._root}/contents/{several(path)}", ref=ref)
+        entries = data if isinstance(data, list) else []
+        return sorted(text(entry, "path") for entry in entries if entry.get("type") == "file")
+
+    async def blob(self, sha: str, max_bytes: int) -> bytes:
+        """Read a blob; one that is larger than ``max_bytes`` is refused without being read to its end."""
+        hub = await self._connect()
+        path = f"{self._root}/git/blobs/{segment(sha)}"
+        body = bytearray()
+        # Base64 with line ends, and the fields around it.
+        most = max_bytes * 4 // 3 * 62 // 60 + 16_384
+
+        def take(piece: bytes) -> None:
+            body.extend(piece)
+            if len(body) > most:
+                raise _too_large(sha, max_bytes)
+
+        await hub.consume(path, take, longest=120)
+        try:
+            data = values.decoded(bytes(body))
+            content = base64.b64decode(text(data, "content"))
+        except (ValueError, AttributeError):
+            raise errors.malformed(f"GET {path}", "no blob") from None
+        if len(content) > max_bytes:
+            raise _too_large(sha, max_bytes)
+        return content
+
+    async def published_commit(self, sha: str) -> PublishedCommit:
+        """Name the files of a commit with their blobs and sizes, reading none of them."""
+        hub = await self._connect()
+        commit = await hub.get(f"{self._root}/git/commits/{segment(sha)}")
+        tree_sha = text(part(commit, "tree"), "sha")
+        tree = await hub.get(f"{self._root}/git/trees/{segment(tree_sha)}", recursive=1)
+        if tree.get("truncated") is True:
+            raise _too_large(sha, 100_000)
+        entries = [entry for entry in items(tree, "tree") if text(entry, "type") != "tree"]
+        regular = [entry for entry in entries if text(entry, "mode") in _REGULAR]
+        return PublishedCommit(
+            sha=text(commit, "sha"),
+            files={text(entry, "path"): (text(entry, "sha"), integer(entry, "size")) for entry in regular},
+            parents=tuple(text(parent, "sha") for parent in items(commit, "parents")),
+            others=tuple(text(entry, "path") for entry in entries if entry not in regular),
+        )
+
+    async def resolve_ref(self, ref: str) -> str | None:
+        """Return the SHA that a ref such as ``refs/modelyard/...`` or ``heads/main`` points to, if it exists."""
+        hub = await self._connect()
+        full = ref if ref.startswith("refs/") else f"refs/{ref}"
+        # The endpoint for one ref documents branches and tags alone; this one serves all.
+        found = hub.pages(f"{self._root}/git/matching-refs/{several(full.removeprefix('refs/'))}")
+        shas = [text(part(data, "object"), "sha") async for data in found if text(data, "ref") == full]
+        return shas[0] if shas else None
+
+    async def delete_ref(self, ref: str) -> None:
+        """Delete a ref; one that is gone already is fine."""
+        hub = await self._connect()
+        path = f"{self._root}/git/refs/{several(ref.removeprefix('refs/'))}"
+        try:
+            await hub.write("DELETE", path, quiet=(404,))
+        except HubError as error:
+            if error.status != 422 or "does not exist" not in error.message:
+                raise
+
+    # --- one commit for many files -------------------------------------------------------------------------------------
+
+    async def commit_files(
+        self,
+        branch: str,
+        message: str,
+        change: Change,
+        *,
+        reads: Sequence[str] = (),
+        blobs: Mapping[str, str] | None = None,
+    ) -> str:
+        """Commit what ``change`` makes of the branch's files, and return the commit's SHA.
+
+        The ref is updated without force. Where somebody else was faster, all is read and computed again. A branch that
+        does not exist begins with this commit.
+
+        Parameters
+        ----------
+        branch
+            The branch's name.
+        message
+            The commit's message.
+        change
+            Computes the files from those of the head; see ``Change``.
+        reads
+            Paths that ``change`` is known to read: they are fetched together. Others are fetched when it asks.
+        blobs
+            Files that the repository has the content of already: path to blob SHA.
+
+        Returns
+        -------
+        str
+            The new commit, or the head where nothing changes.
+        """
+        async with self._one_commit:
+            for count in range(MOST_COMMIT_TRIES):
+                if count:
+                    await self._sleep(min(5.0, 0.1 * 2**count) * (0.5 + random.random()))  # noqa: S311 - no secret
+                try:
+                    return await self._commit_once(branch, message, change, reads, blobs or {})
+                except _Moved:
+                    continue
+        raise HubError(
+            "branch_keeps_moving",
+            rule=f"{branch} stays still for the second that a commit takes.",
+            found=f"it moved {MOST_COMMIT_TRIES} times.",
+            next_step="It is tried again later.",
+            transient=True,
+        )
+
+    async def _commit_once(
+        self, branch: str, message: str, change: Change, reads: Sequence[str], blobs: Mapping[str, str]
+    ) -> str:
+        head = await self._head(branch)
+        files = await self._changed(head, change, reads)
+        if not files and not blobs:
+            return self._unchanged(head)
+        try:
+            tree = await self._tree(head, files, blobs)
+        except HubError as error:
+            if head.sha is None and error.status == 409:
+                return await self._begin_repository(branch, message, files)
+            raise
+        if tree == head.tree:
+            return self._unchanged(head)
+        commit = await self._commit(message, tree, head)
+        return await self._move(branch, head, commit)
+
+    async def _head(self, branch: str) -> _Head:
+        hub = await self._connect()
+        try:
+            ref = await hub.get(f"{self._root}/git/ref/heads/{several(branch)}")
+        except HubError as error:
+            if error.status in (404, 409):  # no such branch; no commit at all
+                return _Head(None, None)
+            raise
+        sha = text(part(ref, "object"), "sha")
+        commit = await hub.get(f"{self._root}/git/commits/{sha}")
+        return _Head(sha, text(part(commit, "tree"), "sha"))
+
+    async def _changed(self, head: _Head, change: Change, reads: Sequence[str]) -> dict[str, bytes | None]:
+        """Compute the change; keep what differs from the head as far as that was read."""
+        present: dict[str, bytes | None] = {}
+        await self._fetch(head, reads, present)
+
+        def read(path: str, /) -> bytes | None:
+            if path not in present:
+                raise _NotReadYet(path)
+            return present[path]
+
+        while True:
+            try:
+                files = dict(change(read))
+                break
+            except _NotReadYet as wanted:
+                await self._fetch(head, [wanted.path], present)
+        # Git refuses to remove what is not there.
+        await self._fetch(head, [path for path, content in files.items() if content is None], present)
+        return {path: new for path, new in files.items() if path not in present or present[path] != new}
+
+    async def _fetch(self, head: _Head, paths: Sequence[str], present: dict[str, bytes | None]) -> None:
+        for path in paths:
+            if path not in present:
+                present[path] = await self.file(path, head.sha) if head.sha else None
+
+    @staticmethod
+    def _unchanged(head: _Head) -> str:
+        return head.sha or ""
+
+    async def _tree(self, head: _Head, files: Mapping[str, bytes | None], blobs: Mapping[str, str]) -> str:
+        entries: list[dict[str, object]] = [_entry(path, sha=sha) for path, sha in blobs.items()]
+        for path, content in files.items():
+            inline = _as_text(content)
+            if inline is not None:
+                entries.append(_entry(path, content=inline))
+            else:
+                entries.append(_entry(path, sha=None if content is None else await self._blob(content)))
+        body: dict[str, object] = {"tree": entries}
+        if head.tree:
+            body["base_tree"] = head.tree
+        return await self._made("git/trees", body)
+
+    async def _blob(self, content: bytes) -> str:
+        return await self._made(
+            "git/blobs", {"content": base64.b64encode(content).decode("ascii"), "encoding": "base64"}
+        )
+
+    async def _commit(self, message: str, tree: str, head: _Head) -> str:
+        parents = [head.sha] if head.sha else []
+        return await self._made("git/commits", {"message": message, "tree": tree, "parents": parents})
+
+    async def _made(self, kind: str, body: Mapping[str, object]) -> str:
+        """Make a git object. Its name is its content's: whether a lost answer made it does not matter."""
+        hub = await self._connect()
+        answer = await hub.write("POST", f"{self._root}/{kind}", body)
+        sha = text(answer.data or {}, "sha")
+        if not sha:
+            raise errors.malformed(f"POST {kind}", "no SHA", is_write=True)
+        return sha
+
+    async def _move(self, branch: str, head: _Head, commit: str) -> str:
+        """Point the branch to the commit, if it still is where it was read."""
+        hub = await self._connect()
+        try:
+            if head.sha is None:
+                await hub.write("POST", f"{self._root}/git/refs", {"ref": f"refs/heads/{branch}", "sha": commit})
+            else:
+                path = f"{self._root}/git/refs/heads/{several(branch)}"
+                await hub.write("PATCH", path, {"sha": commit, "force": False})
+        except HubError as error:
+            if _is_conflict(error):
+                raise _Moved from None
+            if error.unknown:
+                # Read again: if it was done, nothing is left to change.
+                if (await self._head(branch)).sha == commit:
+                    return commit
+                raise _Moved from None
+            raise _explained(error, branch) from None
+        return commit
+
+    async def _begin_repository(self, branch: str, message: str, files: Mapping[str, bytes | None]) -> str:
+        """Give an empty repository its first commit: GitHub makes git objects only beside others."""
+        hub = await self._connect()
+        first = min((path for path, content in files.items() if content is not None), default=None)
+        if first is None:
+            return ""
+        content = base64.b64encode(files[first] or b"").decode("ascii")
+        body = {"message": message, "content": content, "branch": branch}
+        answer = await hub.write("PUT", f"{self._root}/contents/{several(first)}", body)
+        if len(files) > 1:
+            raise _Moved  # the rest follows as a second commit
+        return text(part(answer.data or {}, "commit"), "sha")
+
+
+def _entry(path: str, **what: object) -> dict[str, object]:
+    several(path)  # no path that leads elsewhere
+    return {"path": path, "mode": "100644", "type": "blob", **what}
+
+
+def _as_text(content: bytes | None) -> str | None:
+    """Return content that can stand in a tree's own request, which saves a write for each file."""
+    if content is None or len(content) > _INLINE_BYTES or b"\x00" in content:
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_conflict(error: HubError) -> bool:
+    if error.status == 409:
+        return True
+    said = error.message.lower()
+    moved = ("fast forward", "fast-forward", "already exists", "does not exist")
+    return error.status == 422 and any(words in said for words in moved)
+
+
+def _explained(error: HubError, branch: str) -> HubError:
+    said = error.message.lower()
+    if error.status in (403, 422) and ("protected" in said or "rule violation" in said):
+        return HubError(
+            "branch_protected",
+            rule=f"The App may commit to {branch}.",
+            found=error.message,
+            next_step="Let the App bypass the branch's protection, or set history.branch to a branch that is open.",
+            status=error.status,
+            message=error.message,
+        )
+    return error
+
+
+def _too_large(sha: str, limit: int) -> HubError:
+    return HubError(
+        "too_large",
+        rule=f"It has at most {limit} bytes or entries.",
+        found=f"{sha} has more.",
+        next_step="Publish less.",
+    )

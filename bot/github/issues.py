@@ -1,0 +1,212 @@
+"""Issues, comments, labels and permissions of a repository. A comment is written once: its hidden marker is looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, cast, get_args
+
+from bot.github.errors import HubError
+from bot.github.part import Part, segment
+from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoInfo, text
+
+MOST_CHARACTERS = 65_536
+"""So long a comment may be on GitHub."""
+
+_MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
+_CUT = "\n\n…"
+
+
+def marker_line(marker: str) -> str:
+    """Return the hidden first line of a comment of the App's.
+
+    The first, because what follows may quote what people wrote: a marker in the middle of a comment means nothing.
+    """
+    if not _MARKER.fullmatch(marker):
+        raise ValueError(f"not a marker: {marker!r}")
+    return f"<!-- modelyard:{marker} -->"
+
+
+def marked(marker: str, body: str) -> str:
+    """Return a comment's full text: the hidden marker, then the body, cut where GitHub would refuse it."""
+    whole = f"{marker_line(marker)}\n{body.strip()}"
+    return whole if len(whole) <= MOST_CHARACTERS else whole[: MOST_CHARACTERS - len(_CUT)] + _CUT
+
+
+def carries(comment: Comment, marker: str) -> bool:
+    """Tell whether a comment begins with the marker."""
+    return comment.body.split("\n", 1)[0].rstrip() == marker_line(marker)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
+
+
+class IssuesPart(Part):
+    """The methods of a repository that are about what people see in an issue."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._written: dict[tuple[int, str], Comment] = {}
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    async def info(self) -> RepoInfo:
+        """Read the repository itself."""
+        return RepoInfo.of(await (await self._connect()).get(self._root))
+
+    async def permission(self, login: str) -> Permission:
+        """Ask GitHub what a person may do here, now.
+
+        Raises
+        ------
+        HubError
+            For every error but 404: whoever could not be asked about has no permission either.
+        """
+        data = await (await self._connect()).get_or_none(f"{self._root}/collaborators/{segment(login)}/permission")
+        if data is None:
+            return "none"
+        known = get_args(Permission)
+        # role_name tells triage and maintain apart; an organisation's own roles have names that mean nothing here.
+        for name in (text(data, "role_name"), text(data, "permission")):
+            if name in known:
+                return cast("Permission", name)
+        return "none"
+
+    async def issue(self, number: int) -> Issue:
+        """Read one issue."""
+        return Issue.of(await (await self._connect()).get(self._issue(number)))
+
+    async def issues(
+        self, *, state: str = "open", labels: Sequence[str] = (), creator: str | None = None
+    ) -> list[Issue]:
+        """List issues (not pull requests), the oldest first."""
+        hub = await self._connect()
+        wanted = hub.pages(
+            f"{self._root}/issues",
+            state=state,
+            labels=",".join(labels) or None,
+            creator=creator,
+            sort="created",
+            direction="asc",
+        )
+        return [issue async for data in wanted if not (issue := Issue.of(data)).is_pull_request]
+
+    async def comments(self, number: int) -> list[Comment]:
+        """List an issue's comments, the oldest first."""
+        hub = await self._connect()
+        return [Comment.of(data) async for data in hub.pages(f"{self._issue(number)}/comments")]
+
+    async def own_comment(self, number: int, marker: str) -> Comment | None:
+        """Find the App's comment that carries a marker."""
+        who = await self._who()
+        comments = await self.comments(number)
+        return next((comment for comment in comments if who.wrote(comment) and carries(comment, marker)), None)
+
+    # --- comments --------------------------------------------------------------------------------------------------
+
+    async def upsert_comment(self, number: int, marker: str, body: str) -> Comment:
+        """Make the App's comment with this marker say ``body``: create it, edit it, or leave it where it says so."""
+        whole = marked(marker, body)
+        key = (number, marker)
+        comment = self._written.get(key) or await self.own_comment(number, marker)
+        if comment is not None and not _same(comment.body, whole):
+            comment = await self._edit(comment.id, whole)
+            if comment is None:  # somebody deleted it
+                self._written.pop(key, None)
+                comment = await self.own_comment(number, marker)
+        if comment is None:
+            comment = await self._create(number, marker, whole)
+        self._written[key] = comment
+        return comment
+
+    async def post_once(self, number: int, marker: str, body: str) -> Comment:
+        """Write a comment that is never changed; the one that is there with this marker is returned."""
+        key = (number, marker)
+        comment = self._written.get(key) or await self.own_comment(number, marker)
+        if comment is None:
+            comment = await self._create(number, marker, marked(marker, body))
+        self._written[key] = comment
+        return comment
+
+    async def react(self, comment_id: int, content: str) -> None:
+        """React to a comment, with ``+1``, ``eyes``, ``rocket`` ...; once, however often it is called."""
+        hub = await self._connect()
+        await hub.write("POST", f"{self._root}/issues/comments/{comment_id}/reactions", {"content": content})
+
+    async def _edit(self, comment_id: int, body: str) -> Comment | None:
+        hub = await self._connect()
+        path = f"{self._root}/issues/comments/{comment_id}"
+        answer = await hub.write("PATCH", path, {"body": body}, quiet=(404, 410))
+        return None if answer.data is None else Comment.of(answer.data)
+
+    async def _create(self, number: int, marker: str, body: str) -> Comment:
+        hub = await self._connect()
+        try:
+            answer = await hub.write("POST", f"{self._issue(number)}/comments", {"body": body})
+        except HubError as error:
+            found = await self.own_comment(number, marker) if error.unknown else None
+            if found is None:
+                raise
+            return found
+        return Comment.of(answer.data or {})
+
+    # --- the issue itself --------------------------------------------------------------------------------------------
+
+    async def create_issue(self, title: str, body: str, labels: Sequence[str] = ()) -> Issue:
+        """Open an issue."""
+        hub = await self._connect()
+        answer = await hub.write("POST", f"{self._root}/issues", {"title": title, "body": body, "labels": list(labels)})
+        return Issue.of(answer.data or {})
+
+    async def close_issue(self, number: int, reason: Literal["completed", "not_planned"]) -> None:
+        """Close an issue; one that is closed with this reason is left alone."""
+        issue = await self.issue(number)
+        if (issue.state, issue.state_reason) != ("closed", reason):
+            await self._change(number, {"state": "closed", "state_reason": reason})
+
+    async def reopen_issue(self, number: int) -> None:
+        """Open an issue again; an open one is left alone."""
+        if (await self.issue(number)).state != "open":
+            await self._change(number, {"state": "open", "state_reason": "reopened"})
+
+    async def _change(self, number: int, change: dict[str, str]) -> None:
+        await (await self._connect()).write("PATCH", self._issue(number), change)
+
+    # --- labels ------------------------------------------------------------------------------------------------------
+
+    async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
+        """Make labels exist, with colour and description; those that are right already cost no write."""
+        hub = await self._connect()
+        present = {text(label, "name").lower(): label async for label in hub.pages(f"{self._root}/labels")}
+        for wanted in definitions:
+            body = {"name": wanted.name, "color": wanted.color, "description": wanted.description}
+            label = present.get(wanted.name.lower())
+            if label is None:
+                # 422: somebody made it in this moment.
+                await hub.write("POST", f"{self._root}/labels", body, quiet=(422,))
+            elif (text(label, "color").lower(), text(label, "description")) != (
+                wanted.color.lower(),
+                wanted.description,
+            ):
+                change = {"color": wanted.color, "description": wanted.description}
+                await hub.write("PATCH", f"{self._root}/labels/{segment(wanted.name)}", change, quiet=(404,))
+
+    async def set_labels(self, number: int, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+        """Add and remove labels of an issue; what holds already costs no write."""
+        hub = await self._connect()
+        path = f"{self._issue(number)}/labels"
+        present = {text(label, "name") async for label in hub.pages(path)}
+        missing = [name for name in add if name not in present]
+        if missing:
+            await hub.write("POST", path, {"labels": missing})
+        for name in sorted(present & set(remove)):
+            await hub.write("DELETE", f"{path}/{segment(name)}", quiet=(404,))
+
+    async def set_state_label(self, number: int, label: str | None, among: Collection[str]) -> None:
+        """Leave exactly one of a set of labels on an issue (None: none of them)."""
+        wanted = {label} if label else set()
+        await self.set_labels(number, add=sorted(wanted), remove=set(among) - wanted)
+
+    def _issue(self, number: int) -> str:
+        return f"{self._root}/issues/{number}"
