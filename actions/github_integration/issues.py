@@ -1,0 +1,46 @@
+"""Operations on issues."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.markdown import COMMENT_LIMIT
+from actions.operation import Context, Result, operation
+from actions.request import Repository
+
+
+class PostedComment(Result):
+    """Where the comment stands."""
+
+    url: str
+    repository: str
+    issue: int
+
+
+@operation(where="app", idempotent=True)
+def post_issue_comment(
+    repository: Repository,
+    issue: Annotated[int, Field(ge=1)],
+    body: Annotated[str, Field(min_length=1, max_length=COMMENT_LIMIT - 200)],
+    context: Context,
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None,
+) -> PostedComment:
+    """Post a comment on an issue, exactly once.
+
+    Parameters
+    ----------
+    repository
+        OWNER/REPO.
+    issue
+        The issue's number.
+    body
+        The comment, as GitHub Markdown.
+    idempotency_key
+        With the same key again the comment is updated, not repeated. By default the body itself is the key.
+    """
+    key = hashlib.sha256((idempotency_key or f"body:{body}").encode()).hexdigest()[:32]
+    url = context.need_issues().post_comment(repository, issue, body, f"<!-- modelyard:comment:{key} -->")
+    return PostedComment(url=url, repository=repository, issue=issue)

@@ -1,0 +1,86 @@
+"""What one finished run changes under ``training_history/``: text files, plots and registry, for one commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actions.history_management import index, report
+from actions.history_management.record import RunRecord, utc
+from actions.model_registry import model_file
+from actions.operation import Reader
+
+FOLDER = "training_history"
+_PLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.png")
+
+
+@dataclass(frozen=True)
+class HistoryChange:
+    """One run's change.
+
+    Attributes
+    ----------
+    record
+        The run.
+    plots
+        The path in the repository of each plot, by the plot's file name. Their content is the caller's to add: it may
+        re-use blobs that git has already.
+    """
+
+    record: RunRecord
+    plots: Mapping[str, str]
+
+    @property
+    def message(self) -> str:
+        """The commit's message. No workflow starts on it."""
+        return f"{report.headline(self.record)} [skip ci]\n\nIssue: {self.record.links.issue or self.record.issue}\n"
+
+    @property
+    def markdown_path(self) -> str:
+        return f"{FOLDER}/{self.record.run}.md"
+
+    def files(self, read: Reader) -> dict[str, bytes | None]:
+        """Return the text files by path: a pure function of the files that are there now.
+
+        A passed run is registered as the model's next version, once; ``record.promoted`` makes that version champion.
+        """
+        record, registry = self._registered(read)
+        lineage = record.model_dump_json(indent=2) + "\n"
+        files: dict[str, bytes | None] = {
+            self.markdown_path: report.render(record, tuple(self.plots)).encode(),
+            f"{FOLDER}/{record.run}.json": lineage.encode(),
+            f"{FOLDER}/index.md": index.updated(read(f"{FOLDER}/index.md"), record).encode(),
+        }
+        return files | {path: text.encode() for path, text in registry.items()}
+
+    def _registered(self, read: Reader) -> tuple[RunRecord, dict[str, str]]:
+        """Return the record with its version, and the registry's file if it changes."""
+        record, result = self.record, self.record.result
+        if record.status != "passed" or result is None:
+            return record.model_copy(update={"version": None, "promoted": False}), {}
+        name = record.request.model_name
+        path = model_file.path_of(name)
+        present = read(path)
+        text, version = model_file.register(
+            present,
+            name=name,
+            run=record.run,
+            attempt=result.attempt,
+            uri=result.model.uri,
+            sha256=result.model.sha256,
+            data_sha256=result.data.sha256,
+            created=utc(record.finished),
+        )
+        is_new = present is None or text.encode() != present
+        if is_new and record.promoted:
+            # Only together with the registration: written again later, an old run must not take production back.
+            text = model_file.set_alias(text, "champion", version)
+        return record.model_copy(update={"version": version}), {path: text} if is_new else {}
+
+
+def history_change(record: RunRecord) -> HistoryChange:
+    """Return what a run's record changes; plots with other names than plots have are left out."""
+    names = record.result.plots if record.result is not None else []
+    plots = {name: f"{FOLDER}/{record.run}/{name}" for name in names if _PLOT.fullmatch(name)}
+    return HistoryChange(record, plots)

@@ -1,0 +1,104 @@
+"""The history's operations: a run's record as Markdown, and the one commit that keeps it."""
+
+from __future__ import annotations
+
+from actions.history_management.change import HistoryChange, history_change
+from actions.history_management.record import RunRecord
+from actions.history_management.report import render
+from actions.operation import Context, InvalidInput, NotFound, Reader, Result, operation
+
+PLOT_LIMIT = 5_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class TrainingHistory(Result):
+    """A run's Markdown, and the path that it has in the repository."""
+
+    path: str
+    markdown: str
+
+
+class CommittedHistory(Result):
+    """The commit that keeps a run, and its files."""
+
+    commit: str
+    version: int | None
+    files: list[str]
+
+
+@operation(where="app", read_only=True)
+def format_training_history(record: RunRecord) -> TrainingHistory:
+    """Format a run's record as the Markdown file of its history.
+
+    Parameters
+    ----------
+    record
+        The run: request, result, verdict, decisions, durations and links.
+    """
+    change = history_change(record)
+    return TrainingHistory(path=change.markdown_path, markdown=render(record, tuple(change.plots)))
+
+
+@operation(where="app", idempotent=True)
+def commit_training_history(record: RunRecord, context: Context, plots: str | None = None) -> CommittedHistory:
+    """Commit a run's Markdown, lineage, plots, index row and registered version, all in one commit.
+
+    The same record again makes no second commit.
+
+    Parameters
+    ----------
+    record
+        The run: request, result, verdict, decisions, durations and links.
+    plots
+        The folder under the storage root that holds the plots which the record names; without it none is committed.
+    """
+    change = history_change(record)
+    images = _images(change, plots, context) if plots else {}
+    change = HistoryChange(record, {name: path for name, path in change.plots.items() if path in images})
+
+    def files(read: Reader) -> dict[str, bytes | None]:
+        return change.files(read) | images
+
+    history = context.need_history()
+    commit = history.commit(change.message, files)
+    made = change.files(history.read)
+    kept = history.read(f"{change.markdown_path.removesuffix('.md')}.json")
+    version = RunRecord.model_validate_json(kept).version if kept else None
+    return CommittedHistory(commit=commit, version=version, files=sorted([*made, *images]))
+
+
+def _images(change: HistoryChange, folder: str, context: Context) -> dict[str, bytes | None]:
+    images: dict[str, bytes | None] = {}
+    for name, path in change.plots.items():
+        try:
+            file = context.storage.path(f"{folder}/{name}")
+        except ValueError as error:
+            raise InvalidInput(
+                "outside_storage",
+                rule="Plots lie under the storage root.",
+                found=str(error),
+                next_step="Name the folder by its path below the storage root.",
+                field="plots",
+            ) from None
+        if not file.is_file():
+            raise NotFound(
+                "plot_not_found",
+                rule="Every plot that the record names is there.",
+                found=f"{folder}/{name} is missing",
+                next_step="Name the folder that evaluation wrote the plots to.",
+                field="plots",
+            )
+        images[path] = _checked(name, file.read_bytes() if file.stat().st_size <= PLOT_LIMIT else b"")
+    return images
+
+
+def _checked(name: str, content: bytes) -> bytes:
+    if not content.startswith(_PNG):
+        raise InvalidInput(
+            "not_a_plot",
+            rule=f"A plot is a PNG of at most {PLOT_LIMIT // 1_000_000} MB.",
+            found=f"{name} is not",
+            next_step="Draw it again.",
+            field="plots",
+        )
+    return content

@@ -1,0 +1,108 @@
+"""The record of one finished run: everything that its history files tell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from actions.operation import ErrorBody
+from actions.request import Repository, RunId, Scalar, TrainingRequest
+from actions.results import PublishedResult, Verdict
+
+RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
+Attempt = Annotated[int, Field(ge=1)]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RecordedDecision(_Value):
+    """What a person decided about the run."""
+
+    who: str = Field(max_length=100)
+    what: str = Field(max_length=50, description="approve, reject, cancel, promote")
+    when: AwareDatetime
+    attempt: Attempt = 1
+    reason: str = Field(default="", max_length=2_000)
+    overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=50)
+
+
+class RecordedError(_Value):
+    """Why the run could not be carried to a verdict."""
+
+    stage: str = Field(max_length=50, description="the stage that failed, or the App's state")
+    step: str = Field(default="", max_length=200)
+    body: ErrorBody | None = None
+    log_tail: str = Field(default="", max_length=20_000, description="the last lines of the job's log")
+
+
+class RecordedVerdict(_Value):
+    """The verdict of one attempt."""
+
+    attempt: Attempt
+    verdict: Verdict
+
+
+class Stay(_Value):
+    """How long the run was in one state, all stays added up."""
+
+    state: str = Field(max_length=50)
+    seconds: float = Field(ge=0)
+
+
+class Links(_Value):
+    """Where the run can be looked at on the hub."""
+
+    issue: str = Field(default="", max_length=500)
+    workflow_runs: tuple[str, ...] = Field(default=(), max_length=100)
+
+
+class RunRecord(_Value):
+    """One request carried to its end, as ``training_history/<run>.json`` keeps it."""
+
+    schema_version: Literal[1] = 1
+    run: RunId
+    attempt: Attempt = Field(default=1, description="the last attempt")
+    attempts_allowed: Attempt = 1
+    repository: Repository
+    issue: int = Field(ge=1)
+    requester: str = Field(max_length=100)
+    request: TrainingRequest
+    status: RecordStatus
+    why: str = Field(default="", max_length=2_000, description="one sentence; the verdict's explanation by default")
+    created: AwareDatetime
+    finished: AwareDatetime
+    result: PublishedResult | None = None
+    version: int | None = Field(default=None, description="the registered version; set when the record is committed")
+    promoted: bool = Field(default=False, description="whether the version became champion with this very commit")
+    verdicts: tuple[RecordedVerdict, ...] = ()
+    decisions: tuple[RecordedDecision, ...] = ()
+    error: RecordedError | None = None
+    stays: tuple[Stay, ...] = ()
+    links: Links = Links()
+
+    @property
+    def number(self) -> int:
+        """The run's number, counted per repository."""
+        return int(self.run.rpartition("-")[2])
+
+    @property
+    def reason(self) -> str:
+        """Why the run ended as it did, in one sentence."""
+        if self.why:
+            return self.why
+        if self.error is not None and self.error.body is not None:
+            return f"{self.error.body.rule} Found: {self.error.body.found}"
+        if self.error is not None:
+            return f"The {self.error.stage} stage failed."
+        return self.result.verdict.explanation if self.result is not None else ""
+
+
+def utc(moment: datetime) -> str:
+    """Return a moment as ISO 8601 in UTC, to the second."""
+    from datetime import UTC
+
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

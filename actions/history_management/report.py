@@ -1,0 +1,281 @@
+"""A run's record as Markdown that GitHub shows well and ``cat`` shows readably. Pure: the same record, the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from actions.history_management.record import RunRecord, utc
+from actions.markdown import code, fence, image, inline, link, shorten, table
+from actions.request import METRICS
+from actions.results import PublishedResult
+
+SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
+WORDS = {
+    "passed": "passed",
+    "rejected": "rejected: not good enough",
+    "failed": "failed: no verdict",
+    "cancelled": "cancelled",
+}
+
+
+def render(record: RunRecord, plots: Sequence[str] = ()) -> str:
+    """Return the whole file.
+
+    Parameters
+    ----------
+    record
+        The run. What people wrote in it is shown literally.
+    plots
+        The file names of its plots, which lie in the folder ``<run>/`` beside the file.
+    """
+    sections = [
+        f"# {record.run}: {inline(record.request.model_name)} {record.status}",
+        _opening(record),
+        _section("Verdict", _verdict(record)),
+        _section("Metrics", _metrics(record)),
+        _section("Plots", _plots(record, plots)),
+        _section("What went wrong", _error(record)),
+        _section("Attempts", _attempts(record)),
+        _section("Decisions", _decisions(record)),
+        _section("Request", _request(record)),
+        _section("Data", _data(record.result)),
+        _section("Model", _model(record)),
+        _section("Reproduce", _reproduce(record.result)),
+        _section("Durations", _durations(record)),
+        _section("Links", _links(record)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def _opening(record: RunRecord) -> str:
+    version = f", registered as version {record.version}" if record.version is not None else ""
+    champion = " and made champion" if version and record.promoted else ""
+    reason = f" {inline(record.reason, 2_000)}" if record.reason else ""
+    return f"{SIGNS[record.status]} **{WORDS[record.status].capitalize()}**{version}{champion}.{reason}"
+
+
+def _facts(rows: Iterable[tuple[str, str]]) -> str:
+    return table(["", ""], [row for row in rows if row[1]])
+
+
+def _verdict(record: RunRecord) -> str:
+    if record.result is None:
+        return ""
+    verdict = record.result.verdict
+    metric = METRICS.get(verdict.metric)
+    sign = "≥" if metric is None or metric.higher_is_better else "≤"
+    rows = [
+        ("Metric", code(verdict.metric)),
+        ("Value", f"**{number(verdict.value)}**"),
+        ("Threshold", f"{sign} {number(verdict.threshold)}"),
+        ("Reason", f"{code(verdict.reason)}: {inline(verdict.explanation, 2_000)}"),
+        ("Attempt", f"{record.attempt} of {record.attempts_allowed}"),
+    ]
+    if verdict.champion_value is not None:
+        seen = " (may have seen these rows)" if verdict.champion_may_have_seen_rows else ""
+        which = f" (version {verdict.champion_version})" if verdict.champion_version else ""
+        rows.insert(3, ("Champion", f"{number(verdict.champion_value)}{which}{seen}"))
+    return _facts(rows)
+
+
+def _metrics(record: RunRecord) -> str:
+    result = record.result
+    if result is None:
+        return ""
+    champion = result.champion_metrics
+    if champion is None:
+        return table(["Metric", "This model"], [(code(name), number(value)) for name, value in result.metrics.items()])
+    version = result.verdict.champion_version
+    header = ["Metric", "This model", f"Champion (version {version})" if version else "Champion", "Better"]
+    names = dict.fromkeys([*result.metrics, *champion])
+    rows = [
+        (code(name), number(mine), number(theirs), _better(name, mine, theirs))
+        for name, mine, theirs in ((name, result.metrics.get(name), champion.get(name)) for name in names)
+    ]
+    return table(header, rows) + "\n\nBoth were scored on this run's test rows."
+
+
+def _better(name: str, mine: float | None, theirs: float | None) -> str:
+    metric = METRICS.get(name)
+    if metric is None or mine is None or theirs is None:
+        return ""
+    if mine == theirs:
+        return "equal"
+    return "this model" if (mine > theirs) == metric.higher_is_better else "champion"
+
+
+def number(value: float | None) -> str:
+    """Return a figure with six significant digits; a dash where there is none."""
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _plots(record: RunRecord, plots: Sequence[str]) -> str:
+    return "\n\n".join(image(_title(plot), f"{record.run}/{plot}") for plot in plots)
+
+
+def _title(plot: str) -> str:
+    return plot.removesuffix(".png").replace("_", " ")
+
+
+def _error(record: RunRecord) -> str:
+    error = record.error
+    if error is None:
+        return ""
+    rows = [("Stage", inline(error.stage)), ("Step", inline(error.step))]
+    if error.body is not None:
+        rows += [
+            ("Rule", inline(error.body.rule, 2_000)),
+            ("Found", inline(error.body.found, 2_000)),
+            ("Next", inline(error.body.next_step, 2_000)),
+            ("Reason code", code(error.body.reason)),
+        ]
+        rows.insert(2, ("Field", code(error.body.field or "")))
+    tail = f"\n\nThe end of its log:\n\n{fence(error.log_tail, 'text')}" if error.log_tail.strip() else ""
+    return _facts(rows) + tail
+
+
+def _attempts(record: RunRecord) -> str:
+    if len(record.verdicts) < 2:  # noqa: PLR2004 - one attempt is told by the verdict above
+        return ""
+    rows = [
+        (str(one.attempt), one.verdict.status, number(one.verdict.value), inline(one.verdict.explanation, 500))
+        for one in record.verdicts
+    ]
+    return table(["Attempt", "Verdict", "Value", "Why"], rows)
+
+
+def _decisions(record: RunRecord) -> str:
+    rows = [
+        (
+            inline(decision.who),
+            inline(decision.what),
+            str(decision.attempt),
+            code(" ".join(f"{key}={value}" for key, value in decision.overrides.items())),
+            inline(decision.reason, 2_000),
+            utc(decision.when),
+        )
+        for decision in record.decisions
+    ]
+    return table(["Who", "Decided", "Attempt", "With", "Reason", "When"], rows)
+
+
+def _request(record: RunRecord) -> str:
+    request = record.request
+    rows = [
+        ("Requested by", inline(record.requester)),
+        ("Task", inline(request.task)),
+        ("Algorithm", code(request.algorithm)),
+        ("Data", code(request.data)),
+        ("Target column", code(request.target)),
+        ("Metric", code(request.metric)),
+        ("Threshold", number(request.threshold)),
+        ("Seed", str(request.seed)),
+        ("Hyperparameters", "<br>".join(code(f"{key}: {value}") for key, value in request.hyperparameters.items())),
+        ("Max retries", str(request.max_retries)),
+        ("Runner label", code(request.runner)),
+        ("Time-out", f"{request.timeout_minutes} min"),
+    ]
+    notes = "\n\n" + fence(request.notes, "text") if request.notes.strip() else ""
+    return _facts(rows) + notes
+
+
+def _data(result: PublishedResult | None) -> str:
+    if result is None:
+        return ""
+    data = result.data
+    split = f"{data.train_rows} training, {data.validation_rows} validation, {data.test_rows} test"
+    facts = _facts(
+        [
+            ("Source", code(data.uri)),
+            ("SHA-256", code(data.sha256)),
+            ("Rows", f"{data.rows} ({split})"),
+            ("Columns", str(data.columns)),
+        ]
+    )
+    warnings = "\n".join(f"- {inline(warning)}" for warning in data.warnings)
+    return f"{facts}\n\n{warnings}" if warnings else facts
+
+
+def _model(record: RunRecord) -> str:
+    if record.result is None:
+        return ""
+    model = record.result.model
+    return _facts(
+        [
+            ("Version", "" if record.version is None else str(record.version)),
+            ("File", code(model.uri)),
+            ("SHA-256", code(model.sha256)),
+            ("Size", size(model.size_bytes)),
+            ("Format", inline(model.format)),
+        ]
+    )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1_000:  # noqa: PLR2004 - decimal units
+            break
+        value, unit = value / 1_000, larger
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def _reproduce(result: PublishedResult | None) -> str:
+    if result is None:
+        return ""
+    environment = result.environment
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))
+    return _facts(
+        [
+            ("Seed of this attempt", str(result.training_seed)),
+            ("Git commit", code(result.git_sha)),
+            ("Modelyard commit", code(result.modelyard_sha)),
+            ("Environment lock", code(environment.lock_sha256 or "")),
+            ("Python", inline(environment.python)),
+            ("Platform", inline(environment.platform)),
+            ("Packages", inline(packages, 3_000)),
+        ]
+    )
+
+
+def _durations(record: RunRecord) -> str:
+    stages = record.result.durations if record.result is not None else {}
+    rows = [(f"Stage {inline(name)}", seconds(value)) for name, value in stages.items()]
+    rows += [(f"State {inline(stay.state)}", seconds(stay.seconds)) for stay in record.stays]
+    rows.append(("**Altogether**", seconds((record.finished - record.created).total_seconds())))
+    return table(["Part", "Time"], rows)
+
+
+def seconds(value: float) -> str:
+    """Return a duration as people read it."""
+    minute, hour = 60, 3_600
+    if value < minute:
+        return f"{value:.1f} s"
+    if value < hour:
+        return f"{int(value // minute)} min {int(value % minute)} s"
+    return f"{int(value // hour)} h {int(value % hour // minute)} min"
+
+
+def _links(record: RunRecord) -> str:
+    return "\n".join(f"- {one}" for one in _each_link(record))
+
+
+def _each_link(record: RunRecord) -> Iterator[str]:
+    if record.links.issue:
+        yield link(f"Issue {record.issue}", record.links.issue)
+    runs = record.links.workflow_runs
+    for index, url in enumerate(runs, start=1):
+        yield link("Workflow run" if len(runs) == 1 else f"Workflow run {index}", url)
+    yield link("Lineage as JSON", f"{record.run}.json")
+    if record.version is not None:
+        yield link("The model's versions", f"models/{record.request.model_name}.yaml")
+
+
+def headline(record: RunRecord) -> str:
+    """Return the record's subject for a commit message: no text of a person's but the model's name."""
+    return shorten(f"{record.run}: {record.request.model_name} {record.status}", 72)
