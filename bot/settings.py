@@ -122,10 +122,9 @@ class Settings(BaseSettings):
 
     def key(self) -> str:
         """Return the private key as PEM text, from wherever it was given."""
-        if self.private_key is not None:
-            return self.private_key.get_secret_value()
-        assert self.private_key_path is not None
-        return _key_file(self.private_key_path)
+        if self.private_key_path is not None:
+            return _key_file(self.private_key_path)
+        return self.private_key.get_secret_value() if self.private_key else ""
 
 
 def _key_file(path: Path) -> str:
@@ -180,7 +179,7 @@ def explain_and_exit(error: SettingsError) -> NoReturn:
     """Print each problem with rule, found and next step, and end with code 2."""
     for problem in error.problems:
         lines = (f"{problem.field}: {problem.rule}", f"  found: {problem.found}", f"  next:  {problem.next_step}")
-        print(*lines, sep="\n", file=sys.stderr)
+        sys.stderr.write("\n".join(lines) + "\n")
     raise SystemExit(2) from error
 
 

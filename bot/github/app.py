@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -127,7 +128,7 @@ class GitHub:
                         "POST", f"app/installations/{installation_id}/access_tokens"
                     )
                 except HubError as error:
-                    if error.status == 404:
+                    if error.status == HTTPStatus.NOT_FOUND:
                         self._forget(installation_id)
                     raise
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import githubkit
@@ -26,6 +27,7 @@ LONGEST_WAIT = 60.0
 """Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
 
 MOST_PAGES = 200
+MOST_RETRIES = 3
 _READS = frozenset({"GET", "HEAD"})
 _HEADERS = {"X-GitHub-Api-Version": API_VERSION}
 
@@ -53,8 +55,8 @@ class Retry:
 
     def __init__(self, factor: float) -> None:
         self._factor = factor
-        self._rate_limit = RetryRateLimit(3)
-        self._server_error = RetryServerError(3)
+        self._rate_limit = RetryRateLimit(MOST_RETRIES)
+        self._server_error = RetryServerError(MOST_RETRIES)
 
     def chain(self) -> RetryChainDecision:
         return RetryChainDecision(self.for_rate_limit, self.for_server_error, self.for_lost_answer)
@@ -74,7 +76,7 @@ class Retry:
 
     def for_lost_answer(self, error: GitHubException, count: int) -> RetryOption:
         is_lost = isinstance(error, RequestError) and errors.is_network_error(error.exc)
-        if isinstance(error, RequestFailed) or not is_lost or count >= 3 or not _is_read(error):
+        if isinstance(error, RequestFailed) or not is_lost or count >= MOST_RETRIES or not _is_read(error):
             return RetryOption(False)
         return RetryOption(True, self._paced(timedelta(seconds=(count + 1) ** 2)))
 
@@ -156,7 +158,7 @@ class Connection:
         try:
             return await self.get(path, **params)
         except errors.HubError as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -292,7 +294,7 @@ class _InstallationFlow(httpx.Auth):
         token = await self._tokens.token()
         request.headers["Authorization"] = f"token {token}"
         response = yield request
-        if response.status_code == 401:
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
             token = await self._tokens.token(refused=token)
             request.headers["Authorization"] = f"token {token}"
             yield request
@@ -304,5 +306,5 @@ class InstallationAuth(BaseAuthStrategy):
     def __init__(self, tokens: InstallationTokens) -> None:
         self._tokens = tokens
 
-    def get_auth_flow(self, github: githubkit.GitHubCore[Any]) -> httpx.Auth:
+    def get_auth_flow(self, github: githubkit.GitHubCore[Any]) -> httpx.Auth:  # noqa: ARG002 - githubkit's signature
         return _InstallationFlow(self._tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -62,7 +63,7 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
 
 def from_status(request: str, status: int, message: str, *, is_write: bool) -> HubError:
     """Make the error for an answer of GitHub with an error status."""
-    if status >= 500:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return HubError(
             "hub_broken",
             rule="GitHub answers without an error of its own.",
@@ -151,6 +152,8 @@ def words(body: bytes) -> str:
         return ""
     parts = [str(answer.get("message", ""))]
     errors = answer.get("errors")
-    for item in errors if isinstance(errors, list) else []:
-        parts.append(str(item.get("message") or item.get("code") or "") if isinstance(item, dict) else str(item))
+    parts.extend(
+        str(item.get("message") or item.get("code") or "") if isinstance(item, dict) else str(item)
+        for item in (errors if isinstance(errors, list) else [])
+    )
     return " ".join(" ".join(part for part in parts if part).split())[:500]

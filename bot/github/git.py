@@ -7,6 +7,7 @@ import base64
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from actions.operation import Reader
@@ -31,14 +32,14 @@ class _Head:
     tree: str | None
 
 
-class _NotReadYet(BaseException):  # noqa: N818 - no error: it asks for a file
+class _NotReadYet(BaseException):
     """A change wants a file that was not fetched. No Exception, so that a change that tolerates much cannot hide it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
 
-class _Moved(Exception):  # noqa: N818 - no error: the commit is computed again
+class _Moved(Exception):
     """The branch is not any more where it was read."""
 
 
@@ -57,7 +58,7 @@ class GitPart(Part):
         try:
             data = await hub.get(f"{self._root}/contents/{several(path)}", ref=ref)
         except HubError as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
         if not isinstance(data, Mapping) or data.get("type") != "file":
@@ -130,7 +131,7 @@ class GitPart(Part):
         try:
             await hub.write("DELETE", path, quiet=(404,))
         except HubError as error:
-            if error.status != 422 or "does not exist" not in error.message:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "does not exist" not in error.message:
                 raise
 
     # --- one commit for many files -------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ class GitPart(Part):
         try:
             tree = await self._tree(head, files, blobs)
         except HubError as error:
-            if head.sha is None and error.status == 409:
+            if head.sha is None and error.status == HTTPStatus.CONFLICT:
                 return await self._begin_repository(branch, message, files)
             raise
         if tree == head.tree:
@@ -223,10 +224,10 @@ class GitPart(Part):
                 raise _NotReadYet(path)
             return present[path]
 
-        while True:
+        files: dict[str, bytes | None] | None = None
+        while files is None:
             try:
                 files = dict(change(read))
-                break
             except _NotReadYet as wanted:
                 await self._fetch(head, [wanted.path], present)
         # Git refuses to remove what is not there.
@@ -323,11 +324,11 @@ def _as_text(content: bytes | None) -> str | None:
 
 
 def _is_conflict(error: HubError) -> bool:
-    if error.status == 409:
+    if error.status == HTTPStatus.CONFLICT:
         return True
     said = error.message.lower()
     moved = ("fast forward", "fast-forward", "already exists", "does not exist")
-    return error.status == 422 and any(words in said for words in moved)
+    return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(words in said for words in moved)
 
 
 def _explained(error: HubError, branch: str) -> HubError:

@@ -239,26 +239,31 @@ def decoded(body: bytes) -> Any:
 
 
 def text(data: Json, name: str) -> str:
+    """Return a text, or an empty one where there is none."""
     value = data.get(name)
     return value if isinstance(value, str) else ""
 
 
 def optional(data: Json, name: str) -> str | None:
+    """Return a text, or None where there is none."""
     value = data.get(name)
     return value if isinstance(value, str) else None
 
 
 def integer(data: Json, name: str) -> int:
+    """Return a whole number, or 0 where there is none."""
     value = data.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def part(data: Json, name: str) -> Json:
+    """Return an object, or an empty one where there is none."""
     value = data.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def items(data: Json, name: str) -> list[Any]:
+    """Return a list, or an empty one where there is none."""
     value = data.get(name)
     return value if isinstance(value, list) else []
 
