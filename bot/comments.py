@@ -1,0 +1,272 @@
+"""What the bot says. The words are in ``texts/<language>/``; here they are chosen, escaped and capped (pure).
+
+Every function returns the Markdown of one comment without its hidden marker; put ``marker(name)`` on a line of its own
+before it. A value in a template is escaped unless it went through one of the filters that make Markdown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from actions import markdown
+from actions.operation import ErrorBody
+from actions.request import METRICS, Scalar
+from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
+from bot.pipeline import Decision
+from bot.run_view import RunView, StageLine
+from bot.values import WrongField, format_scalar
+
+__all__ = ["RunView", "StageLine"]
+
+LIMIT = markdown.COMMENT_LIMIT - 500
+"""The longest text: a comment less some room for its marker."""
+
+_TEXTS = Path(__file__).parent / "texts"
+_MOST_WRONG = 40
+_SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
+_SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
+
+
+def marker(name: str) -> str:
+    """Return the hidden line by which a comment is found again; the name keeps letters, digits and ``._:/#-``."""
+    return f"<!-- modelyard:{re.sub(r'[^A-Za-z0-9._:/#-]', '', name).replace('--', '-')} -->"
+
+
+def languages() -> list[str]:
+    """Return the languages that the bot has words for; any other is answered in English."""
+    return sorted(folder.name for folder in _TEXTS.iterdir() if folder.is_dir())
+
+
+# --- about a run -------------------------------------------------------------------------------------------------------
+
+
+def sticky(view: RunView, language: str = "en") -> str:
+    """Return the run's one comment, for whatever state it is in."""
+    return _about("sticky", view, language)
+
+
+def headline(view: RunView, language: str = "en") -> str:
+    """Return one line that says what happens now."""
+    return _about("headline", view, language)
+
+
+def status_reply(view: RunView, language: str = "en") -> str:
+    """Return the answer to ``/status``."""
+    return _about("status", view, language)
+
+
+def decision_needed(view: RunView, language: str = "en") -> str:
+    """Return the question to the operator, a comment of its own, for an edited comment notifies nobody."""
+    return _about("decision_needed", view, language)
+
+
+def finished(view: RunView, language: str = "en") -> str:
+    """Return the short comment that says how the run ended."""
+    return _about("finished", view, language)
+
+
+def acknowledged(view: RunView, decision: Decision, language: str = "en") -> str:
+    """Return the answer to a decision that was taken: train again, stop asking, stop the run."""
+    return _about("acknowledged", view, language, decision=decision)
+
+
+def not_waiting(view: RunView, command: str, language: str = "en") -> str:
+    """Return the answer to ``/approve`` or ``/reject`` while nothing waits for it, or ``/cancel`` after the end."""
+    return _about("not_waiting", view, language, command=command)
+
+
+def request_frozen(view: RunView, language: str = "en") -> str:
+    """Return what is said when the issue is edited after its request was dispatched."""
+    return _about("request_frozen", view, language)
+
+
+def _about(template: str, view: RunView, language: str, **more: object) -> str:
+    """Render with less and less of the long parts (log, notes, values) until it fits."""
+    text = ""
+    for detail in (_FULL, _LESS, _LEAST):
+        text = _render(template, language, view=view, run=view.run, **detail, **more)
+        if len(text) <= LIMIT:
+            return text
+    return markdown.cap(text, LIMIT)
+
+
+_FULL = {"log_limit": 12_000, "text_limit": 2_000, "cell_limit": 200}
+_LESS = {"log_limit": 2_000, "text_limit": 500, "cell_limit": 80}
+_LEAST = {"log_limit": 0, "text_limit": 100, "cell_limit": 20}
+
+
+# --- about a request, a command, the set-up ----------------------------------------------------------------------------
+
+
+def invalid(wrong: Sequence[WrongField], language: str = "en") -> str:
+    """Return what is said about a form with wrong fields: all of them, with what would be right."""
+    rows = [(one.label, one.rule, one.found, one.next_step) for one in wrong[:_MOST_WRONG]]
+    return _render("invalid", language, rows=rows, more=len(wrong) - len(rows))
+
+
+def invalid_data(error: ErrorBody, run: str = "", language: str = "en") -> str:
+    """Return what is said where the runner found the data to be wrong."""
+    return _render("invalid_data", language, error=error, run_id=run)
+
+
+def not_a_form(language: str = "en") -> str:
+    """Return what is said to an issue that has the label without the form."""
+    return _render("not_a_form", language)
+
+
+def may_not_ask(has: str, needs: str = "write", language: str = "en") -> str:
+    """Return what is said to somebody who may not ask for a training."""
+    return _render("may_not_ask", language, has=has, needs=needs)
+
+
+def refused(command: str, needs: str, has: str, language: str = "en") -> str:
+    """Return what is said to somebody who may not say this command."""
+    return _render("refused", language, command=command, has=has, needs=needs)
+
+
+def wrong_arguments(parsed: ParsedCommand, language: str = "en") -> str:
+    """Return what is said to a command whose arguments are wrong; nothing was done."""
+    rows = [(one.label, one.rule, one.found, one.next_step) for one in parsed.wrong[:_MOST_WRONG]]
+    return _render("wrong_arguments", language, command=parsed.command, rows=rows, more=len(parsed.wrong) - len(rows))
+
+
+def unknown_command(command: UnknownCommand, language: str = "en") -> str:
+    """Return what is said to a word after a slash that is no command."""
+    return _render("unknown_command", language, word=command.word, nearest=command.nearest)
+
+
+def help_text(language: str = "en") -> str:
+    """Return the answer to ``/help``, made from the commands' declarations."""
+    return _render("help", language)
+
+
+def no_run(command: str, language: str = "en") -> str:
+    """Return the answer to a command below an issue that has no run."""
+    return _render("no_run", language, command=command)
+
+
+def public_repository_refused(language: str = "en") -> str:
+    """Return what is said where the repository is public and its configuration does not allow that."""
+    return _render("public_repository_refused", language)
+
+
+def config_broken(error: ErrorBody, language: str = "en") -> str:
+    """Return what is said where ``.github/modelyard.yml`` cannot be used."""
+    return _render("config_broken", language, error=error)
+
+
+def internal_trouble(reference: str, language: str = "en") -> str:
+    """Return what is said where the App itself failed, time and again, at something about this issue."""
+    return _render("internal_trouble", language, reference=reference)
+
+
+# --- templates ---------------------------------------------------------------------------------------------------------
+
+
+class _Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def _finalized(value: object) -> str:
+    return value if isinstance(value, _Markdown) else markdown.inline(value)
+
+
+def _render(template: str, language: str, **values: object) -> str:
+    text = _environment(language).get_template(f"{template}.md.j2").render(**values)
+    return markdown.cap(_without_spare_lines(text).strip(), LIMIT)
+
+
+def _without_spare_lines(text: str) -> str:
+    """Leave at most one empty line in a row, but within code."""
+    parts: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        mark = re.match(r"`{3,}", line)
+        if mark and (not fence or line.rstrip() == fence):
+            fence = "" if fence else mark[0]
+        if line or fence or (parts and parts[-1]):
+            parts.append(line)
+    return "\n".join(parts)
+
+
+@cache
+def _environment(language: str) -> SandboxedEnvironment:
+    known = language if language in languages() else "en"
+    # Autoescape knows HTML alone; here every value is made safe for Markdown by _finalized.
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader([_TEXTS / known, _TEXTS / "en"], encoding="utf-8"),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalized,
+    )
+    for function in (_code, _fence, _link, _image, _figure, _duration, _moment, _settings):
+        environment.filters[function.__name__.removeprefix("_")] = function
+    environment.filters["text"] = _text
+    environment.filters["markdown"] = _Markdown
+    environment.globals["lower_is_better"] = tuple(
+        name for name, known in METRICS.items() if not known.higher_is_better
+    )
+    environment.globals["commands"] = tuple(COMMANDS.values())
+    return environment
+
+
+def _text(value: object, limit: int = 1_000) -> _Markdown:
+    return _Markdown(markdown.inline(value, limit))
+
+
+def _code(value: object, limit: int = 200) -> _Markdown:
+    return _Markdown(markdown.code(value, limit))
+
+
+def _fence(value: object, limit: int = 10_000) -> _Markdown:
+    return _Markdown(markdown.fence(value, "text", limit))
+
+
+def _link(text: object, url: str) -> _Markdown:
+    return _Markdown(markdown.link(text, url[:1_000]))
+
+
+def _image(text: object, url: str) -> _Markdown:
+    return _Markdown(markdown.image(text, url[:1_000]))
+
+
+def _figure(value: float | None) -> _Markdown:
+    """Write a metric's figure: with four decimals, or its first four digits where those would say nothing."""
+    if value is None:
+        return _Markdown("none")
+    usual = value == 0 or _SMALL <= abs(value) < _LARGE
+    return _Markdown(f"{value:.4f}" if usual else f"{value:.4g}")
+
+
+def _duration(seconds: float | None) -> _Markdown:
+    if seconds is None:
+        return _Markdown("")
+    if seconds < _SHORT:
+        return _Markdown(f"{max(seconds, 0):.1f} s")
+    minutes, rest = divmod(round(min(seconds, _LONG)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
+    return _Markdown(" ".join(shown))
+
+
+def _moment(when: datetime) -> _Markdown:
+    in_utc = when.astimezone(UTC)
+    return _Markdown(f"{in_utc.day} {in_utc:%b %Y, %H:%M} UTC")
+
+
+def _settings(values: Mapping[str, Scalar], limit: int = 80) -> _Markdown:
+    """Write hyperparameters or overrides on one line."""
+    pairs: Iterable[str] = (f"{name}={format_scalar(value)}" for name, value in values.items())
+    return _Markdown(", ".join(markdown.code(pair, limit) for pair in pairs))

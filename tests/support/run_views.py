@@ -1,0 +1,170 @@
+"""Runs in every state, as the comments show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from actions.operation import ErrorBody
+from actions.request import TrainingRequest
+from actions.results import DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
+from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
+from bot.run_view import RunView, StageLine
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+RUN_ID = "train-20261122-001"
+
+
+def a_request(**changes: Any) -> TrainingRequest:
+    values = {
+        "model_name": "breast-cancer",
+        "task": "classification",
+        "algorithm": "xgboost",
+        "data": "sklearn://breast_cancer",
+        "target": "target",
+        "metric": "accuracy",
+        "threshold": 0.95,
+        "hyperparameters": {"n_estimators": 200},
+    }
+    return TrainingRequest.model_validate({**values, **changes})
+
+
+def a_verdict(status: str = "passed", **changes: Any) -> Verdict:
+    explanation = {
+        "passed": "accuracy 0.9649 reaches the threshold 0.95.",
+        "rejected": "accuracy 0.9123 is below the threshold 0.95.",
+        "failed": "accuracy could not be computed: the test rows hold one class.",
+    }[status]
+    values = {
+        "status": status,
+        "reason": "threshold_met" if status == "passed" else "below_threshold",
+        "explanation": explanation,
+        "metric": "accuracy",
+        "value": {"passed": 0.9649, "rejected": 0.9123}.get(status),
+        "threshold": 0.95,
+    }
+    return Verdict.model_validate({**values, **changes})
+
+
+def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedResult:
+    values: dict[str, Any] = {
+        "run": RUN_ID,
+        "attempt": attempt,
+        "repository": "owner/models",
+        "issue": 7,
+        "model_name": "breast-cancer",
+        "request": a_request(),
+        "training_seed": 42,
+        "git_sha": "a" * 40,
+        "modelyard_sha": "b" * 40,
+        "data": DataFacts(
+            uri="sklearn://breast_cancer", sha256="c" * 64, rows=569, columns=31,
+            train_rows=398, validation_rows=57, test_rows=114,
+        ),
+        "model": ModelFacts(uri="owner/models/models/x/1/model.skops", sha256="d" * 64, size_bytes=1_000),
+        "metrics": {"accuracy": verdict.value, "f1": 0.97, "log_loss": 0.0001234, "roc_auc": None},
+        "verdict": verdict,
+        "environment": EnvironmentFacts(python="3.11.2", platform="Linux", lock_sha256=None, packages={}),
+        "durations": {"train": 3.2},
+        "plots": ["roc.png"],
+    }  # fmt: skip
+    return PublishedResult.model_validate({**values, **changes})
+
+
+def a_run(state: State = State.TRAIN_MODEL, **changes: Any) -> Run:
+    dispatch = Dispatch(
+        attempt=1,
+        start_at="prepare",
+        workflow_run=5,
+        url="https://github.com/owner/models/actions/runs/5",
+        sent_at=NOON,
+    )
+    values: dict[str, Any] = {
+        "id": RUN_ID,
+        "repository": "owner/models",
+        "installation": 1,
+        "issue": 7,
+        "requester": "writer",
+        "request": a_request(),
+        "created": NOON,
+        "state": state,
+        "entered": NOON,
+        "dispatches": (dispatch,),
+    }
+    return Run.model_validate({**values, **changes})
+
+
+def a_decision(what: str = "approve", **changes: Any) -> Decision:
+    values = {"who": "owner", "what": what, "when": NOON, "attempt": 1, "reason": "more trees may help"}
+    return Decision.model_validate({**values, **changes})
+
+
+def a_view(run: Run, **changes: Any) -> RunView:
+    return RunView(run=run, updated=NOON, **changes)
+
+
+STAGES = (
+    StageLine("prepare", "done", 1.62),
+    StageLine("train", "running", 75, "fitting 200 trees", 40),
+    StageLine("evaluate"),
+    StageLine("judge"),
+    StageLine("publish"),
+)
+ALL_DONE = tuple(StageLine(stage.name, "done", 2.0) for stage in STAGES)
+ERROR = ErrorBody(
+    kind="invalid_input", reason="target_missing", rule="The target column has to be in the data.",
+    found="Columns: a, b.", next_step="Name one of them in the form.", field="target",
+)  # fmt: skip
+
+
+def every_view() -> dict[str, RunView]:
+    """Return one view for each situation that a person can see."""
+    passed, rejected, failed = a_verdict(), a_verdict("rejected"), a_verdict("failed")
+    asked = Visit(state=State.WAIT_FOR_OPERATOR_INPUT, entered=NOON, left=NOON)
+
+    def judged(verdict: Verdict, state: State, status: str | None = None, **changes: Any) -> Run:
+        return a_run(
+            state, judged=(Judged(attempt=1, verdict=verdict),), result=a_result(verdict), status=status, **changes
+        )
+
+    crash = StageError(stage="train", step="Run train", log_tail="Traceback\nMemoryError")
+    return {
+        "queued": a_view(a_run(State.QUEUED, dispatches=())),
+        "behind another": a_view(a_run(State.QUEUED, dispatches=()), ahead=("train-20261122-000",)),
+        "training": a_view(a_run(), stages=STAGES, progress={"loss": 0.31}),
+        "asking": a_view(
+            judged(rejected, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
+        ),
+        "again": a_view(
+            a_run(
+                State.TRAIN_MODEL, attempt=2, judged=(Judged(attempt=1, verdict=rejected),),
+                decisions=(a_decision(overrides={"n_estimators": 500}),),
+            ),
+            stages=STAGES,
+        ),
+        "passed": a_view(
+            judged(passed, State.END, "passed", version=3, history_sha="e" * 40), stages=ALL_DONE,
+            plots=(("roc.png", "https://github.com/owner/models/raw/x/roc.png"),),
+            history_url="https://github.com/owner/models/blob/main/training_history/x.md",
+        ),
+        "promoted": a_view(
+            a_run(
+                State.END, status="passed", version=3, promoted=True, judged=(Judged(attempt=1, verdict=passed),),
+                result=a_result(
+                    a_verdict(champion_value=0.95, champion_version=2, champion_may_have_seen_rows=True),
+                    champion_metrics={"accuracy": 0.95, "f1": 0.94},
+                ),
+            ),
+            stages=ALL_DONE,
+        ),
+        "turned down": a_view(judged(rejected, State.END, "rejected", decisions=(a_decision("reject"),)), stages=ALL_DONE),
+        "lapsed": a_view(judged(rejected, State.END, "rejected", visits=(asked,)), stages=ALL_DONE),
+        "crashed": a_view(a_run(State.END, status="failed", error=crash), stages=STAGES),
+        "refused": a_view(
+            a_run(State.END, status="failed", error=StageError(stage="prepare", step="Run prepare", body=ERROR))
+        ),
+        "not judged": a_view(judged(failed, State.END, "failed"), stages=ALL_DONE),
+        "stopping": a_view(a_run(cancel=a_decision("cancel")), stages=STAGES),
+        "cancelled": a_view(a_run(State.END, status="cancelled", decisions=(a_decision("cancel", reason=""),))),
+        "invalid": a_view(a_run(State.INVALID_DATA, error=StageError(stage="prepare", body=ERROR))),
+    }  # fmt: skip
