@@ -1,0 +1,159 @@
+"""Reads act's JSON log into typed events.
+
+Two kinds of content never leave this file: the field ``step`` and ``::add-mask::`` lines hold secrets as they are. What
+is masked later in a run was perhaps printed before, so values named by ``::add-mask::`` are replaced here as well.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Result = Literal["success", "failure", "skipped"]
+SET_UP, COMPLETE = "--setup-job", "--complete-job"
+MAX_LINE = 100_000
+"""Longer log lines are cut."""
+
+
+@dataclass(frozen=True)
+class JobStarted:
+    job: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class JobEnded:
+    job: str
+    job_id: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    job: str
+    step: str
+    name: str
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    job: str
+    step: str
+    name: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class Line:
+    job: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a step wrote to ``$GITHUB_STEP_SUMMARY``."""
+
+    job: str
+    text: str
+
+
+@dataclass(frozen=True)
+class NoRunner:
+    """act skips a job whose labels it has no platform for, and still ends with 0."""
+
+    job: str
+    job_id: str
+
+
+Event = JobStarted | JobEnded | StepStarted | StepEnded | Line | Summary | NoRunner
+
+
+class ActLog:
+    """The reader of one act process's output; it remembers what has to be masked.
+
+    Parameters
+    ----------
+    secrets
+        Values that never appear in an event.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._masks = {secret for secret in secrets if secret}
+        self._silent = {""}
+        """Words that begin commands again after ``::stop-commands::``: they say nothing to a reader."""
+
+    def read(self, line: str) -> list[Event]:
+        """Return what one line of output means; [] where it says nothing about a job."""
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return []
+        if not isinstance(entry, dict) or not isinstance(entry.get("job"), str):
+            return []
+        return self._events(entry, entry["job"].strip(), str(entry.get("jobID", "")))
+
+    def masked(self, text: str) -> str:
+        """Return the text without any secret known so far."""
+        for mask in sorted(self._masks, key=len, reverse=True):
+            text = text.replace(mask, "***")
+        return text
+
+    def _events(self, entry: dict[str, Any], job: str, job_id: str) -> list[Event]:
+        if "jobResult" in entry:
+            return [JobEnded(job, job_id, _result(entry["jobResult"]))]
+        message = str(entry.get("msg", ""))
+        if "Skipping unsupported platform" in message:
+            return [NoRunner(job, job_id)]
+        step = _step(entry)
+        if step is None:
+            return []
+        if step == (SET_UP,) and "stepResult" not in entry:
+            return [JobStarted(job, job_id), StepStarted(job, SET_UP, "Set up job")]
+        return self._of_step(entry, job, step, message)
+
+    def _of_step(self, entry: dict[str, Any], job: str, step: tuple[str, ...], message: str) -> list[Event]:
+        top = len(step) == 1 and entry.get("stage", "Main") == "Main"
+        if "stepResult" in entry:
+            return [StepEnded(job, step[0], "", _result(entry["stepResult"]))] if top else []
+        if entry.get("raw_output"):
+            return self._lines(job, message)
+        if "command" in entry:
+            return self._command(entry, job)
+        if message.startswith("⭐ Run "):
+            name = self.masked(message.removeprefix("⭐ Run ").removeprefix("Main ")).strip() or "step"
+            started: list[Event] = [StepStarted(job, step[0], name.splitlines()[0])] if top else []
+            if entry.get("stage") != "Main":
+                return started
+            return [*started, *self._lines(job, f"##[group]Run {name}"), *self._lines(job, "##[endgroup]")]
+        if entry.get("level") in ("error", "fatal"):
+            return self._lines(job, f"##[error]{message}")
+        return []
+
+    def _command(self, entry: dict[str, Any], job: str) -> list[Event]:
+        command, argument = entry["command"], str(entry.get("arg", ""))
+        if command == "add-mask":
+            self._masks.update(part for part in (argument, *argument.splitlines()) if part.strip())
+            return []
+        if command == "summary":
+            return [Summary(job, self.masked(str(entry.get("content", ""))))]
+        if command in ("error", "warning", "notice", "group", "endgroup"):
+            return self._lines(job, f"##[{command}]{argument}")
+        if command == "stop-commands":
+            self._silent.add(argument)
+        if command in ("debug", "stop-commands", *self._silent) or "raw" not in entry:
+            return []
+        return self._lines(job, str(entry["raw"]))
+
+    def _lines(self, job: str, text: str) -> list[Event]:
+        return [Line(job, self.masked(line)[:MAX_LINE]) for line in text.rstrip("\r\n").split("\n")]
+
+
+def _step(entry: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the step's place: its id or index, and within a composite Action those of its steps."""
+    place = entry.get("stepID", entry.get("stepid"))
+    return tuple(str(part) for part in place) if isinstance(place, list) and place else None
+
+
+def _result(value: object) -> Result:
+    return "success" if value == "success" else "skipped" if value == "skipped" else "failure"
