@@ -96,8 +96,17 @@ class GitRepository:
 
     def read(self, revision: str, path: str) -> bytes | None:
         """Return a file's content at a revision, or None where there is no such file."""
-        sha = self.resolve(f"{revision}:{path}", "blob")
-        return self.run("cat-file", "blob", sha) if sha else None
+        kind, content = self.look(revision, path)
+        return content if kind == "blob" else None
+
+    def look(self, revision: str, path: str) -> tuple[str, bytes]:
+        """Return the kind (``blob``, ``tree``, or ``missing``) and the bytes of what a path is at a revision."""
+        if {"\n", "\0"} & {*revision, *path} or path.split("/")[0] in (".", ".."):
+            return "missing", b""
+        # By `cat-file`: `rev-parse` takes the `^{blob}` behind a path for a part of the path.
+        head, _, content = self.run("cat-file", "--batch", data=f"{revision}:{path}\n".encode()).partition(b"\n")
+        kind, size = head.decode(errors="replace").rsplit(" ", 2)[1:] if content else ("missing", "0")
+        return (kind, content[: int(size)]) if kind in ("blob", "tree") else ("missing", b"")
 
     @cached_property
     def name(self) -> str:
