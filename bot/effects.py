@@ -1,0 +1,379 @@
+"""What a state may do to the world, for one run: GitHub by the gateway, the store, the shared storage.
+
+Each effect may be repeated after a crash and then finds what it did before.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from anyio import to_thread
+from pydantic import ValidationError
+
+from actions.history_management.change import FOLDER, history_change
+from actions.history_management.record import utc
+from actions.model_registry import model_file
+from actions.operation import InvalidInput, NotFound, Reader, Stage
+from actions.request import Champion, WorkOrder
+from actions.results import FOLDER_OF, Progress, Published, PublishedResult
+from actions.storage import Storage
+from bot import comments
+from bot.config import read_config
+from bot.github import Job, Repository
+from bot.history_record import record_of
+from bot.labels import STATE_LABELS, state_label
+from bot.pipeline import TABLE, Dispatch, Run, State
+from bot.published import checked
+from bot.run_view import RunView
+from bot.settings import Settings
+from bot.stage_lines import stage_lines
+from bot.store import Store
+
+TRAIN_WORKFLOW = "modelyard-train.yml"
+INDEX = f"{FOLDER}/index.md"
+LARGEST_PROGRESS = 64 * 1024
+LOG_LINES = 30
+OPERATOR_HAS = TABLE[State.WAIT_FOR_OPERATOR_INPUT].time_out
+SPARED_WRITES = 5
+"""Progress is shown only while so many writes are free: the writes that matter come first."""
+
+
+class Effects:
+    """The world as one run's states see it."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        store: Store,
+        storage: Storage,
+        settings: Settings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._repository = repository
+        self._store = store
+        self._storage = storage
+        self._settings = settings
+        self.now = clock
+
+    def scaled(self, limit: timedelta | None) -> timedelta:
+        """Return a time-out as this deployment stretches it."""
+        if limit is None:
+            raise ValueError("this state has no time-out")
+        return limit * self._settings.time_factor
+
+    # --- lock --------------------------------------------------------------------------------------------------------
+
+    async def take_lock(self, run: Run) -> str:
+        return await to_thread.run_sync(self._store.take_lock, run)
+
+    async def release_lock(self, run: Run) -> None:
+        await to_thread.run_sync(self._store.release_lock, run)
+
+    # --- workflow runs -----------------------------------------------------------------------------------------------
+
+    async def send(self, run: Run, start_at: Stage) -> Run:
+        """Dispatch the rest of the attempt and remember the workflow run.
+
+        That it will be sent is remembered first. So after a crash, and only then, one is looked for before another is
+        sent.
+        """
+        pending = run.dispatch
+        sent_before = pending is not None and pending.workflow_run is None
+        if pending is None or not sent_before:
+            pending = Dispatch(attempt=run.attempt, start_at=start_at, sent_at=self.now())
+            run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
+        info = await self._repository.info()
+        inputs = await self._inputs(run, start_at)
+        workflow_run = await self._repository.dispatch(
+            TRAIN_WORKFLOW,
+            info.default_branch,
+            inputs,
+            find_by=f"{run.id} attempt {run.attempt} dispatch {inputs['dispatch']}",
+            sent_before=sent_before,
+        )
+        url = f"{info.html_url}/actions/runs/{workflow_run}"
+        sent = pending.model_copy(update={"workflow_run": workflow_run, "url": url})
+        run = run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+        await self.label(run, "running")
+        return run
+
+    async def _inputs(self, run: Run, start_at: Stage) -> dict[str, str]:
+        config = await read_config(self._repository)
+        order = WorkOrder(
+            run=run.id,
+            attempt=run.attempt,
+            repository=run.repository,
+            issue=run.issue,
+            request=run.request,
+            storage_root=str(self._storage.root),
+            data_roots=tuple(config.data_roots),
+            champion=await self._champion(run),
+        )
+        return {
+            "run": run.id,
+            "attempt": str(run.attempt),
+            "start_at": start_at,
+            "order": as_input(order),
+            "dispatch": str(len(run.dispatches)),
+            "runs_on": json.dumps([run.request.runner]),
+            "train_timeout_minutes": str(run.request.timeout_minutes),
+        }
+
+    async def jobs(self, run: Run) -> list[Job]:
+        sent = run.dispatch
+        if sent is None or sent.workflow_run is None:
+            return []
+        return await self._repository.jobs(sent.workflow_run)
+
+    async def workflow_ended(self, run: Run) -> bool:
+        sent = run.dispatch
+        if sent is None or sent.workflow_run is None:
+            return False
+        return (await self._repository.workflow_run(sent.workflow_run)).status == "completed"
+
+    async def stop(self, run: Run) -> None:
+        """Cancel the attempt's workflow run, if one is under way."""
+        sent = run.dispatch
+        if sent is not None and sent.workflow_run is not None:
+            await self._repository.cancel_workflow_run(sent.workflow_run)
+
+    async def log_tail(self, job: Job) -> str:
+        """Return a job's last lines; nothing where GitHub has no log of it."""
+        try:
+            return await self._repository.job_log_tail(job.id, LOG_LINES)
+        except NotFound:
+            return ""
+
+    # --- storage: what runners wrote there is untrusted --------------------------------------------------------------
+
+    def _folder(self, run: Run, stage: Stage, attempt: int | None = None) -> Path:
+        return self._storage.folder(run.repository, FOLDER_OF[stage], run.id, attempt or run.attempt)
+
+    async def progress(self, run: Run, stage: Stage) -> Progress | None:
+        """Return what a stage says of itself, if that can be read."""
+        text = await to_thread.run_sync(_read, self._folder(run, stage) / "progress.json", LARGEST_PROGRESS)
+        if text is None:
+            return None
+        try:
+            progress = Progress.model_validate_json(text)
+        except ValidationError:
+            return None
+        return progress if progress.stage == stage else None
+
+    async def accept(self, run: Run) -> tuple[str, PublishedResult]:
+        """Return the published commit's SHA and result, if it is what publish reported and stands every check."""
+        text = await to_thread.run_sync(_read, self._folder(run, "publish") / "published.json", LARGEST_PROGRESS)
+        try:
+            published = Published.model_validate_json(text or "")
+        except ValidationError:
+            raise InvalidInput(
+                "not_published",
+                rule="publish leaves published.json in the storage root that the App shares with its runners.",
+                found="It is not there, or cannot be read.",
+                next_step="`modelyard doctor` shows whether both see the same storage root.",
+            ) from None
+        present = await self._repository.resolve_ref(published.ref)
+        commit = await self._repository.published_commit(published.sha)
+        result = await checked(run, published, present, commit, self._repository.blob)
+        return published.sha, result
+
+    async def check_artifact(self, run: Run) -> None:
+        """Raise where the model file is not there as it was published."""
+        model = _published(run).model
+        path = self._storage.path(model.uri)
+        if not path.is_file() or path.stat().st_size != model.size_bytes:
+            raise NotFound(
+                "artifact_missing",
+                rule="The model file is in storage when its version is registered.",
+                found=f"{model.uri} is not there, or has another size.",
+                next_step="Look for who cleans the storage root, then train again.",
+            )
+
+    async def clear_storage(self, run: Run) -> None:
+        """Remove everything that the run wrote."""
+        for area in sorted(set(FOLDER_OF.values())):
+            folder = self._storage.folder(run.repository, area, run.id, run.attempt).parent
+            await to_thread.run_sync(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+
+    # --- registry and history ----------------------------------------------------------------------------------------
+
+    async def _registry_text(self, run: Run) -> str | None:
+        content = await self._repository.file(model_file.path_of(run.model), await self._branch())
+        return None if content is None else content.decode("utf-8")
+
+    async def _branch(self) -> str:
+        config = await read_config(self._repository)
+        return config.history.branch or (await self._repository.info()).default_branch
+
+    async def _champion(self, run: Run) -> Champion | None:
+        text = await self._registry_text(run)
+        return None if text is None else model_file.champion(text)
+
+    async def next_version(self, run: Run) -> tuple[int, bool]:
+        """Return the version that the run's model will be, and whether it becomes the champion at once."""
+        result = _published(run)
+        _, version = model_file.register(
+            await self._registry_text(run),
+            name=run.model,
+            run=run.id,
+            attempt=run.attempt,
+            uri=result.model.uri,
+            sha256=result.model.sha256,
+            data_sha256=result.data.sha256,
+            created=utc(self.now()),
+        )
+        return version, (await read_config(self._repository)).promotion == "auto"
+
+    async def withdraw(self, run: Run) -> None:
+        """Undo what this run did to the registry, and nothing else.
+
+        Registry and history are one commit, so there is something to undo only where that commit came through and the
+        run did not learn of it.
+        """
+        text = await self._registry_text(run)
+        if text is None or model_file.withdraw(text, run.id) == text:
+            return
+        path = model_file.path_of(run.model)
+
+        def change(read: Reader) -> dict[str, bytes | None]:
+            present = read(path)
+            return {} if present is None else {path: model_file.withdraw(present, run.id).encode()}
+
+        message = f"Withdraw {run.model} of {run.id} [skip ci]"
+        await self._repository.commit_files(await self._branch(), message, change, reads=[path])
+
+    async def commit_history(self, run: Run) -> str:
+        """Commit Markdown, lineage, plots, index and registry at once; then the published ref is not needed any more."""
+        history = history_change(record_of(run, (await self._repository.info()).html_url))
+        sha = await self._repository.commit_files(
+            await self._branch(),
+            history.message,
+            history.files,
+            reads=[INDEX, model_file.path_of(run.model)],
+            blobs=await self._plots(run, history.plots),
+        )
+        if run.published_sha is not None:
+            await self._repository.delete_ref(f"refs/modelyard/{run.id}/{run.attempt}")
+        return sha
+
+    async def _plots(self, run: Run, paths: Mapping[str, str]) -> dict[str, str]:
+        """Return the blob of each plot's path: git has them already, in the published commit."""
+        if run.published_sha is None or not paths:
+            return {}
+        files = (await self._repository.published_commit(run.published_sha)).files
+        return {path: files[f"plots/{name}"][0] for name, path in paths.items()}
+
+    # --- what people see ---------------------------------------------------------------------------------------------
+
+    async def show(
+        self,
+        run: Run,
+        *,
+        jobs: Sequence[Job] = (),
+        behind: str = "",
+        waiting_until: datetime | None = None,
+    ) -> None:
+        """Bring the run's one comment up to date; mere progress stands back while writes are scarce."""
+        progress = None
+        row = TABLE[run.state]
+        if jobs and row.stage is not None:
+            if await self._repository.spare() < SPARED_WRITES:
+                return
+            progress = await self.progress(run, row.stage)
+        view = self._view(run, jobs=jobs, progress=progress, behind=behind, waiting_until=waiting_until)
+        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+
+    def _view(
+        self,
+        run: Run,
+        *,
+        jobs: Sequence[Job] = (),
+        progress: Progress | None = None,
+        behind: str = "",
+        waiting_until: datetime | None = None,
+        plots: Sequence[tuple[str, str]] = (),
+        history_url: str = "",
+    ) -> RunView:
+        sent = run.dispatch
+        return RunView(
+            run,
+            updated=self.now(),
+            stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
+            progress=progress.metrics if progress is not None else {},
+            ahead=(behind,) if behind else (),
+            waiting_until=waiting_until,
+            plots=tuple(plots),
+            history_url=history_url,
+        )
+
+    async def ask(self, run: Run) -> None:
+        """Ask whether to train again: a comment of its own, since an edited one notifies nobody."""
+        text = comments.decision_needed(self._view(run, waiting_until=self.now() + self.scaled(OPERATOR_HAS)))
+        await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)
+
+    async def say_invalid(self, run: Run) -> None:
+        """Say what is wrong with the data; editing the issue starts again."""
+        error = run.error.body if run.error is not None else None
+        if error is None:
+            raise ValueError("invalid data without an error")
+        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.invalid_data(error, run.id))
+        await self.label(run, "invalid")
+
+    async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
+        """Bring comment, check run and label to their last state, say how it ended, close the issue."""
+        info = await self._repository.info()
+        pages = f"{info.html_url}/blob/{await self._branch()}/training_history"
+        raw = f"{info.html_url}/raw/{run.history_sha}/training_history/{run.id}"
+        plots = [(name, f"{raw}/{name}") for name in run.result.plots] if run.result and run.history_sha else []
+        history_url = f"{pages}/{run.id}.md" if run.history_sha else ""
+        jobs = await self.jobs(run)
+        view = self._view(run, jobs=jobs, plots=plots, history_url=history_url)
+        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+        if run.result is not None and run.result.git_sha:
+            await self._repository.check_run(
+                name="Modelyard verdict",
+                head_sha=run.result.git_sha,
+                external_id=run.id,
+                status="completed",
+                conclusion="success" if run.status == "passed" else "failure",
+                title=comments.headline(view),
+                summary=comments.sticky(view),
+            )
+        await self.label(run, label)
+        await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        await self._repository.close_issue(run.issue, reason)
+
+    async def label(self, run: Run, state: str) -> None:
+        await self._repository.set_state_label(run.issue, state_label(state), STATE_LABELS)
+
+
+def _published(run: Run) -> PublishedResult:
+    if run.result is None:
+        raise ValueError("nothing was published")
+    return run.result
+
+
+def sticky_marker(run: Run) -> str:
+    """Return the name by which the run's one comment is found again."""
+    return f"run-{run.id}"
+
+
+def as_input(order: WorkOrder) -> str:
+    """Write a work order so that no layer of GitHub Actions expands anything in it: no dollar sign is left."""
+    return order.model_dump_json().replace("$", "\\u0024")
+
+
+def _read(path: Path, most: int) -> bytes | None:
+    """Read a small file that a runner wrote; None where there is none, or one that is too large."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError:
+        return None
+    return content if len(content) <= most else None

@@ -1,0 +1,229 @@
+"""What a webhook delivery means: a new request, a corrected one, a command, or news of a workflow run.
+
+Every handler may run twice for one delivery (a crash comes in between), so each looks before it acts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from anyio import to_thread
+
+from actions.request import TrainingRequest
+from bot import comments
+from bot.commands import ParsedCommand, UnknownCommand, may, parse_command
+from bot.config import CONFIG_PATH, ConfigError, read_config
+from bot.delivery import Delivery
+from bot.forms import parse_form
+from bot.github import GitHub, Repository
+from bot.labels import ASKS, STATE_LABELS, definitions, state_label
+from bot.pipeline import TABLE, Decision, Run, State
+from bot.run_view import RunView
+from bot.settings import Settings
+from bot.store import Store
+from bot.values import WrongField
+
+
+class Intake:
+    """Handles deliveries, one at a time for each repository."""
+
+    def __init__(self, store: Store, github: GitHub, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._github = github
+        self._settings = settings
+        self._clock = clock
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Do what a delivery asks for; unknown events and actions ask for nothing."""
+        payload = json.loads(delivery.payload)
+        if delivery.event in ("workflow_job", "workflow_run"):
+            await self._workflow_news(delivery, payload)
+        elif delivery.event in ("installation", "installation_repositories"):
+            await self._installed(delivery, payload)
+        elif delivery.repository and delivery.installation:
+            repository = self._github.repository(delivery.repository, delivery.installation)
+            if delivery.event == "issues":
+                await self._issue(delivery, payload, repository)
+            elif delivery.event == "issue_comment":
+                await self._comment(delivery, payload, repository)
+
+    async def _workflow_news(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
+        news = payload[delivery.event]
+        number = news["run_id"] if delivery.event == "workflow_job" else news["id"]
+        await to_thread.run_sync(self._store.poke, delivery.repository or "", int(number))
+
+    async def _installed(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
+        """The labels exist from the moment that the App is installed."""
+        if delivery.action not in ("created", "added"):
+            return
+        listed = payload.get("repositories" if delivery.event == "installation" else "repositories_added") or []
+        for each in listed:
+            await self._github.repository(each["full_name"], delivery.installation).ensure_labels(definitions())
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def _issue(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
+        if delivery.action not in ("opened", "edited", "labeled", "reopened") or _is_bot(payload["sender"]):
+            return
+        issue = await repository.issue(int(payload["issue"]["number"]))
+        if ASKS not in issue.labels or issue.state != "open":
+            return
+        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
+        if run is not None and run.status != "invalid" and run.state is not State.QUEUED:
+            return
+        if run is not None and delivery.action not in ("edited", "reopened"):
+            return
+        requester = str(payload["sender"]["login"])
+        permission = await repository.permission(requester)
+        if not may("approve", permission):
+            reply = comments.may_not_ask(has=permission)
+            await repository.post_once(issue.number, f"refused-{delivery.id}", reply)
+            return
+        refusal, request = await self._read_request(repository, issue.body)
+        if request is None:
+            await self._say_invalid(repository, issue.number, run, refusal)
+        elif run is not None and not run.ended:
+            await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
+        else:
+            await self._open(repository, delivery, issue.number, requester, request)
+
+    async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
+        """Return the request that an issue's body makes, or what to answer."""
+        try:
+            config = await read_config(repository)
+        except ConfigError as error:
+            return comments.config_broken(error.body), None
+        info = await repository.info()
+        if not info.private and not config.public_repository:
+            return comments.public_repository_refused(), None
+        form = parse_form(body)
+        if form.not_a_form:
+            return comments.not_a_form(), None
+        if form.request is None:
+            return comments.invalid(list(form.wrong)), None
+        if form.request.runner not in config.runners:
+            allowed = ", ".join(config.runners)
+            wrong = WrongField(
+                "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {allowed}.", form.request.runner,
+                "Choose one of them, or have it added to that file.",
+            )  # fmt: skip
+            return comments.invalid([wrong]), None
+        return "", form.request
+
+    async def _say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
+        """One comment and one label; a request that was waiting in the queue leaves it."""
+        if run is not None and not run.ended:
+            await to_thread.run_sync(
+                self._store.change, run, lambda now: now.but(state=State.END, status="invalid", due=None)
+            )
+            await to_thread.run_sync(self._store.release_lock, run)
+        await repository.upsert_comment(issue, f"issue-{issue}", text)
+        await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
+
+    async def _open(
+        self, repository: Repository, delivery: Delivery, issue: int, requester: str, request: TrainingRequest
+    ) -> None:
+        now = self._clock()
+
+        def make(number: int) -> Run:
+            return Run(
+                id=f"train-{now:%Y%m%d}-{number:03}",
+                repository=repository.name,
+                installation=delivery.installation or 0,
+                issue=issue,
+                requester=requester,
+                request=request,
+                created=now,
+                entered=now,
+                due=now,
+            )
+
+        await to_thread.run_sync(self._store.open_run, make)
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    async def _comment(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
+        if delivery.action != "created" or _is_bot(payload["sender"]) or "pull_request" in payload["issue"]:
+            return
+        command = parse_command(str(payload["comment"]["body"] or ""))
+        if command is None:
+            return
+        issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
+        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
+        if run is None and not _asks_for_training(payload["issue"]):
+            return
+        answer = await self._answer(command, str(payload["sender"]["login"]), repository, run)
+        if answer:
+            await repository.post_once(issue, f"reply-{comment}", answer)
+        else:
+            await repository.react(comment, "+1")
+
+    async def _answer(
+        self, command: ParsedCommand | UnknownCommand, who: str, repository: Repository, run: Run | None
+    ) -> str:
+        """Carry a command out; return what to say, or nothing where the sticky comment will show it."""
+        if isinstance(command, UnknownCommand):
+            return comments.unknown_command(command)
+        permission = await repository.permission(who)
+        if not may(command.command, permission):
+            return comments.refused(command.name, command.command.permission, permission)
+        if command.wrong:
+            return comments.wrong_arguments(command)
+        if command.name == "help":
+            return comments.help_text()
+        return await self._about_run(command, who, run) if run is not None else comments.no_run(command.name)
+
+    async def _about_run(self, command: ParsedCommand, who: str, run: Run) -> str:
+        view = RunView(run, updated=self._clock())
+        if command.name == "status":
+            return comments.status_reply(view)
+        decision = Decision(
+            who=who,
+            what=_DECISIONS[command.name],
+            when=self._clock(),
+            attempt=run.attempt,
+            reason=command.reason,
+            overrides=command.overrides,
+        )
+        if not _can_take(run, decision):
+            return comments.not_waiting(view, command.name)
+        await to_thread.run_sync(self._store.change, run, lambda now: _with_decision(now, decision))
+        return ""
+
+
+_DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
+    "approve": "approve",
+    "reject": "reject",
+    "cancel": "cancel",
+}
+_ANSWERABLE = (State.JUDGE_RESULTS, State.CHECK_RETRY_LIMIT, State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
+
+
+def _can_take(run: Run, decision: Decision) -> bool:
+    """Tell whether a decision about this attempt still changes anything."""
+    if decision.what == "cancel":
+        return not run.ended and TABLE[run.state].cancellable
+    return run.state in _ANSWERABLE and run.attempt == decision.attempt
+
+
+def _with_decision(run: Run, decision: Decision) -> Run:
+    if not _can_take(run, decision):
+        return run
+    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
+    return run.but(due=decision.when, **changed)
+
+
+def _corrected(run: Run, request: TrainingRequest) -> Run:
+    """A request may be corrected until the work begins."""
+    return run.but(request=request, due=run.entered) if run.state is State.QUEUED else run
+
+
+def _is_bot(sender: Mapping[str, Any]) -> bool:
+    return sender.get("type") != "User"
+
+
+def _asks_for_training(issue: Mapping[str, Any]) -> bool:
+    return any(label.get("name") == ASKS for label in issue.get("labels") or [])

@@ -1,0 +1,50 @@
+"""What GitHub's jobs say about one stage (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bot.github import Job
+
+Seen = Literal["absent", "waiting", "running", "late", "ok", "error", "stopped"]
+"""``late``: running beyond its time-out. ``stopped``: somebody cancelled it before its time was over."""
+
+GRACE = timedelta(seconds=30)
+"""GitHub ends a job at its time-out itself; the App steps in so much later."""
+
+
+def seen(jobs: Sequence[Job], name: str, limit: timedelta, now: datetime) -> Seen:
+    """Tell how a stage's job stands.
+
+    Parameters
+    ----------
+    jobs
+        All jobs of the workflow run.
+    name
+        The job's own name, such as ``train``.
+    limit
+        The stage's time-out, counted from the job's start.
+    """
+    job = find(jobs, name)
+    if job is None:
+        return "absent"
+    if job.status == "completed":
+        return _concluded(job, limit)
+    if job.status == "in_progress" and job.started_at is not None:
+        return "late" if now - job.started_at > limit + GRACE else "running"
+    return "waiting"
+
+
+def find(jobs: Sequence[Job], name: str) -> Job | None:
+    return next((job for job in jobs if job.name == name), None)
+
+
+def _concluded(job: Job, limit: timedelta) -> Seen:
+    if job.conclusion in ("success", "skipped"):
+        return "ok"
+    if job.conclusion == "cancelled" and job.started_at is not None and job.completed_at is not None:
+        # A job that GitHub ended at its time-out reads `cancelled` as well.
+        return "error" if job.completed_at - job.started_at >= limit else "stopped"
+    return "stopped" if job.conclusion == "cancelled" else "error"

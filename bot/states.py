@@ -1,0 +1,263 @@
+"""What each state does: one small function a state. Deciding is theirs; every effect is handed in (``Effects``).
+
+An effect may be repeated after a crash, so each is idempotent: it looks before it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from actions.operation import ErrorBody, InvalidInput, Stage
+from actions.results import Progress
+from bot.pipeline import TABLE, EndStatus, Judged, Outcome, Run, StageError, State, Step, time_out_of
+from bot.stage_watch import find, seen
+
+if TYPE_CHECKING:
+    from bot.effects import Effects
+    from bot.github import Job
+
+Handler = Callable[[Run, "Effects"], Awaitable[Step]]
+
+WATCH = timedelta(seconds=5)
+"""How often a running stage is looked at, beside the events that GitHub sends."""
+WAIT = timedelta(seconds=60)
+"""How often to look where only an event can change something."""
+
+
+async def queued(run: Run, fx: Effects) -> Step:
+    """Take the model's lock, or say who has it."""
+    owner = await fx.take_lock(run)
+    if owner != run.id:
+        await fx.show(run, behind=owner)
+        return Step(run, again=WAIT)
+    return Step(run, "ok")
+
+
+async def stage(run: Run, fx: Effects) -> Step:
+    """PrepareData, TrainModel, EvaluateModel: one job each of the attempt's workflow run."""
+    name = _stage_of(run)
+    if run.send:
+        run = await fx.send(run, start_at=name)
+        await fx.show(run)
+        return Step(run, again=WATCH)
+    jobs = await fx.jobs(run)
+    match await _standing(run, fx, jobs, name):
+        case "ok":
+            return Step(run, "ok")
+        case "late":
+            await fx.stop(run)
+            return await _stage_error(run, fx, jobs, name, late=True)
+        case "error":
+            return await _stage_error(run, fx, jobs, name)
+        case "stopped":
+            return await _stage_error(run, fx, jobs, name, stopped=True)
+        case _:
+            await fx.show(run, jobs=jobs)
+            return Step(run, again=WATCH)
+
+
+async def judge_results(run: Run, fx: Effects) -> Step:
+    """Wait for judge and publish, then accept what was published, if it stands the checks."""
+    jobs = await fx.jobs(run)
+    names: tuple[Stage, ...] = ("judge", "publish")
+    for name in names:
+        standing = await _standing(run, fx, jobs, name)
+        if standing == "ok":
+            continue
+        if standing == "late":
+            await fx.stop(run)
+        if standing in ("late", "error", "stopped"):
+            step = await _stage_error(run, fx, jobs, name, late=standing == "late", stopped=standing == "stopped")
+            return Step(step.run.but(status="failed"), "error")
+        await fx.show(run, jobs=jobs)
+        return Step(run, again=WATCH)
+    try:
+        sha, result = await fx.accept(run)
+    except InvalidInput as error:
+        return Step(run.but(status="failed", error=StageError(stage="publish", body=error.body)), "failed")
+    judged = Judged(attempt=run.attempt, verdict=result.verdict)
+    ends: dict[str, EndStatus] = {"passed": "passed", "failed": "failed"}
+    run = run.but(
+        result=result,
+        published_sha=sha,
+        judged=(*run.judged, judged),
+        status=ends.get(result.verdict.status),
+        error=None,
+    )
+    return Step(run, result.verdict.status)
+
+
+async def check_retry_limit(run: Run, _: Effects) -> Step:
+    """Look whether another attempt may be asked for."""
+    if run.attempt < run.attempts_allowed:
+        return Step(run, "left")
+    return Step(run.but(status="rejected"), "none")
+
+
+async def notify_operator(run: Run, fx: Effects) -> Step:
+    """Ask a person, once an attempt; the model is free for others while the run waits."""
+    await fx.release_lock(run)
+    await fx.ask(run)
+    await fx.label(run, "waiting")
+    return Step(run, "ok")
+
+
+async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
+    """Wait for a person's answer, as long as the question stands."""
+    answer = run.answer
+    if answer is not None and answer.attempt == run.attempt:
+        run = run.but(answer=None, decisions=(*run.decisions, answer))
+        if answer.what == "approve":
+            return Step(run, "approve")
+        return Step(run.but(status="rejected"), "reject")
+    limit = fx.scaled(time_out_of(run))
+    left = limit - (fx.now() - run.entered)
+    if left <= timedelta(0):
+        return Step(run.but(status="rejected"), "time-out")
+    await fx.show(run, waiting_until=run.entered + limit)
+    return Step(run, again=left)
+
+
+async def increment_retry(run: Run, fx: Effects) -> Step:
+    """Open the next attempt: with what the approval changed, else with the next seed."""
+    overrides = dict(run.decisions[-1].overrides)
+    changes = {key: overrides.pop(key) for key in ("seed", "timeout_minutes") if key in overrides}
+    hyperparameters = {**run.request.hyperparameters, **overrides}
+    request = type(run.request).model_validate({**dict(run.request), **changes, "hyperparameters": hyperparameters})
+    await fx.label(run, "running")
+    return Step(run.but(attempt=run.attempt + 1, request=request, result=None, published_sha=None), "ok")
+
+
+async def register_model(run: Run, fx: Effects) -> Step:
+    """Check that the artifact is there, and settle the version that WriteHistory will commit."""
+    await fx.check_artifact(run)
+    version, promoted = await fx.next_version(run)
+    return Step(run.but(version=version, promoted=promoted, status="passed"), "ok")
+
+
+async def rollback_model(run: Run, fx: Effects) -> Step:
+    """Undo what the run did to the registry; a healthy champion stays."""
+    await fx.withdraw(run)
+    return Step(run.but(version=None, promoted=False, status=_not_passed(run)), "ok")
+
+
+async def error_handler(run: Run, _: Effects) -> Step:
+    """The error was kept where it was seen; the run has failed."""
+    return Step(run.but(status="failed"), "ok")
+
+
+async def invalid_data(run: Run, fx: Effects) -> Step:
+    """The data cannot be what the request says: like an invalid form, it leaves nothing behind."""
+    await fx.clear_storage(run)
+    await fx.release_lock(run)
+    await fx.say_invalid(run)
+    return Step(run.but(status="invalid"), "ok")
+
+
+async def write_history(run: Run, fx: Effects) -> Step:
+    """Commit everything that is to be kept; from here on the model is free for others."""
+    sha = await fx.commit_history(run)
+    await fx.release_lock(run)
+    return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")
+
+
+async def notify_success(run: Run, fx: Effects) -> Step:
+    """Tell that the model passed."""
+    await fx.conclude(run, label="passed", reason="completed")
+    return Step(run, "ok")
+
+
+async def notify_failure(run: Run, fx: Effects) -> Step:
+    """Tell how the run ended otherwise."""
+    await fx.release_lock(run)
+    run = run.but(status=_not_passed(run))
+    await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
+    return Step(run, "ok")
+
+
+HANDLERS: dict[State, Handler] = {
+    State.QUEUED: queued,
+    State.PREPARE_DATA: stage,
+    State.TRAIN_MODEL: stage,
+    State.EVALUATE_MODEL: stage,
+    State.JUDGE_RESULTS: judge_results,
+    State.CHECK_RETRY_LIMIT: check_retry_limit,
+    State.NOTIFY_OPERATOR: notify_operator,
+    State.WAIT_FOR_OPERATOR_INPUT: wait_for_operator_input,
+    State.INCREMENT_RETRY: increment_retry,
+    State.REGISTER_MODEL: register_model,
+    State.ROLLBACK_MODEL: rollback_model,
+    State.ERROR_HANDLER: error_handler,
+    State.INVALID_DATA: invalid_data,
+    State.WRITE_HISTORY: write_history,
+    State.NOTIFY_SUCCESS: notify_success,
+    State.NOTIFY_FAILURE: notify_failure,
+}
+
+
+def _not_passed(run: Run) -> EndStatus:
+    """How a run ends that does not pass; one that had passed but could not be recorded has failed."""
+    return run.status if run.status not in (None, "passed") else "failed"
+
+
+def _stage_of(run: Run) -> Stage:
+    name = TABLE[run.state].stage
+    if name is None:
+        raise ValueError(f"{run.state} runs no stage")
+    return name
+
+
+async def _standing(run: Run, fx: Effects, jobs: list[Job], name: Stage) -> str:
+    """Tell how a job stands; a workflow run that ended without having it has failed to start."""
+    limit = fx.scaled(time_out_of(run))
+    standing = seen(jobs, name, limit, fx.now())
+    if standing == "absent" and await fx.workflow_ended(run):
+        return "error"
+    return standing
+
+
+async def _stage_error(
+    run: Run, fx: Effects, jobs: list[Job], name: Stage, *, late: bool = False, stopped: bool = False
+) -> Step:
+    """Keep why a stage ended wrongly, and decide whether trying again can help."""
+    job = find(jobs, name)
+    progress = await fx.progress(run, name)
+    body = progress.error if progress is not None else None
+    if late or stopped:
+        body = _ended_early(run, name, late=late)
+    step = next((step.name for step in job.steps if step.conclusion == "failure"), "") if job else ""
+    tail = await fx.log_tail(job) if job and not stopped else ""
+    run = run.but(error=StageError(stage=name, step=step, body=body, log_tail=tail))
+    return Step(run, _kind(name, progress, late=late, stopped=stopped))
+
+
+def _kind(name: str, progress: Progress | None, *, late: bool, stopped: bool) -> Outcome:
+    if late:
+        return "error"
+    if stopped:
+        return "refused"
+    if progress is None or progress.error is None or progress.error.kind == "crash":
+        return "error"
+    return "invalid" if name == "prepare" and progress.error.kind == "invalid_input" else "refused"
+
+
+def _ended_early(run: Run, name: str, *, late: bool) -> ErrorBody:
+    if late:
+        limit = time_out_of(run)
+        minutes = limit.total_seconds() / 60 if limit else 0
+        return ErrorBody(
+            kind="timed_out",
+            reason="stage_timed_out",
+            rule=f"The {name} stage may take {minutes:g} minutes.",
+            found="It was still running then and was stopped.",
+            next_step="Give it more time in the form, less data, or a faster runner.",
+        )
+    return ErrorBody(
+        kind="stopped",
+        reason="workflow_cancelled",
+        rule=f"The {name} stage has to come to its end.",
+        found="Its workflow run was cancelled on GitHub.",
+        next_step="Open a new issue to train again; `/cancel` stops a run from its issue.",
+    )

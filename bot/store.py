@@ -1,0 +1,342 @@
+"""What the App must not forget: the inbox of webhook deliveries, the runs, the models' locks, the run numbers.
+
+SQLAlchemy Core on SQLite (WAL, synchronous=FULL: a commit survives a power cut). Every method is one transaction and
+may block for some milliseconds; asynchronous callers run it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.delivery import Delivery
+from bot.pipeline import Run, State
+
+_METADATA = sa.MetaData()
+
+_INBOX = sa.Table(
+    "inbox",
+    _METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("event", sa.String, nullable=False),
+    sa.Column("action", sa.String),
+    sa.Column("repository", sa.String, nullable=False),
+    sa.Column("installation", sa.Integer, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("received", sa.Float, nullable=False),
+    sa.Column("status", sa.String, nullable=False, default="new"),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("due", sa.Float, nullable=False),
+    sa.Column("error", sa.String),
+    sa.Index("inbox_waiting", "status", "due"),
+)
+_RUNS = sa.Table(
+    "runs",
+    _METADATA,
+    sa.Column("repository", sa.String, primary_key=True),
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("issue", sa.Integer, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("workflow_run", sa.Integer),
+    sa.Column("due", sa.Float),
+    sa.Column("poked", sa.Boolean, nullable=False, default=False),
+    sa.Column("row_version", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("runs_issue", "repository", "issue"),
+    sa.Index("runs_due", "due"),
+)
+_LOCKS = sa.Table(
+    "locks",
+    _METADATA,
+    sa.Column("repository", sa.String, primary_key=True),
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("run", sa.String, nullable=False),
+)
+_COUNTERS = sa.Table(
+    "counters",
+    _METADATA,
+    sa.Column("repository", sa.String, primary_key=True),
+    sa.Column("last_run", sa.Integer, nullable=False),
+)
+
+MOST_TRIES = 5
+"""So often a delivery is handled before it becomes a dead letter."""
+
+
+class StaleRunError(Exception):
+    """Somebody else saved the run in the meantime: read it and decide again."""
+
+
+class Store:
+    """The App's database.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy's database URL, such as ``sqlite:////var/lib/modelyard/app.db``. A missing file is made.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = sa.make_url(url)
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(parsed, connect_args={"timeout": 5})
+        sa.event.listen(self._engine, "connect", _configure)
+        sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        _METADATA.create_all(self._engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+
+    # --- inbox -------------------------------------------------------------------------------------------------------
+
+    def take_in(self, delivery: Delivery) -> bool:
+        """Store a delivery durably; False where its id is known already."""
+        row = {
+            "id": delivery.id,
+            "event": delivery.event,
+            "action": delivery.action,
+            "repository": delivery.repository or "",
+            "installation": delivery.installation or 0,
+            "payload": delivery.payload,
+            "received": delivery.received_at.timestamp(),
+            "status": "new",
+            "tries": 0,
+            "due": delivery.received_at.timestamp(),
+        }
+        with self._transaction() as connection:
+            added = connection.execute(insert(_INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
+            return bool(added.rowcount == 1)
+
+    def waiting_deliveries(self, now: datetime, limit: int = 100) -> list[Delivery]:
+        """Return the deliveries that are due, oldest first."""
+        query = (
+            sa.select(_INBOX)
+            .where(_INBOX.c.status == "new", _INBOX.c.due <= now.timestamp())
+            .order_by(_INBOX.c.number)
+            .limit(limit)
+        )
+        with self._transaction() as connection:
+            return [_delivery(row) for row in connection.execute(query)]
+
+    def delivery_done(self, delivery_id: str) -> None:
+        with self._transaction() as connection:
+            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(status="done", payload=b""))
+
+    def delivery_failed(self, delivery_id: str, error: str, now: datetime) -> bool:
+        """Count a failed try and put the next one off; True where that was the last and it is a dead letter now."""
+        with self._transaction() as connection:
+            tries = connection.execute(sa.select(_INBOX.c.tries).where(_INBOX.c.id == delivery_id)).scalar_one() + 1
+            dead = tries >= MOST_TRIES
+            due = (now + timedelta(seconds=2**tries)).timestamp()
+            status = "dead" if dead else "new"
+            values = {"tries": tries, "status": status, "due": due, "error": error[:2_000]}
+            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(values))
+            return dead
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    def open_run(self, make: Callable[[int], Run]) -> Run:
+        """Number and store a new run, unless its issue has an open one already: then return that.
+
+        ``make`` gets the number that the run takes and must not do I/O.
+        """
+        with self._transaction() as connection:
+            draft = make(1)
+            known = self._latest_of_issue(connection, draft.repository, draft.issue)
+            if known is not None and not known.ended:
+                return known
+            query = sa.select(_COUNTERS.c.last_run).where(_COUNTERS.c.repository == draft.repository)
+            number = (connection.execute(query).scalar_one_or_none() or 0) + 1
+            counted = insert(_COUNTERS).values(repository=draft.repository, last_run=number)
+            connection.execute(counted.on_conflict_do_update(index_elements=["repository"], set_={"last_run": number}))
+            run = make(number)
+            connection.execute(_RUNS.insert().values(_row(run)))
+            return run
+
+    def save(self, run: Run) -> Run:
+        """Replace a stored run; return it under its new row version.
+
+        Raises
+        ------
+        StaleRunError
+            Where the stored one is not the one that ``run`` was made from.
+        """
+        saved = run.but(row_version=run.row_version + 1)
+        query = (
+            _RUNS.update()
+            .where(
+                _RUNS.c.repository == run.repository,
+                _RUNS.c.id == run.id,
+                _RUNS.c.row_version == run.row_version,
+            )
+            .values(_row(saved))
+        )
+        with self._transaction() as connection:
+            if connection.execute(query).rowcount != 1:
+                raise StaleRunError(run.id)
+        return saved
+
+    def change(self, run: Run, change: Callable[[Run], Run]) -> Run:
+        """Apply a pure change to the run as it is stored now, and have it looked at."""
+        while True:
+            try:
+                return self.save(change(self.run(run.repository, run.id)))
+            except StaleRunError:
+                continue
+
+    def run(self, repository: str, run_id: str) -> Run:
+        query = sa.select(_RUNS.c.document).where(_RUNS.c.repository == repository, _RUNS.c.id == run_id)
+        with self._transaction() as connection:
+            return Run.model_validate_json(connection.execute(query).scalar_one())
+
+    def run_of_issue(self, repository: str, issue: int) -> Run | None:
+        """Return the issue's latest run, open or ended."""
+        with self._transaction() as connection:
+            return self._latest_of_issue(connection, repository, issue)
+
+    def _latest_of_issue(self, connection: sa.Connection, repository: str, issue: int) -> Run | None:
+        query = (
+            sa.select(_RUNS.c.document)
+            .where(_RUNS.c.repository == repository, _RUNS.c.issue == issue)
+            .order_by(_RUNS.c.number.desc())
+            .limit(1)
+        )
+        document = connection.execute(query).scalar_one_or_none()
+        return None if document is None else Run.model_validate_json(document)
+
+    def due_runs(self, now: datetime, limit: int = 100) -> list[tuple[str, str]]:
+        """Return (repository, id) of the open runs that want to be looked at, the longest due first."""
+        query = (
+            sa.select(_RUNS.c.repository, _RUNS.c.id)
+            .where(_RUNS.c.state != State.END, (_RUNS.c.due <= now.timestamp()) | _RUNS.c.poked)
+            .order_by(_RUNS.c.due)
+            .limit(limit)
+        )
+        with self._transaction() as connection:
+            return [(row.repository, row.id) for row in connection.execute(query)]
+
+    def claim(self, repository: str, run_id: str) -> Run:
+        """Return a run to work on; what pokes it from now on is not seen yet."""
+        with self._transaction() as connection:
+            connection.execute(
+                _RUNS.update().where(_RUNS.c.repository == repository, _RUNS.c.id == run_id).values(poked=False)
+            )
+        return self.run(repository, run_id)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next run or delivery is due, if any waits."""
+        due = sa.case((_RUNS.c.poked, 0.0), else_=_RUNS.c.due)
+        runs = sa.select(sa.func.min(due)).where(_RUNS.c.state != State.END)
+        deliveries = sa.select(sa.func.min(_INBOX.c.due)).where(_INBOX.c.status == "new")
+        with self._transaction() as connection:
+            found = [connection.execute(query).scalar_one_or_none() for query in (runs, deliveries)]
+        times = [time for time in found if time is not None]
+        return datetime.fromtimestamp(min(times), UTC) if times else None
+
+    def poke(self, repository: str, workflow_run: int) -> bool:
+        """Have the open run that a workflow run belongs to looked at; False where there is none."""
+        query = (
+            _RUNS.update()
+            .where(_RUNS.c.repository == repository, _RUNS.c.workflow_run == workflow_run, _RUNS.c.state != State.END)
+            .values(poked=True)
+        )
+        with self._transaction() as connection:
+            return bool(connection.execute(query).rowcount)
+
+    def open_runs(self, repository: str | None = None) -> list[Run]:
+        query = sa.select(_RUNS.c.document).where(_RUNS.c.state != State.END).order_by(_RUNS.c.number)
+        if repository is not None:
+            query = query.where(_RUNS.c.repository == repository)
+        with self._transaction() as connection:
+            return [Run.model_validate_json(document) for document in connection.execute(query).scalars()]
+
+    # --- locks -------------------------------------------------------------------------------------------------------
+
+    def take_lock(self, run: Run) -> str:
+        """Take the model's lock for a run if it is free and no older run waits for it; return the owner's id."""
+        key = {"repository": run.repository, "model": run.model}
+        with self._transaction() as connection:
+            owner = connection.execute(sa.select(_LOCKS.c.run).filter_by(**key)).scalar_one_or_none()
+            if owner is not None:
+                return str(owner)
+            first = connection.execute(
+                sa.select(_RUNS.c.id)
+                .where(_RUNS.c.repository == run.repository, _RUNS.c.model == run.model)
+                .where(_RUNS.c.state == State.QUEUED)
+                .order_by(_RUNS.c.number)
+                .limit(1)
+            ).scalar_one_or_none()
+            if first is not None and first != run.id:
+                return str(first)
+            connection.execute(_LOCKS.insert().values(run=run.id, **key))
+            return run.id
+
+    def release_lock(self, run: Run) -> None:
+        """Give the model's lock back, if the run has it, and have the runs that wait for it looked at."""
+        with self._transaction() as connection:
+            connection.execute(
+                _LOCKS.delete().where(
+                    _LOCKS.c.repository == run.repository, _LOCKS.c.model == run.model, _LOCKS.c.run == run.id
+                )
+            )
+            connection.execute(
+                _RUNS.update()
+                .where(_RUNS.c.repository == run.repository, _RUNS.c.model == run.model)
+                .where(_RUNS.c.state == State.QUEUED, _RUNS.c.id != run.id)
+                .values(poked=True)
+            )
+
+    def check(self) -> None:
+        """Raise where the database does not answer."""
+        with self._transaction() as connection:
+            connection.execute(sa.select(sa.func.count()).select_from(_COUNTERS))
+
+
+def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+    """Make SQLite durable, and leave the transactions to SQLAlchemy."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _row(run: Run) -> dict[str, object]:
+    return {
+        "repository": run.repository,
+        "id": run.id,
+        "number": run.number,
+        "issue": run.issue,
+        "model": run.model,
+        "state": run.state.value,
+        "workflow_run": run.dispatch.workflow_run if run.dispatch else None,
+        "due": run.due.timestamp() if run.due else None,
+        "row_version": run.row_version,
+        "document": run.model_dump_json(),
+    }
+
+
+def _delivery(row: sa.Row[tuple[object, ...]]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        event=row.event,
+        action=row.action,
+        repository=row.repository or None,
+        installation=row.installation or None,
+        payload=row.payload,
+        received_at=datetime.fromtimestamp(row.received, UTC),
+    )
