@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-import typing
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
@@ -100,6 +99,32 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
         raise _explained(error.errors(include_url=False, include_context=False)[0]) from None
 
 
+class Files(Protocol):
+    """A repository on the hub, as far as its files are read."""
+
+    async def file(self, path: str, ref: str | None = None) -> bytes | None: ...
+
+
+async def read_config(repository: Files) -> RepositoryConfig:
+    """Read a repository's configuration from its default branch.
+
+    Raises
+    ------
+    ConfigError
+        With reason ``config_missing`` where there is none; else as ``parse_config``.
+    """
+    text = await repository.file(CONFIG_PATH)
+    if text is None:
+        raise ConfigError(
+            "config_missing",
+            rule=f"A repository that uses Modelyard has {CONFIG_PATH} on its default branch.",
+            found="It is not there.",
+            next_step="Run `modelyard init` in a checkout of the repository and commit what it writes.",
+            field=CONFIG_PATH,
+        )
+    return parse_config(text)
+
+
 def _explained(first: Any) -> ConfigError:
     place = [str(part) for part in first["loc"]]
     key = ".".join(place) or CONFIG_PATH
@@ -126,7 +151,7 @@ def _keys(place: list[str]) -> list[str]:
         nested = model.model_fields[part].annotation
         if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
             return []
-        model = typing.cast("type[BaseModel]", nested)
+        model = nested
     return sorted(model.model_fields)
 
 
