@@ -69,7 +69,7 @@ class GitHub:
         """Ask GitHub who the App is; once."""
         if self._identity is None:
             data = await self._own().get("app")
-            self._identity = Identity(app_id=integer(data, "id"), slug=text(data, "slug"))
+            self._identity = Identity.of_app(integer(data, "id"), text(data, "slug"))
         return self._identity
 
     async def check(self) -> None:

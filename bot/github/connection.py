@@ -14,13 +14,13 @@ from typing import Any
 
 import githubkit
 import httpx
-from githubkit.auth import AppAuthStrategy, BaseAuthStrategy
+from githubkit.auth import AppAuthStrategy, BaseAuthStrategy, TokenAuthStrategy
 from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
 
 from bot.github import errors, values
-from bot.rate import WriteQueue
+from bot.rate import TokenBucket, WriteQueue
 
 API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0
@@ -308,3 +308,22 @@ class InstallationAuth(BaseAuthStrategy):
 
     def get_auth_flow(self, github: githubkit.GitHubCore[Any]) -> httpx.Auth:  # noqa: ARG002 - githubkit's signature
         return _InstallationFlow(self._tokens)
+
+
+# --- somebody's token, for commands that are run by hand ---------------------------------------------------------------
+
+
+def token_connection(token: str, base_url: str) -> Connection:
+    """Return a connection with the identity of a token's holder."""
+    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0)
+    return Connection(TokenAuthStrategy(token), wire, WriteQueue(TokenBucket()))
+
+
+async def login_of(connection: Connection) -> str:
+    """Ask whose token it is; a workflow's own token may not ask."""
+    try:
+        return values.text(await connection.get("user"), "login")
+    except errors.HubError as error:
+        if error.status == HTTPStatus.FORBIDDEN:
+            return "github-actions[bot]"
+        raise

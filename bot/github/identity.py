@@ -9,21 +9,30 @@ from bot.github.values import Comment
 
 @dataclass(frozen=True)
 class Identity:
-    """The App as ``GET /app`` names it."""
+    """The App as ``GET /app`` names it; or a person, whose token is used instead.
 
-    app_id: int
-    slug: str
+    Attributes
+    ----------
+    login
+        The user as which comments and dispatches appear.
+    app_id
+        The App's number; None for a person.
+    """
 
-    @property
-    def login(self) -> str:
-        """The user as which its comments and dispatches appear."""
-        return f"{self.slug}[bot]"
+    login: str
+    app_id: int | None = None
+
+    @classmethod
+    def of_app(cls, app_id: int, slug: str) -> Identity:
+        return cls(f"{slug}[bot]", app_id)
 
     def wrote(self, comment: Comment) -> bool:
-        """Tell whether a comment is the App's own: markers are trusted in those alone.
+        """Tell whether a comment is its own: markers are trusted in those alone.
 
         A comment that a person made through the App's sign-in names the App as well, but its author is a User.
         """
+        if self.app_id is None:
+            return comment.author == self.login
         if comment.author_type != "Bot":
             return False
         if comment.app_id is not None:

@@ -1,0 +1,180 @@
+"""The App as a web service: webhooks in, and whether it lives and is ready. Its worker runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+from anyio import to_thread
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from actions.operation import OperationError
+from bot import logs
+from bot.github import GitHub
+from bot.settings import Settings, settings_or_exit
+from bot.store import Store
+from bot.webhooks import Webhooks
+from bot.worker import Worker
+
+log = logging.getLogger(__name__)
+
+WORKER_PAUSE = 5.0
+"""Seconds between the end of a worker that broke and the start of the next one."""
+GITHUB_CHECK_SECONDS = 30.0
+"""So long one answer about GitHub serves ``/readyz``."""
+CHECK_SECONDS = 5.0
+
+
+class Service:
+    """What a running App consists of: store, gateway, webhooks, worker.
+
+    Parameters
+    ----------
+    settings
+        The deployment's settings.
+    transport
+        Replaces the network to GitHub, for tests.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.settings = settings
+        self.store = Store(settings.database_url)
+        self.github = GitHub(settings, transport)
+        self.wake = asyncio.Event()
+        secret = settings.webhook_secret.get_secret_value().encode()
+        self.webhooks = Webhooks(self.store, secret, self.wake)
+        self._worker_runs = False
+        self._github_checked = -GITHUB_CHECK_SECONDS
+        self._github_trouble: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the worker as long as the block lasts."""
+        async with self.github:
+            worker = asyncio.create_task(self._keep_working(), name="worker")
+            try:
+                yield
+            finally:
+                worker.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await worker
+                await to_thread.run_sync(self.store.close)
+
+    async def _keep_working(self) -> None:
+        while True:
+            self._worker_runs = True
+            try:
+                await Worker(self.store, self.github, self.settings, self.wake).run()
+            except Exception:
+                # The outermost edge: whatever broke is logged, shown by /readyz, and tried again.
+                log.exception("the worker broke and starts again in %.0f s", WORKER_PAUSE)
+            finally:
+                self._worker_runs = False
+            await asyncio.sleep(WORKER_PAUSE)
+
+    async def troubles(self) -> dict[str, str]:
+        """Name what is wrong, by part; nothing where the App is ready."""
+        found = {
+            "database": await _trouble(lambda: to_thread.run_sync(self.store.check, abandon_on_cancel=True)),
+            "github": await self._trouble_with_github(),
+            "worker": None if self._worker_runs else "stopped",
+        }
+        return {part: trouble for part, trouble in found.items() if trouble}
+
+    async def _trouble_with_github(self) -> str | None:
+        if time.monotonic() - self._github_checked > GITHUB_CHECK_SECONDS or self._github_trouble:
+            self._github_trouble = await _trouble(self.github.check)
+            self._github_checked = time.monotonic()
+        return self._github_trouble
+
+
+async def _trouble(check: Callable[[], Awaitable[object]]) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except OperationError as error:
+        return error.body.reason
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("not ready: %s", error)
+        return type(error).__name__
+    return None
+
+
+def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """Make the App; without settings those of the environment, and the process ends with code 2 where they are wrong.
+
+    Parameters
+    ----------
+    settings
+        The deployment's settings.
+    transport
+        Replaces the network to GitHub, for tests.
+    """
+    settings = settings or settings_or_exit()
+    service = Service(settings, transport)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            log.info("the App is up: GitHub at %s", settings.github_api_url)
+            yield
+            log.info("the App goes down")
+
+    # No pages that describe the routes: there is nothing to look up for a person.
+    app = FastAPI(title="Modelyard", lifespan=lifespan, openapi_url=None)
+    app.state.service = service
+    app.add_route("/webhook", service.webhooks.receive, methods=["POST"])
+    app.add_route("/healthz", _alive, methods=["GET"])
+    app.add_route("/readyz", _ready, methods=["GET"])
+    return app
+
+
+async def _alive(_: Request) -> Response:
+    """Tell that the process lives and answers."""
+    return JSONResponse({"status": "alive"})
+
+
+async def _ready(request: Request) -> Response:
+    """Tell whether the App can do its work; 503 names what is in the way."""
+    service: Service = request.app.state.service
+    troubles = await service.troubles()
+    if troubles:
+        return JSONResponse({"status": "not_ready", "troubles": troubles}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> int:
+    """Run the App until it is told to stop (SIGINT, SIGTERM); requests that are under way are finished.
+
+    Returns
+    -------
+    int
+        The process's exit code.
+    """
+    import uvicorn
+
+    logs.set_up(settings.log_level, _secrets(settings))
+    config: dict[str, Any] = {
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "lifespan": "on",
+        "timeout_graceful_shutdown": 5,
+    }
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), host=host, port=port, **config))
+    server.run()
+    return 0 if server.started else 1
+
+
+def _secrets(settings: Settings) -> list[str]:
+    key = settings.key()
+    lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
+    return [settings.webhook_secret.get_secret_value(), key, *lines]

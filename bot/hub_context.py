@@ -1,0 +1,154 @@
+"""GitHub for operations that are run by a command or a tool: plain, blocking calls over the gateway.
+
+Called from a thread without an event loop, as the command line and the MCP server's tools do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from actions.operation import Reader
+from bot.github import GitHub, Identity, Repository
+from bot.settings import PREFIX, Settings, load_settings
+
+_T = TypeVar("_T")
+_Open = Callable[[str], contextlib.AbstractAsyncContextManager[Repository]]
+_MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
+_GITHUB = "https://api.github.com"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Opens a repository for as long as one call takes."""
+
+    open: _Open
+
+    def call(self, repository: str, work: Callable[[Repository], Awaitable[_T]]) -> _T:
+        """Do some work on a repository and wait for it."""
+
+        async def within() -> _T:
+            async with self.open(repository) as opened:
+                return await work(opened)
+
+        return asyncio.run(within())
+
+
+class HubIssues:
+    """``actions.operation.Issues`` over GitHub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def post_comment(self, repository: str, issue: int, body: str, marker: str) -> str:
+        """Create the comment that carries ``marker``, or update it; return its URL."""
+        plain = plain_marker(marker)
+        return self._hub.call(repository, lambda opened: opened.upsert_comment(issue, plain, body)).html_url
+
+
+class HubHistory:
+    """``actions.operation.History`` over GitHub: the files of one branch of one repository.
+
+    Parameters
+    ----------
+    hub
+        The way to GitHub.
+    repository
+        ``owner/name``.
+    branch
+        The branch; None for the default branch.
+    """
+
+    def __init__(self, hub: Hub, repository: str, branch: str | None = None) -> None:
+        self._hub = hub
+        self._repository = repository
+        self._branch = branch
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file of the branch's head, or None where there is none."""
+        return self._hub.call(self._repository, lambda opened: opened.file(path, self._branch))
+
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of the files directly in a folder, sorted; [] where there is none."""
+        return self._hub.call(self._repository, lambda opened: opened.folder(folder, self._branch))
+
+    def commit(self, message: str, change: Callable[[Reader], Mapping[str, bytes | None]]) -> str:
+        """Commit what ``change`` makes of the present files and return the commit's SHA."""
+
+        async def commit(opened: Repository) -> str:
+            branch = self._branch or (await opened.info()).default_branch
+            return await opened.commit_files(branch, message, change)
+
+        return self._hub.call(self._repository, commit)
+
+
+def plain_marker(marker: str) -> str:
+    """Return a marker as the gateway writes it: without the comment around it, and a hash of one that is odd."""
+    bare = marker.strip().removeprefix("<!--").removesuffix("-->").strip().removeprefix("modelyard:")
+    return bare if _MARKER.fullmatch(bare) else hashlib.sha256(marker.encode()).hexdigest()[:32]
+
+
+def hub_from_environment() -> Hub | None:
+    """Return the way to GitHub that the environment gives: the App's key, else a token, else none.
+
+    Raises
+    ------
+    SettingsError
+        Where the App's settings are there but wrong.
+    """
+    if os.environ.get(PREFIX + "APP_ID"):
+        # No webhooks come in here, so their secret is not asked for.
+        return Hub(_as_app(load_settings(webhook_secret="none is received")))  # noqa: S106
+    token = os.environ.get(PREFIX + "GITHUB_TOKEN")
+    if token:
+        address = os.environ.get(PREFIX + "GITHUB_API_URL") or os.environ.get("GITHUB_API_URL") or _GITHUB
+        return Hub(_as_holder(token, address))
+    return None
+
+
+def issues_from_environment() -> HubIssues | None:
+    """Return GitHub's issues, where the environment has credentials."""
+    hub = hub_from_environment()
+    return HubIssues(hub) if hub else None
+
+
+def history_from_environment(repository: str, branch: str | None = None) -> HubHistory | None:
+    """Return a repository's history on GitHub, where the environment has credentials."""
+    hub = hub_from_environment()
+    return HubHistory(hub, repository, branch) if hub else None
+
+
+def _as_app(settings: Settings) -> _Open:
+    @contextlib.asynccontextmanager
+    async def opened(repository: str) -> AsyncIterator[Repository]:
+        async with GitHub(settings) as github:
+            yield github.repository(repository)
+
+    return opened
+
+
+def _as_holder(token: str, address: str) -> _Open:
+    @contextlib.asynccontextmanager
+    async def opened(repository: str) -> AsyncIterator[Repository]:
+        from bot.github.connection import Connection, login_of, token_connection
+
+        connection = token_connection(token, address)
+
+        async def connect() -> Connection:
+            return connection
+
+        async def who() -> Identity:
+            return Identity(await login_of(connection))
+
+        try:
+            yield Repository(repository, connect=connect, who=who, sleep=asyncio.sleep)
+        finally:
+            await connection.close()
+
+    return opened

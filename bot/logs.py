@@ -1,0 +1,65 @@
+"""What the App logs: one JSON object a line on stderr, with every secret masked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+MASK = "***"
+_TOKENS = re.compile(
+    r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
+    re.DOTALL,
+)
+_SHORTEST_SECRET = 4
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one line of JSON.
+
+    Parameters
+    ----------
+    secrets
+        Texts that must not show; beside them whatever looks like a token or a key.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self.masked(record.getMessage()),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = self.masked(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+    def masked(self, text: str) -> str:
+        """Return a text without its secrets."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        return _TOKENS.sub(MASK, text)
+
+
+def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
+    """Send the whole process's log to stderr as JSON lines."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines(secrets))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # Each request to GitHub a line, each retry a traceback: what matters of them is in our own errors.
+    for name, quieter in (("httpx", "WARNING"), ("httpcore", "WARNING"), ("githubkit", "ERROR")):
+        logging.getLogger(name).setLevel(quieter)
