@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from actions.request import Scalar
+from pydantic import ValidationError
+
+from actions.operation import InvalidInput
+from actions.request import Scalar, TrainingRequest
 from bot.fields import broken_rule, request_fields
 from bot.values import NAME_RULE, WrongField, brief, end_of_value, is_name, nearest, parse_scalar
 
@@ -160,10 +163,10 @@ def _with_settings(command: Command, rest: str) -> ParsedCommand:
         position = end + len(rest[end:]) - len(rest[end:].lstrip())
     reason = rest[position:]
     for word in reason.split():
-        setting = word.partition("=")
-        if setting[1] and setting[2] and is_name(setting[0]):
-            cure = f"Move {brief(word)} to the front, or leave out the = sign."
-            wrong.append(_wrong(setting[0], "Settings come before the reason.", word, cure))
+        before, equals, after = word.partition("=")
+        if word == "=" or (equals and after and is_name(before)):
+            cure = "Write name=value without blanks, before the reason; or leave the = sign out of the reason."
+            wrong.append(_wrong(before or "reason", "Settings come before the reason.", word, cure))
     return ParsedCommand(command, overrides, reason, tuple(wrong))
 
 
@@ -197,6 +200,28 @@ def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Wron
 
 def _wrong(name: str, rule: str, found: str, next_step: str) -> WrongField:
     return WrongField(brief(name), brief(name), rule, brief(found), next_step)
+
+
+def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -> TrainingRequest:
+    """Return the request as an approval changes it.
+
+    Raises
+    ------
+    InvalidInput
+        With reason ``invalid_override`` where the whole is no request any more: too many hyperparameters, say.
+    """
+    own = {name: value for name, value in overrides.items() if name in OWN_SETTINGS}
+    added = {name: value for name, value in overrides.items() if name not in OWN_SETTINGS}
+    hyperparameters = {**request.hyperparameters, **added}
+    try:
+        return TrainingRequest.model_validate({**dict(request), **own, "hyperparameters": hyperparameters})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        found = f"{len(hyperparameters)} hyperparameters" if field == "hyperparameters" else str(first["input"])
+        raise InvalidInput(
+            "invalid_override", rule=f"{first['msg']}.", found=brief(found), next_step="Change less.", field=field
+        ) from None
 
 
 def may(command: Command | str, permission: str) -> bool:

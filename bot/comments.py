@@ -1,7 +1,7 @@
 """What the bot says. The words are in ``texts/<language>/``; here they are chosen, escaped and capped (pure).
 
-Every function returns the Markdown of one comment without its hidden marker; put ``marker(name)`` on a line of its own
-before it. A value in a template is escaped unless it went through one of the filters that make Markdown.
+Every function returns the Markdown of one comment without its hidden marker, which whoever posts it puts before it. A
+value in a template is escaped unless it went through one of the filters that make Markdown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from actions import markdown
 from actions.operation import ErrorBody
 from actions.request import METRICS, Scalar
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
-from bot.pipeline import Decision
 from bot.run_view import RunView, StageLine
 from bot.values import WrongField, format_scalar
 
@@ -32,11 +31,6 @@ _TEXTS = Path(__file__).parent / "texts"
 _MOST_WRONG = 40
 _SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
 _SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
-
-
-def marker(name: str) -> str:
-    """Return the hidden line by which a comment is found again; the name keeps letters, digits and ``._:/#-``."""
-    return f"<!-- modelyard:{re.sub(r'[^A-Za-z0-9._:/#-]', '', name).replace('--', '-')} -->"
 
 
 def languages() -> list[str]:
@@ -53,8 +47,8 @@ def sticky(view: RunView, language: str = "en") -> str:
 
 
 def headline(view: RunView, language: str = "en") -> str:
-    """Return one line that says what happens now."""
-    return _about("headline", view, language)
+    """Return one line of plain text that says what happens now, for a title."""
+    return _about("headline", view, language).replace("`", "")
 
 
 def status_reply(view: RunView, language: str = "en") -> str:
@@ -70,11 +64,6 @@ def decision_needed(view: RunView, language: str = "en") -> str:
 def finished(view: RunView, language: str = "en") -> str:
     """Return the short comment that says how the run ended."""
     return _about("finished", view, language)
-
-
-def acknowledged(view: RunView, decision: Decision, language: str = "en") -> str:
-    """Return the answer to a decision that was taken: train again, stop asking, stop the run."""
-    return _about("acknowledged", view, language, decision=decision)
 
 
 def not_waiting(view: RunView, command: str, language: str = "en") -> str:
@@ -113,7 +102,7 @@ def invalid(wrong: Sequence[WrongField], language: str = "en") -> str:
 
 def invalid_data(error: ErrorBody, run: str = "", language: str = "en") -> str:
     """Return what is said where the runner found the data to be wrong."""
-    return _render("invalid_data", language, error=error, run_id=run)
+    return _render("invalid_data", language, error=error, run_id=run, text_limit=2_000)
 
 
 def not_a_form(language: str = "en") -> str:
@@ -159,7 +148,12 @@ def public_repository_refused(language: str = "en") -> str:
 
 def config_broken(error: ErrorBody, language: str = "en") -> str:
     """Return what is said where ``.github/modelyard.yml`` cannot be used."""
-    return _render("config_broken", language, error=error)
+    return _render("config_broken", language, error=error, text_limit=2_000)
+
+
+def not_set_up(language: str = "en") -> str:
+    """Return what is said where the repository has no ``.github/modelyard.yml``."""
+    return _render("not_set_up", language)
 
 
 def internal_trouble(reference: str, language: str = "en") -> str:
@@ -210,7 +204,7 @@ def _environment(language: str) -> SandboxedEnvironment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    for function in (_code, _fence, _link, _image, _figure, _duration, _moment, _settings):
+    for function in (_code, _fence, _link, _image, _prose, _short, _figure, _duration, _moment, _settings):
         environment.filters[function.__name__.removeprefix("_")] = function
     environment.filters["text"] = _text
     environment.filters["markdown"] = _Markdown
@@ -223,6 +217,20 @@ def _environment(language: str) -> SandboxedEnvironment:
 
 def _text(value: object, limit: int = 1_000) -> _Markdown:
     return _Markdown(markdown.inline(value, limit))
+
+
+def _prose(value: object, limit: int = 1_000) -> _Markdown:
+    """Write a sentence whose names stand in backticks, as rules and explanations have them; nothing else is obeyed."""
+    parts = markdown.shorten(str(value), limit).split("`")
+    if len(parts) % 2 == 0:
+        return _text(value, limit)
+    shown = [markdown.code(part) if number % 2 else _spaced(part) for number, part in enumerate(parts)]
+    return _Markdown("".join(shown).strip())
+
+
+def _spaced(part: str) -> str:
+    before, after = (" " if edge.isspace() else "" for edge in (part[:1], part[-1:]))
+    return before + markdown.inline(part) + (after if part.strip() else "")
 
 
 def _code(value: object, limit: int = 200) -> _Markdown:
@@ -247,6 +255,11 @@ def _figure(value: float | None) -> _Markdown:
         return _Markdown("none")
     usual = value == 0 or _SMALL <= abs(value) < _LARGE
     return _Markdown(f"{value:.4f}" if usual else f"{value:.4g}")
+
+
+def _short(value: float) -> _Markdown:
+    """Write a threshold as a person would."""
+    return _Markdown(f"{value:.10g}")
 
 
 def _duration(seconds: float | None) -> _Markdown:

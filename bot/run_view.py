@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from actions.results import Verdict
-from bot.pipeline import Decision, Judged, Run, State
+from bot.pipeline import TABLE, Decision, Judged, Run, State
 
 StageStatus = Literal["waiting", "running", "done", "failed", "skipped", "cached"]
+_MOST_METRICS = 40
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,19 @@ class RunView:
     def champion_metrics(self) -> Mapping[str, float | None]:
         """The champion's metrics on the same rows; empty without a champion."""
         return (self.run.result.champion_metrics or {}) if self.metrics and self.run.result is not None else {}
+
+    @property
+    def metric_rows(self) -> list[tuple[str, float | None, float | None]]:
+        """Name, figure and the champion's figure of each metric; the judged one first."""
+        judged = self.verdict.metric if self.verdict is not None else ""
+        names = sorted(self.metrics, key=lambda name: (name != judged, name))[:_MOST_METRICS]
+        return [(name, self.metrics[name], self.champion_metrics.get(name)) for name in names]
+
+    @property
+    def retries(self) -> int:
+        """How often the present state is tried again after an error."""
+        row = TABLE.get(self.run.state)
+        return row.retries if row is not None else 0
 
     @property
     def workflow_url(self) -> str:
