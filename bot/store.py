@@ -140,7 +140,7 @@ class Store:
         """Count a failed try and put the next one off; True where that was the last and it is a dead letter now."""
         with self._transaction() as connection:
             tries = connection.execute(sa.select(_INBOX.c.tries).where(_INBOX.c.id == delivery_id)).scalar_one() + 1
-            dead = tries >= MOST_TRIES
+            dead = bool(tries >= MOST_TRIES)
             due = (now + timedelta(seconds=2**tries)).timestamp()
             status = "dead" if dead else "new"
             values = {"tries": tries, "status": status, "due": due, "error": error[:2_000]}

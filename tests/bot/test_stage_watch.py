@@ -1,0 +1,72 @@
+"""What GitHub's jobs say about a stage, and how its comment lists it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from actions.results import Progress
+from bot.github import Job, Step
+from bot.stage_lines import stage_lines
+from bot.stage_watch import seen
+from tests.support.runs import NOON
+
+LIMIT = timedelta(minutes=15)
+
+
+def minutes(number: float) -> datetime:
+    return NOON + timedelta(minutes=number)
+
+
+def a_job(**changes: Any) -> Job:
+    fields: dict[str, Any] = {
+        "id": 1, "name": "train", "full_name": "train / train", "status": "in_progress", "conclusion": None,
+        "started_at": NOON, "completed_at": None, "html_url": "", "steps": (),
+    }  # fmt: skip
+    return Job(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("job", "now", "expected"),
+    [
+        ({"status": "queued", "started_at": None}, minutes(600), "waiting"),
+        ({}, minutes(15), "running"),
+        ({}, minutes(16), "late"),
+        ({"status": "completed", "conclusion": "success"}, minutes(1), "ok"),
+        ({"status": "completed", "conclusion": "skipped"}, minutes(1), "ok"),
+        ({"status": "completed", "conclusion": "failure"}, minutes(1), "error"),
+        ({"status": "completed", "conclusion": "timed_out"}, minutes(1), "error"),
+        ({"status": "completed", "conclusion": "cancelled", "completed_at": minutes(2)}, minutes(3), "stopped"),
+        ({"status": "completed", "conclusion": "cancelled", "completed_at": minutes(15)}, minutes(16), "error"),
+        ({"status": "completed", "conclusion": "cancelled", "started_at": None}, minutes(3), "stopped"),
+    ],
+)
+def test_a_stage_stands_as_its_job_says(job: dict[str, Any], now: datetime, expected: str) -> None:
+    assert seen([a_job(**job)], "train", LIMIT, now) == expected
+
+
+def test_a_stage_without_a_job_is_absent() -> None:
+    assert seen([a_job()], "evaluate", LIMIT, NOON) == "absent"
+
+
+def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
+    jobs = [
+        a_job(name="prepare", status="completed", conclusion="success", completed_at=minutes(1)),
+        a_job(),
+        a_job(name="evaluate", status="queued", started_at=None),
+    ]
+    progress = Progress(stage="train", step="fitting", done=30, total=120, updated="2026-11-22T12:00:00Z")
+    lines = stage_lines(jobs, "prepare", progress, minutes(3))
+    assert [(line.name, line.status) for line in lines] == [
+        ("prepare", "done"), ("train", "running"), ("evaluate", "waiting"), ("judge", "waiting"), ("publish", "waiting"),
+    ]  # fmt: skip
+    assert lines[0].seconds == 60
+    assert (lines[1].note, lines[1].percent) == ("fitting", 25)
+
+
+def test_stages_of_an_earlier_dispatch_are_done_and_a_silent_stage_shows_its_step() -> None:
+    step = Step(2, "Set up Modelyard", "in_progress", None, NOON, None)
+    lines = stage_lines([a_job(steps=(step,))], "train", None, minutes(1))
+    assert (lines[0].status, lines[1].status, lines[1].note) == ("done", "running", "Set up Modelyard")

@@ -1,0 +1,120 @@
+"""The App's database: what is stored stays, once, and only the one whose turn it is gets the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.delivery import Delivery
+from bot.pipeline import Dispatch, Run, State
+from bot.store import MOST_TRIES, StaleRunError, Store
+from tests.support.runs import NOON, a_run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path}/app.db")
+    yield opened
+    opened.close()
+
+
+def a_delivery(name: str = "d-1") -> Delivery:
+    return Delivery(
+        id=name, event="issues", action="opened", repository="owner/demo", installation=1, payload=b"{}",
+        received_at=NOON,
+    )  # fmt: skip
+
+
+def opened(store: Store, issue: int, model: str = "breast-cancer") -> Run:
+    return store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue, model_name=model))
+
+
+def test_a_delivery_is_taken_in_once_and_stays_after_a_restart(tmp_path: Path) -> None:
+    first = Store(f"sqlite:///{tmp_path}/app.db")
+    assert first.take_in(a_delivery())
+    assert not first.take_in(a_delivery())
+    first.close()
+    second = Store(f"sqlite:///{tmp_path}/app.db")
+    assert second.waiting_deliveries(NOON) == [a_delivery()]
+    second.close()
+
+
+def test_deliveries_come_in_the_order_in_which_they_were_taken_in(store: Store) -> None:
+    for name in ("b", "a", "c"):
+        store.take_in(a_delivery(name))
+    assert [each.id for each in store.waiting_deliveries(NOON)] == ["b", "a", "c"]
+
+
+def test_a_delivery_that_fails_is_put_off_and_at_last_a_dead_letter(store: Store) -> None:
+    store.take_in(a_delivery())
+    assert not store.delivery_failed("d-1", "first", NOON)
+    assert store.waiting_deliveries(NOON) == []
+    assert store.waiting_deliveries(NOON + timedelta(minutes=1)) == [a_delivery()]
+    outcomes = [store.delivery_failed("d-1", "again", NOON) for _ in range(MOST_TRIES - 1)]
+    assert outcomes == [False, False, False, True]
+    assert store.waiting_deliveries(NOON + timedelta(days=1)) == []
+
+
+def test_runs_are_numbered_by_repository_and_an_issue_has_one_open_run(store: Store) -> None:
+    first, again, second = opened(store, 1), opened(store, 1), opened(store, 2)
+    assert (first.id, again.id, second.id) == ("train-20261122-001", "train-20261122-001", "train-20261122-002")
+    store.save(first.but(state=State.END))
+    assert opened(store, 1).id == "train-20261122-003"
+
+
+def test_a_run_comes_back_as_it_was_saved(store: Store) -> None:
+    run = store.save(opened(store, 1).but(state=State.TRAIN_MODEL, attempt=2))
+    assert store.run("owner/demo", run.id) == run
+    assert store.run_of_issue("owner/demo", 1) == run
+    assert store.run_of_issue("owner/demo", 2) is None
+
+
+def test_two_who_save_the_same_run_are_told_apart(store: Store) -> None:
+    run = opened(store, 1)
+    store.save(run.but(attempt=2))
+    with pytest.raises(StaleRunError):
+        store.save(run.but(attempt=3))
+    assert store.change(run, lambda now: now.but(attempt=now.attempt + 1)).attempt == 3
+
+
+def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -> None:
+    run = store.save(opened(store, 1).but(due=NOON + timedelta(hours=1)))
+    assert store.due_runs(NOON) == []
+    assert store.next_due() == NOON + timedelta(hours=1)
+    sent = Dispatch(attempt=1, start_at="prepare", workflow_run=77, sent_at=NOON)
+    run = store.save(run.but(dispatches=(sent,)))
+    assert not store.poke("owner/demo", 78)
+    assert store.poke("owner/demo", 77)
+    assert store.due_runs(NOON) == [("owner/demo", run.id)]
+    assert store.claim("owner/demo", run.id) == run
+    assert store.due_runs(NOON) == []
+
+
+def test_a_run_that_has_ended_is_not_poked(store: Store) -> None:
+    sent = Dispatch(attempt=1, start_at="prepare", workflow_run=77, sent_at=NOON)
+    store.save(opened(store, 1).but(dispatches=(sent,), state=State.END))
+    assert not store.poke("owner/demo", 77)
+
+
+def test_a_models_lock_goes_to_the_oldest_and_then_to_the_next(store: Store) -> None:
+    first, second, other = opened(store, 1), opened(store, 2), opened(store, 3, model="wine")
+    assert store.take_lock(second) == first.id, "the older one comes first, even if it has not asked yet"
+    assert store.take_lock(first) == first.id
+    assert store.take_lock(first) == first.id, "asking twice is asking once"
+    assert store.take_lock(other) == other.id, "another model is another lock"
+    first = store.save(first.but(state=State.PREPARE_DATA))
+    assert store.take_lock(second) == first.id
+    store.save(second.but(due=None))
+    store.release_lock(first)
+    assert store.due_runs(NOON - timedelta(days=1)) == [("owner/demo", second.id)], "the waiting one is looked at"
+    assert store.take_lock(second) == second.id
+
+
+def test_only_the_owner_gives_a_lock_back(store: Store) -> None:
+    first, second = opened(store, 1), opened(store, 2)
+    store.take_lock(first)
+    store.release_lock(second)
+    assert store.take_lock(second) == first.id

@@ -1,0 +1,42 @@
+"""Runs and requests as tests need them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from actions.request import TrainingRequest
+from bot.pipeline import Run
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def a_request(**changes: Any) -> TrainingRequest:
+    """Return a request that is right, with some fields changed."""
+    fields: dict[str, Any] = {
+        "model_name": "breast-cancer",
+        "task": "classification",
+        "algorithm": "random_forest",
+        "data": "sklearn://breast_cancer",
+        "target": "target",
+        "metric": "accuracy",
+        "threshold": 0.9,
+    }
+    return TrainingRequest(**{**fields, **changes})
+
+
+def a_run(**changes: Any) -> Run:
+    """Return a run; fields of the request are taken as well."""
+    of_request = {name: changes.pop(name) for name in list(changes) if name in TrainingRequest.model_fields}
+    fields: dict[str, Any] = {
+        "id": "train-20261122-001",
+        "repository": "owner/demo",
+        "installation": 1,
+        "issue": 1,
+        "requester": "writer",
+        "request": a_request(**of_request),
+        "created": NOON,
+        "entered": NOON,
+        "due": NOON,
+    }
+    return Run(**{**fields, **changes})
