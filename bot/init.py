@@ -144,7 +144,7 @@ _TRAIN = (
     _HEAD
     + """\
 name: Modelyard train
-run-name: ${{ inputs.run }} attempt ${{ inputs.attempt }}
+run-name: ${{ inputs.run }} attempt ${{ inputs.attempt }} dispatch ${{ inputs.dispatch }}
 
 on:
   workflow_dispatch:
@@ -155,6 +155,10 @@ on:
         required: true
       attempt:
         description: Which pass of the run this is, from 1
+        type: string
+        required: true
+      dispatch:
+        description: Which workflow run of the run this is, from 1; the App finds it again by this run's name
         type: string
         required: true
       start_at:
