@@ -92,8 +92,10 @@ def may(hub: Hub, actor: Actor, repository: Repository, need: Need) -> bool:
     """Say whether the actor may do what needs this, in a repository that it sees."""
     if actor.kind in ("person", "anonymous"):
         return has_role(hub, actor.user, repository, need.role)
-    if actor.token is None or need.level == "read" and not repository.private:
-        return actor.token is not None
+    if actor.token is None:
+        return False
+    if need.level == "read" and not repository.private:
+        return True
     granted = "read" if need.permission == "metadata" else actor.token.permissions.get(need.permission, "none")
     return bound(actor, repository) and LEVELS.index(granted) >= LEVELS.index(need.level)
 

@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -235,7 +236,7 @@ def render(answer: Answer, headers: Mapping[str, str], request: Request) -> Resp
     if answer.body is None:
         return Response(status_code=answer.status, headers=common)
     content = json.dumps(answer.body, ensure_ascii=False).encode()
-    if request.method in ("GET", "HEAD") and answer.status == 200:
+    if request.method in ("GET", "HEAD") and answer.status == HTTPStatus.OK:
         etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
         common |= {"ETag": etag, "Cache-Control": "private, max-age=60, s-maxage=60", "Vary": "Accept, Authorization"}
         if request.headers.get("if-none-match") == etag:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -58,4 +59,4 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(PREFIX):
         return await not_served(request)
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return PlainTextResponse("Not Found" if status == 404 else "Method Not Allowed", status)
+    return PlainTextResponse(HTTPStatus(status).phrase, status)

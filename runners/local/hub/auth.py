@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HOUR = 3_600
 JWT_LIFE = 600
 CLOCK_SKEW = 5
+LONGEST_ID = 18
 
 
 def new_key_pair() -> tuple[str, str]:
@@ -113,7 +114,7 @@ class Authentication:
             return self._by_token(_password(value))
         if scheme.lower() not in ("bearer", "token"):
             raise bad_credentials()
-        return self._by_jwt(value) if value.count(".") == 2 else self._by_token(value)
+        return self._by_jwt(value) if "." in value else self._by_token(value)
 
     def app(self, actor: Actor) -> App:
         """Return the App that signed in by a JWT; 401 for everybody else."""
@@ -154,7 +155,11 @@ class Authentication:
         return Actor("app", self._hub.users.need(app.bot_id), app)
 
     def _issuer(self, issuer: str) -> App | None:
-        return self._hub.apps.get(int(issuer)) if issuer.isdecimal() and len(issuer) < 19 else None
+        return (
+            self._hub.apps.get(int(issuer))
+            if issuer.isascii() and issuer.isdecimal() and len(issuer) <= LONGEST_ID
+            else None
+        )
 
     def _issue(self, prefix: str, token: Token) -> str:
         from dataclasses import replace

@@ -25,6 +25,7 @@ class ApiError(Exception):
 
 
 def bad_credentials() -> ApiError:
+    """Whoever this is, it is nobody here."""
     return ApiError(401, "Bad credentials")
 
 

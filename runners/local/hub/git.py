@@ -101,7 +101,7 @@ class GitRepository:
 
     def look(self, revision: str, path: str) -> tuple[str, bytes]:
         """Return the kind (``blob``, ``tree``, or ``missing``) and the bytes of what a path is at a revision."""
-        if {"\n", "\0"} & {*revision, *path} or path.split("/")[0] in (".", ".."):
+        if {"\n", "\0"} & {*revision, *path} or path.split("/", maxsplit=1)[0] in (".", ".."):
             return "missing", b""
         # By `cat-file`: `rev-parse` takes the `^{blob}` behind a path for a part of the path.
         head, _, content = self.run("cat-file", "--batch", data=f"{revision}:{path}\n".encode()).partition(b"\n")

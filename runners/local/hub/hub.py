@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runners.local.hub import records
 from runners.local.hub.access import Actor
@@ -16,6 +16,9 @@ from runners.local.hub.git import GitRepository
 from runners.local.hub.rate import RateCounter
 from runners.local.hub.store import Store, Table
 from runners.local.hub.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from runners.local.hub.runs import Runs
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 JOB_ACCOUNT = "github-actions[bot]"
@@ -120,6 +123,13 @@ class Hub:
     @cached_property
     def deliveries(self) -> Table[records.Delivery]:
         return self.store.table(records.Delivery)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Workflow runs and the runners that execute them."""
+        from runners.local.hub.runs import Runs
+
+        return Runs(self)
 
     # --- looking up --------------------------------------------------------------------------------------------------
 

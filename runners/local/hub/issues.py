@@ -37,7 +37,8 @@ def create_issue(
     by_form: bool = False,
 ) -> Issue:
     """Open an issue with labels. Those of somebody who may not label are dropped, unless a form of the repository
-    sets them (``by_form``), as GitHub does."""
+    sets them (``by_form``), as GitHub does.
+    """
     require(hub, actor, repository, OPEN_ISSUE)
     _check_title(title)
     _check_length("Issue", body)

@@ -21,6 +21,8 @@ Fields hold JSON values (str, int, float, bool, None, list, dict). ``INDEXED`` f
 Changes that belong together go into ``with store.transaction():``; it nests, and holds the lock of the store.
 """
 
+# ruff: noqa: S608 - names of tables and columns come from the classes, values are bound
+
 from __future__ import annotations
 
 import dataclasses

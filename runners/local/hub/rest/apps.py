@@ -1,5 +1,7 @@
 """The App's own routes: itself, its installations and tokens, its webhook and deliveries."""
 
+# ruff: noqa: D103 - a handler is named after what its route does
+
 from __future__ import annotations
 
 import json

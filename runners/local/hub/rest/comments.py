@@ -1,5 +1,7 @@
 """Comments on issues, and reactions to them."""
 
+# ruff: noqa: D103 - a handler is named after what its route does
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,7 @@
 """Issues and their labels and reactions."""
 
+# ruff: noqa: D103 - a handler is named after what its route does
+
 from __future__ import annotations
 
 from collections.abc import Callable

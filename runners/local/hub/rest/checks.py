@@ -1,0 +1,62 @@
+"""Check runs."""
+
+# ruff: noqa: D103 - a handler is named after what its route does
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners.local.hub import checks, git_objects
+from runners.local.hub.api import Answer, Call, Routes
+from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.records import CheckRun
+
+routes = Routes()
+
+
+@routes.post("/repos/{owner}/{repo}/check-runs", needs="checks:write")
+def create_check_run(call: Call) -> Answer:
+    call.text("name")
+    sha = call.text("head_sha")
+    if git_objects.kind_of(call.hub.git(call.repository), sha) != "commit":
+        raise ApiError(422, f"No commit found for SHA: {sha}")
+    shape = checks.shape(call.hub, checks.create(call.hub, call.actor, call.repository, sha, call.json))
+    return Answer(shape, 201, {"Location": shape["url"]})
+
+
+@routes.get("/repos/{owner}/{repo}/check-runs/{check_run_id:int}", needs="checks:read")
+def get_check_run(call: Call) -> Any:
+    return checks.shape(call.hub, _found(call))
+
+
+@routes.patch("/repos/{owner}/{repo}/check-runs/{check_run_id:int}", needs="checks:write")
+def update_check_run(call: Call) -> Any:
+    return checks.shape(call.hub, checks.update(call.hub, call.actor, call.repository, _found(call), call.json))
+
+
+@routes.get("/repos/{owner}/{repo}/commits/{ref:path}/check-runs", needs="checks:read")
+def list_check_runs(call: Call) -> Answer:
+    """``filter=latest`` (the default) keeps the newest run of each App and name."""
+    sha = call.hub.git(call.repository).resolve(call.path["ref"])
+    if sha is None:
+        raise ApiError(422, f"No commit found for SHA: {call.path['ref']}")
+    found = call.hub.check_runs.find(repository_id=call.repository.id, head_sha=sha, newest_first=True)
+    if call.query.get("filter", "latest") == "latest":
+        newest: dict[tuple[int | None, str], CheckRun] = {}
+        for run in found:
+            newest.setdefault((run.app_id, run.name), run)
+        found = list(newest.values())
+    wanted = [run for run in found if _matches(call, run)]
+    return call.paged(wanted, lambda run: checks.shape(call.hub, run), key="check_runs")
+
+
+def _matches(call: Call, run: CheckRun) -> bool:
+    asked = {"check_name": run.name, "status": run.status, "app_id": str(run.app_id)}
+    return all(call.query.get(name) in (None, value) for name, value in asked.items())
+
+
+def _found(call: Call) -> CheckRun:
+    found = call.hub.check_runs.get(call.path["check_run_id"])
+    if found is None or found.repository_id != call.repository.id:
+        raise not_found()
+    return found
