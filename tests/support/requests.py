@@ -1,0 +1,61 @@
+"""Strategies for requests that a person could type into the form."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from actions.request import ALGORITHMS, METRICS, Scalar, Task, TrainingRequest
+from bot.fields import SKLEARN_DATASETS
+
+ONE_LINE = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
+SCALARS: st.SearchStrategy[Scalar] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**17), 10**17),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+)
+
+
+def _typed(limit: int) -> st.SearchStrategy[str]:
+    """Text as a one-line field carries it: no blanks around it, and not what GitHub writes into an empty field."""
+    return st.text(ONE_LINE, min_size=1, max_size=limit).filter(
+        lambda text: text == text.strip() and text != "_No response_" and not text.startswith("### ")
+    )
+
+
+def _threshold(metric: str) -> st.SearchStrategy[float]:
+    known = METRICS[metric]
+    return st.floats(known.lowest, known.highest, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> TrainingRequest:
+    """Draw any request that the form can carry."""
+    task: Task = draw(st.sampled_from(["classification", "regression"]))
+    metric = draw(st.sampled_from([name for name, known in METRICS.items() if known.task == task]))
+    data = st.sampled_from([f"sklearn://{name}" for name in SKLEARN_DATASETS]) | st.from_regex(
+        r"[a-z0-9_-]{1,20}(/[a-z0-9_-]{1,20}){0,3}\.(csv|parquet|jsonl)", fullmatch=True
+    )
+    return TrainingRequest.model_validate(
+        {
+            "model_name": draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)),
+            "task": task,
+            "algorithm": draw(st.sampled_from(ALGORITHMS[task])),
+            "data": draw(data),
+            "target": draw(_typed(200)),
+            "metric": metric,
+            "threshold": draw(_threshold(metric)),
+            "max_retries": draw(st.integers(0, 10)),
+            "runner": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)),
+            "timeout_minutes": draw(st.integers(1, 1_440)),
+            "seed": draw(st.integers(0, 2**31 - 1)),
+            "hyperparameters": draw(st.dictionaries(NAMES, SCALARS, max_size=5)),
+            "notes": draw(st.text(ONE_LINE | st.just("\n"), max_size=200).map(str.strip).filter(_is_answer)),
+        }
+    )
+
+
+def _is_answer(text: str) -> bool:
+    return text != "_No response_"
