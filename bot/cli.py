@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from actions.operation import Issues
 
 _DESCRIPTION = "Open an issue, get a model: a GitHub App for MLOps, with a command line for all of its operations."
 _EXAMPLES = """\
@@ -66,7 +69,7 @@ def _run(arguments: Sequence[str]) -> int:
     return run(arguments, Door(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
 
 
-def _issues() -> object | None:
+def _issues() -> Issues | None:
     from bot.issues import issues_from_environment
 
     return issues_from_environment()

@@ -42,5 +42,5 @@ def post_issue_comment(
         With the same key again the comment is updated, not repeated. By default the body itself is the key.
     """
     key = hashlib.sha256((idempotency_key or f"body:{body}").encode()).hexdigest()[:32]
-    url = context.need_issues().post_comment(repository, issue, body, f"<!-- modelyard:comment:{key} -->")
+    url = context.need_issues().post_comment(repository, issue, body, f"comment:{key}")
     return PostedComment(url=url, repository=repository, issue=issue)

@@ -1,0 +1,51 @@
+"""The operations that the App's own modules carry out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.operation import Result, operation
+from actions.request import TrainingRequest
+
+
+class WrongFieldFound(Result):
+    """One thing that is wrong in an issue's body."""
+
+    field: str
+    label: str
+    rule: str
+    found: str
+    next_step: str
+
+
+class ParsedIssue(Result):
+    """What an issue's body says: a request, or everything that is wrong with it."""
+
+    outcome: str
+    request: TrainingRequest | None
+    wrong: list[WrongFieldFound]
+
+
+@operation(where="app", read_only=True)
+def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssue:
+    """Read the text of an issue as the App would, and say what it understands: a dry run.
+
+    The outcome is ``request``, ``wrong_fields`` (each of them is listed) or ``not_a_form``.
+
+    Parameters
+    ----------
+    body
+        The issue's body, as the form writes it: a heading with three # for each field, its value below.
+    """
+    from bot.forms import parse_form
+
+    parsed = parse_form(body)
+    if parsed.not_a_form:
+        return ParsedIssue(outcome="not_a_form", request=None, wrong=[])
+    wrong = [
+        WrongFieldFound(field=one.field, label=one.label, rule=one.rule, found=one.found, next_step=one.next_step)
+        for one in parsed.wrong
+    ]
+    return ParsedIssue(outcome="wrong_fields" if wrong else "request", request=parsed.request, wrong=wrong)
