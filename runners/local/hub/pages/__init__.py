@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from runners.local.hub.hub import Hub
-from runners.local.hub.pages import files, shell
+from runners.local.hub.pages import files, issues, new_issue, runs, shell
 from runners.local.hub.pages.frame import Frame
 
 __all__ = ["mount"]
@@ -21,6 +21,20 @@ def mount(hub: Hub) -> list[BaseRoute]:
         frame.post("/-/person", shell.choose_person),
         frame.get("/static/{name}", shell.static_file),
         frame.get(REPOSITORY, files.home),
+        frame.get(REPOSITORY + "/issues", issues.listed),
+        frame.get(REPOSITORY + "/issues/new/choose", new_issue.choose),
+        frame.get(REPOSITORY + "/issues/new", new_issue.new),
+        frame.post(REPOSITORY + "/issues/new", new_issue.create),
+        frame.get(REPOSITORY + "/issues/{number}", issues.shown),
+        frame.post(REPOSITORY + "/issues/{number}/edit", issues.edit),
+        frame.post(REPOSITORY + "/issues/{number}/labels", issues.set_labels),
+        frame.post(REPOSITORY + "/issues/{number}/comments", issues.comment),
+        frame.post(REPOSITORY + "/issues/{number}/comments/{comment}", issues.edit_comment),
+        frame.get(REPOSITORY + "/actions", runs.listed),
+        frame.get(REPOSITORY + "/actions/runs/{run}", runs.shown),
+        frame.post(REPOSITORY + "/actions/runs/{run}/cancel", runs.cancel),
+        frame.get(REPOSITORY + "/actions/runs/{run}/job/{job}", runs.job),
+        frame.get(REPOSITORY + "/actions/runs/{run}/job/{job}/log", runs.log),
         frame.get(REPOSITORY + "/tree/{rest:path}", files.tree),
         frame.get(REPOSITORY + "/blob/{rest:path}", files.blob),
         frame.get(REPOSITORY + "/raw/{rest:path}", files.raw),

@@ -60,7 +60,9 @@ class Spot:
         """What the folder holds, folders first; None where no folder is here."""
         if self.git.look(self.commit, self.path)[0] != "tree":
             return None
-        lines = self.git.run("ls-tree", "-z", "--long", f"{self.commit}:{self.path}").decode(errors="replace").split("\0")
+        lines = (
+            self.git.run("ls-tree", "-z", "--long", f"{self.commit}:{self.path}").decode(errors="replace").split("\0")
+        )
         return sorted((_entry(line) for line in lines if line), key=lambda entry: (not entry.folder, entry.name))
 
     @property
@@ -180,7 +182,9 @@ def commit(visit: Visit) -> Response:
 def _folder(visit: Visit, spot: Spot) -> Response:
     if spot.entries is None:
         return visit.redirect(spot.address("blob")) if spot.content is not None else _nothing()
-    names = [entry.name for entry in spot.entries if not entry.folder and entry.name.lower() in ("readme.md", "index.md")]
+    names = [
+        entry.name for entry in spot.entries if not entry.folder and entry.name.lower() in ("readme.md", "index.md")
+    ]
     readme = None
     if names:
         page = Spot(spot.git, spot.full_name, spot.ref, spot.commit, spot.join(names[-1]))

@@ -121,9 +121,11 @@ def write_body(form: Form, sent: Mapping[str, Sequence[str]]) -> str:
 
     Examples
     --------
-    >>> form = parse_form("f.yml", "name: F\\nbody: [{type: input, id: a, attributes: {label: A}}]")
-    >>> write_body(form, {"field-a": ["1"]})
-    '### A\\n\\n1'
+    >>> form = Form("f.yml", "F", "", elements=(Element("input", "field-a", "A"),))
+    >>> print(write_body(form, {"field-a": ["1"]}))
+    ### A
+    <BLANKLINE>
+    1
     """
     fields = (element for element in form.elements if element.kind != "markdown")
     return "\n\n".join(f"### {element.label}\n\n{_answer(element, sent.get(element.name, ()))}" for element in fields)

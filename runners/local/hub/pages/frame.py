@@ -92,7 +92,7 @@ class Visit:
         return int(text)
 
     def field(self, name: str) -> str:
-        """Return one field of the form that was sent, its line ends made ``\\n``."""
+        """Return one field of the form that was sent, with line ends as in git."""
         values = self.form.get(name, ())
         return values[0].replace("\r\n", "\n").replace("\r", "\n") if values else ""
 

@@ -21,7 +21,7 @@ MIDDLE_GREY: Final = 0.4
 
 def read_time(text: str) -> datetime:
     """Return a time that GitHub wrote."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def ago(text: str | None) -> Markup:
@@ -60,7 +60,7 @@ def label_style(colour: str) -> str:
 
 def _luminance(colour: str) -> float:
     red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4))
-    return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
 
 
 def avatar(user: User, *, small: bool = False) -> Markup:

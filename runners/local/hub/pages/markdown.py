@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -21,6 +21,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markupsafe import Markup
 
+Environment = MutableMapping[str, Any]
 LARGEST: Final = 512_000
 """Characters; longer texts are shown as plain text."""
 LINK_SCHEMES: Final = frozenset({"", "http", "https", "mailto"})
@@ -107,10 +108,20 @@ def render_markdown(text: str, place: Place) -> Markup:
     """
     if len(text) > LARGEST:
         return Markup("<pre>{}</pre>").format(text)
-    environment: dict[str, Any] = {"place": place, "open": []}
+    environment: Environment = {"place": place, "open": []}
     body = _parser(breaks=place.ref is None).render(text, environment)
-    unclosed = "".join(f"</{tag}>" for tag in reversed(environment["open"]))
-    return Markup(body + unclosed)  # noqa: S704  # every part was escaped or built by the rules below
+    return Markup(body + _unclosed(environment))  # noqa: S704  # every part was escaped or built by the rules below
+
+
+def render_inline(text: str, place: Place) -> Markup:
+    """Return one line of Markdown as safe HTML without a paragraph around it: a check box's label."""
+    environment: Environment = {"place": place, "open": []}
+    body = _parser(breaks=False).renderInline(text, environment)
+    return Markup(body + _unclosed(environment))  # noqa: S704  # as above
+
+
+def _unclosed(environment: Environment) -> str:
+    return "".join(f"</{tag}>" for tag in reversed(environment["open"]))
 
 
 @cache
@@ -126,18 +137,19 @@ def _parser(*, breaks: bool) -> MarkdownIt:
 class _Renderer(RendererHTML):
     """The rules in which GitHub differs from plain CommonMark, and the ones that keep raw HTML out."""
 
-    def html_block(self, tokens: Sequence[Token], index: int, _options: object, environment: dict[str, Any]) -> str:
+    def html_block(self, tokens: Sequence[Token], index: int, _options: object, environment: Environment) -> str:
+        rebuilt = _rebuilt(tokens[index].content, environment).strip()
+        return rebuilt if rebuilt.startswith("<") or not rebuilt else f"<p>{rebuilt}</p>\n"
+
+    def html_inline(self, tokens: Sequence[Token], index: int, _options: object, environment: Environment) -> str:
         return _rebuilt(tokens[index].content, environment)
 
-    def html_inline(self, tokens: Sequence[Token], index: int, _options: object, environment: dict[str, Any]) -> str:
-        return _rebuilt(tokens[index].content, environment)
-
-    def image(self, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:  # type: ignore[override]
+    def image(self, tokens: Sequence[Token], index: int, options: Any, environment: Environment) -> str:
         token = tokens[index]
         alternative = self.renderInlineAsText(token.children or [], options, environment)
         return _image(str(token.attrs.get("src", "")), alternative, environment["place"])
 
-    def link_open(self, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:
+    def link_open(self, tokens: Sequence[Token], index: int, options: Any, environment: Environment) -> str:
         token = tokens[index]
         token.attrSet("href", environment["place"].link(str(token.attrs.get("href", ""))))
         token.attrSet("rel", "nofollow noopener noreferrer")
@@ -154,7 +166,7 @@ class _Renderer(RendererHTML):
         return "</table></div>\n"
 
 
-def _rebuilt(raw: str, environment: dict[str, Any]) -> str:
+def _rebuilt(raw: str, environment: Environment) -> str:
     """Return raw HTML with comments gone, known tags rebuilt and everything else as visible text."""
     parts: list[str] = []
     position = 0
@@ -171,7 +183,7 @@ def _as_text(raw: str) -> str:
     return html.escape(html.unescape(raw))
 
 
-def _tag(match: re.Match[str], environment: dict[str, Any]) -> str:
+def _tag(match: re.Match[str], environment: Environment) -> str:
     tag = match["tag"].lower()
     attributes = {
         m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(match["attributes"])

@@ -45,6 +45,7 @@
       if (fresh && !region.contains(document.activeElement.closest("form"))) morph(region, fresh);
     });
     document.title = page.title;
+    return page.body.hasAttribute("data-every");
   }
 
   function followLogs() {
@@ -53,12 +54,13 @@
 
   async function refresh() {
     let wait = every;
+    let more = true;
     if (document.visibilityState === "visible") {
       try {
         const answer = await fetch(location.href, { cache: "no-store", redirect: "error" });
         if (!answer.ok) throw new Error(String(answer.status));
         const text = await answer.text();
-        if (text !== last) apply(text);
+        if (text !== last) more = apply(text);
         last = text;
         failures = 0;
         lost.textContent = "";
@@ -68,7 +70,7 @@
         if (failures > 1) lost.textContent = "The hub does not answer. Trying again.";
       }
     }
-    setTimeout(refresh, wait);
+    if (more) setTimeout(refresh, wait);
   }
 
   followLogs();
