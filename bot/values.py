@@ -207,12 +207,11 @@ def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], lis
             problems.append(("Each name stands once.", f"{place}{name} a second time", "Remove one of the two."))
         else:
             values[name] = value
-    wrong = [WrongField("hyperparameters", label, rule, brief(found), cure) for rule, found, cure in problems]
-    if len(wrong) > MOST_PROBLEMS:
-        more = f"{len(wrong) - MOST_PROBLEMS} more lines like these"
-        wrong[MOST_PROBLEMS:] = [
-            WrongField("hyperparameters", label, "Every line has to be right.", more, "Correct them as well.")
-        ]
+    shown = problems[:MOST_PROBLEMS]
+    wrong = [WrongField("hyperparameters", label, rule, brief(found), cure) for rule, found, cure in shown]
+    if len(problems) > len(shown):
+        more = f"{len(problems) - len(shown)} more lines like these"
+        wrong.append(WrongField("hyperparameters", label, "Every line has to be right.", more, "Correct them as well."))
     return values, wrong
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from types import FrameType
 from typing import Any, get_args, get_origin
 
@@ -362,6 +362,6 @@ def test_twice_the_text_is_about_twice_the_work(piece: str) -> None:
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)
 def test_the_longest_body_is_read_at_once(piece: str) -> None:
     text = ("### Hyperparameters\n\n" + piece * BODY_LIMIT)[:BODY_LIMIT]
-    started = perf_counter()
+    started = process_time()
     parse_form(text)
-    assert perf_counter() - started < 1
+    assert process_time() - started < 1

@@ -1,0 +1,183 @@
+"""Slash commands: what is one, what it carries, and who may say it."""
+
+from __future__ import annotations
+
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.operation import InvalidInput
+from actions.request import Scalar, TrainingRequest
+from bot.commands import COMMANDS, PERMISSIONS, ParsedCommand, UnknownCommand, changed_request, may, parse_command
+from bot.values import format_scalar, parse_scalar
+from tests.support.requests import NAMES, SCALARS
+from tests.support.run_views import a_request
+
+
+def parsed(body: str) -> ParsedCommand:
+    command = parse_command(body)
+    assert isinstance(command, ParsedCommand)
+    return command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_known_by_its_word_its_usage_and_its_example(name: str) -> None:
+    command = COMMANDS[name]
+    assert parsed(f"/{name}").command is command
+    assert parsed(command.example).command is command
+    assert not parsed(command.example).wrong
+    assert command.usage.split()[0] == f"/{name}"
+    assert command.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "approve",
+        "please /approve",
+        "> /approve",
+        "    /approve",
+        "\t/approve",
+        "```\n/approve\n```",
+        "`/approve`",
+        "\n/approve",
+        "hello\n/approve",
+        "/",
+        "/ approve",
+        "//approve",
+        "/etc/passwd",
+        "/approve/that",
+        "/usr2",
+        "/a-b",
+        "/über",
+    ],
+)
+def test_what_is_not_a_slash_and_a_word_on_the_first_line_is_left_alone(body: str) -> None:
+    assert parse_command(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", ["/status", "/status ", " /status", "/Status", "/status.", "/status\r\nthanks", "/status now"]
+)
+def test_small_liberties_are_taken(body: str) -> None:
+    assert parsed(body).name == "status"
+
+
+@pytest.mark.parametrize(("body", "near"), [("/aprove", "approve"), ("/stop", None), ("/Cancle it", "cancel")])
+def test_an_unknown_word_is_answered_with_the_nearest_command(body: str, near: str | None) -> None:
+    word = body[1:].split(maxsplit=1)[0]
+    assert parse_command(body) == UnknownCommand(word, near)
+
+
+def test_the_rest_of_the_first_line_is_the_reason() -> None:
+    assert parsed("/reject  the data is old \nand more").reason == "the data is old"
+    assert parsed("/cancel").reason == ""
+
+
+def test_an_approval_carries_settings_then_a_reason() -> None:
+    command = parsed(
+        "/approve n_estimators=500 learning_rate=0.05 criterion='log loss' a=\"x = y\" seed=7 don't give up"
+    )
+    assert command.overrides == {
+        "n_estimators": 500, "learning_rate": 0.05, "criterion": "log loss", "a": "x = y", "seed": 7
+    }  # fmt: skip
+    assert command.reason == "don't give up"
+    assert not command.wrong
+
+
+@given(st.dictionaries(NAMES.filter(lambda name: name not in TrainingRequest.model_fields), SCALARS, max_size=4))
+def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
+    quoted = {name: format_scalar(value) for name, value in overrides.items()}
+    words = [
+        f"{name}={text}" if text.startswith('"') or " " not in text.strip() else f'{name}="{text}"'
+        for name, text in quoted.items()
+        if text.isascii()
+    ]
+    command = parsed(" ".join(["/approve", *words]))
+    assert not command.wrong
+    assert command.overrides == {name: overrides[name] for name, text in quoted.items() if text.isascii()}
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("/approve data=other.csv", "data"),
+        ("/approve threshold=0.1", "threshold"),
+        ("/approve max_retries=9", "max_retries"),
+        ("/approve metric=f1", "metric"),
+        ("/approve hyperparameters=x", "hyperparameters"),
+        ("/approve seed=-1", "seed"),
+        ("/approve seed=x", "seed"),
+        ("/approve seed=1.5", "seed"),
+        ("/approve seed=true", "seed"),
+        ("/approve timeout_minutes=0", "timeout_minutes"),
+        ("/approve timeout_minutes=1441", "timeout_minutes"),
+        ("/approve a=", "a"),
+        ("/approve a=1 a=2", "a"),
+        ("/approve a-b=1", "a-b"),
+        ("/approve --seed=1", "--seed"),
+        ("/approve a=[1]", "a"),
+        ("/approve a=nan", "a"),
+        ('/approve a="open', "a"),
+        ("/approve more trees n_estimators=500", "n_estimators"),
+        ("/approve seed = 3", "reason"),
+        ("/approve " + "x" * 4_000, "approve"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) -> None:
+    (one,) = parsed(line).wrong
+    assert one.field == field
+    assert one.rule
+    assert one.found
+    assert one.next_step
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").wrong] == ["seed", "data", "z"]
+
+
+def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None:
+    request = a_request()
+    changed = changed_request(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
+    assert changed.hyperparameters == {"n_estimators": 500}
+    assert (changed.seed, changed.timeout_minutes) == (7, 5)
+    untouched = set(TrainingRequest.model_fields) - {"hyperparameters", "seed", "timeout_minutes"}
+    assert all(getattr(changed, name) == getattr(request, name) for name in untouched)
+    with pytest.raises(InvalidInput) as refused:
+        changed_request(request, {f"p{number}": 1 for number in range(50)})
+    assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_need_write_permission(name: str) -> None:
+    assert [permission for permission in PERMISSIONS if may(name, permission)] == ["write", "maintain", "admin"]
+    assert not may(name, "custom-role")
+    assert not may(name, "")
+
+
+@given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
+def test_no_text_makes_it_fail(body: str) -> None:
+    command = parse_command(body)
+    if isinstance(command, ParsedCommand):
+        f"{command.reason}{command.wrong}{command.overrides}".encode()
+
+
+@given(st.text(alphabet="abc01.:-+eE#'\"\\ ntrue", max_size=20))
+def test_what_is_read_as_a_value_is_written_so_that_it_is_read_again(text: str) -> None:
+    try:
+        value = parse_scalar(text)
+    except ValueError:
+        return
+    again = parse_scalar(format_scalar(value))
+    assert (again, type(again)) == (value, type(value))
+
+
+@pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "\\\"'", "x=1 ", " ", '"'])
+def test_the_longest_comment_is_read_at_once(piece: str) -> None:
+    started = process_time()
+    parse_command("/approve " + piece * (65_536 // len(piece)))
+    parse_command("/approve " + piece * (3_800 // len(piece)))
+    assert process_time() - started < 0.5
