@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Self
@@ -231,7 +232,10 @@ def _rule(item: Any) -> str:
 def _missing(name: str) -> ErrorBody:
     field = Settings.model_fields[name.lower()]
     near = difflib.get_close_matches(
-        PREFIX + name, [known for known in os.environ if known.startswith(PREFIX)], n=1, cutoff=0.8
+        PREFIX + name,
+        [known for known, value in os.environ.items() if known.startswith(PREFIX) and value],
+        n=1,
+        cutoff=0.8,
     )
     found = f"nothing, but {near[0]} is set" if near else "nothing"
     return _body(
@@ -241,7 +245,10 @@ def _missing(name: str) -> ErrorBody:
 
 def _shown(name: str, value: object) -> str:
     secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL"} or isinstance(value, dict)
-    return "a value that is not shown" if secret else repr(str(value))[:200]
+    if secret:
+        return "a value that is not shown"
+    # An address may hold a password where none belongs.
+    return repr(re.sub(r"(?<=//).*@", "***@", str(value), flags=re.DOTALL))[:200]
 
 
 def _body(name: str, *, rule: str, found: str, next_step: str) -> ErrorBody:
