@@ -112,10 +112,10 @@ class _Run:
     # --- what act says -----------------------------------------------------------------------------------------------
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
-                self._lines.put(line.decode("utf-8", "replace"))
+        if process.stdout is not None:
+            with process.stdout:
+                for line in process.stdout:
+                    self._lines.put(line.decode("utf-8", "replace"))
         self._lines.put(None)
 
     def _next(self, process: subprocess.Popen[bytes]) -> str | None:
@@ -177,7 +177,7 @@ class _Run:
         if spoken in self._jobs:
             return self._jobs[spoken]
         found = [job for job in self._work.jobs if job.id == job_id]
-        caller = spoken.split("/")[0]
+        caller = spoken.partition("/")[0]
         found = [job for job in found if job.callers and job.callers[-1] == caller] or found
         if not found:
             raise ExecutionError(f"act ran a job that the workflow does not declare: {spoken}")

@@ -18,12 +18,16 @@ MAX_LINE = 100_000
 
 @dataclass(frozen=True)
 class JobStarted:
+    """A job begins. ``job`` is what act calls it, ``job_id`` its key in the workflow file."""
+
     job: str
     job_id: str
 
 
 @dataclass(frozen=True)
 class JobEnded:
+    """A job is over, or was skipped."""
+
     job: str
     job_id: str
     result: Result
@@ -31,6 +35,8 @@ class JobEnded:
 
 @dataclass(frozen=True)
 class StepStarted:
+    """A step of the job itself begins; what runs within an Action is part of its step."""
+
     job: str
     step: str
     name: str
@@ -38,14 +44,17 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepEnded:
+    """A step is over, or was skipped."""
+
     job: str
     step: str
-    name: str
     result: Result
 
 
 @dataclass(frozen=True)
 class Line:
+    """One line of a job's log."""
+
     job: str
     text: str
 
@@ -110,25 +119,28 @@ class ActLog:
             return []
         if step == (SET_UP,) and "stepResult" not in entry:
             return [JobStarted(job, job_id), StepStarted(job, SET_UP, "Set up job")]
-        return self._of_step(entry, job, step, message)
-
-    def _of_step(self, entry: dict[str, Any], job: str, step: tuple[str, ...], message: str) -> list[Event]:
-        top = len(step) == 1 and entry.get("stage", "Main") == "Main"
         if "stepResult" in entry:
-            return [StepEnded(job, step[0], "", _result(entry["stepResult"]))] if top else []
+            own = len(step) == 1 and entry.get("stage", "Main") == "Main"
+            return [StepEnded(job, step[0], _result(entry["stepResult"]))] if own else []
+        return self._of_step(entry, job, step)
+
+    def _of_step(self, entry: dict[str, Any], job: str, step: tuple[str, ...]) -> list[Event]:
+        message = str(entry.get("msg", ""))
+        if message.startswith("⭐ Run "):
+            return self._step_begins(entry, job, step, message)
         if entry.get("raw_output"):
             return self._lines(job, message)
         if "command" in entry:
             return self._command(entry, job)
-        if message.startswith("⭐ Run "):
-            name = self.masked(message.removeprefix("⭐ Run ").removeprefix("Main ")).strip() or "step"
-            started: list[Event] = [StepStarted(job, step[0], name.splitlines()[0])] if top else []
-            if entry.get("stage") != "Main":
-                return started
-            return [*started, *self._lines(job, f"##[group]Run {name}"), *self._lines(job, "##[endgroup]")]
-        if entry.get("level") in ("error", "fatal"):
-            return self._lines(job, f"##[error]{message}")
-        return []
+        return self._lines(job, f"##[error]{message}") if entry.get("level") in ("error", "fatal") else []
+
+    def _step_begins(self, entry: dict[str, Any], job: str, step: tuple[str, ...], message: str) -> list[Event]:
+        name = self.masked(message.removeprefix("⭐ Run ").removeprefix("Main ")).strip() or "step"
+        own = len(step) == 1 and entry.get("stage", "Main") == "Main"
+        started: list[Event] = [StepStarted(job, step[0], name.splitlines()[0])] if own else []
+        if entry.get("stage") != "Main":
+            return started
+        return [*started, *self._lines(job, f"##[group]Run {name}"), *self._lines(job, "##[endgroup]")]
 
     def _command(self, entry: dict[str, Any], job: str) -> list[Event]:
         command, argument = entry["command"], str(entry.get("arg", ""))

@@ -147,7 +147,7 @@ class _Parser:
         if function.lower() == "format" and arguments:
             filled = as_text(arguments[0])
             for number, value in enumerate(arguments[1:]):
-                filled = filled.replace("{%d}" % number, as_text(value))
+                filled = filled.replace(f"{{{number}}}", as_text(value))
             return filled
         raise UnknownExpression(function)
 

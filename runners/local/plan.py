@@ -16,7 +16,9 @@ DEFAULT_TIMEOUT = 360.0
 MAX_DEPTH = 4
 """How deep reusable workflows may call each other."""
 LEVELS = ("none", "read", "write")
-USES = re.compile(r"(?:(?P<repository>[\w.-]+/[\w.-]+)/)?(?:\./)?(?P<path>\.github/workflows/[\w.-]+)(?:@(?P<ref>\S+))?")
+USES = re.compile(
+    r"(?:(?P<repository>[\w.-]+/[\w.-]+)/)?(?:\./)?(?P<path>\.github/workflows/[\w.-]+)(?:@(?P<ref>\S+))?"
+)
 
 Fetch = Callable[[str, str, str], str | None]
 """``fetch(repository, ref, path)``: the text of a called workflow, or None. Both are "" for the caller's own commit."""
@@ -75,7 +77,7 @@ def load(text: str) -> dict[str, Any]:
     if len(text) > MAX_FILE:
         raise WorkflowError("the file is too large")
     try:
-        found = yaml.load(text, Loader=yaml.BaseLoader)
+        found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes text, lists and mappings only
     except yaml.YAMLError as error:
         raise WorkflowError(f"You have an error in your yaml syntax: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("jobs"), dict) or "on" not in found:
@@ -132,7 +134,9 @@ class _Planner:
         self._at = (repository, ref)
         self._depth = depth
 
-    def jobs(self, workflow: Mapping[str, Any], at_most: Mapping[str, str] | None, callers: tuple[str, ...]) -> Iterator[PlannedJob]:
+    def jobs(
+        self, workflow: Mapping[str, Any], at_most: Mapping[str, str] | None, callers: tuple[str, ...]
+    ) -> Iterator[PlannedJob]:
         for job_id, job in workflow["jobs"].items():
             if not isinstance(job, dict):
                 raise WorkflowError(f"job {job_id} is not a mapping")

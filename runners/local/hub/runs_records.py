@@ -1,0 +1,96 @@
+"""What the hub stores about workflows and their runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from runners.local.hub.records import now
+from runners.local.hub.store import Record
+
+Status = Literal["queued", "in_progress", "completed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow(Record):
+    """A workflow file that was once seen on the default branch; its id stays."""
+
+    TABLE: ClassVar[str] = "workflow"
+    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "path")
+    FIRST_ID: ClassVar[int] = 15_000_001
+
+    repository_id: int
+    path: str
+    name: str
+    created_at: str = field(default_factory=now)
+    updated_at: str = field(default_factory=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRun(Record):
+    """One run of a workflow."""
+
+    TABLE: ClassVar[str] = "workflow_run"
+    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "workflow_id", "status")
+    FIRST_ID: ClassVar[int] = 9_000_000_001
+
+    repository_id: int
+    workflow_id: int
+    path: str
+    workflow_name: str
+    run_number: int
+    title: str
+    event: str
+    branch: str
+    sha: str
+    actor_id: int
+    inputs: dict[str, str] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    """What a runner must have to take it: the labels of all its jobs."""
+    status: Status = "queued"
+    conclusion: str | None = None
+    problem: str | None = None
+    """Why it could not be executed, where that is so."""
+    runner_id: int | None = None
+    created_at: str = field(default_factory=now)
+    started_at: str | None = None
+    updated_at: str = field(default_factory=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowJob(Record):
+    """One job of a run. It is stored when it is queued; jobs that wait for others are not there yet, as on GitHub."""
+
+    TABLE: ClassVar[str] = "workflow_job"
+    INDEXED: ClassVar[tuple[str, ...]] = ("run_id", "key")
+    FIRST_ID: ClassVar[int] = 40_000_000_001
+
+    run_id: int
+    repository_id: int
+    key: str
+    name: str
+    labels: list[str] = field(default_factory=list)
+    status: Status = "queued"
+    conclusion: str | None = None
+    runner_id: int | None = None
+    runner_name: str | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    summary: str = ""
+    created_at: str = field(default_factory=now)
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner(Record):
+    """A self-hosted runner: one run at a time."""
+
+    TABLE: ClassVar[str] = "runner"
+    INDEXED: ClassVar[tuple[str, ...]] = ("name",)
+    FIRST_ID: ClassVar[int] = 21
+
+    name: str
+    labels: list[str] = field(default_factory=list)
+    online: bool = True
+    run_id: int | None = None
+    """What it works on."""
