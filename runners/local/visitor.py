@@ -1,0 +1,88 @@
+"""A person who uses the hub as anybody would: the form through its page, the rest through REST with a token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+_TOKEN = re.compile(r'name="token" value="([^"]+)"')
+_PROBLEM = re.compile(r'class="wrong"[^>]*>([^<]+)<')
+
+
+class VisitorError(Exception):
+    """The hub did not take what the visitor wanted; the text says why."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An issue, its comments and the jobs that the repository has had, at one moment."""
+
+    state: str
+    labels: frozenset[str]
+    comments: tuple[str, ...]
+    jobs: tuple[tuple[str, str, str | None], ...]
+    """Name, status, conclusion; the oldest workflow run first."""
+
+
+class Visitor:
+    """A person at the hub.
+
+    Parameters
+    ----------
+    hub_url
+        The hub's address.
+    login, token
+        Who it is, and the person's token.
+    repository
+        The repository that is visited, ``OWNER/NAME``.
+    """
+
+    def __init__(self, hub_url: str, login: str, token: str, repository: str) -> None:
+        self._hub_url = hub_url
+        cookies = {"modelyard_hub_person": login}
+        self._pages = httpx.Client(base_url=f"{hub_url}/{repository}", cookies=cookies, timeout=30)
+        self._rest = httpx.Client(
+            base_url=f"{hub_url}/api/v3/repos/{repository}", headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+
+    def close(self) -> None:
+        """Leave."""
+        self._pages.close()
+        self._rest.close()
+
+    def open_issue(self, form: str, title: str, fields: Mapping[str, str]) -> str:
+        """Fill a form in, send it, and return the address of the issue that it opened."""
+        address = f"/issues/new?template={form}"
+        page = self._pages.get(address)
+        token = _TOKEN.search(page.text)
+        if page.status_code != httpx.codes.OK or token is None:
+            raise VisitorError(f"The hub shows no form {form} ({page.status_code}).")
+        sent = {"token": token[1], "title": title, **{f"field-{name}": value for name, value in fields.items()}}
+        answer = self._pages.post(address, data=sent, headers={"Origin": self._hub_url})
+        if not answer.is_redirect:
+            problems = "; ".join(_PROBLEM.findall(answer.text)) or f"status {answer.status_code}"
+            raise VisitorError(f"The form was not taken: {problems}")
+        return str(answer.url.join(answer.headers["location"]))
+
+    def comment(self, issue: int, text: str) -> None:
+        """Write a comment."""
+        self._rest.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
+
+    def look(self, issue: int) -> Seen:
+        """Return how an issue stands now."""
+        found = self._get(f"/issues/{issue}")
+        runs = self._get("/actions/runs")["workflow_runs"]
+        jobs = [job for run in reversed(runs) for job in self._get(f"/actions/runs/{run['id']}/jobs")["jobs"]]
+        return Seen(
+            state=found["state"],
+            labels=frozenset(label["name"] for label in found["labels"]),
+            comments=tuple(comment["body"] for comment in self._get(f"/issues/{issue}/comments")),
+            jobs=tuple((f"{job['name']} ({job['run_id']})", job["status"], job["conclusion"]) for job in jobs),
+        )
+
+    def _get(self, path: str) -> Any:
+        return self._rest.get(path).raise_for_status().json()
