@@ -25,7 +25,7 @@ _SPACES = re.compile(r"[\s\u2028\u2029]+")
 _REFERENCES = re.compile(r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 # An underscore within a word starts no emphasis, and column names are full of them.
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_START_OF_BLOCK = re.compile(r"^([#+=-])|^([0-9]{1,9})(?=[.)])")
+_START_OF_BLOCK = re.compile(r"^([#+-])(?=[\s#+-]|$)|^(=)|^([0-9]{1,9})(?=[.)](?:\s|$))")
 
 
 def clean(text: str) -> str:
@@ -51,7 +51,7 @@ def inline(text: object, limit: int = 1_000) -> str:
     line = shorten(_SPACES.sub(" ", clean(str(text))).strip(), limit)
     line = _REFERENCES.sub(lambda found: found[0] + _BREAK, line)
     line = _MARKS.sub(lambda found: "\\" + found[0], line)
-    line = _START_OF_BLOCK.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\", line)
+    line = _START_OF_BLOCK.sub(lambda found: f"{found[3]}\\" if found[3] else f"\\{found[0]}", line)
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -191,10 +191,10 @@ def _github(settings: Settings) -> Finding:
         return Finding(
             level="warning",
             what="GitHub",
-            found=f"{settings.github_api_url} knows the App {slug}, which is installed nowhere",
+            found=f"{settings.github_api_url} knows the App as {slug}, which is installed nowhere",
             cure="Install the App on a repository, from its settings page.",
         )
-    return Finding(level="ok", what="GitHub", found=f"the App {slug} is installed at {', '.join(accounts)}")
+    return Finding(level="ok", what="GitHub", found=f"the App, as {slug}, is installed at {', '.join(accounts)}")
 
 
 async def _ask(settings: Settings) -> tuple[str, list[str]]:
@@ -202,7 +202,7 @@ async def _ask(settings: Settings) -> tuple[str, list[str]]:
 
     async with GitHub(settings) as github:
         identity = await github.identity()
-        return identity.slug, [account for _, account in await github.installations()]
+        return identity.login, [account for _, account in await github.installations()]
 
 
 # --- the repository --------------------------------------------------------------------------------------------------

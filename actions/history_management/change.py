@@ -55,7 +55,7 @@ class HistoryChange:
         return files | {path: text.encode() for path, text in registry.items()}
 
     def _registered(self, read: Reader) -> tuple[RunRecord, dict[str, str]]:
-        """Return the record with its version, and the registry's file if it changes."""
+        """Return the record with its version, and the registry's file."""
         record, result = self.record, self.record.result
         if record.status != "passed" or result is None:
             return record.model_copy(update={"version": None, "promoted": False}), {}
@@ -76,7 +76,7 @@ class HistoryChange:
         if is_new and record.promoted:
             # Only together with the registration: written again later, an old run must not take production back.
             text = model_file.set_alias(text, "champion", version)
-        return record.model_copy(update={"version": version}), {path: text} if is_new else {}
+        return record.model_copy(update={"version": version}), {path: text}
 
 
 def history_change(record: RunRecord) -> HistoryChange:

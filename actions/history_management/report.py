@@ -76,9 +76,10 @@ def _verdict(record: RunRecord) -> str:
         ("Attempt", f"{record.attempt} of {record.attempts_allowed}"),
     ]
     if verdict.champion_value is not None:
-        seen = " (may have seen these rows)" if verdict.champion_may_have_seen_rows else ""
-        which = f" (version {verdict.champion_version})" if verdict.champion_version else ""
-        rows.insert(3, ("Champion", f"{number(verdict.champion_value)}{which}{seen}"))
+        remarks = [f"version {verdict.champion_version}"] if verdict.champion_version else []
+        remarks += ["may have seen these rows"] if verdict.champion_may_have_seen_rows else []
+        remark = f" ({', '.join(remarks)})" if remarks else ""
+        rows.insert(3, ("Champion", f"{number(verdict.champion_value)}{remark}"))
     return _facts(rows)
 
 

@@ -1,0 +1,148 @@
+"""A model's file changes by pure functions from text to text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.model_registry.model_file import champion, parse, path_of, register, render, roll_back, set_alias, withdraw
+from actions.operation import Conflict, InvalidInput, NotFound
+
+DIGITS = "1234567890" * 6 + "1e10"
+
+
+def registered(text: str | None, number: int, **changes: Any) -> str:
+    values: dict[str, Any] = {
+        "name": "wine",
+        "run": f"train-20261122-{number:03}",
+        "attempt": 1,
+        "uri": f"owner/project/models/train-20261122-{number:03}/1/model.skops",
+        "sha256": f"{number:064}",
+        "created": "2026-11-22T10:00:00Z",
+        **changes,
+    }
+    return register(text, **values)[0]
+
+
+def three() -> str:
+    return registered(registered(registered(None, 1), 2), 3)
+
+
+def test_a_new_version_becomes_the_candidate_and_the_diff_is_small() -> None:
+    before = registered(None, 1)
+    after = registered(before, 2)
+    gone = set(before.splitlines()) - set(after.splitlines())
+    assert gone == {"  candidate: 1"}
+    assert parse(after).aliases == {"candidate": 2}
+
+
+def test_the_same_run_and_attempt_is_registered_once() -> None:
+    text = three()
+    assert registered(text, 2) == text
+
+
+def test_an_attempt_with_another_artifact_is_a_conflict() -> None:
+    with pytest.raises(Conflict) as error:
+        registered(three(), 2, sha256="f" * 64)
+    assert error.value.body.reason == "version_differs"
+
+
+def test_a_hash_that_looks_like_a_number_stays_text() -> None:
+    text = registered(None, 1, sha256=DIGITS)
+    assert f'"{DIGITS}"' in text
+    assert parse(text).versions[0].sha256 == DIGITS
+    assert parse(text.replace('"', "")).versions[0].sha256 == DIGITS, "also where a person left the quotes out"
+
+
+def test_promotion_remembers_what_was_in_production() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
+    assert parse(text).aliases == {"candidate": 3, "champion": 3, "previous": 1}
+    assert set_alias(text, "champion", 3) == text
+
+
+def test_roll_back_returns_to_the_previous_version_and_not_forth_again() -> None:
+    text = roll_back(set_alias(set_alias(three(), "champion", 1), "champion", 3))
+    assert parse(text).aliases == {"candidate": 3, "champion": 1}
+    with pytest.raises(NotFound) as error:
+        roll_back(text)
+    assert error.value.body.reason == "no_previous"
+
+
+def test_roll_back_without_a_champion_says_so() -> None:
+    with pytest.raises(NotFound) as error:
+        roll_back(three())
+    assert error.value.body.reason == "no_champion"
+
+
+def test_withdrawing_a_run_leaves_the_champion_of_another() -> None:
+    text = set_alias(three(), "champion", 1)
+    assert parse(withdraw(text, "train-20261122-003")).aliases == {"champion": 1}
+    assert withdraw(text, "train-20261122-002") == text
+
+
+def test_withdrawing_the_run_of_the_champion_brings_the_previous_one_back() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
+    undone = parse(withdraw(text, "train-20261122-003"))
+    assert undone.aliases == {"champion": 1}
+    assert [version.version for version in undone.versions] == [1, 2, 3]
+
+
+def test_the_champion_is_what_the_judge_is_given() -> None:
+    assert champion(None) is None
+    assert champion(three()) is None
+    found = champion(set_alias(three(), "champion", 2))
+    assert found is not None
+    assert (found.version, found.run, found.sha256) == (2, "train-20261122-002", f"{2:064}")
+
+
+@pytest.mark.parametrize(("asked", "reason"), [(9, "version_not_found"), ("staging", "alias_not_found")])
+def test_what_is_not_there_is_named(asked: int | str, reason: str) -> None:
+    with pytest.raises(NotFound) as error:
+        parse(three()).version(asked)
+    assert error.value.body.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("name: wine\naliases: {champion: 4}\nversions: []\n", "the file"),
+        ("name: wine\nowner: me\n", "owner"),
+        ("name: ../wine\n", "name"),
+        ("name: wine\naliases: {champion: x}\n", "aliases.champion"),
+        ("- wine\n", "the file"),
+        ("", "the file"),
+    ],
+)
+def test_a_file_that_people_broke_names_the_place(text: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse(text)
+    assert (error.value.body.reason, error.value.body.field) == ("invalid_model_file", field)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "Wine", "", ".x", "x" * 64])
+def test_a_name_that_is_none_never_becomes_a_path(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        path_of(name)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["register", "promote", "back", "withdraw"]), st.integers(1, 5)), max_size=12)
+)
+def test_whatever_is_done_the_file_holds_together_and_is_written_as_it_is_read(steps: list[tuple[str, int]]) -> None:
+    text = registered(None, 1)
+    for what, number in steps:
+        try:
+            if what == "register":
+                text = registered(text, number)
+            elif what == "promote":
+                text = set_alias(text, "champion", number)
+            elif what == "back":
+                text = roll_back(text)
+            else:
+                text = withdraw(text, f"train-20261122-{number:03}")
+        except NotFound:
+            continue
+        assert render(parse(text)) == text
