@@ -7,7 +7,7 @@ value in a template is escaped unless it went through one of the filters that ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ LIMIT = markdown.COMMENT_LIMIT - 500
 
 _TEXTS = Path(__file__).parent / "texts"
 _MOST_WRONG = 40
+_LONGEST_URL = 400
 _SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
 _SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
 
@@ -80,9 +81,9 @@ def _about(template: str, view: RunView, language: str, **more: object) -> str:
     """Render with less and less of the long parts (log, notes, values) until it fits."""
     text = ""
     for detail in (_FULL, _LESS, _LEAST):
-        text = _render(template, language, view=view, run=view.run, **detail, **more)
+        text = _rendered(template, language, view=view, run=view.run, **detail, **more)
         if len(text) <= LIMIT:
-            return text
+            break
     return markdown.cap(text, LIMIT)
 
 
@@ -175,8 +176,12 @@ def _finalized(value: object) -> str:
 
 
 def _render(template: str, language: str, **values: object) -> str:
+    return markdown.cap(_rendered(template, language, **values), LIMIT)
+
+
+def _rendered(template: str, language: str, **values: object) -> str:
     text = _environment(language).get_template(f"{template}.md.j2").render(**values)
-    return markdown.cap(_without_spare_lines(text).strip(), LIMIT)
+    return _without_spare_lines(text).strip()
 
 
 def _without_spare_lines(text: str) -> str:
@@ -242,11 +247,13 @@ def _fence(value: object, limit: int = 10_000) -> _Markdown:
 
 
 def _link(text: object, url: str) -> _Markdown:
-    return _Markdown(markdown.link(text, url[:1_000]))
+    return _Markdown(markdown.link(text, url)) if len(url) <= _LONGEST_URL else _text(text)
 
 
 def _image(text: object, url: str) -> _Markdown:
-    return _Markdown(markdown.image(text, url[:1_000]))
+    return (
+        _Markdown(markdown.image(markdown.shorten(str(text), 60), url)) if len(url) <= _LONGEST_URL else _text(text, 60)
+    )
 
 
 def _figure(value: float | None) -> _Markdown:
@@ -279,7 +286,8 @@ def _moment(when: datetime) -> _Markdown:
     return _Markdown(f"{in_utc.day} {in_utc:%b %Y, %H:%M} UTC")
 
 
-def _settings(values: Mapping[str, Scalar], limit: int = 80) -> _Markdown:
-    """Write hyperparameters or overrides on one line."""
-    pairs: Iterable[str] = (f"{name}={format_scalar(value)}" for name, value in values.items())
-    return _Markdown(", ".join(markdown.code(pair, limit) for pair in pairs))
+def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50) -> _Markdown:
+    """Write hyperparameters or overrides on one line, the first ``most`` of them."""
+    pairs = [markdown.code(f"{name}={format_scalar(value)}", limit) for name, value in values.items()]
+    more = [f"and {len(pairs) - most} more"] if len(pairs) > most else []
+    return _Markdown(", ".join([*pairs[:most], *more]))

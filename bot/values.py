@@ -15,6 +15,7 @@ from actions.request import Scalar
 MOST_PROBLEMS = 10
 """Of one kind of trouble (bad lines, unknown headings) so many are listed; the rest is counted."""
 
+_MOST_LINES = 1_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _LONG_INTEGER = re.compile(r"[+-]?[0-9]{19,}")
@@ -220,6 +221,9 @@ _Problems = list[tuple[str, str, str]]
 
 
 def _line_pairs(lines: list[str], first: int) -> tuple[_Pairs, _Problems]:
+    if len(lines) > _MOST_LINES:
+        rule = f"At most {_MOST_LINES:,} lines, and 50 hyperparameters in them."
+        return [], [(rule, f"{len(lines):,} lines", "Leave out what is no hyperparameter.")]
     pairs: _Pairs = []
     problems: _Problems = []
     for number, line in enumerate(lines, first):
