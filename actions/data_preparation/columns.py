@@ -1,0 +1,135 @@
+"""What a column is: a number, a category or a date; and how its values are brought into that form."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from actions.operation import InvalidInput, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["number", "category", "date", "ignored"]
+
+_ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
+_NEARLY_ALL = 0.8
+
+
+class Column(Result):
+    """One column of a data set."""
+
+    name: str
+    dtype: str = Field(description="as it was read")
+    kind: Kind = Field(description="how it is preprocessed; ignored: it holds nothing")
+    missing: int = Field(description="rows without a value")
+    distinct: int = Field(description="different values")
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def describe(series: pd.Series[Any]) -> Column:
+    """Describe a column."""
+    kind = kind_of(series)
+    lowest = highest = None
+    if kind == "number":
+        numbers = conformed(series, "number")
+        lowest, highest = _finite(numbers.min()), _finite(numbers.max())
+    return Column(
+        name=str(series.name),
+        dtype=str(series.dtype),
+        kind=kind,
+        missing=int(series.isna().sum()),
+        distinct=int(series.nunique()),
+        minimum=lowest,
+        maximum=highest,
+    )
+
+
+def kind_of(series: pd.Series[Any]) -> Kind:
+    """Tell what a column holds; a text column counts as dates if every value is an ISO date."""
+    import pandas as pd
+
+    if series.isna().all():
+        return "ignored"
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return "date"
+    if pd.api.types.is_numeric_dtype(series):
+        return "number"
+    present = series.dropna()
+    if present.map(type).eq(bool).all():
+        return "number"
+    text = present.astype(str)
+    if text.str.match(_ISO_DATE).all() and _dates(text).notna().all():
+        return "date"
+    return "category"
+
+
+def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
+    """Return the first row (from 1) and value that is no number in a text column whose values nearly all are."""
+    import pandas as pd
+
+    if kind_of(series) != "category":
+        return None
+    present = series.dropna()
+    is_number = pd.to_numeric(present, errors="coerce").notna()
+    if is_number.mean() < _NEARLY_ALL:
+        return None
+    position = (
+        int(series.index.get_indexer(is_number.index[~is_number.to_numpy()][:1])[0]) if not is_number.all() else 0
+    )
+    return position + 1, str(series.iloc[position])
+
+
+def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    """Bring a column into the form that the preprocessor works on: floats, texts with NaN, or dates without zone.
+
+    Raises
+    ------
+    InvalidInput
+        ``wrong_type`` where a number or date column holds something else; ``infinite_values``.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if kind == "category":
+        return series.map(lambda value: np.nan if pd.isna(value) else str(value)).astype(object)
+    if kind == "date":
+        values = _dates(series)
+    else:
+        values = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="coerce").astype(float)
+    lost = values.isna() & series.notna()
+    if lost.any():
+        raise _wrong_type(series, kind, int(np.flatnonzero(lost.to_numpy())[0]))
+    if kind == "number" and np.isinf(values.to_numpy()).any():
+        row = int(np.flatnonzero(np.isinf(values.to_numpy()))[0])
+        raise InvalidInput(
+            "infinite_values",
+            rule="Numbers are finite; a value that is not known is left empty.",
+            found=f"infinity in row {row + 1} of column {series.name!r}.",
+            next_step="Leave such values empty or clip them.",
+            field=str(series.name),
+        )
+    return values
+
+
+def _dates(series: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.to_datetime(series, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
+
+
+def _wrong_type(series: pd.Series[Any], kind: Kind, row: int) -> InvalidInput:
+    return InvalidInput(
+        "wrong_type",
+        rule=f"Column {series.name!r} holds a {kind} in each row, or nothing.",
+        found=f"{str(series.iloc[row])[:100]!r} in row {row + 1}.",
+        next_step="Correct the value or leave it empty.",
+        field=str(series.name),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

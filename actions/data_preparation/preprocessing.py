@@ -1,0 +1,80 @@
+"""The operation that fits a preprocessor on training rows, so that training and serving use the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from actions.data_preparation.checks import feature_checks, require
+from actions.data_preparation.columns import Column, Kind, describe
+from actions.data_preparation.files import frame_of
+from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.fitted import save_fitted
+from actions.operation import Context, Result, operation
+from actions.request import Sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Preprocessor(Result):
+    """A fitted preprocessor, saved under the storage root."""
+
+    uri: str
+    sha256: Sha256
+    kinds: dict[str, Kind] = Field(description="what each raw column is treated as")
+    features: int = Field(ge=0, description="numbers a row that come out")
+    warnings: list[str] = Field(default_factory=list)
+
+
+@operation(stage="prepare", where="runner", idempotent=True)
+def preprocess_supervised(context: Context, data: DataUri, target: str, destination: StorageUri) -> Preprocessor:
+    """Fit a preprocessor on training rows and save it: impute, scale, one-hot, dates.
+
+    Numbers: the median where missing, then scaled. Categories: one-hot, unseen ones are ignored. Dates: year, month, day,
+    weekday, hour, days since 1970. Give the training part alone, so that nothing is learnt from test rows.
+
+    Parameters
+    ----------
+    data
+        The training rows, with their raw columns.
+    target
+        The column to predict; it is left out.
+    destination
+        The folder under the storage root to write ``preprocessor.skops`` to.
+    """
+    folder = storage_path(destination, context, "destination")
+    frame = frame_of(data, context)
+    columns = [describe(frame[name]) for name in frame.columns]
+    warnings = require(feature_checks(frame, columns, target))
+    return save_preprocessor(frame.drop(columns=target), kinds_of(columns, target), folder, context, warnings)
+
+
+def kinds_of(columns: list[Column], target: str) -> dict[str, Kind]:
+    """Return what each column but the target is treated as."""
+    return {column.name: column.kind for column in columns if column.name != target}
+
+
+def save_preprocessor(
+    rows: pd.DataFrame, kinds: dict[str, Kind], folder: Path, context: Context, warnings: list[str]
+) -> Preprocessor:
+    """Fit a preprocessor on raw rows without the target and save it."""
+    fitted = fitted_preprocessor(rows, kinds)
+    path = folder / "preprocessor.skops"
+    sha256 = save_fitted(fitted, path)
+    return Preprocessor(
+        uri=context.storage.uri(path),
+        sha256=sha256,
+        kinds=kinds,
+        features=int(fitted.transform(rows.head(1)).shape[1]),
+        warnings=warnings,
+    )
+
+
+def fitted_preprocessor(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
+    """Fit a preprocessor on raw rows without the target."""
+    from actions.data_preparation.estimators import build_preprocessor
+
+    return build_preprocessor(kinds).fit(rows)

@@ -1,0 +1,152 @@
+"""Which data a request may name: ``sklearn://NAME`` or a file under an allowed root, and nothing else."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from actions.operation import Context, InvalidInput
+from actions.request import Repository
+from actions.storage import contained
+
+DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+"""``sklearn://NAME``, a path under the storage root, or an absolute path below an allowed data root."""
+
+StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+"""A path under the storage root."""
+
+TOY_DATA_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""The data sets that scikit-learn ships and that have one target."""
+
+FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_KNOWN_FORMATS = "CSV (.csv, .tsv), Parquet (.parquet) or JSON Lines (.jsonl, .ndjson)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data that may be read: a bundled data set's name, or an existing file and its format."""
+
+    uri: str
+    format: str
+    toy: str | None = None
+    path: Path | None = None
+
+
+def resolve(uri: str, context: Context, repository: Repository | None = None) -> Source:
+    """Find what a data URI names.
+
+    Parameters
+    ----------
+    uri
+        ``sklearn://NAME``; an absolute path below one of the context's data roots; or a relative path.
+    context
+        Gives the storage root and the allowed data roots.
+    repository
+        If given, a relative path is below this repository's ``datasets/`` folder, else below the storage root.
+
+    Raises
+    ------
+    InvalidInput
+        ``unknown_dataset``, ``unsupported_scheme``, ``data_outside_roots``, ``data_not_found``, ``unsupported_format``.
+    """
+    if uri.startswith("sklearn://"):
+        return Source(uri=uri, format="sklearn", toy=_toy_name(uri.removeprefix("sklearn://")))
+    if "://" in uri or uri.lower().startswith("file:"):
+        raise InvalidInput(
+            "unsupported_scheme",
+            rule="Data is `sklearn://NAME` or a path; no other scheme is read.",
+            found=f"{uri}.",
+            next_step="Put the file below the repository's datasets/ folder and name it by its path there.",
+            field="data",
+        )
+    path = _existing_file(uri, context, repository)
+    if path.suffix.lower() not in FORMATS:
+        raise InvalidInput(
+            "unsupported_format",
+            rule=f"A data file is {_KNOWN_FORMATS}.",
+            found=f"the suffix {path.suffix or '(none)'} in {uri}.",
+            next_step="Convert the file and name it by one of these suffixes.",
+            field="data",
+        )
+    return Source(uri=uri, format=FORMATS[path.suffix.lower()], path=path)
+
+
+def storage_path(uri: str, context: Context, field: str) -> Path:
+    """Return the file or folder that a storage URI names (it need not exist)."""
+    try:
+        return context.storage.path(uri)
+    except (ValueError, OSError):
+        raise InvalidInput(
+            "outside_storage",
+            rule="A URI is a path under the storage root, without `..` and without links that lead out.",
+            found=f"{uri}.",
+            next_step="Name a path relative to the storage root.",
+            field=field,
+        ) from None
+
+
+def nearest_first(name: str, known: list[str], limit: int = 10) -> str:
+    """Return known names as text, the ones most like ``name`` first; what is left out is counted."""
+    likeness = {other: difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() for other in known}
+    ordered = sorted(known, key=lambda other: -likeness[other])
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more
+
+
+def _toy_name(name: str) -> str:
+    if name not in TOY_DATA_SETS:
+        raise InvalidInput(
+            "unknown_dataset",
+            rule="sklearn:// names one of the data sets that scikit-learn ships.",
+            found=f"{name or '(nothing)'}.",
+            next_step=f"Use one of these, the most likely first: {nearest_first(name, list(TOY_DATA_SETS))}.",
+            field="data",
+        )
+    return name
+
+
+def _existing_file(uri: str, context: Context, repository: Repository | None) -> Path:
+    given = PurePosixPath(uri)
+    if ".." in given.parts or "\x00" in uri or "\\" in uri:
+        raise _outside(uri)
+    try:
+        candidates = _candidates(given, context, repository)
+        path = next((path for path in candidates if path.is_file()), None)
+        neighbours = sorted(item.name for item in candidates[0].parent.glob("*") if item.is_file())
+    except (ValueError, OSError):
+        raise _outside(uri) from None
+    if path is None:
+        likely = f" There are: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
+        raise InvalidInput(
+            "data_not_found",
+            rule="The data file has to exist where the runner looks for it.",
+            found=f"no file {uri}.{likely}",
+            next_step="Correct the path, or put the file there.",
+            field="data",
+        )
+    return path
+
+
+def _candidates(given: PurePosixPath, context: Context, repository: Repository | None) -> list[Path]:
+    """Return the places to look in; ValueError where the path leads out of what is allowed."""
+    if not given.is_absolute():
+        base = context.storage.path(f"{repository}/datasets") if repository else context.storage.root
+        return [contained(base / given, base)]
+    resolved = Path(given).resolve()
+    if not any(resolved.is_relative_to(Path(root).resolve()) for root in context.data_roots):
+        raise ValueError(f"below no data root: {given}")
+    return [resolved]
+
+
+def _outside(uri: str) -> InvalidInput:
+    return InvalidInput(
+        "data_outside_roots",
+        rule="Data lies below the repository's datasets/ folder or below an allowed data root; links do not lead out.",
+        found=f"{uri}.",
+        next_step="Move the file there, or have its folder added to data_roots in .github/modelyard.yml.",
+        field="data",
+    )

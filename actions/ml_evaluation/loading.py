@@ -1,0 +1,58 @@
+"""The operation that opens a saved model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from actions.data_preparation.sources import StorageUri, storage_path
+from actions.ml_training.artifact import CARD_FILE, Signature, open_model
+from actions.operation import Context, Result, operation
+from actions.request import Scalar, Sha256
+
+
+class LoadedModel(Result):
+    """What a saved model is, and its answers if rows were given."""
+
+    uri: str
+    sha256: Sha256
+    size_bytes: int = Field(ge=0)
+    signature: Signature
+    card: str = Field(description="Markdown")
+    predictions: list[Scalar] = Field(default_factory=list)
+
+
+@operation(stage="evaluate", where="runner", read_only=True)
+def load_model(
+    context: Context,
+    model: StorageUri,
+    sha256: Sha256 | None = None,
+    rows: list[dict[str, Scalar]] | None = None,
+) -> LoadedModel:
+    """Open a saved model, check its digest and types, and predict rows with it if some are given.
+
+    Only files whose types are all trusted are opened; nothing is unpickled. In Python, ``open_model`` of
+    ``actions.ml_training.artifact`` gives the model itself::
+
+        model = open_model(Path("storage/acme/flowers/models/train-20261122-001/1/model.skops"), sha256)
+        model.predict([{"petal length (cm)": 1.4, "petal width (cm)": 0.2}])
+
+    Parameters
+    ----------
+    model
+        The model file under the storage root.
+    sha256
+        The digest that it must have, as the registry knows it. Without it, the one beside the model is checked.
+    rows
+        Raw rows to predict: each an object of column and value.
+    """
+    path = storage_path(model, context, "model")
+    opened = open_model(path, sha256)
+    card = path.with_name(CARD_FILE)
+    return LoadedModel(
+        uri=model,
+        sha256=opened.signature.model_sha256,
+        size_bytes=path.stat().st_size,
+        signature=opened.signature,
+        card=card.read_text(encoding="utf-8") if card.is_file() else "",
+        predictions=opened.predict(rows).tolist() if rows else [],
+    )

@@ -1,0 +1,167 @@
+"""The plots: drawn from an evaluation's values, readable at the width of a comment, told apart without colour too.
+
+Heavy: imported inside functions alone. Draws on Agg's canvas without pyplot, so nothing is global and import is cheap.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from actions.ml_evaluation.results import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
+
+WIDTH, HEIGHT, DPI = 8.0, 5.5, 100
+# Okabe and Ito's colours, which people with any kind of colour blindness tell apart, and line styles beside them.
+BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
+)  # fmt: skip
+_LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, "-"), (SKY, "--"), (BLACK, "-."))
+_LONGEST_LABEL = 20
+_MOST_CELLS_WITH_FIGURES = 20
+
+Draw = Callable[[Any], None]
+
+
+def plots_of(evaluation: Evaluation) -> dict[str, bytes]:
+    """Return the plots of an evaluation as PNG by file name."""
+    if isinstance(evaluation, RegressorEvaluation):
+        return {
+            "predicted_vs_true.png": _png(partial(_predicted_vs_true, evaluation)),
+            "residuals.png": _png(partial(_residuals, evaluation)),
+        }
+    drawn = {"confusion_matrix.png": _png(partial(_confusion_matrix, evaluation))}
+    if evaluation.roc_curves:
+        drawn["roc.png"] = _png(partial(_roc, evaluation))
+        drawn["precision_recall.png"] = _png(partial(_precision_recall, evaluation))
+    return drawn | {"calibration.png": _png(partial(_calibration, evaluation))}
+
+
+def _png(draw: Draw) -> bytes:
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.tick_params(labelsize=11)
+    draw(axes)
+    file = io.BytesIO()
+    canvas.print_png(file, metadata={"Software": None})  # without the version, equal figures are equal files
+    return file.getvalue()
+
+
+def _titled(axes: Any, title: str, x: str, y: str) -> None:
+    axes.set_title(title, fontsize=14)
+    axes.set_xlabel(x, fontsize=12)
+    axes.set_ylabel(y, fontsize=12)
+
+
+def _named(text: str) -> str:
+    """Return a label for a plot: short, and with nothing that matplotlib would set as mathematics."""
+    short = text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+    return short.replace("$", r"\$").lstrip("_")
+
+
+def _confusion_matrix(evaluation: ClassifierEvaluation, axes: Any) -> None:
+    counts = np.asarray(evaluation.confusion_matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    axes.figure.colorbar(image, ax=axes, label="share of the true class")
+    labels = [_named(label) for label in evaluation.classes]
+    if len(labels) <= _MOST_CELLS_WITH_FIGURES:
+        axes.set_xticks(range(len(labels)), labels, rotation=45 if max(map(len, labels)) > 4 else 0)  # noqa: PLR2004
+        axes.set_yticks(range(len(labels)), labels)
+        for row, column in np.ndindex(*counts.shape):
+            colour = "black" if shares[row, column] > 0.55 else "white"  # noqa: PLR2004  # cividis turns light there
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=13)
+    _titled(axes, f"Confusion matrix, {evaluation.rows} rows", "predicted class", "true class")
+
+
+def _roc(evaluation: ClassifierEvaluation, axes: Any) -> None:
+    _curves(axes, evaluation.roc_curves)
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="by chance")
+    _unit_axes(axes)
+    area = evaluation.metrics["roc_auc"]
+    _titled(
+        axes, "ROC" + (f", area {area:.3f}" if area is not None else ""), "false positive rate", "true positive rate"
+    )
+    axes.legend(loc="lower right", fontsize=11)
+
+
+def _precision_recall(evaluation: ClassifierEvaluation, axes: Any) -> None:
+    _curves(axes, evaluation.pr_curves)
+    _unit_axes(axes)
+    area = evaluation.metrics["pr_auc"]
+    found = f", average precision {area:.3f}" if area is not None else ""
+    _titled(axes, f"Precision and recall{found}", "recall", "precision")
+    axes.legend(loc="lower left", fontsize=11)
+
+
+def _curves(axes: Any, curves: Sequence[Curve]) -> None:
+    """Draw a line a class; where there are too many to tell apart, all of them thin and alike."""
+    if len(curves) > len(_LINES):
+        for place, curve in enumerate(curves):
+            label = f"each of {len(curves)} classes" if place == 0 else None
+            axes.plot(curve.x, curve.y, color=BLUE, linewidth=1, alpha=0.6, label=label)
+        return
+    for curve, (colour, style) in zip(curves, _LINES, strict=False):
+        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, label=f"class {_named(curve.label)}")
+
+
+def _calibration(evaluation: ClassifierEvaluation, axes: Any) -> None:
+    bins = evaluation.calibration
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="as it should be")
+    predicted, observed = [found.predicted for found in bins], [found.observed for found in bins]
+    axes.plot(predicted, observed, color=BLUE, marker="o", linewidth=2, label="the model")
+    for found in bins:
+        axes.annotate(
+            f"{found.rows}", (found.predicted, found.observed), (5, -12), textcoords="offset points", fontsize=9
+        )
+    _unit_axes(axes)
+    of = (
+        f"class {_named(evaluation.positive_class)}" if evaluation.positive_class is not None else "the predicted class"
+    )
+    error = evaluation.metrics["calibration_error"]
+    found_error = f", error {error:.3f}" if error is not None else ""
+    _titled(
+        axes, f"Calibration{found_error} (rows beside the points)", f"predicted probability of {of}", "observed share"
+    )
+    axes.legend(loc="upper left", fontsize=11)
+
+
+def _predicted_vs_true(evaluation: RegressorEvaluation, axes: Any) -> None:
+    ends = [min(*evaluation.true, *evaluation.predicted), max(*evaluation.true, *evaluation.predicted)]
+    axes.plot(ends, ends, color="grey", linestyle=":", linewidth=1.5, label="as it should be")
+    axes.scatter(
+        evaluation.true, evaluation.predicted, color=BLUE, s=18, alpha=0.6, edgecolors="none", label="test rows"
+    )
+    r2 = evaluation.metrics["r2"]
+    target = _named(evaluation.target)
+    _titled(
+        axes,
+        "Predicted and true" + (f", R2 {r2:.3f}" if r2 is not None else ""),
+        f"true {target}",
+        f"predicted {target}",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=11)
+
+
+def _residuals(evaluation: RegressorEvaluation, axes: Any) -> None:
+    residuals = np.asarray(evaluation.predicted) - np.asarray(evaluation.true)
+    axes.axhline(0, color="grey", linestyle=":", linewidth=1.5)
+    axes.scatter(evaluation.predicted, residuals, color=RED, s=18, alpha=0.6, edgecolors="none")
+    rmse = evaluation.metrics["rmse"]
+    target = _named(evaluation.target)
+    found = f", RMSE {rmse:.4g}" if rmse is not None else ""
+    _titled(axes, f"Residuals{found}", f"predicted {target}", "predicted minus true")
+    axes.grid(alpha=0.3)
+
+
+def _unit_axes(axes: Any) -> None:
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(alpha=0.3)

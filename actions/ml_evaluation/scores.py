@@ -1,0 +1,103 @@
+"""The figures: how far predictions are from the truth. A figure that is not defined for the rows is None."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Scores = dict[str, float | None]
+
+
+def classification_scores(truth: Any, probabilities: Any, classes: Any) -> Scores:
+    """Return the figures of a classifier.
+
+    Two classes: precision, recall, F1 and the areas are of the last class in sorted order. More: the mean over the
+    classes, each against the rest.
+
+    Parameters
+    ----------
+    truth : array of shape (rows,)
+        Labels, each of them one of ``classes``.
+    probabilities : array of shape (rows, classes)
+    classes : array of shape (classes,)
+        In sorted order.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    classes = np.asarray(classes)
+    predicted = classes[np.argmax(probabilities, axis=1)]
+    codes = np.searchsorted(classes, truth)
+    two = len(classes) == 2  # noqa: PLR2004
+    how: dict[str, Any] = {"average": "binary", "pos_label": classes[1]} if two else {"average": "macro"}
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, zero_division=0, **how)
+    areas = [one_against_rest(codes == code, probabilities[:, code]) for code in range(len(classes))]
+    chosen = areas[1:] if two else areas
+    chance = probabilities[np.arange(len(codes)), codes]
+    return {
+        "accuracy": _figure((predicted == truth).mean()),
+        "balanced_accuracy": _figure(
+            np.mean([(predicted == truth)[codes == code].mean() for code in np.unique(codes)])
+        ),
+        "precision": _figure(precision),
+        "recall": _figure(recall),
+        "f1": _figure(f1),
+        "roc_auc": _mean([roc for roc, _ in chosen]),
+        "pr_auc": _mean([pr for _, pr in chosen]),
+        "log_loss": _figure(-np.log(np.clip(chance, np.finfo(float).eps, 1)).mean()),
+        "calibration_error": _figure(calibration_error(truth, probabilities, classes)),
+    }
+
+
+def one_against_rest(is_class: Any, probability: Any) -> tuple[float | None, float | None]:
+    """Return ROC AUC and PR AUC (average precision) of one class; None where rows of only one side exist."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    if not is_class.any() or is_class.all():
+        return None, None
+    return _figure(roc_auc_score(is_class, probability)), _figure(average_precision_score(is_class, probability))
+
+
+def calibration_bins(truth: Any, probabilities: Any, classes: Any, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Return per bin of predicted probability its mean, the observed share and the rows.
+
+    Two classes: the probability of the last class. More: the probability of the predicted class.
+    """
+    if len(classes) == 2:  # noqa: PLR2004
+        predicted, happened = probabilities[:, 1], truth == classes[1]
+    else:
+        predicted = probabilities.max(axis=1)
+        happened = np.asarray(classes)[np.argmax(probabilities, axis=1)] == truth
+    places = np.minimum((predicted * bins).astype(int), bins - 1)
+    found = [places == place for place in np.unique(places)]
+    return [(float(predicted[rows].mean()), float(happened[rows].mean()), int(rows.sum())) for rows in found]
+
+
+def calibration_error(truth: Any, probabilities: Any, classes: Any) -> float:
+    """Return the expected calibration error: the mean distance of predicted and observed shares over ten bins."""
+    bins = calibration_bins(truth, probabilities, classes)
+    return sum(abs(predicted - observed) * rows for predicted, observed, rows in bins) / len(truth)
+
+
+def regression_scores(truth: Any, predicted: Any) -> Scores:
+    """Return the figures of a regressor, in units of the target but for MAPE (a share) and R2."""
+    residuals = predicted - truth
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return {
+        "rmse": _figure(math.sqrt(float((residuals**2).mean()))),
+        "mae": _figure(np.abs(residuals).mean()),
+        "mape": _figure(np.abs(residuals / truth).mean()) if (truth != 0).all() else None,
+        "r2": _figure(1 - float((residuals**2).sum()) / spread) if spread > 0 else None,
+        "median_absolute_error": _figure(np.median(np.abs(residuals))),
+        "max_error": _figure(np.abs(residuals).max()),
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined and len(defined) == len(values) else None
+
+
+def _figure(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,151 @@
+"""Hyperparameters are checked before anything is written: their names, and their values by the library itself."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from actions.ml_training.estimators import labelled, new_estimator
+from actions.operation import InvalidInput
+from actions.request import Scalar
+
+RESERVED = {
+    "callbacks": "callbacks report the progress",
+    "enable_categorical": "categories are one-hot encoded",
+    "missing": "missing values are filled in",
+    "n_jobs": "all cores are used",
+    "random_state": "the field Seed gives it",
+    "verbose": "the log stays readable",
+    "verbosity": "the log stays readable",
+    "warm_start": "each training starts afresh",
+}
+_OTHER_NAMES = {
+    "eta": "learning_rate",
+    "lambda": "reg_lambda",
+    "alpha": "reg_alpha",
+    "num_round": "n_estimators",
+    "num_boost_round": "n_estimators",
+    "min_split_loss": "gamma",
+}
+_ROWS_A_CLASS = 5
+
+
+def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]) -> None:
+    """Check names, and the values as far as they can be without data.
+
+    Raises
+    ------
+    InvalidInput
+        ``unknown_hyperparameter``, ``reserved_hyperparameter`` or ``hyperparameter_refused``.
+    """
+    known = sorted(set(new_estimator(task, algorithm, {}, 0).get_params()) - set(RESERVED))
+    for name in given:
+        if name in RESERVED:
+            raise InvalidInput(
+                "reserved_hyperparameter",
+                rule=f"{name} is not set by hand: {RESERVED[name]}.",
+                found=f"{name}: {given[name]!r}.",
+                next_step="Remove it.",
+                field="hyperparameters",
+            )
+        if name not in known:
+            raise _unknown(name, algorithm, known)
+    rounds = given.get("n_estimators", 1)
+    if "n_estimators" in given and (not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1):
+        raise _refused(algorithm, given, f"n_estimators is a whole number from 1, got {rounds!r}", "n_estimators")
+    estimator = new_estimator(task, algorithm, dict(given), 0)
+    if hasattr(estimator, "_validate_params"):
+        try:
+            estimator._validate_params()  # noqa: SLF001  # scikit-learn's own check, which fit runs too late
+        except ValueError as error:
+            raise _refused(algorithm, given, str(error)) from None
+
+
+def rehearse(task: str, algorithm: str, given: Mapping[str, Scalar], rows: Any, target: Any) -> None:
+    """Fit on a few rows, so that the library refuses now what it would refuse after everything is written.
+
+    Parameters
+    ----------
+    rows, target : arrays
+        Preprocessed training rows.
+    """
+    import numpy as np
+
+    chosen = _few_of_each(target) if task == "classification" else np.arange(min(len(target), 50))
+    # max_samples may be fine for all rows and too many for these few.
+    small = {name: value for name, value in given.items() if name != "max_samples"}
+    if "n_estimators" in small:
+        small["n_estimators"] = 2
+    estimator = labelled(new_estimator(task, algorithm, small, 0), task, algorithm)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit(estimator, rows[chosen], target[chosen], [(rows[chosen], target[chosen])])
+            if task == "classification":
+                _check_probabilities(estimator, rows[chosen], len(np.unique(target[chosen])))
+            else:
+                estimator.predict(rows[chosen])
+    except (ValueError, TypeError) as error:
+        raise _refused(algorithm, given, str(error)) from None
+
+
+def fit(
+    estimator: Any, rows: Any, target: Any, watched: list[tuple[Any, Any]], callbacks: list[Any] | None = None
+) -> Any:
+    """Fit any of the estimators; those that boost watch further rows and call back each round."""
+    if not hasattr(estimator, "evals_result"):
+        return estimator.fit(rows, target)
+    inner = estimator.estimator if hasattr(estimator, "estimator") else estimator
+    inner.set_params(callbacks=callbacks)
+    if inner is estimator:
+        estimator.fit(rows, target, eval_set=watched, verbose=False)
+    else:
+        estimator.fit(rows, target, eval_set=watched)
+        estimator.estimator_.set_params(callbacks=None)
+    inner.set_params(callbacks=None)
+    return estimator
+
+
+def _few_of_each(target: Any) -> Any:
+    import numpy as np
+
+    return np.sort(np.concatenate([np.flatnonzero(target == label)[:_ROWS_A_CLASS] for label in np.unique(target)]))
+
+
+def _check_probabilities(estimator: Any, rows: Any, classes: int) -> None:
+    import numpy as np
+
+    found = np.asarray(estimator.predict_proba(rows))
+    if found.shape != (len(rows), classes) or not np.isfinite(found).all():
+        raise ValueError("with these the model gives no probability for each class")
+
+
+def _unknown(name: str, algorithm: str, known: list[str]) -> InvalidInput:
+    near = [_OTHER_NAMES[name]] if _OTHER_NAMES.get(name) in known else difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    return InvalidInput(
+        "unknown_hyperparameter",
+        rule=f"{algorithm} knows the hyperparameters that the library names.",
+        found=f"{name}.",
+        next_step=f"{hint}Known: {', '.join(known)}.",
+        field="hyperparameters",
+    )
+
+
+def _refused(algorithm: str, given: Mapping[str, Scalar], message: str, name: str | None = None) -> InvalidInput:
+    first_line = re.sub(
+        r"^\[[\d:]+\] \S+: ", "", message.strip().splitlines()[0] if message.strip() else "it gave no reason"
+    )
+    named = name or next((known for known in given if re.search(rf"\b{re.escape(known)}\b", message)), None)
+    values = {named: given[named]} if named else dict(given)
+    listed = ", ".join(f"{key}: {value!r}" for key, value in values.items())
+    return InvalidInput(
+        "hyperparameter_refused",
+        rule=f"{algorithm} refuses this: {first_line}.",
+        found=f"{listed}." if listed else "the library's defaults.",
+        next_step="Correct the value, or leave it out to use the library's default.",
+        field="hyperparameters",
+    )

@@ -1,0 +1,86 @@
+"""The operation that reads what is known of a training, while it runs and after it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from actions.ml_training.artifact import Signature
+from actions.operation import Context, NotFound, Result, operation
+from actions.request import Repository, RunId
+from actions.results import Progress
+
+TRAINING_FILE = "training.json"
+
+
+class TrainingRecord(Result):
+    """``training.json``: what was seen while a model was trained."""
+
+    signature: Signature
+    metrics: dict[str, float] = Field(description="train_* and validation_*")
+    curves: dict[str, dict[str, list[float]]] = Field(description="per part and loss, one figure a round")
+    seconds: float
+    rows_per_second: float
+    warnings: list[str]
+
+
+class TrainingMetrics(Result):
+    """What is known of a run's training."""
+
+    state: Literal["running", "failed", "finished"]
+    step: str
+    done: int | None = None
+    total: int | None = None
+    metrics: dict[str, float]
+    curves: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    seconds: float | None = None
+    rows_per_second: float | None = None
+
+
+@operation(where="app", read_only=True)
+def get_training_metrics(
+    context: Context, repository: Repository, run: RunId, attempt: Annotated[int, Field(ge=1)] = 1
+) -> TrainingMetrics:
+    """Return the live or final metrics of a run's training: losses a round, scores, rows a second.
+
+    Parameters
+    ----------
+    repository
+        OWNER/NAME that the run belongs to.
+    run
+        The run's id, such as ``train-20261122-001``.
+    attempt
+        Which pass of the run.
+    """
+    folder = context.storage.folder(repository, "models", run, attempt)
+    try:
+        record = TrainingRecord.model_validate_json((folder / TRAINING_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return _live(context, repository, run, attempt)
+    return TrainingMetrics(
+        state="finished",
+        step="trained",
+        metrics=record.metrics,
+        curves=record.curves,
+        seconds=record.seconds,
+        rows_per_second=record.rows_per_second,
+    )
+
+
+def _live(context: Context, repository: str, run: str, attempt: int) -> TrainingMetrics:
+    path = context.storage.folder(repository, "models", run, attempt) / "progress.json"
+    try:
+        progress = Progress.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise NotFound(
+            "training_not_found",
+            rule="A run has training metrics once its train stage has started.",
+            found=f"none of {run}, attempt {attempt}, in {repository}.",
+            next_step="Look at the run's stage, or name another attempt.",
+            field="run",
+        ) from None
+    state: Literal["running", "failed"] = "failed" if progress.error else "running"
+    return TrainingMetrics(
+        state=state, step=progress.step, done=progress.done, total=progress.total, metrics=progress.metrics
+    )

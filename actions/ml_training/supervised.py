@@ -1,0 +1,180 @@
+"""The operations that train a classifier or a regressor on prepared rows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from actions.data_preparation.checks import feature_checks, require, target_checks
+from actions.data_preparation.columns import describe
+from actions.data_preparation.files import frame_of
+from actions.data_preparation.preprocessing import kinds_of
+from actions.data_preparation.reading import frame_sha256
+from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.fitted import open_fitted, save_fitted
+from actions.ml_training.artifact import MODEL_FILE, RawColumn, Signature
+from actions.ml_training.metrics import TRAINING_FILE, TrainingRecord
+from actions.ml_training.recipe import Recipe
+from actions.operation import Context, Result, operation
+from actions.request import Classifier, Regressor, Scalar, Sha256
+from actions.storage import write_atomically
+from actions.versions import package_versions
+
+Seed = Annotated[int, Field(ge=0, le=2**31 + 8)]
+
+
+class TrainedModel(Result):
+    """A trained model under the storage root."""
+
+    uri: str = Field(description="the model file")
+    sha256: Sha256
+    size_bytes: int = Field(ge=0)
+    training_uri: str = Field(description="what was seen while it was trained, as JSON")
+    metrics: dict[str, float] = Field(description="on training and validation rows")
+    warnings: list[str] = Field(default_factory=list)
+
+
+@operation(stage="train", where="runner", idempotent=True)
+def train_supervised_classifier(
+    context: Context,
+    data: DataUri,
+    target: str,
+    destination: StorageUri,
+    algorithm: Classifier = "random_forest",
+    hyperparameters: dict[str, Scalar] | None = None,
+    seed: Seed = 42,
+    validation: DataUri | None = None,
+    preprocessor: StorageUri | None = None,
+) -> TrainedModel:
+    """Train a classifier; the saved model takes raw rows and answers with the target's own labels.
+
+    Parameters
+    ----------
+    data
+        The training rows, with their raw columns and the target.
+    target
+        The column to predict.
+    destination
+        The folder under the storage root to write ``model.skops`` and ``training.json`` to.
+    algorithm
+        random_forest, logistic_regression or xgboost.
+    hyperparameters
+        By the names of scikit-learn or XGBoost; empty: the library's defaults.
+    seed
+        The same seed on the same rows gives the same model.
+    validation
+        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is set.
+    preprocessor
+        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+    """
+    recipe = Recipe("classification", algorithm, target, hyperparameters or {}, seed)
+    return train_model(context, recipe, data, validation, preprocessor, destination)
+
+
+@operation(stage="train", where="runner", idempotent=True)
+def train_supervised_regressor(
+    context: Context,
+    data: DataUri,
+    target: str,
+    destination: StorageUri,
+    algorithm: Regressor = "linear_regression",
+    hyperparameters: dict[str, Scalar] | None = None,
+    seed: Seed = 42,
+    validation: DataUri | None = None,
+    preprocessor: StorageUri | None = None,
+) -> TrainedModel:
+    """Train a regressor; the saved model takes raw rows and answers with numbers.
+
+    Parameters
+    ----------
+    data
+        The training rows, with their raw columns and the target.
+    target
+        The column to predict.
+    destination
+        The folder under the storage root to write ``model.skops`` and ``training.json`` to.
+    algorithm
+        linear_regression, random_forest or xgboost.
+    hyperparameters
+        By the names of scikit-learn or XGBoost; empty: the library's defaults.
+    seed
+        The same seed on the same rows gives the same model.
+    validation
+        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is set.
+    preprocessor
+        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+    """
+    recipe = Recipe("regression", algorithm, target, hyperparameters or {}, seed)
+    return train_model(context, recipe, data, validation, preprocessor, destination)
+
+
+def train_model(
+    context: Context,
+    recipe: Recipe,
+    data: str,
+    validation: str | None,
+    preprocessor: str | None,
+    destination: str,
+    preprocessor_sha256: Sha256 | None = None,
+) -> TrainedModel:
+    """Check, fit, save; nothing is written before everything is checked."""
+    from actions.ml_training.fitting import fit_pipeline
+    from actions.ml_training.hyperparameters import check_hyperparameters
+
+    folder = storage_path(destination, context, "destination")
+    if recipe.hyperparameters:
+        check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
+    context.report("reading training rows")
+    train = frame_of(data, context)
+    columns = [describe(train[name]) for name in train.columns]
+    checks = target_checks(train, recipe.target, recipe.task)
+    require([check for check in checks if check.status == "failed" and check.name not in _ONLY_OF_WHOLE_DATA])
+    train = train.dropna(subset=[recipe.target])
+    watched = frame_of(validation, context).dropna(subset=[recipe.target]) if validation is not None else None
+    if preprocessor is not None:
+        steps = open_fitted(storage_path(preprocessor, context, "preprocessor"), preprocessor_sha256)
+    else:
+        from actions.data_preparation.preprocessing import fitted_preprocessor
+
+        require([check for check in feature_checks(train, columns, recipe.target) if check.status == "failed"])
+        steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
+    fitted = fit_pipeline(recipe, steps, train, watched, context.report)
+    context.report("saving the model")
+    path = folder / MODEL_FILE
+    sha256 = save_fitted(fitted.pipeline, path)
+    kinds = fitted.pipeline[0][0].kinds
+    signature = Signature(
+        task=recipe.task,
+        algorithm=recipe.algorithm,
+        target=recipe.target,
+        columns=[RawColumn(name=name, dtype=str(train[name].dtype), kind=kind) for name, kind in kinds.items()],
+        classes=fitted.classes,
+        hyperparameters=dict(recipe.hyperparameters),
+        seed=recipe.seed,
+        training_rows=len(train),
+        training_rows_sha256=frame_sha256(train),
+        packages=package_versions(),
+        model_sha256=sha256,
+    )
+    record = TrainingRecord(
+        signature=signature,
+        metrics=fitted.metrics,
+        curves=fitted.curves,
+        seconds=fitted.seconds,
+        rows_per_second=len(train) / max(fitted.seconds, 1e-9),
+        warnings=fitted.warnings,
+    )
+    write_atomically(folder / TRAINING_FILE, record.model_dump_json(indent=2) + "\n")
+    return TrainedModel(
+        uri=context.storage.uri(path),
+        sha256=sha256,
+        size_bytes=path.stat().st_size,
+        training_uri=context.storage.uri(folder / TRAINING_FILE),
+        metrics=fitted.metrics,
+        warnings=fitted.warnings,
+    )
+
+
+_ONLY_OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
+"""Rules of a data set that its training part alone need not keep."""

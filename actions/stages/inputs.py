@@ -1,0 +1,122 @@
+"""What each stage hangs on: the inputs by which it is skipped, and the libraries that it imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from actions.data_preparation.sources import resolve
+from actions.operation import Context, Stage
+from actions.request import WorkOrder
+from actions.stages.records import StageRecord, required_record
+from actions.stages.results import Evaluated, Judged, Prepared, Trained
+from actions.storage import sha256_of
+
+_R = TypeVar("_R", Prepared, Trained, Evaluated, Judged)
+
+_FRAMES = ("pandas", "pyarrow.parquet")
+_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "skops.io")
+_ESTIMATOR = {
+    "random_forest": "sklearn.ensemble",
+    "logistic_regression": "sklearn.linear_model",
+    "linear_regression": "sklearn.linear_model",
+    "xgboost": "xgboost",
+}
+
+
+def prepared(order: WorkOrder, context: Context) -> Prepared:
+    """Return what prepare left for this request."""
+    return Prepared.model_validate(prepare_record(order, context).result)
+
+
+def trained(order: WorkOrder, context: Context) -> Trained:
+    """Return what train left for this request."""
+    return Trained.model_validate(train_record(order, context).result)
+
+
+def evaluated(order: WorkOrder, context: Context) -> Evaluated:
+    """Return what evaluate left for the model."""
+    return Evaluated.model_validate(evaluate_record(order, context).result)
+
+
+def prepare_record(order: WorkOrder, context: Context) -> StageRecord:
+    return required_record("prepare", order, context.storage, _wanted_data(order))
+
+
+def train_record(order: WorkOrder, context: Context) -> StageRecord:
+    return required_record("train", order, context.storage, train_inputs(order, context))
+
+
+def evaluate_record(order: WorkOrder, context: Context) -> StageRecord:
+    return required_record("evaluate", order, context.storage, evaluate_inputs(order, context))
+
+
+def judge_record(order: WorkOrder, context: Context) -> StageRecord:
+    return required_record("judge", order, context.storage, judge_inputs(order, context))
+
+
+def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    source = resolve(order.request.data, context, order.repository)
+    content = sha256_of(source.path) if source.path is not None else None
+    return {**_wanted_data(order), "content": content}
+
+
+def _wanted_data(order: WorkOrder) -> dict[str, Any]:
+    request = order.request
+    return {"data": request.data, "target": request.target, "task": request.task, "seed": request.seed}
+
+
+def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    request = order.request
+    return {
+        "files": prepared(order, context).outputs(),
+        "algorithm": request.algorithm,
+        "hyperparameters": dict(request.hyperparameters),
+        "seed": order.training_seed,
+        "model_name": request.model_name,
+    }
+
+
+def evaluate_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    return {
+        "test": prepared(order, context).test.sha256,
+        "model": trained(order, context).outputs(),
+        "champion": order.champion.model_dump(mode="json") if order.champion else None,
+    }
+
+
+def judge_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    found = evaluated(order, context)
+    return {
+        "evaluation": found.model_dump(mode="json"),
+        "metric": order.request.metric,
+        "threshold": order.request.threshold,
+    }
+
+
+def publish_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    return {"verdict": judge_record(order, context).result}
+
+
+INPUTS: dict[Stage, Callable[[WorkOrder, Context], dict[str, Any]]] = {
+    "prepare": prepare_inputs,
+    "train": train_inputs,
+    "evaluate": evaluate_inputs,
+    "judge": judge_inputs,
+    "publish": publish_inputs,
+}
+
+
+def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
+    """Return the libraries that a stage needs for this request: imported before its work, so that both are timed."""
+    request = order.request
+    if stage == "prepare":
+        toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
+        estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()
+        return (*_FRAMES, *toy, *_PREPROCESSING, *estimator)
+    if stage == "train":
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm])
+    if stage == "evaluate":
+        plots = ("matplotlib.figure", "matplotlib.backends.backend_agg")
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *plots, _ESTIMATOR[request.algorithm])
+    return ()

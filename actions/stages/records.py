@@ -1,0 +1,153 @@
+"""What a stage leaves behind: ``<stage>.json`` with its result and the digests by which it is skipped next time.
+
+Also ``progress.json`` while it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from actions.operation import ErrorBody, NotFound, OperationError, Result, Stage
+from actions.request import RunId, Sha256, WorkOrder
+from actions.results import FOLDER_OF, EnvironmentFacts, Progress
+from actions.storage import Storage, sha256_of, write_atomically
+
+PROGRESS_FILE = "progress.json"
+_SECONDS_BETWEEN = 1.0
+
+
+class StageRecord(Result):
+    """``<stage>.json``: one stage's result, and what it came from."""
+
+    stage: Stage
+    run: RunId
+    attempt: int
+    inputs: dict[str, Any]
+    inputs_sha256: Sha256
+    code_sha256: Sha256
+    outputs: dict[str, Sha256] = Field(description="digest by URI")
+    result: dict[str, Any]
+    environment: EnvironmentFacts
+    import_seconds: float
+    work_seconds: float
+    reused_from: str | None = Field(default=None, description="the record of the attempt that did this work")
+
+
+def folder_of(stage: Stage, order: WorkOrder, storage: Storage, attempt: int | None = None) -> Path:
+    """Return the folder that holds a stage's record."""
+    return storage.folder(order.repository, FOLDER_OF[stage], order.run, attempt or order.attempt)
+
+
+def uri_of(stage: Stage, order: WorkOrder) -> str:
+    """Return the URI of the folder that a stage writes to."""
+    return f"{order.repository}/{FOLDER_OF[stage]}/{order.run}/{order.attempt}"
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_record(stage: Stage, order: WorkOrder, storage: Storage, attempt: int) -> StageRecord | None:
+    """Return what an attempt's stage left, or None where it left nothing that can be read."""
+    path = folder_of(stage, order, storage, attempt) / f"{stage}.json"
+    try:
+        return StageRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_record(record: StageRecord, order: WorkOrder, storage: Storage) -> None:
+    path = folder_of(record.stage, order, storage) / f"{record.stage}.json"
+    write_atomically(path, record.model_dump_json(indent=2) + "\n")
+
+
+def records(stage: Stage, order: WorkOrder, storage: Storage) -> Iterator[StageRecord]:
+    """Give what this attempt's stage left, then what earlier attempts' did, latest first."""
+    for attempt in range(order.attempt, 0, -1):
+        record = read_record(stage, order, storage, attempt)
+        if record is not None:
+            yield record
+
+
+def required_record(stage: Stage, order: WorkOrder, storage: Storage, fitting: Mapping[str, Any]) -> StageRecord:
+    """Return the record of a stage that this one builds on: this attempt's, else an earlier one's with these inputs.
+
+    Raises
+    ------
+    NotFound
+        ``stage_missing`` where no attempt has done that stage for this request.
+    """
+    for record in records(stage, order, storage):
+        if all(record.inputs.get(name) == value for name, value in fitting.items()):
+            return record
+    raise NotFound(
+        "stage_missing",
+        rule=f"The stage {stage} comes before this one and leaves {stage}.json.",
+        found=f"none of {order.run} that fits the request, in attempt {order.attempt} or before.",
+        next_step=f"Start the attempt at {stage}.",
+    )
+
+
+def is_whole(record: StageRecord, storage: Storage) -> bool:
+    """Tell whether all files of a record are there, unchanged."""
+    try:
+        return all(sha256_of(storage.path(uri)) == sha256 for uri, sha256 in record.outputs.items())
+    except (OSError, ValueError):
+        return False
+
+
+class ProgressFile:
+    """Replaces a stage's ``progress.json``: at once at start, end and error, else about once a second."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self._stage = stage
+        self._path = folder / PROGRESS_FILE
+        self._written = -_SECONDS_BETWEEN
+        self._metrics: dict[str, float] = {}
+
+    def __call__(
+        self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        if metrics:
+            self._metrics = dict(list(metrics.items())[:50])
+        if time.monotonic() - self._written >= _SECONDS_BETWEEN:
+            self.write(step, done, total)
+
+    def write(
+        self, step: str, done: int | None = None, total: int | None = None, error: ErrorBody | None = None
+    ) -> None:
+        """Replace the file now."""
+        self._written = time.monotonic()
+        progress = Progress(
+            stage=self._stage,
+            step=step[:200],
+            done=done,
+            total=total,
+            metrics=self._metrics,
+            updated=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            error=error,
+        )
+        write_atomically(self._path, progress.model_dump_json() + "\n")
+
+
+def error_body(stage: Stage, error: BaseException) -> ErrorBody:
+    """Return what a stage failed with, as the App reads it."""
+    if isinstance(error, OperationError):
+        return error.body
+    found = f"{type(error).__name__}: {error}"
+    return ErrorBody(
+        kind="crash",
+        reason="stage_crashed",
+        rule=f"The stage {stage} ends without an unexpected error.",
+        found=found[:2_000],
+        next_step="Look at the job's log; try again if the cause is outside of the request.",
+    )

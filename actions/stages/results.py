@@ -1,0 +1,116 @@
+"""What each stage's record holds, and how its job's summary shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from actions.data_preparation.files import SavedTable
+from actions.data_preparation.preprocessing import Preprocessor
+from actions.markdown import code, inline
+from actions.operation import Result
+from actions.request import Sha256
+from actions.results import DataFacts, ModelFacts, Published, Verdict
+from actions.stages.judging import ChampionScores
+
+Facts = list[tuple[str, str]]
+
+
+class Prepared(Result):
+    """The data, split, and the fitted preprocessor."""
+
+    data: DataFacts
+    train: SavedTable
+    validation: SavedTable | None
+    test: SavedTable
+    preprocessor: Preprocessor
+
+    def outputs(self) -> dict[str, Sha256]:
+        tables = [self.train, self.test] + ([self.validation] if self.validation else [])
+        return {made.uri: made.sha256 for made in [*tables, self.preprocessor]}
+
+    def facts(self) -> Facts:
+        data = self.data
+        parts = f"{data.train_rows} train, {data.validation_rows} validation, {data.test_rows} test"
+        warned = [("warning", inline(warning)) for warning in data.warnings]
+        return [
+            ("data", code(data.uri)),
+            ("rows", inline(parts)),
+            ("columns", inline(data.columns)),
+            ("features", inline(self.preprocessor.features)),
+            *warned,
+        ]
+
+
+class Trained(Result):
+    """The saved model."""
+
+    model: ModelFacts
+    signature_uri: str
+    signature_sha256: Sha256
+    metrics: dict[str, float]
+    warnings: list[str]
+
+    def outputs(self) -> dict[str, Sha256]:
+        return {self.model.uri: self.model.sha256, self.signature_uri: self.signature_sha256}
+
+    def facts(self) -> Facts:
+        return [
+            ("model", code(self.model.uri)),
+            ("size", inline(f"{self.model.size_bytes} bytes")),
+            *_figures({name: value for name, value in self.metrics.items() if name.startswith("validation_")}),
+            *[("warning", inline(warning)) for warning in self.warnings],
+        ]
+
+
+class Evaluated(Result):
+    """The figures on the test rows, the champion's too."""
+
+    uri: str
+    sha256: Sha256
+    rows: int
+    metrics: dict[str, float | None]
+    plots: dict[str, Sha256] = Field(description="digest by URI")
+    champion: ChampionScores | None
+
+    def outputs(self) -> dict[str, Sha256]:
+        return {self.uri: self.sha256, **self.plots}
+
+    def facts(self) -> Facts:
+        facts = [("test rows", inline(self.rows)), *_figures(self.metrics)]
+        if self.champion is not None:
+            found = self.champion.not_comparable or "scored on the same rows"
+            facts.append((f"champion, version {self.champion.version}", inline(found)))
+            facts += [(f"champion's {name}", value) for name, value in _figures(self.champion.metrics or {})]
+        return facts
+
+
+class Judged(Result):
+    """The verdict."""
+
+    verdict: Verdict
+
+    def facts(self) -> Facts:
+        verdict = self.verdict
+        facts = [("verdict", inline(verdict.status)), ("why", inline(verdict.explanation))]
+        if verdict.champion_may_have_seen_rows:
+            facts.append(("note", "The champion was trained on other rows and may have seen these."))
+        return facts
+
+
+class PublishedStage(Result):
+    """Which commit publish pushed, and how large it is."""
+
+    published: Published
+    files: int = Field(ge=0)
+    size_bytes: int = Field(ge=0)
+
+    def facts(self) -> Facts:
+        found = self.published
+        size = f"{self.files} files, {self.size_bytes} bytes"
+        return [("ref", code(found.ref)), ("commit", code(found.sha)), ("size", inline(size))]
+
+
+def _figures(metrics: Mapping[str, float | None]) -> Facts:
+    return [(name, "undefined" if value is None else f"{value:.4f}") for name, value in metrics.items()]
