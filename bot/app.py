@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from bot.github import GitHub
 from bot.settings import Settings, settings_or_exit
 from bot.store import Store
 from bot.webhooks import Webhooks
-from bot.worker import Worker
+from bot.worker import Worker, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,18 @@ class Service:
     ----------
     settings
         The deployment's settings.
-    transport
-        Replaces the network to GitHub, for tests.
+    transport, clock
+        Replace the network to GitHub, and the time, for tests.
     """
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.settings = settings
+        self._clock = clock
         self.store = Store(settings.database_url)
         self.github = GitHub(settings, transport)
         self.wake = asyncio.Event()
@@ -72,7 +79,7 @@ class Service:
         while True:
             self._worker_runs = True
             try:
-                await Worker(self.store, self.github, self.settings, self.wake).run()
+                await Worker(self.store, self.github, self.settings, self.wake, self._clock).run()
             except Exception:
                 # The outermost edge: whatever broke is logged, shown by /readyz, and tried again.
                 log.exception("the worker broke and starts again in %.0f s", WORKER_PAUSE)
@@ -108,18 +115,23 @@ async def _trouble(check: Callable[[], Awaitable[object]]) -> str | None:
     return None
 
 
-def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> FastAPI:
     """Make the App; without settings those of the environment, and the process ends with code 2 where they are wrong.
 
     Parameters
     ----------
     settings
         The deployment's settings.
-    transport
-        Replaces the network to GitHub, for tests.
+    transport, clock
+        Replace the network to GitHub, and the time, for tests.
     """
     settings = settings or settings_or_exit()
-    service = Service(settings, transport)
+    service = Service(settings, transport, clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

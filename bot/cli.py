@@ -91,17 +91,9 @@ def _serve(parsed: argparse.Namespace) -> int:
     from bot.settings import settings_or_exit
 
     settings = settings_or_exit()
-    import uvicorn
+    from bot.app import serve
 
-    uvicorn.run(
-        "bot.app:create_app",
-        factory=True,
-        host=parsed.host,
-        port=parsed.port,
-        log_level=settings.log_level.lower(),
-        timeout_graceful_shutdown=5,
-    )
-    return 0
+    return serve(settings, parsed.host, parsed.port)
 
 
 def _operations(parsed: argparse.Namespace) -> int:

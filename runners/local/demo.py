@@ -97,11 +97,12 @@ class Demo:
 
     def run(self) -> int:
         self._say("Setting up a hub, an App, two runners and a repository in .modelyard/demo ...")
-        addresses = self._place.make(self._options.promotion)
-        if addresses.changed:
-            self._say(f"The working tree has {addresses.changed} changed files: a snapshot of it is what runs.")
-        with self._place.running() as hub:
-            visitor = Visitor(hub.base_url, "writer", hub.personal_token("writer"), REPOSITORY)
+        memory = self._place.make(self._options.promotion)
+        if memory.changed_files:
+            self._say(f"The working tree has {memory.changed_files} changed files: a snapshot of it is what runs.")
+        with self._place.running() as running:
+            hub = running.hub
+            visitor = Visitor(hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
             self._say("Hub and App are running.")
             address = visitor.open_issue(FORM, self._title, self._fields)
             self._say(f"Opened an issue with the form: {address}")
@@ -250,8 +251,8 @@ def _short(path: Path) -> str:
 
 def _serve(place: Place, console: Console) -> int:
     """Serve what is there until somebody stops it."""
-    with place.running():
-        _until_stopped(console, f"{place.addresses.hub_url}/{REPOSITORY}/issues")
+    with place.running() as running:
+        _until_stopped(console, f"{running.hub.base_url}/{REPOSITORY}/issues")
     return 0
 
 

@@ -15,25 +15,21 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import uvicorn
-
+from actions.storage import write_atomically
 from runners.local import source
 from runners.local.act_folder import find_act
-from runners.local.hub.app import serve
 from runners.local.hub.hub import Hub
+from runners.local.hub.server import HOST, bind, serving
+from runners.local.hub.setup import Ready, Setup, set_up
 
 REPOSITORY = "owner/demo"
-PEOPLE = ("owner", "writer", "reader")
-APP_PERMISSIONS = {"actions": "write", "checks": "write", "contents": "write", "issues": "write"}
-APP_EVENTS = ["issues", "issue_comment", "workflow_job", "workflow_run"]
 RUNNERS = 2
 START_SECONDS = 30.0
 
@@ -43,19 +39,22 @@ class PlaceError(Exception):
 
 
 @dataclass(frozen=True)
-class Addresses:
+class Memory:
     """What a place remembers of itself, so that links made in it stay true."""
 
     hub_port: int
     app_port: int
-    app_id: int
-    sha: str
-    changed: int
     webhook_secret: str
+    source_sha: str
+    changed_files: int
 
-    @property
-    def hub_url(self) -> str:
-        return f"http://127.0.0.1:{self.hub_port}"
+
+@dataclass(frozen=True)
+class Running:
+    """A place whose hub and App run."""
+
+    hub: Hub
+    ready: Ready
 
 
 class Place:
@@ -74,101 +73,64 @@ class Place:
         self.webhooks = webhooks
 
     @property
-    def storage(self) -> Path:
-        return self.folder / "storage"
-
-    @property
     def app_log(self) -> Path:
         return self.folder / "app.log"
 
     @property
-    def addresses(self) -> Addresses:
+    def memory(self) -> Memory:
         """Return what was remembered; PlaceError where nothing was made here."""
         try:
-            return Addresses(**json.loads((self.folder / "place.json").read_text(encoding="utf-8")))
+            return Memory(**json.loads((self.folder / "place.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise PlaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
 
-    def make(self, promotion: str = "approval") -> Addresses:
+    def make(self, promotion: str = "approval") -> Memory:
         """Set everything up from nothing; what was here before is removed."""
         find_act()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.storage.mkdir(parents=True)
-        hub_port, app_port = _free_ports(2)
-        hub = Hub.open(self.folder / "hub", f"http://127.0.0.1:{hub_port}")
-        try:
+        (self.folder / "storage").mkdir(parents=True)
+        with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
+            hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
+        with _opened(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
             served = source.serve(hub)
-            secret = secrets.token_hex(20)
-            app_id = self._set_up(hub, served, secret, f"http://127.0.0.1:{app_port}/webhook", promotion)
-        finally:
-            hub.close()
-        addresses = Addresses(hub_port, app_port, app_id, served.sha, len(served.changed), secret)
-        self._remember(addresses)
-        return addresses
+            memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
+            _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
+            set_up(hub, _setup(memory, Path(repository)))
+            for number in range(1, RUNNERS + 1):
+                hub.runs.add_runner(f"runner-{number}")
+        self._remember(memory)
+        return memory
 
-    def _set_up(self, hub: Hub, served: source.Source, secret: str, webhook_url: str, promotion: str) -> int:
-        for login in PEOPLE:
-            hub.add_person(login)
-        repository = hub.create_repository(REPOSITORY, description="Open an issue, get a model.")
-        hub.set_role(repository, "writer", "write")
-        hub.set_role(repository, "reader", "read")
-        with tempfile.TemporaryDirectory() as folder:
-            _write_repository(Path(folder), f"{served.repository}@{served.sha}", promotion)
-            hub.import_git(repository, Path(folder))
-        app, key = hub.register_app(
-            "modelyard",
-            owner="owner",
-            webhook_url=webhook_url,
-            webhook_secret=secret,
-            permissions=APP_PERMISSIONS,
-            events=APP_EVENTS,
-        )
-        _write_private(self.folder / "app.pem", key or "")
-        hub.install(app, repository)
-        for number in range(1, RUNNERS + 1):
-            hub.runs.add_runner(f"runner-{number}")
-        return app.id
-
-    def _remember(self, addresses: Addresses) -> None:
-        _write_private(self.folder / "place.json", json.dumps(asdict(addresses)))
+    def _remember(self, memory: Memory) -> None:
+        path = self.folder / "place.json"
+        path.touch(mode=0o600)
+        write_atomically(path, json.dumps(asdict(memory)))
+        path.chmod(0o600)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Hub]:
-        """Serve the hub and run the App; both have ended when this returns."""
-        addresses = self._free_again(self.addresses)
-        hub = Hub.open(self.folder / "hub", addresses.hub_url, webhooks_enabled=self.webhooks)
-        try:
-            with self._app(addresses), _served(hub, addresses.hub_port):
-                yield hub
-        finally:
-            hub.close()
-
-    def _free_again(self, addresses: Addresses) -> Addresses:
-        """Keep the ports that are free, and choose others for those that are not."""
-        ports = [addresses.hub_port, addresses.app_port]
-        free = [port if _is_free(port) else _free_ports(1)[0] for port in ports]
-        if free == ports:
-            return addresses
-        moved = Addresses(**{**asdict(addresses), "hub_port": free[0], "app_port": free[1]})
-        hub = Hub.open(self.folder / "hub", moved.hub_url)
-        try:
-            hub.apps.update(addresses.app_id, webhook_url=f"http://127.0.0.1:{moved.app_port}/webhook")
-        finally:
-            hub.close()
-        self._remember(moved)
-        return moved
+    def running(self) -> Iterator[Running]:
+        """Serve the hub and run the App, on the ports of before where they are free; both have ended after the block."""
+        memory = self.memory
+        hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
+        memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
+        self._remember(memory)
+        with app_socket, hub_socket, _opened(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
+            ready = set_up(hub, _setup(memory))
+            with serving(hub, hub_socket), self._app(memory, hub, ready, app_socket):
+                yield Running(hub, ready)
 
     @contextlib.contextmanager
-    def _app(self, addresses: Addresses) -> Iterator[None]:
+    def _app(self, memory: Memory, hub: Hub, ready: Ready, listening: socket.socket) -> Iterator[None]:
         """Run `modelyard serve` as a process; its log is in ``app_log``."""
-        command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(addresses.app_port)]
+        listening.close()
+        command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(memory.app_port)]
         settings = {
-            "APP_ID": str(addresses.app_id),
-            "PRIVATE_KEY_PATH": str(self.folder / "app.pem"),
-            "WEBHOOK_SECRET": addresses.webhook_secret,
-            "GITHUB_API_URL": f"{addresses.hub_url}/api/v3",
+            "APP_ID": str(ready.app.id),
+            "PRIVATE_KEY_PATH": str(ready.private_key_path),
+            "WEBHOOK_SECRET": memory.webhook_secret,
+            "GITHUB_API_URL": hub.api_url,
             "DATABASE_URL": f"sqlite:///{self.folder / 'app.sqlite3'}",
-            "STORAGE_ROOT": str(self.storage),
+            "STORAGE_ROOT": str(self.folder / "storage"),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
         environment = inherited | {f"MODELYARD_{name}": value for name, value in settings.items()}
@@ -178,7 +140,7 @@ class Place:
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            self._wait_for_app(process, f"http://127.0.0.1:{addresses.app_port}/healthz")
+            self._wait_for_app(process, f"http://127.0.0.1:{memory.app_port}/healthz")
             yield
         finally:
             process.terminate()
@@ -200,21 +162,29 @@ class Place:
 
 
 @contextlib.contextmanager
-def _served(hub: Hub, port: int) -> Iterator[None]:
-    """Serve a hub on loopback from a thread."""
-    server = uvicorn.Server(uvicorn.Config(serve(hub), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, name="hub")
-    thread.start()
+def _opened(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
+    hub = Hub.open(folder / "hub", f"http://{HOST}:{port}", webhooks_enabled=webhooks)
     try:
-        end = time.monotonic() + START_SECONDS
-        while not server.started:
-            if not thread.is_alive() or time.monotonic() > end:
-                raise PlaceError(f"The hub could not be served on port {port}.")
-            time.sleep(0.01)
-        yield
+        yield hub
     finally:
-        server.should_exit = True
-        thread.join()
+        hub.close()
+
+
+def _setup(memory: Memory, repository: Path | None = None) -> Setup:
+    return Setup(
+        repository=REPOSITORY,
+        import_from=repository,
+        webhook_url=f"http://{HOST}:{memory.app_port}/webhook",
+        webhook_secret=memory.webhook_secret,
+    )
+
+
+def _bound(port: int) -> socket.socket:
+    """Take a port, or another one where that is taken."""
+    try:
+        return bind(port)[0]
+    except OSError:
+        return bind(0)[0]
 
 
 def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
@@ -232,28 +202,3 @@ def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PlaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, from the first byte on."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
