@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Protocol
 
-import httpx
 from starlette.testclient import TestClient
 
 from runners.local.hub.app import serve
@@ -20,19 +20,35 @@ ORIGIN = "http://127.0.0.1:8000"
 HOME = "/owner/demo"
 
 
+class Page(Protocol):
+    """An answer, whichever HTTP client reads it."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def content(self) -> bytes: ...
+
+
 class Visitor:
     """Sends forms as a browser does: with the page's token, its cookies and its origin."""
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
 
-    def get(self, path: str) -> httpx.Response:
+    def get(self, path: str) -> Page:
         """Look at a page."""
         return self.client.get(path, follow_redirects=False)
 
     def post(
         self, path: str, fields: Mapping[str, str | list[str]], *, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
+    ) -> Page:
         """Send a form with this session's token."""
         sent = {"token": self.token(), **fields}
         return self.client.post(path, data=sent, headers={"Origin": ORIGIN, **(headers or {})}, follow_redirects=False)
@@ -85,8 +101,8 @@ def serve_pages(root: Path) -> Iterator[Pages]:
     hub = Hub.open(root, ORIGIN, webhooks_enabled=False)
     try:
         repository = hub.create_repository("owner/demo")
-        for login, role in (("writer", "write"), ("reader", "read")):
-            hub.set_role(repository, login, "write" if role == "write" else "read")
+        hub.set_role(repository, "writer", "write")
+        hub.set_role(repository, "reader", "read")
         with TestClient(serve(hub), base_url=ORIGIN) as client:
             yield Pages(hub, repository, Visitor(client))
     finally:

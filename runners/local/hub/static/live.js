@@ -1,6 +1,7 @@
 // Keeps the regions marked data-live true: asks for this page again and changes only what differs.
 "use strict";
 (() => {
+  document.querySelectorAll("details[open] > .log").forEach((log) => { log.scrollTop = log.scrollHeight; });
   const every = Number(document.body.dataset.every || 0);
   if (!every) return;
   const lost = document.getElementById("lost");
@@ -48,10 +49,6 @@
     return page.body.hasAttribute("data-every");
   }
 
-  function followLogs() {
-    document.querySelectorAll("details[open] > .log").forEach((log) => { log.scrollTop = log.scrollHeight; });
-  }
-
   async function refresh() {
     let wait = every;
     let more = true;
@@ -73,6 +70,5 @@
     if (more) setTimeout(refresh, wait);
   }
 
-  followLogs();
   setTimeout(refresh, every);
 })();

@@ -10,12 +10,51 @@ from tests.support.hub_pages import tags
 COMMENT = Place("owner/demo", origin="http://127.0.0.1:8000")
 FILE = Place("owner/demo", "main", "training_history")
 SAFE_TAGS = {
-    *("p br strong em s code pre a img ul ol li table thead tbody tr th td div blockquote hr input".split()),
-    *("h1 h2 h3 h4 h5 h6 details summary sub sup kbd".split()),
+    *(
+        [
+            "p",
+            "br",
+            "strong",
+            "em",
+            "s",
+            "code",
+            "pre",
+            "a",
+            "img",
+            "ul",
+            "ol",
+            "li",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "div",
+            "blockquote",
+            "hr",
+            "input",
+        ]
+    ),
+    *(["h1", "h2", "h3", "h4", "h5", "h6", "details", "summary", "sub", "sup", "kbd"]),
 }
-SAFE_ATTRIBUTES = set(
-    "href rel src alt loading width class style open type disabled checked aria-label start title".split()
-)
+SAFE_ATTRIBUTES = {
+    "href",
+    "rel",
+    "src",
+    "alt",
+    "loading",
+    "width",
+    "class",
+    "style",
+    "open",
+    "type",
+    "disabled",
+    "checked",
+    "aria-label",
+    "start",
+    "title",
+}
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -26,7 +65,7 @@ HOSTILE = [
     "<a href='javascript:alert(1)'>x</a>", "[x](javascript:alert(1))", "[x](JaVaScRiPt&colon;alert(1))",
     "[x](\x01javascript:alert(1))", "[x](data:text/html;base64,PHNjcmlwdD4=)", "[x](vbscript:x)", "[x](file:///etc/passwd)",
     "![x](javascript:alert(1))", '![x](x.png "onerror=alert(1)")', '[x](/a "\\"onclick=alert(1)")',
-    "<javascript:alert(1)>", "```\"><script>alert(1)</script>\nx\n```", "`<script>`", "| <script> |\n|---|\n| <b> |",
+    "<javascript:alert(1)>", '```"><script>alert(1)</script>\nx\n```', "`<script>`", "| <script> |\n|---|\n| <b> |",
     "<form action=/><button>", "<!-- <script> --><script>x</script>", "<details><script>x", "<br/onclick=x>", "</div></main>",
     "<img/src=x onerror=x>", "<img src=x\nonerror\n=\nalert(1)>", "<det<!-- -->ails>", "<![CDATA[<script>]]>", "<?x <script> ?>",
 ]  # fmt: skip
