@@ -148,13 +148,8 @@ def public_repository_refused(language: str = "en") -> str:
 
 
 def config_broken(error: ErrorBody, language: str = "en") -> str:
-    """Return what is said where ``.github/modelyard.yml`` cannot be used."""
+    """Return what is said where ``.github/modelyard.yml`` is missing or wrong."""
     return _render("config_broken", language, error=error, text_limit=2_000)
-
-
-def not_set_up(language: str = "en") -> str:
-    """Return what is said where the repository has no ``.github/modelyard.yml``."""
-    return _render("not_set_up", language)
 
 
 def internal_trouble(reference: str, language: str = "en") -> str:

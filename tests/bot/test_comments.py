@@ -76,6 +76,8 @@ def test_there_is_a_first_line_for_every_state_of_the_machine(state: State) -> N
         ("asking", "### ✋ Rejected: `breast-cancer` is not good enough. Train it again?"),
         ("passed", "### ✅ Passed: version 3 of `breast-cancer` is registered as a candidate"),
         ("promoted", "### ✅ Passed: version 3 of `breast-cancer` is the champion now"),
+        ("registering", "### ✅ Passed: putting `breast-cancer` into the registry"),
+        ("not registered", "### ❌ Failed: `breast-cancer` passed, but could not be registered"),
         ("turned down", "### ❌ Rejected: `breast-cancer` is not good enough"),
         ("crashed", "### ❌ Failed in the stage `train`"),
         ("not judged", "### ❌ Failed: the model could not be judged"),
@@ -167,7 +169,7 @@ def test_the_end_says_how_it_came_to_it() -> None:
 
 def test_a_history_that_could_not_be_written_is_told() -> None:
     missing = "The history of this run could not be written"
-    assert missing in comments.finished(VIEWS["promoted"])
+    assert missing in comments.finished(VIEWS["not registered"])
     assert missing not in comments.finished(VIEWS["passed"])
 
 
@@ -226,7 +228,7 @@ ANSWERS = {
     "help": comments.help_text(),
     "no run": comments.no_run("cancel"),
     "public": comments.public_repository_refused(),
-    "not set up": comments.not_set_up(),
+    "not set up": comments.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "configuration": comments.config_broken(ERROR),
     "trouble": comments.internal_trouble("delivery-1"),
     "invalid data": comments.invalid_data(ERROR, "train-20261122-001"),
@@ -253,6 +255,11 @@ def test_an_answer_in_an_unknown_language_is_in_english() -> None:
     assert comments.languages() == ["en"]
     assert comments.help_text("tlh") == comments.help_text("en")
     assert comments.help_text("../en") == comments.help_text("en")
+
+
+def test_a_repository_that_was_never_set_up_is_told_so() -> None:
+    assert ANSWERS["not set up"].startswith("### ⚠️ This repository is not set up for Modelyard\n")
+    assert ANSWERS["configuration"].startswith("### ⚠️ `.github/modelyard.yml` cannot be used\n")
 
 
 # --- hostile text ------------------------------------------------------------------------------------------------------

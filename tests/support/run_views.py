@@ -149,7 +149,7 @@ def every_view() -> dict[str, RunView]:
         ),
         "promoted": a_view(
             a_run(
-                State.END, status="passed", version=3, promoted=True, judged=(Judged(attempt=1, verdict=passed),),
+                State.END, status="passed", version=3, promoted=True, history_sha="e" * 40, judged=(Judged(attempt=1, verdict=passed),),
                 result=a_result(
                     a_verdict(champion_value=0.95, champion_version=2, champion_may_have_seen_rows=True),
                     champion_metrics={"accuracy": 0.95, "f1": 0.94},
@@ -157,6 +157,8 @@ def every_view() -> dict[str, RunView]:
             ),
             stages=ALL_DONE,
         ),
+        "registering": a_view(judged(passed, State.REGISTER_MODEL, "passed"), stages=ALL_DONE),
+        "not registered": a_view(judged(passed, State.END, "passed", version=3), stages=ALL_DONE),
         "turned down": a_view(judged(rejected, State.END, "rejected", decisions=(a_decision("reject"),)), stages=ALL_DONE),
         "lapsed": a_view(judged(rejected, State.END, "rejected", visits=(asked,)), stages=ALL_DONE),
         "crashed": a_view(a_run(State.END, status="failed", error=crash), stages=STAGES),
