@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,15 +12,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
+from runners.local.hub import pages, rest, runs_rest, smart_http
 from runners.local.hub.api import PREFIX, not_served
 from runners.local.hub.hub import Hub, HubConfig
 
-MOUNTED = (
-    "runners.local.hub.rest",
-    "runners.local.hub.runs_rest",
-    "runners.local.hub.smart_http",
-    "runners.local.hub.pages",
-)
+MOUNTED = (rest, runs_rest, smart_http, pages)
 """Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services`` and listen to
 ``hub.events``. The pages come last: their paths are the widest."""
 
@@ -35,10 +29,8 @@ def create_hub(config: HubConfig) -> Starlette:
 def serve(hub: Hub) -> Starlette:
     """Return an open hub as an application; its services run as long as the application's lifespan."""
     routes: list[BaseRoute] = []
-    for name in MOUNTED:
-        module = importlib.import_module(name) if importlib.util.find_spec(name) else None
-        if module is not None and hasattr(module, "mount"):
-            routes += module.mount(hub)
+    for module in MOUNTED:
+        routes += module.mount(hub)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -40,8 +40,9 @@ def update(hub: Hub, actor: Actor, repository: Repository, run: CheckRun, values
         raise ApiError(403, f"Invalid app_id `{actor.app.id if actor.app else JOBS_APP_ID}` - {rule}")
     with hub.store.transaction():
         before = hub.check_runs.need(run.id)
-        output = {**before.output, **values.get("output", {})}
-        run = hub.check_runs.update(run.id, **_settled(values), output=output)
+        settled = _settled(values)
+        output = {**before.output, **settled.pop("output", {})}
+        run = hub.check_runs.update(run.id, **settled, output=output)
         if run.status == "completed" and before.status != "completed":
             _tell(hub, actor, repository, run, "completed")
     return run

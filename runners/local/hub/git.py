@@ -108,6 +108,13 @@ class GitRepository:
         kind, size = head.decode(errors="replace").rsplit(" ", 2)[1:] if content else ("missing", "0")
         return (kind, content[: int(size)]) if kind in ("blob", "tree") else ("missing", b"")
 
+    def folder(self, revision: str, path: str) -> str | None:
+        """Return the SHA of a folder's tree at a revision, or None where there is no such folder."""
+        if {"\n", "\0"} & {*revision, *path} or path.split("/", maxsplit=1)[0] in (".", ".."):
+            return None
+        words = self.text("cat-file", "--batch-check", data=f"{revision}:{path}\n".encode()).rsplit(" ", 2)
+        return words[0] if words[1:2] == ["tree"] else None
+
     @cached_property
     def name(self) -> str:
         return f"{self.path.parent.name}/{self.path.stem}"

@@ -34,8 +34,9 @@ def get_contents(call: Call) -> Any:
             404, f"No commit found for the ref {revision}" if call.query.get("ref") else "This repository is empty."
         )
     accept = call.headers.get("accept", "")
-    if git.resolve(f"{revision}:{path}", "tree"):
-        return _folder(call, revision, path, as_object=accept.startswith(OBJECT))
+    folder = git.folder(revision, path)
+    if folder is not None:
+        return _folder(call, revision, path, folder, as_object=accept.startswith(OBJECT))
     entry = _find(call, revision, path)
     if entry is None or entry.sha is None:
         raise not_found()
@@ -120,16 +121,14 @@ def _find(call: Call, revision: str, path: str) -> Entry | None:
     return found[0] if found and found[0].kind != "tree" else None
 
 
-def _folder(call: Call, revision: str, path: str, *, as_object: bool) -> Any:
-    git = call.hub.git(call.repository)
+def _folder(call: Call, revision: str, path: str, sha: str, *, as_object: bool) -> Any:
     prefix = f"{path}/" if path else ""
     lines = [
         _listed(call, revision, Entry(prefix + entry.path, entry.mode, entry.kind, entry.sha, entry.size))
-        for entry in git_objects.read_tree(git, f"{revision}:{path}")
+        for entry in git_objects.read_tree(call.hub.git(call.repository), sha)
     ]
     if not as_object:
         return lines
-    sha = git.resolve(f"{revision}:{path}", "tree") or ""
     return {**git_shapes.file(call.hub, call.repository, revision, path, sha, "dir", 0), "entries": lines}
 
 

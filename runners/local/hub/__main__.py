@@ -1,0 +1,63 @@
+"""``python -m runners.local.hub --root DIR``: serve a hub; one JSON line on stdout says where, once it is ready."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from runners.local.hub.hub import Hub
+from runners.local.hub.server import bind, server
+from runners.local.hub.setup import Setup, set_up
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until stopped."""
+    options = _parser().parse_args(arguments)
+    listening, base_url = bind(options.port)
+    hub = Hub.open(options.root, base_url, webhooks_enabled=not options.no_webhooks)
+    setup = Setup(
+        repository=options.repository,
+        private=not options.public,
+        import_from=options.import_from,
+        webhook_url=options.webhook_url,
+        webhook_secret=options.webhook_secret,
+    )
+    ready = set_up(hub, setup)
+    running = server(hub)
+
+    async def serve() -> None:
+        serving = asyncio.create_task(running.serve(sockets=[listening]))
+        while not running.started and not serving.done():
+            await asyncio.sleep(0.005)
+        if running.started:
+            sys.stdout.write(json.dumps(ready.json(hub)) + "\n")
+            sys.stdout.flush()
+        await serving
+
+    try:
+        asyncio.run(serve())
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        hub.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runners.local.hub", description="Serve a local hub on loopback.")
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the hub's state; made if missing")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--repository", default="owner/demo", help="the repository OWNER/NAME (default: owner/demo)")
+    parser.add_argument("--public", action="store_true", help="make the repository public")
+    parser.add_argument("--import-from", type=Path, help="local git repository whose HEAD a new repository starts with")
+    parser.add_argument("--webhook-url", default="", help="where the App listens; without it nothing is delivered")
+    parser.add_argument("--webhook-secret", default="", help="what deliveries are signed with")
+    parser.add_argument("--no-webhooks", action="store_true", help="deliver no webhooks")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

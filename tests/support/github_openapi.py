@@ -1,0 +1,259 @@
+"""Holds requests and responses against GitHub's own description of its REST API.
+
+``Checker().check(request, response)`` takes an httpx pair (also Starlette's test client, which is httpx). An
+``AssertionError`` says what GitHub would not have answered, or would have refused. As a transport it does so for every
+call of a client: ``httpx.Client(transport=CheckedTransport(httpx.HTTPTransport()))`` and ``AsyncCheckedTransport``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+from openapi_core import OpenAPI
+from openapi_core.configurations import Config
+from openapi_core.datatypes import RequestParameters
+from openapi_core.exceptions import OpenAPIError
+from openapi_core.validation.schemas.exceptions import InvalidSchemaValue
+from openapi_schema_validator import OAS30Validator
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+DESCRIPTION = Path(__file__).parents[1] / "data" / "github-openapi-subset.json"
+PREFIX = "/api/v3"
+SERVER = "https://api.github.com"
+OBJECT = "application/vnd.github.object"
+DEEP = ("path", "ref", "basehead", "branch", "tree_sha", "name")
+"""Path parameters that may hold slashes, and ``name``, which holds what a URL has to escape."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What openapi-core reads of a request; parameters with slashes are replaced by a word."""
+
+    host_url: str
+    path: str
+    path_pattern: str
+    method: str
+    parameters: RequestParameters
+    content_type: str
+    body: bytes | None
+
+
+@dataclass(frozen=True)
+class _Route:
+    pattern: re.Pattern[str]
+    template: str
+    methods: frozenset[str]
+
+
+class Checker:
+    """Checks pairs; ``seen`` collects the routes and statuses that were."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str, int]] = set()
+
+    def check(self, request: httpx.Request, response: httpx.Response) -> None:
+        """Check one pair; what is not under ``/api/v3`` is left alone. Both bodies have to be read already."""
+        path = request.url.raw_path.decode("ascii").partition("?")[0]
+        if not path.startswith(PREFIX + "/"):
+            return
+        what = f"{request.method} {path} -> {response.status_code}"
+        route = _route(request.method, path.removeprefix(PREFIX))
+        assert route is not None, f"{what}: GitHub's description has no such route"
+        assert response.status_code < 500, f"{what}: {response.text[:500]}"  # noqa: PLR2004 - server errors
+        self.seen.add((request.method, route.template, response.status_code))
+        plain = _plain(request, route, path)
+        if response.status_code < 400:  # noqa: PLR2004 - what was refused may have been wrong
+            _run(f"{what}: the request", _api().validate_request, plain)
+        _check_response(what, route, plain, response)
+
+
+class CheckedTransport(httpx.BaseTransport):
+    """Checks everything that a client sends and receives."""
+
+    def __init__(self, inner: httpx.BaseTransport, checker: Checker | None = None) -> None:
+        self.inner = inner
+        self.checker = checker or Checker()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        response = self.inner.handle_request(request)
+        response.read()
+        return _checked(self.checker, request, response)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class AsyncCheckedTransport(httpx.AsyncBaseTransport):
+    """The same for an asynchronous client, such as githubkit's (``async_transport=``)."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, checker: Checker | None = None) -> None:
+        self.inner = inner
+        self.checker = checker or Checker()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        response = await self.inner.handle_async_request(request)
+        await response.aread()
+        return _checked(self.checker, request, response)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+def _checked(checker: Checker, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+    checker.check(request, response)
+    whole = httpx.Response(response.status_code, headers=response.headers, content=response.content, request=request)
+    whole.extensions.update({"http_version": b"HTTP/1.1"})
+    return whole
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """Return the description; do not change it."""
+    content: dict[str, Any] = json.loads(DESCRIPTION.read_text(encoding="utf-8"), object_hook=_mended)
+    return content
+
+
+def _mended(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let ``nullable`` mean null also beside ``enum``, ``anyOf`` and the like, as GitHub means it: OpenAPI does not.
+
+    In one place the description asks for an account that is a user and an enterprise at once: either will do.
+    """
+    if {item.get("title") for item in schema.get("allOf", ())} == {"Simple User", "Enterprise"}:
+        schema["anyOf"] = schema.pop("allOf")
+    schema.pop("discriminator", None)  # Where a body may be an array, it has no property to tell the kinds apart.
+    if schema.get("nullable") is True:
+        if "enum" in schema and None not in schema["enum"]:
+            schema["enum"].append(None)
+        for several in ("anyOf", "oneOf"):
+            if several in schema:
+                schema[several].append({"enum": [None], "nullable": True})
+        if "allOf" in schema:
+            schema["anyOf"] = [{"allOf": schema.pop("allOf")}, {"enum": [None], "nullable": True}]
+    return schema
+
+
+def check_shape(name: str, value: Any) -> None:
+    """Hold a value, such as a webhook's ``issue``, against one of the description's schemas."""
+    _hold(name, ("components", "schemas", name), value)
+
+
+@functools.cache
+def _api() -> OpenAPI:
+    # The description is GitHub's and was checked when it was cut; checking it again costs a second.
+    return OpenAPI.from_dict(description(), config=Config(spec_validator_cls=None))
+
+
+@functools.cache
+def _routes() -> list[_Route]:
+    """Return the routes, those with the fewest open parts first."""
+    found = []
+    for template, item in description()["paths"].items():
+        pattern = re.sub(r"\\{(\w+)\\}", _part, re.escape(template))
+        methods = frozenset(method.upper() for method in item if method != "parameters")
+        found.append(_Route(re.compile(pattern), template, methods))
+    return sorted(found, key=lambda route: (route.template.count("{"), -len(route.template)))
+
+
+def _part(match: re.Match[str]) -> str:
+    if match[1] == "path":
+        return "(?P<path>.*)"  # Empty: the repository's own folder.
+    return f"(?P<{match[1]}>.+)" if match[1] in DEEP else f"(?P<{match[1]}>[^/]+)"
+
+
+def _route(method: str, path: str) -> _Route | None:
+    return next((item for item in _routes() if item.pattern.fullmatch(path) and method in item.methods), None)
+
+
+def _plain(request: httpx.Request, route: _Route, path: str) -> _Request:
+    match = route.pattern.fullmatch(path.removeprefix(PREFIX))
+    found = match.groupdict() if match else {}
+    words = {name: "x" if name in DEEP else value for name, value in found.items()}
+    query = parse_qs(request.url.query.decode("ascii"), keep_blank_values=True)
+    pairs = [(name, value) for name, values in query.items() for value in values]
+    return _Request(
+        host_url=SERVER,
+        path=re.sub(r"\{(\w+)\}", lambda part: words[part[1]], route.template),
+        path_pattern=route.template,
+        method=request.method.lower(),
+        parameters=RequestParameters(
+            query=ImmutableMultiDict(pairs), header=Headers(list(request.headers.items())), path=words
+        ),
+        content_type=request.headers.get("content-type", "application/json"),
+        body=request.content or None,
+    )
+
+
+def _check_response(what: str, route: _Route, request: _Request, response: httpx.Response) -> None:
+    status = str(response.status_code)
+    known = description()["paths"][route.template][request.method]["responses"]
+    if status == "304" or (status in known and not _is_json(response)):
+        return  # Not modified, no body, or a file as it is.
+    if status not in known:
+        # The description leaves out most refusals; all of them have this body.
+        assert response.status_code >= 400, f"{what}: GitHub's description has no such status"  # noqa: PLR2004
+        check_shape("basic-error", response.json())
+        return
+    where: tuple[str, ...] = ("paths", route.template, request.method, "responses", status)
+    if "$ref" in known[status]:
+        where = tuple(known[status]["$ref"].split("/")[1:])
+    content = functools.reduce(lambda found, name: found[name], where, description()).get("content", {})
+    if not content and response.status_code >= 400:  # noqa: PLR2004
+        check_shape("basic-error", response.json())
+        return
+    as_object = request.parameters.header.get("accept", "").startswith(OBJECT) and OBJECT in content
+    wanted = OBJECT if as_object else "application/json"
+    assert wanted in content, f"{what}: GitHub's description has no JSON body here"
+    _hold(what, (*where, "content", wanted, "schema"), response.json())
+
+
+def _is_json(response: httpx.Response) -> bool:
+    return response.headers.get("content-type", "").partition(";")[0] == "application/json"
+
+
+@functools.cache
+def _validator(where: tuple[str, ...]) -> OAS30Validator:
+    pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
+    # The validator of the whole description, told where to begin; openapi-core's own refuses some right unions.
+    schema = {"$ref": f"#/{pointer}", **description()}
+    return OAS30Validator(schema, format_checker=OAS30Validator.FORMAT_CHECKER)
+
+
+def _hold(what: str, where: tuple[str, ...], value: Any) -> None:
+    errors = list(_validator(where).iter_errors(value))
+    assert not errors, f"{what}: not as GitHub describes it: " + "; ".join(_told(error) for error in errors[:5])
+
+
+def _told(error: Any) -> str:
+    """Say where a value is wrong, and why; of a union, why each of its members is."""
+    place, reasons = "/".join(map(str, error.absolute_path)), [error.message[-300:]]
+    reasons += [f"{'/'.join(map(str, item.absolute_path))}: {item.message[-200:]}" for item in error.context or ()]
+    return f"{place}: " + " | ".join(reasons[:6])
+
+
+def _run(what: str, validate: Any, *pair: Any) -> None:
+    try:
+        validate(*pair)
+    except OpenAPIError as error:
+        raise AssertionError(f"{what} is not as GitHub describes it: " + "; ".join(_causes(error))) from error
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """Say what was wrong, from the outermost error to the fields."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InvalidSchemaValue):
+            for item in list(cause.schema_errors)[:5]:
+                yield f"{'/'.join(map(str, getattr(item, 'path', ())))}: {str(getattr(item, 'message', item))[:300]}"
+        else:
+            yield str(cause)[:300] or type(cause).__name__
+        cause = cause.__cause__
