@@ -177,7 +177,8 @@ class Given:
         fields = operation.input_model.model_fields
         found = dict(self.values)
         for key, texts in self.options.items():
-            if key in DOOR_OPTIONS and key not in fields:
+            if key not in fields:
+                _check_known(key, fields)
                 continue
             hint = operation.hints.get(key, str)
             found[key] = _value(texts[0], hint) if len(texts) == 1 else [_json_or_text(text) for text in texts]
@@ -203,7 +204,19 @@ class Given:
         return None if key in taken else self.options.get(key, [None])[-1]
 
 
-DOOR_OPTIONS = frozenset({"storage_root", "repository", "data_root"})
+def _check_known(key: str, fields: Mapping[str, Any]) -> None:
+    import difflib
+
+    if key in usage.CALL_OPTIONS:
+        return
+    near = difflib.get_close_matches(key, [*fields, *usage.CALL_OPTIONS], n=1)
+    raise InvalidInput(
+        "unknown_argument",
+        rule="Only declared arguments are taken.",
+        found=f"--{key}"[:200],
+        next_step=f"Did you mean --{near[0]}?" if near else f"Known: {', '.join(f'--{name}' for name in fields)}.",
+        field=key,
+    )
 
 
 def _report(

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 import typing
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -124,6 +125,8 @@ class History(Protocol):
 
 
 class Reader(Protocol):
+    """Gives the content of a file of the history branch, or None where there is none."""
+
     def __call__(self, path: str, /) -> bytes | None: ...
 
 
@@ -198,8 +201,9 @@ class Operation:
     @property
     def toolset(self) -> str:
         """The capability that it belongs to: its package under ``actions``, else ``runs``."""
-        parts = self.function.__module__.split(".")
-        return parts[1] if parts[0] == "actions" and len(parts) > 2 else "runs"
+        top, _, rest = self.function.__module__.partition(".")
+        package, dot, _ = rest.partition(".")
+        return package if top == "actions" and dot else "runs"
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -223,8 +227,10 @@ class Operation:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             description = self.help.parameters.get(parameter.name)
             fields[parameter.name] = (self.hints[parameter.name], Field(default, description=description))
-        config = ConfigDict(extra="forbid")
-        return create_model(self.name, __config__=config, __doc__=self.help.text, **fields)
+        with warnings.catch_warnings():
+            # A parameter may have the name of a method of Pydantic's, such as ``schema``: nothing here calls that.
+            warnings.filterwarnings("ignore", message="Field name .* shadows an attribute")
+            return create_model(self.name, __config__=ConfigDict(extra="forbid"), __doc__=self.help.text, **fields)
 
     @property
     def output_model(self) -> type[Result]:
@@ -277,7 +283,9 @@ def invalid_argument(error: ValidationError, *, known: Mapping[str, Any]) -> Inv
     """Turn the first thing that Pydantic found into the one error tree; an unknown name gets the nearest known one."""
     import difflib
 
-    first = error.errors(include_url=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_context=False)
+    # A misspelt name is also a missing one: the first of the two helps.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     name = ".".join(str(part) for part in first["loc"]) or "(arguments)"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, n=1)

@@ -44,7 +44,7 @@ def _toolsets(known: Mapping[str, Operation]) -> list[str]:
 def operation_help(program: str, operation: Operation) -> str:
     """Return an operation's help: what it does, its parameters, what calls can add, an example."""
     lines = [f"usage: {program} {operation.name} [--key value ...] [--json TEXT|-]", ""]
-    lines += [_wrapped(paragraph) for paragraph in operation.help.text.split("\n\n")]
+    lines.append("\n\n".join(_wrapped(paragraph) for paragraph in operation.help.text.split("\n\n")))
     schema = operation.input_model.model_json_schema()
     definitions = schema.get("$defs", {})
     required = set(schema.get("required", ()))
@@ -54,18 +54,21 @@ def operation_help(program: str, operation: Operation) -> str:
         lines.append(f"  --{name} ({type_of(described, definitions)}; {default})")
         if described.get("description"):
             lines.append(_wrapped(described["description"], "      "))
-    lines += ["", "of the call:", *_CALL_OPTIONS, "", "example:", f"  {_example(program, operation, schema)}"]
+    call_options = [line for name, line in CALL_OPTIONS.items() if name not in schema.get("properties", {})]
+    lines += ["", "of the call:", *call_options, "", "example:", f"  {_example(program, operation, schema)}"]
     return "\n".join(lines)
 
 
-_CALL_OPTIONS = (
-    "  --json TEXT|-       all arguments as one JSON object; - reads it from stdin",
-    "  --storage-root DIR  where data sets, models and evaluations lie (default $MODELYARD_STORAGE_ROOT,",
-    "                      else .modelyard/storage)",
-    "  --data-root DIR     a further folder that data may be read from; may be repeated",
-    "  --repository DIR    the git checkout that holds training_history/ (default: the current folder's;",
-    "                      not where the operation has a parameter of this name)",
-)
+CALL_OPTIONS = {
+    "json": "  --json TEXT|-       all arguments as one JSON object; - reads it from stdin",
+    "storage_root": """\
+  --storage-root DIR  where data sets, models and evaluations lie (default: $MODELYARD_STORAGE_ROOT,
+                      else .modelyard/storage)""",
+    "data_root": "  --data-root DIR     a further folder that data may be read from; may be repeated",
+    "repository": """\
+  --repository DIR    the git checkout that holds training_history/ (default: the current folder's)""",
+}
+"""What every call takes; a parameter of the operation with the same name comes first."""
 
 
 def type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

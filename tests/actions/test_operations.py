@@ -1,0 +1,119 @@
+"""Every operation of the registry is fit to be shown at every door."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actions.operation import MODULES, InvalidInput, Operation, Result, find_operation, operations
+from tests.support.snapshot import SNAPSHOT, face
+
+ROOT = Path(__file__).parents[2]
+KNOWN = operations("bot.operations")
+HEAVY = (
+    "boto3",
+    "fastapi",
+    "githubkit",
+    "matplotlib",
+    "mcp",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "skops",
+    "xgboost",
+)
+
+NAMES = [
+    "commit_training_history",
+    "evaluate_classifier",
+    "evaluate_regressor",
+    "format_training_history",
+    "get_model_version",
+    "get_training_metrics",
+    "list_model_versions",
+    "load_dataset",
+    "load_model",
+    "parse_issue",
+    "post_issue_comment",
+    "preprocess_supervised",
+    "register_model",
+    "rollback_model",
+    "save_evaluation_results",
+    "save_model",
+    "save_processed_data",
+    "set_model_alias",
+    "split_dataset",
+    "train_supervised_classifier",
+    "train_supervised_regressor",
+    "validate_data",
+]
+
+every_operation = pytest.mark.parametrize("operation", KNOWN.values(), ids=KNOWN)
+
+
+def test_the_names_are_those_that_people_and_agents_rely_on() -> None:
+    assert list(KNOWN) == NAMES
+
+
+@every_operation
+def test_an_operation_says_what_it_does_in_one_line(operation: Operation) -> None:
+    summary = operation.help.summary
+    assert re.fullmatch(r"[A-Z].{10,140}[.?]", summary), summary
+
+
+@every_operation
+def test_every_parameter_is_described_and_nothing_else_is(operation: Operation) -> None:
+    parameters = operation.input_model.model_fields
+    assert set(operation.help.parameters) - {operation.context_parameter} == set(parameters)
+    assert [name for name, field in parameters.items() if not (field.description or "").strip()] == []
+
+
+@every_operation
+def test_it_returns_a_typed_result_that_says_what_it_is(operation: Operation) -> None:
+    assert issubclass(operation.output_model, Result)
+    assert operation.output_model is not Result
+    assert inspect.getdoc(operation.output_model) != inspect.getdoc(Result)
+
+
+@every_operation
+def test_what_only_reads_destroys_nothing(operation: Operation) -> None:
+    assert not (operation.read_only and operation.destructive)
+
+
+@every_operation
+def test_it_refuses_unknown_arguments(operation: Operation) -> None:
+    assert operation.input_model.model_json_schema()["additionalProperties"] is False
+
+
+def test_the_public_face_is_the_one_that_was_agreed_on() -> None:
+    agreed = SNAPSHOT.read_text(encoding="utf-8")
+    difference = "".join(difflib.unified_diff(agreed.splitlines(True), face().splitlines(True), "agreed", "now"))
+    assert not difference, f"{difference}\nIf this is meant: python -m tests.support.snapshot"
+
+
+def test_an_unknown_operation_names_the_nearest() -> None:
+    with pytest.raises(InvalidInput) as error:
+        find_operation("regster_model")
+    assert error.value.body.next_step == "Did you mean register_model?"
+
+
+def test_listing_operations_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from actions.operation import operations; operations('bot.operations'); "
+        f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60, encoding="utf-8"
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_module_that_is_listed_declares_an_operation() -> None:
+    assert {operation.function.__module__ for operation in KNOWN.values()} == {*MODULES, "bot.operations"}
