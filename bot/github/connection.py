@@ -26,6 +26,10 @@ API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0
 """Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
 
+WAIT_UNTOLD = 60.0
+"""Where GitHub limits without saying for how long."""
+_SHORTEST_WAIT = timedelta(seconds=1)
+
 MOST_PAGES = 200
 MOST_RETRIES = 3
 _READS = frozenset({"GET", "HEAD"})
@@ -69,8 +73,10 @@ class Retry:
         return RetryOption(True, self._paced(wait))
 
     def for_server_error(self, error: GitHubException, count: int) -> RetryOption:
+        if not _is_read(error) or _status(error) == HTTPStatus.NOT_IMPLEMENTED:
+            return RetryOption(False)
         decision = self._server_error(error, count)
-        if not decision.do_retry or decision.retry_after is None or not _is_read(error):
+        if not decision.do_retry or decision.retry_after is None:
             return RetryOption(False)
         return RetryOption(True, self._paced(decision.retry_after))
 
@@ -81,8 +87,15 @@ class Retry:
         return RetryOption(True, self._paced(timedelta(seconds=(count + 1) ** 2)))
 
     def _paced(self, wait: timedelta) -> timedelta:
-        """Add up to a fifth, so that many who failed together do not return together."""
-        return wait * self._factor * (1 + random.random() / 5)  # noqa: S311 - no secret
+        """Add up to a fifth, so that many who failed together do not return together.
+
+        Never nothing: githubkit takes a wait of zero (a reset that has just passed) for none given, and waits a minute.
+        """
+        return max(wait, _SHORTEST_WAIT) * self._factor * (1 + random.random() / 5)  # noqa: S311 - no secret
+
+
+def _status(error: GitHubException) -> int:
+    return error.response.status_code if isinstance(error, RequestFailed) else 0
 
 
 def _is_read(error: GitHubException) -> bool:
@@ -225,10 +238,10 @@ class Connection:
             wait = error.retry_after.total_seconds()
             raise errors.rate_limited(request, error.response.status_code, wait) from None
         except RequestFailed as error:
-            answer = error.response
-            raise errors.from_status(
-                request, answer.status_code, errors.words(answer.content), is_write=is_write
-            ) from None
+            status, said = _status(error), errors.words(error.response.content)
+            if errors.is_rate_limit(status, said):
+                raise errors.rate_limited(request, status, WAIT_UNTOLD) from None
+            raise errors.from_status(request, status, said, is_write=is_write) from None
         except RequestError as error:
             cause = error.exc
             if errors.is_network_error(cause):

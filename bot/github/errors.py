@@ -63,7 +63,7 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
 
 def from_status(request: str, status: int, message: str, *, is_write: bool) -> HubError:
     """Make the error for an answer of GitHub with an error status."""
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return HubError(
             "hub_broken",
             rule="GitHub answers without an error of its own.",
@@ -83,6 +83,13 @@ def from_status(request: str, status: int, message: str, *, is_write: bool) -> H
         status=status,
         message=message,
     )
+
+
+def is_rate_limit(status: int, message: str) -> bool:
+    """Tell a rate limit without headers from a refusal."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    return status == HTTPStatus.FORBIDDEN and "rate limit" in message.lower()
 
 
 def rate_limited(request: str, status: int, retry_after: float) -> HubError:
