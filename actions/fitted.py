@@ -49,7 +49,7 @@ def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
     """
     check_model_file(path, sha256)
     from skops.io import load
-    from skops.io.exceptions import UntrustedTypesFoundException, UnsupportedTypeException
+    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     try:
         return load(path, trusted=list(TRUSTED_TYPES))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from actions.data_preparation.columns import Column, stray_text
+from actions.data_preparation.columns import Column, is_truth_values, stray_text
 from actions.data_preparation.sources import nearest_first
 from actions.operation import InvalidInput, Result
 from actions.request import Task
@@ -158,13 +158,13 @@ def _numbers(present: pd.Series[Any]) -> Check:
 
     rule = "For regression, the target holds a finite number in each row."
     found = ""
-    if pd.api.types.is_bool_dtype(present) or present.map(type).eq(bool).all():
+    if is_truth_values(present):
         found = "truth values"
     elif pd.api.types.is_datetime64_any_dtype(present):
         found = "dates"
     elif not pd.api.types.is_numeric_dtype(present):
         strange = present[pd.to_numeric(present, errors="coerce").isna()]
-        row = int(present.index.get_loc(strange.index[0])) + 1 if len(strange) else 1
+        row = int(present.index.get_indexer(strange.index[:1])[0]) + 1 if len(strange) else 1
         found = f"text, such as {str(strange.iloc[0] if len(strange) else present.iloc[0])[:100]!r} in row {row}"
     elif np.isinf(present.to_numpy(dtype=float)).any():
         found = "infinity"
@@ -176,8 +176,9 @@ def _numbers(present: pd.Series[Any]) -> Check:
 
 def _varies(present: pd.Series[Any]) -> Check:
     rule = "The target has at least two different values."
-    if present.nunique() > 1:
-        return _passed("target_constant", present, rule, f"{present.nunique()} different values.")
+    distinct = int(present.nunique())
+    if distinct > 1:
+        return _passed("target_constant", present, rule, f"{distinct} different values.")
     only = str(present.iloc[0])[:100]
     found = f"column {present.name!r} is {only!r} in each row."
     return _failed(

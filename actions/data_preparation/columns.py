@@ -59,12 +59,17 @@ def kind_of(series: pd.Series[Any]) -> Kind:
     if pd.api.types.is_numeric_dtype(series):
         return "number"
     present = series.dropna()
-    if present.map(type).eq(bool).all():
+    if is_truth_values(present):
         return "number"
     text = present.astype(str)
     if text.str.match(_ISO_DATE).all() and _dates(text).notna().all():
         return "date"
     return "category"
+
+
+def is_truth_values(present: pd.Series[Any]) -> bool:
+    """Tell whether values, none of them missing, are all true or false."""
+    return all(isinstance(value, bool) or type(value).__name__ == "bool" for value in present.unique())
 
 
 def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
@@ -95,7 +100,7 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
     import pandas as pd
 
     if kind == "category":
-        return series.map(lambda value: np.nan if pd.isna(value) else str(value)).astype(object)
+        return series.astype(object).where(series.isna(), series.map(str)).where(series.notna(), np.nan)
     if kind == "date":
         values = _dates(series)
     else:

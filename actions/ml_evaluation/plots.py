@@ -49,7 +49,9 @@ def _png(draw: Draw) -> bytes:
     axes.tick_params(labelsize=11)
     draw(axes)
     file = io.BytesIO()
-    canvas.print_png(file, metadata={"Software": None})  # without the version, equal figures are equal files
+    canvas.print_png(  # type: ignore[no-untyped-call]
+        file, metadata={"Software": None}
+    )  # without the version, equal figures are equal files
     return file.getvalue()
 
 

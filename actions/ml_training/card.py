@@ -6,6 +6,10 @@ from actions.markdown import code, inline, table
 from actions.ml_training.metrics import TrainingRecord
 
 _MOST_COLUMNS = 200
+_INTRODUCTION = (
+    "A scikit-learn pipeline in skops' format: it takes raw rows and preprocesses them itself. "
+    "How it does on rows that it has not seen stands with the run's evaluation."
+)
 
 
 def model_card(name: str, record: TrainingRecord, notes: str = "") -> str:
@@ -30,8 +34,7 @@ def model_card(name: str, record: TrainingRecord, notes: str = "") -> str:
     metrics = [(inline(metric), f"{value:.4f}") for metric, value in sorted(record.metrics.items())]
     parts = [
         f"# {inline(name)}",
-        "A scikit-learn pipeline in skops' format: it takes raw rows and preprocesses them itself. "
-        "How it does on rows that it has not seen stands with the run's evaluation.",
+        _INTRODUCTION,
         table(["", ""], facts),
         "## Columns",
         table(["Column", "Treated as", "Was"], columns),

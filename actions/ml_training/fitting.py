@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actions.data_preparation.columns import is_truth_values
 from actions.ml_evaluation.scores import classification_scores, regression_scores
 from actions.ml_training.estimators import labelled, new_estimator, settled
 from actions.ml_training.hyperparameters import fit
@@ -79,7 +80,7 @@ def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
         return values.to_numpy(dtype=float)
     if values.isna().any():
         raise _no_target(target)
-    if values.map(type).eq(bool).all():
+    if is_truth_values(values):
         return values.to_numpy(dtype=bool)
     if values.dtype.kind == "f" and (values % 1 == 0).all():
         return values.to_numpy(dtype=np.int64)
@@ -122,7 +123,7 @@ def _reporter(recipe: Recipe, report: Report) -> Any:
     rounds = recipe.hyperparameters.get("n_estimators", 100)
     total = rounds if isinstance(rounds, int) else None
 
-    class Reporter(TrainingCallback):  # type: ignore[misc]  # XGBoost is not checked
+    class Reporter(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
             latest = {
                 f"{part}_{name}": float(values[-1])

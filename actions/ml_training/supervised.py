@@ -36,11 +36,12 @@ class TrainedModel(Result):
 
 
 @operation(stage="train", where="runner", idempotent=True)
-def train_supervised_classifier(
+def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
     target: str,
     destination: StorageUri,
+    *,
     algorithm: Classifier = "random_forest",
     hyperparameters: dict[str, Scalar] | None = None,
     seed: Seed = 42,
@@ -73,11 +74,12 @@ def train_supervised_classifier(
 
 
 @operation(stage="train", where="runner", idempotent=True)
-def train_supervised_regressor(
+def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
     target: str,
     destination: StorageUri,
+    *,
     algorithm: Regressor = "linear_regression",
     hyperparameters: dict[str, Scalar] | None = None,
     seed: Seed = 42,

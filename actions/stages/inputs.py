@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from actions.data_preparation.sources import resolve
 from actions.operation import Context, Stage
 from actions.request import WorkOrder
 from actions.stages.records import StageRecord, required_record
-from actions.stages.results import Evaluated, Judged, Prepared, Trained
+from actions.stages.results import Evaluated, Prepared, Trained
 from actions.storage import sha256_of
-
-_R = TypeVar("_R", Prepared, Trained, Evaluated, Judged)
 
 _FRAMES = ("pandas", "pyarrow.parquet")
 _PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "skops.io")
@@ -40,22 +38,27 @@ def evaluated(order: WorkOrder, context: Context) -> Evaluated:
 
 
 def prepare_record(order: WorkOrder, context: Context) -> StageRecord:
+    """Return the record that prepare left for this request."""
     return required_record("prepare", order, context.storage, _wanted_data(order))
 
 
 def train_record(order: WorkOrder, context: Context) -> StageRecord:
+    """Return the record that train left for this request."""
     return required_record("train", order, context.storage, train_inputs(order, context))
 
 
 def evaluate_record(order: WorkOrder, context: Context) -> StageRecord:
+    """Return the record that evaluate left for this request."""
     return required_record("evaluate", order, context.storage, evaluate_inputs(order, context))
 
 
 def judge_record(order: WorkOrder, context: Context) -> StageRecord:
+    """Return the record that judge left for this request."""
     return required_record("judge", order, context.storage, judge_inputs(order, context))
 
 
 def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    """Return what prepare hangs on."""
     source = resolve(order.request.data, context, order.repository)
     content = sha256_of(source.path) if source.path is not None else None
     return {**_wanted_data(order), "content": content}
@@ -67,6 +70,7 @@ def _wanted_data(order: WorkOrder) -> dict[str, Any]:
 
 
 def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    """Return what train hangs on."""
     request = order.request
     return {
         "files": prepared(order, context).outputs(),
@@ -78,6 +82,7 @@ def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
 
 
 def evaluate_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    """Return what evaluate hangs on."""
     return {
         "test": prepared(order, context).test.sha256,
         "model": trained(order, context).outputs(),
@@ -86,6 +91,7 @@ def evaluate_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
 
 
 def judge_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    """Return what judge hangs on."""
     found = evaluated(order, context)
     return {
         "evaluation": found.model_dump(mode="json"),
@@ -95,6 +101,7 @@ def judge_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
 
 
 def publish_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
+    """Return what publish hangs on."""
     return {"verdict": judge_record(order, context).result}
 
 

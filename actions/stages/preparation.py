@@ -11,7 +11,7 @@ from actions.data_preparation.loading import Dataset, dataset_of
 from actions.data_preparation.preprocessing import Preprocessor, fitted_preprocessor, kinds_of
 from actions.data_preparation.reading import read_frame
 from actions.data_preparation.sources import resolve
-from actions.data_preparation.splitting import PARTS, TEST_FRACTION, VALIDATION_FRACTION, Part, split_labels
+from actions.data_preparation.splitting import PARTS, TEST_FRACTION, VALIDATION_FRACTION, Part, Strategy, split_labels
 from actions.fitted import save_fitted
 from actions.operation import Context
 from actions.request import TrainingRequest, WorkOrder
@@ -47,7 +47,7 @@ def prepare(order: WorkOrder, context: Context) -> Prepared:
 
 def _split(frame: pd.DataFrame, request: TrainingRequest) -> dict[Part, pd.DataFrame]:
     """Split by the request's own seed, so that each attempt has the same test rows; each class is in train and test."""
-    strategy = "stratified" if request.task == "classification" else "random"
+    strategy: Strategy = "stratified" if request.task == "classification" else "random"
     labels = split_labels(frame, strategy, request.target, TEST_FRACTION, VALIDATION_FRACTION, request.seed)
     return {part: frame[labels == part] for part in PARTS}
 

@@ -66,6 +66,7 @@ def read_record(stage: Stage, order: WorkOrder, storage: Storage, attempt: int) 
 
 
 def write_record(record: StageRecord, order: WorkOrder, storage: Storage) -> None:
+    """Write ``<stage>.json`` for this attempt."""
     path = folder_of(record.stage, order, storage) / f"{record.stage}.json"
     write_atomically(path, record.model_dump_json(indent=2) + "\n")
 

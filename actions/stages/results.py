@@ -28,7 +28,7 @@ class Prepared(Result):
 
     def outputs(self) -> dict[str, Sha256]:
         tables = [self.train, self.test] + ([self.validation] if self.validation else [])
-        return {made.uri: made.sha256 for made in [*tables, self.preprocessor]}
+        return {**{table.uri: table.sha256 for table in tables}, self.preprocessor.uri: self.preprocessor.sha256}
 
     def facts(self) -> Facts:
         data = self.data
