@@ -7,7 +7,7 @@ its environment complete must not wait for this. Environments stay in a cache fo
 - ``<key>/.complete``, written last. An environment without it is rebuilt from nothing.
 - ``<key>/.layer-<digest>``, written last for each further lock that was installed on top (``make`` adds its tools so).
 - ``<key>.lock``, held with ``flock`` by the one process that builds; others wait. The kernel frees it with its holder.
-- ``interpreter``, the path of the interpreter that the last one was made with: ``environment.sh`` tries it first.
+- ``interpreter``, the path of the interpreter that was used last: ``environment.sh`` tries it first.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def prepare(cache: str, lock: Lock, *layers: Lock) -> str:
     found = "Python {}.{}.{} at {}".format(*sys.version_info[:3], sys.executable)
     if _is_complete(path, *layers):
         say(f"{found}; cache warm: {path}")
+        _remember(cache)
         return path
     _need_venv()
     os.makedirs(cache, exist_ok=True)
@@ -116,13 +117,28 @@ def prepare(cache: str, lock: Lock, *layers: Lock) -> str:
             if not _is_complete(path, layer):
                 _install(path, layer)
                 _write(os.path.join(path, layer.stamp), f"{layer.name}\n")
-    _write(os.path.join(cache, "interpreter"), f"{sys.executable}\n")
+    _remember(cache)
     return path
 
 
 def say(text: str) -> None:
     """Tell whoever waits; standard output is for the path alone."""
     print(f"modelyard: {text}", file=sys.stderr, flush=True)
+
+
+def _remember(cache: str) -> None:
+    """Note the interpreter for the next time; a cache that may only be read does without."""
+    note, text = os.path.join(cache, "interpreter"), f"{sys.executable}\n"
+    try:
+        with open(note, encoding="utf-8") as file:
+            if file.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    try:
+        _write(note, text)
+    except OSError as error:
+        say(f"could not note the interpreter: {error}")
 
 
 def _is_complete(path: str, *layers: Lock) -> bool:
@@ -229,7 +245,7 @@ def _progress(pip: Popen[bytes], path: str, log: str, lock: Lock) -> Iterator[st
 
 def _fetched(log: str) -> int:
     with open(log, "rb") as file:
-        return sum(line.startswith((b"Collecting ", b"Requirement already satisfied")) for line in file)
+        return sum(line.startswith((b"Collecting ", b"Processing ", b"Requirement already satisfied")) for line in file)
 
 
 def _installed(path: str) -> int:

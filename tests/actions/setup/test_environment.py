@@ -132,12 +132,15 @@ def test_a_cold_start_installs_under_the_real_path_and_a_warm_one_finds_it_and_a
     facts = json.loads((cold.environment / ".complete").read_text(encoding="utf-8"))
     assert facts["lock_sha256"] == hashlib.sha256(lock.read_bytes()).hexdigest()
 
+    (machine.programs / "python3.13").write_text('#!/bin/sh\n: > "$HOME/asked"\nexit 127\n', encoding="utf-8")
+    (machine.programs / "python3.13").chmod(0o755)
     warm = machine.run(lock)
 
     assert warm.environment == cold.environment
     assert warm.out.count("\n") == 1
     assert "cache warm" in warm.told
     assert warm.told.count("\n") == 1
+    assert not (machine.root / "asked").exists(), "the interpreter that served last time is asked first"
 
     wheel(machine.root / "wheels", "tool", "2.0")
     tools = machine.lock("tiny==1.0\ntool==2.0\n", "dev.txt")
