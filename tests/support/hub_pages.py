@@ -8,16 +8,47 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.testclient import TestClient
 
+from runners.local.hub import issues
 from runners.local.hub.app import serve
 from runners.local.hub.hub import Hub
-from runners.local.hub.records import Repository
+from runners.local.hub.records import Issue, Repository
+from runners.local.hub.runs_records import Runner, Workflow, WorkflowRun
+from runners.local.hub.runs_report import RunReport
+from runners.local.plan import PlannedJob
 
 ORIGIN = "http://127.0.0.1:8000"
 HOME = "/owner/demo"
+TRAIN = """
+name: Train a model
+description: Trains
+title: "Train: "
+labels: ["mlops:train"]
+body:
+  - type: markdown
+    attributes: {value: "Say **what** <script>alert(1)</script>"}
+  - type: input
+    id: model_name
+    attributes: {label: Model name, placeholder: breast-cancer}
+    validations: {required: true}
+  - type: dropdown
+    id: algorithm
+    attributes: {label: Algorithm, options: [random_forest, xgboost]}
+    validations: {required: true}
+  - type: textarea
+    id: hyperparameters
+    attributes: {label: Hyperparameters, render: yaml}
+  - type: textarea
+    id: notes
+    attributes: {label: Notes}
+"""
+"""An issue form."""
+PREPARE = PlannedJob(
+    key="prepare", name="train / prepare", needs=(), labels=("gpu",), timeout_minutes=5, permissions={}, steps={}
+)
 
 
 class Page(Protocol):
@@ -65,12 +96,15 @@ class Visitor:
 
 
 class Pages:
-    """The hub behind the pages, and its visitor."""
+    """A hub with the repository ``owner/demo`` and three people; ``visitor`` looks at its pages."""
 
-    def __init__(self, hub: Hub, repository: Repository, visitor: Visitor) -> None:
-        self.hub = hub
-        self.repository = repository
-        self.visitor = visitor
+    visitor: Visitor
+
+    def __init__(self, root: Path) -> None:
+        self.hub = Hub.open(root, ORIGIN, webhooks_enabled=False)
+        self.repository: Repository = self.hub.create_repository("owner/demo")
+        self.hub.set_role(self.repository, "writer", "write")
+        self.hub.set_role(self.repository, "reader", "read")
 
     def write_files(self, files: Mapping[str, str | bytes], branch: str = "main") -> str:
         """Commit files on top of a branch; return the commit's SHA."""
@@ -98,15 +132,45 @@ class Pages:
 @contextmanager
 def serve_pages(root: Path) -> Iterator[Pages]:
     """Serve a hub's pages to one visitor, in this process."""
-    hub = Hub.open(root, ORIGIN, webhooks_enabled=False)
+    pages = Pages(root)
     try:
-        repository = hub.create_repository("owner/demo")
-        hub.set_role(repository, "writer", "write")
-        hub.set_role(repository, "reader", "read")
-        with TestClient(serve(hub), base_url=ORIGIN) as client:
-            yield Pages(hub, repository, Visitor(client))
+        with TestClient(serve(pages.hub), base_url=ORIGIN) as client:
+            pages.visitor = Visitor(client)
+            yield pages
     finally:
-        hub.close()
+        pages.hub.close()
+
+
+def open_issue(pages: Pages, login: str = "writer", title: str = "Something", body: str | None = None) -> Issue:
+    """Open an issue in a person's name."""
+    return issues.create_issue(pages.hub, pages.hub.person(login), pages.repository, title, body)
+
+
+def add_run(pages: Pages, **changes: Any) -> WorkflowRun:
+    """Store a run for which there is no runner, so that it stays as it is."""
+    path = ".github/workflows/train.yml"
+    workflow = pages.hub.store.table(Workflow).add(Workflow(repository_id=pages.repository.id, path=path, name="Train"))
+    fields: dict[str, Any] = {
+        "repository_id": pages.repository.id,
+        "workflow_id": workflow.id,
+        "path": path,
+        "workflow_name": "Train",
+        "run_number": 1,
+        "title": "train-20261122-001 attempt 1",
+        "event": "workflow_dispatch",
+        "branch": "main",
+        "sha": pages.hub.git(pages.repository).head("main"),
+        "actor_id": pages.hub.person("writer").account.id,
+        "labels": ["gpu"],
+    }
+    return pages.hub.runs.runs.add(WorkflowRun(**fields | changes))
+
+
+def report_on(pages: Pages, run: WorkflowRun) -> RunReport:
+    """Return what an executor tells about a run."""
+    runner = pages.hub.runs.runners.add(Runner(name="laptop", labels=["self-hosted"]))
+    token = pages.hub.auth.issue_job_token(pages.repository, {"contents": "read"}, run.id)
+    return RunReport(pages.hub, run, runner, token)
 
 
 class _Outline(HTMLParser):

@@ -63,6 +63,16 @@ class Visit:
         return [user for user in self.hub.users.find() if user.type == "User"]
 
     @cached_property
+    def offered(self) -> list[User]:
+        """The people whom the switch offers: those who see a repository, and the one who acts."""
+        repositories = self.hub.repositories.find()
+
+        def is_known(user: User) -> bool:
+            return any(has_role(self.hub, user, repository, "read") for repository in repositories)
+
+        return [user for user in self.people if user == self.actor.user or is_known(user)]
+
+    @cached_property
     def actor(self) -> Actor:
         """The person as whom the browser acts: the one chosen, else the first."""
         chosen = self.request.cookies.get(PERSON_COOKIE)

@@ -1,7 +1,17 @@
 // Keeps the regions marked data-live true: asks for this page again and changes only what differs.
 "use strict";
 (() => {
-  document.querySelectorAll("details[open] > .log").forEach((log) => { log.scrollTop = log.scrollHeight; });
+  const seen = new WeakSet();
+
+  // A log that comes into view shows its end; from there on it follows while one stays at the end.
+  function showEnds() {
+    document.querySelectorAll("details[open] > .log").forEach((log) => {
+      if (!seen.has(log)) log.scrollTop = log.scrollHeight;
+      seen.add(log);
+    });
+  }
+
+  showEnds();
   const every = Number(document.body.dataset.every || 0);
   if (!every) return;
   const lost = document.getElementById("lost");
@@ -45,6 +55,7 @@
       const fresh = page.getElementById(region.id);
       if (fresh && !region.contains(document.activeElement.closest("form"))) morph(region, fresh);
     });
+    showEnds();
     document.title = page.title;
     return page.body.hasAttribute("data-every");
   }

@@ -10,31 +10,8 @@ import pytest
 
 from runners.local.hub import issues, labels
 from runners.local.hub.records import Comment, Issue
-from tests.support.hub_pages import HOME, Pages, serve_pages, tags
+from tests.support.hub_pages import HOME, TRAIN, Pages, open_issue, serve_pages, tags
 
-TRAIN = """
-name: Train a model
-description: Trains
-title: "Train: "
-labels: ["mlops:train"]
-body:
-  - type: markdown
-    attributes: {value: "Say **what** <script>alert(1)</script>"}
-  - type: input
-    id: model_name
-    attributes: {label: Model name, placeholder: breast-cancer}
-    validations: {required: true}
-  - type: dropdown
-    id: algorithm
-    attributes: {label: Algorithm, options: [random_forest, xgboost]}
-    validations: {required: true}
-  - type: textarea
-    id: hyperparameters
-    attributes: {label: Hyperparameters, render: yaml}
-  - type: textarea
-    id: notes
-    attributes: {label: Notes}
-"""
 FILLED = {"title": "Train: wine", "field-model_name": "wine", "field-algorithm": "xgboost"}
 NEW = f"{HOME}/issues/new?template=train.yml"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
@@ -44,10 +21,6 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 def pages(tmp_path: Path) -> Iterator[Pages]:
     with serve_pages(tmp_path) as served:
         yield served
-
-
-def open_issue(pages: Pages, login: str = "writer", title: str = "Something", body: str | None = None) -> Issue:
-    return issues.create_issue(pages.hub, pages.hub.person(login), pages.repository, title, body)
 
 
 def only_issue(pages: Pages) -> Issue:
@@ -150,6 +123,14 @@ def test_nobody_else_can_be_chosen_and_bots_least(pages: Pages) -> None:
     for login in ("modelyard[bot]", "somebody", ""):
         assert pages.visitor.post("/-/person", {"login": login, "back": "/"}).status_code == 422
     assert "modelyard[bot]" not in pages.visitor.get("/").text
+
+
+def test_the_switch_offers_those_who_see_something(pages: Pages) -> None:
+    pages.hub.add_person("outsider")
+    assert 'value="reader"' in pages.visitor.get("/").text
+    assert 'value="outsider"' not in pages.visitor.get("/").text
+    pages.visitor.act_as("outsider")
+    assert 'value="outsider"' in pages.visitor.get("/").text
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", ""])

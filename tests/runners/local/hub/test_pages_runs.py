@@ -11,14 +11,8 @@ import pytest
 
 from runners.local.hub.pages.runs import divide, read_line
 from runners.local.hub.records import now
-from runners.local.hub.runs_records import Runner, Workflow, WorkflowRun
-from runners.local.hub.runs_report import RunReport
-from runners.local.plan import PlannedJob
-from tests.support.hub_pages import HOME, Pages, serve_pages, tags
-
-PREPARE = PlannedJob(
-    key="prepare", name="train / prepare", needs=(), labels=("gpu",), timeout_minutes=5, permissions={}, steps={}
-)
+from runners.local.hub.runs_records import WorkflowRun
+from tests.support.hub_pages import HOME, PREPARE, Pages, add_run, report_on, serve_pages, tags
 
 
 @pytest.fixture
@@ -26,34 +20,6 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
     with serve_pages(tmp_path) as served:
         served.write_files({"README.md": "x"})
         yield served
-
-
-def add_run(pages: Pages, **changes: Any) -> WorkflowRun:
-    """Store a run for which there is no runner, so that it stays as it is."""
-    path = ".github/workflows/train.yml"
-    workflow = pages.hub.store.table(Workflow).add(Workflow(repository_id=pages.repository.id, path=path, name="Train"))
-    fields: dict[str, Any] = {
-        "repository_id": pages.repository.id,
-        "workflow_id": workflow.id,
-        "path": path,
-        "workflow_name": "Train",
-        "run_number": 1,
-        "title": "train-20261122-001 attempt 1",
-        "event": "workflow_dispatch",
-        "branch": "main",
-        "sha": pages.hub.git(pages.repository).head("main"),
-        "actor_id": pages.hub.person("writer").account.id,
-        "labels": ["gpu"],
-    }
-    return pages.hub.runs.runs.add(WorkflowRun(**fields | changes))
-
-
-def reported(pages: Pages, run: WorkflowRun) -> RunReport:
-    runner = pages.hub.runs.runners.add(Runner(name="laptop", labels=["self-hosted"]))
-    account = pages.hub.job_account()
-    token = pages.hub.auth.issue_job_token(pages.repository, {"contents": "read"}, run.id)
-    assert account.type == "Bot"
-    return RunReport(pages.hub, run, runner, token)
 
 
 def show(pages: Pages, run: WorkflowRun) -> str:
@@ -78,7 +44,7 @@ def test_a_queued_run_says_what_it_waits_for(pages: Pages) -> None:
 
 def test_a_running_job_shows_its_steps_their_logs_and_its_summary(pages: Pages) -> None:
     run = add_run(pages, status="in_progress", started_at=now())
-    report = reported(pages, run)
+    report = report_on(pages, run)
     report.job_started(PREPARE)
     report.step_started(PREPARE, "Set up job")
     report.line(PREPARE, "Runner laptop")
@@ -104,7 +70,7 @@ def test_a_page_follows_a_run_until_it_has_ended(pages: Pages) -> None:
 
 def test_a_failed_step_is_open_and_its_error_marked(pages: Pages) -> None:
     run = add_run(pages, status="in_progress", started_at=now())
-    report = reported(pages, run)
+    report = report_on(pages, run)
     report.job_started(PREPARE)
     report.step_started(PREPARE, "Load data")
     report.line(PREPARE, "##[error]No column named target")
@@ -117,7 +83,7 @@ def test_a_failed_step_is_open_and_its_error_marked(pages: Pages) -> None:
 
 def test_the_whole_log_is_served_as_plain_text(pages: Pages) -> None:
     run = add_run(pages, status="in_progress", started_at=now())
-    report = reported(pages, run)
+    report = report_on(pages, run)
     report.job_started(PREPARE)
     report.line(PREPARE, "<script>alert(1)</script>")
     (job,) = pages.hub.runs.jobs.find(run_id=run.id)
