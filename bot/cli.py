@@ -70,9 +70,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _issues() -> Issues | None:
-    from bot.issues import issues_from_environment
+    from bot.issues import late_issues
 
-    return issues_from_environment()
+    return late_issues()
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -196,14 +196,14 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
     import os
 
     from actions.history_management.local import LocalHistory
-    from bot.issues import issues_from_environment
+    from bot.issues import late_issues
 
     storage = Storage(Path(storage_root or os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE).absolute())
     checkout = Path(repository or ".").absolute()
 
     def make(report: Report) -> Context:
         history = LocalHistory.at(checkout) if repository else LocalHistory.find(checkout)
-        return Context(storage=storage, history=history, issues=issues_from_environment(), report=report)
+        return Context(storage=storage, history=history, issues=late_issues(), report=report)
 
     return make
 
