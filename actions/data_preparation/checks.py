@@ -235,22 +235,9 @@ def _stray_text(series: pd.Series[Any]) -> Check | None:
         "mixed_types",
         str(series.name),
         "A column holds numbers, or text, not both.",
-        f"column {series.name!r} holds numbers as text"
-        + (
-            f", but {value[:100]!r} in row {row}."
-            if not _is_number(value)
-            else f", such as {value[:100]!r} in row {row}."
-        ),
-        "Correct that value or leave it empty; write numbers without quotes.",
+        f"column {series.name!r} holds numbers, but {value[:100]!r} in row {row}.",
+        "Correct that value or leave it empty.",
     )
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _finite(series: pd.Series[Any], column: Column) -> Check | None:

@@ -80,12 +80,12 @@ def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
         return None
     present = series.dropna()
     is_number = pd.to_numeric(present, errors="coerce").notna()
-    if is_number.mean() < _NEARLY_ALL:
+    # Codes such as 007 are all numbers and meant as text; one word among numbers is a slip.
+    if is_number.mean() < _NEARLY_ALL or is_number.all():
         return None
-    position = (
-        int(series.index.get_indexer(is_number.index[~is_number.to_numpy()][:1])[0]) if not is_number.all() else 0
-    )
-    return position + 1, str(series.iloc[position])
+    position = int((~is_number).to_numpy().argmax())
+    row = int(series.notna().to_numpy().nonzero()[0][position])
+    return row + 1, str(present.iloc[position])
 
 
 def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:

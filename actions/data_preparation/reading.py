@@ -118,7 +118,7 @@ def _read_csv(path: Path, uri: str) -> pd.DataFrame:
     separator = _separator(path, encoding)
     _check_rows(path, uri, encoding, separator)
     try:
-        return pd.read_csv(path, sep=separator, encoding=encoding, low_memory=False, skip_blank_lines=True)
+        return pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False)
     except pd.errors.EmptyDataError:
         raise _empty(uri, "nothing") from None
     except (pd.errors.ParserError, ValueError) as error:

@@ -79,7 +79,7 @@ def storage_path(uri: str, context: Context, field: str) -> Path:
     """Return the file or folder that a storage URI names (it need not exist)."""
     try:
         return context.storage.path(uri)
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):
         raise InvalidInput(
             "outside_storage",
             rule="A URI is a path under the storage root, without `..` and without links that lead out.",
@@ -114,12 +114,12 @@ def _existing_file(uri: str, context: Context, repository: Repository | None) ->
     if ".." in given.parts or "\x00" in uri or "\\" in uri:
         raise _outside(uri)
     try:
-        candidates = _candidates(given, context, repository)
-        path = next((path for path in candidates if path.is_file()), None)
-        neighbours = sorted(item.name for item in candidates[0].parent.glob("*") if item.is_file())
-    except (ValueError, OSError):
+        path, base = _place(given, context, repository)
+        exists = path.is_file()
+        neighbours = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path != base else []
+    except (ValueError, OSError, RuntimeError):  # the last: a loop of links
         raise _outside(uri) from None
-    if path is None:
+    if not exists:
         likely = f" There are: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
         raise InvalidInput(
             "data_not_found",
@@ -131,15 +131,16 @@ def _existing_file(uri: str, context: Context, repository: Repository | None) ->
     return path
 
 
-def _candidates(given: PurePosixPath, context: Context, repository: Repository | None) -> list[Path]:
-    """Return the places to look in; ValueError where the path leads out of what is allowed."""
+def _place(given: PurePosixPath, context: Context, repository: Repository | None) -> tuple[Path, Path]:
+    """Return the file that is meant and the root that it lies below; ValueError where it leads out of what is allowed."""
     if not given.is_absolute():
         base = context.storage.path(f"{repository}/datasets") if repository else context.storage.root
-        return [contained(base / given, base)]
+        return contained(base / given, base), base.resolve()
     resolved = Path(given).resolve()
-    if not any(resolved.is_relative_to(Path(root).resolve()) for root in context.data_roots):
-        raise ValueError(f"below no data root: {given}")
-    return [resolved]
+    for root in context.data_roots:
+        if resolved.is_relative_to(Path(root).resolve()):
+            return resolved, Path(root).resolve()
+    raise ValueError(f"below no data root: {given}")
 
 
 def _outside(uri: str) -> InvalidInput:

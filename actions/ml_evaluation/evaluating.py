@@ -31,7 +31,7 @@ from actions.ml_evaluation.scores import (
 )
 from actions.ml_training.artifact import Model
 from actions.ml_training.fitting import target_values
-from actions.operation import InvalidInput
+from actions.operation import InvalidInput, OperationError
 
 _MOST_POINTS = 200
 _MOST_PAIRS = 2_000
@@ -45,7 +45,7 @@ def evaluate_classification(model: Model, frame: pd.DataFrame, slices: Sequence[
     truth = _truth(model, frame)
     classes = np.asarray(made.classes, dtype=object if truth.dtype == object else None)
     _check_classes(truth, classes, made.target)
-    probabilities = model.probabilities(frame.drop(columns=made.target))
+    probabilities = _finite(model.probabilities(frame.drop(columns=made.target)))
     labels = [str(label) for label in classes]
     codes = np.searchsorted(classes, truth)
     predicted = np.argmax(probabilities, axis=1)
@@ -78,7 +78,7 @@ def evaluate_regression(model: Model, frame: pd.DataFrame, slices: Sequence[str]
     """Evaluate a regressor on rows with the target."""
     made = model.signature
     truth = _truth(model, frame)
-    predicted = np.asarray(model.predict(frame.drop(columns=made.target)), dtype=float)
+    predicted = _finite(np.asarray(model.predict(frame.drop(columns=made.target)), dtype=float))
     residuals = predicted - truth
     shown = np.linspace(0, len(truth) - 1, min(len(truth), _MOST_PAIRS)).astype(int)
 
@@ -99,6 +99,17 @@ def evaluate_regression(model: Model, frame: pd.DataFrame, slices: Sequence[str]
         true=truth[shown].tolist(),
         predicted=predicted[shown].tolist(),
     )
+
+
+def _finite(predictions: Any) -> Any:
+    if not np.isfinite(predictions).all():
+        raise OperationError(
+            "predictions_not_finite",
+            rule="A model predicts finite numbers.",
+            found=f"{int((~np.isfinite(predictions)).sum())} that are none.",
+            next_step="Train it with other hyperparameters, or leave extreme values out of the data.",
+        )
+    return predictions
 
 
 def usual_slices(model: Model, frame: pd.DataFrame, most: int = 5) -> list[str]:

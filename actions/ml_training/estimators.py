@@ -48,8 +48,8 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         return rows[known], np.searchsorted(self.classes_, np.asarray(labels)[known])
 
 
-def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], seed: int) -> Any:
-    """Return an unfitted estimator. It uses all cores; ``settled`` undoes that before it is saved."""
+def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], seed: int, cores: int = 1) -> Any:
+    """Return an unfitted estimator; -1 cores are all of them, which ``settled`` undoes before it is saved."""
     if algorithm == "linear_regression":
         from sklearn.linear_model import LinearRegression
 
@@ -57,16 +57,16 @@ def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], se
     if algorithm == "logistic_regression":
         from sklearn.linear_model import LogisticRegression
 
-        return LogisticRegression(**{"max_iter": 1_000, **hyperparameters}, random_state=seed)
+        return LogisticRegression(**hyperparameters, random_state=seed)
     if algorithm == "random_forest":
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         forest = RandomForestClassifier if task == "classification" else RandomForestRegressor
-        return forest(**hyperparameters, random_state=seed, n_jobs=-1)
+        return forest(**hyperparameters, random_state=seed, n_jobs=cores)
     from xgboost import XGBClassifier, XGBRegressor
 
     boosted = XGBClassifier if task == "classification" else XGBRegressor
-    return boosted(**hyperparameters, random_state=seed, verbosity=0)
+    return boosted(**hyperparameters, random_state=seed, n_jobs=cores, verbosity=0)
 
 
 def labelled(estimator: Any, task: str, algorithm: str) -> Any:
@@ -75,7 +75,8 @@ def labelled(estimator: Any, task: str, algorithm: str) -> Any:
 
 
 def settled(estimator: Any) -> Any:
-    """Make a fitted forest predict on one core: sums over threads would differ in their last digits."""
-    if type(estimator).__name__.startswith("RandomForest"):
-        estimator.set_params(n_jobs=None)
+    """Make a fitted estimator predict on one core: a forest's sums over threads differ in their last digits."""
+    inner = getattr(estimator, "estimator_", estimator)
+    if "n_jobs" in inner.get_params() and inner.n_jobs is not None:
+        inner.set_params(n_jobs=1)
     return estimator

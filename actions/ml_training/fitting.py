@@ -21,7 +21,9 @@ from actions.request import Scalar, Task
 if TYPE_CHECKING:
     import pandas as pd
 
-Curves = dict[str, dict[str, list[float]]]
+Curves = dict[str, dict[str, list[float | None]]]
+
+_VALUES_THAT_PAY_FOR_THREADS = 500_000
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,9 @@ def fit_pipeline(
     parts = {"train": (rows, target)}
     if validation is not None and len(validation):
         parts["validation"] = _prepared(recipe, preprocessor, validation)
-    estimator = labelled(
-        new_estimator(recipe.task, recipe.algorithm, dict(recipe.hyperparameters), recipe.seed),
-        recipe.task,
-        recipe.algorithm,
-    )
+    cores = -1 if rows.size >= _VALUES_THAT_PAY_FOR_THREADS else 1
+    bare = new_estimator(recipe.task, recipe.algorithm, dict(recipe.hyperparameters), recipe.seed, cores)
+    estimator = labelled(bare, recipe.task, recipe.algorithm)
     report(f"fitting {recipe.algorithm} on {len(rows)} rows")
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
@@ -141,7 +141,10 @@ def _curves(estimator: Any, parts: list[str]) -> Curves:
         return {}
     found = estimator.evals_result().values()
     return {
-        part: {name: [float(value) for value in values] for name, values in curves.items()}
+        part: {
+            name: [float(value) if math.isfinite(value) else None for value in values]
+            for name, values in curves.items()
+        }
         for part, curves in zip(parts, found, strict=True)
     }
 

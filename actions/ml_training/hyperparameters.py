@@ -16,7 +16,7 @@ RESERVED = {
     "callbacks": "callbacks report the progress",
     "enable_categorical": "categories are one-hot encoded",
     "missing": "missing values are filled in",
-    "n_jobs": "all cores are used",
+    "n_jobs": "as many cores are used as pay",
     "random_state": "the field Seed gives it",
     "verbose": "the log stays readable",
     "verbosity": "the log stays readable",

@@ -19,7 +19,7 @@ class TrainingRecord(Result):
 
     signature: Signature
     metrics: dict[str, float] = Field(description="train_* and validation_*")
-    curves: dict[str, dict[str, list[float]]] = Field(description="per part and loss, one figure a round")
+    curves: dict[str, dict[str, list[float | None]]] = Field(description="per part and loss, one figure a round")
     seconds: float
     rows_per_second: float
     warnings: list[str]
@@ -33,7 +33,7 @@ class TrainingMetrics(Result):
     done: int | None = None
     total: int | None = None
     metrics: dict[str, float]
-    curves: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    curves: dict[str, dict[str, list[float | None]]] = Field(default_factory=dict)
     seconds: float | None = None
     rows_per_second: float | None = None
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import describe
 from actions.data_preparation.files import frame_of
-from actions.data_preparation.preprocessing import kinds_of
+from actions.data_preparation.preprocessing import fitted_preprocessor, kinds_of
 from actions.data_preparation.reading import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.fitted import open_fitted, save_fitted
@@ -20,6 +21,9 @@ from actions.operation import Context, Result, operation
 from actions.request import Classifier, Regressor, Scalar, Sha256
 from actions.storage import write_atomically
 from actions.versions import package_versions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Seed = Annotated[int, Field(ge=0, le=2**31 + 8)]
 
@@ -70,7 +74,7 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
     """
     recipe = Recipe("classification", algorithm, target, hyperparameters or {}, seed)
-    return train_model(context, recipe, data, validation, preprocessor, destination)
+    return _train(context, recipe, data, validation, preprocessor, destination)
 
 
 @operation(stage="train", where="runner", idempotent=True)
@@ -108,40 +112,46 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
     """
     recipe = Recipe("regression", algorithm, target, hyperparameters or {}, seed)
-    return train_model(context, recipe, data, validation, preprocessor, destination)
+    return _train(context, recipe, data, validation, preprocessor, destination)
+
+
+def _train(
+    context: Context, recipe: Recipe, data: str, validation: str | None, preprocessor: str | None, destination: str
+) -> TrainedModel:
+    """Check and read what the operation was given; nothing is written before everything is checked."""
+    folder = storage_path(destination, context, "destination")
+    train = frame_of(data, context)
+    require([check for check in target_checks(train, recipe.target, recipe.task) if check.name not in _OF_WHOLE_DATA])
+    train = train.dropna(subset=[recipe.target])
+    watched = frame_of(validation, context).dropna(subset=[recipe.target]) if validation is not None else None
+    if preprocessor is not None:
+        steps = open_fitted(storage_path(preprocessor, context, "preprocessor"), None)
+    else:
+        columns = [describe(train[name]) for name in train.columns]
+        require(feature_checks(train, columns, recipe.target))
+        steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
+    return train_model(context, recipe, steps, train, watched, folder)
+
+
+_OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
+"""Rules of a data set that its training part alone need not keep."""
 
 
 def train_model(
     context: Context,
     recipe: Recipe,
-    data: str,
-    validation: str | None,
-    preprocessor: str | None,
-    destination: str,
-    preprocessor_sha256: Sha256 | None = None,
+    preprocessor: Any,
+    train: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    folder: Path,
 ) -> TrainedModel:
-    """Check, fit, save; nothing is written before everything is checked."""
+    """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``."""
     from actions.ml_training.fitting import fit_pipeline
     from actions.ml_training.hyperparameters import check_hyperparameters
 
-    folder = storage_path(destination, context, "destination")
     if recipe.hyperparameters:
         check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
-    context.report("reading training rows")
-    train = frame_of(data, context)
-    columns = [describe(train[name]) for name in train.columns]
-    checks = target_checks(train, recipe.target, recipe.task)
-    require([check for check in checks if check.status == "failed" and check.name not in _ONLY_OF_WHOLE_DATA])
-    train = train.dropna(subset=[recipe.target])
-    watched = frame_of(validation, context).dropna(subset=[recipe.target]) if validation is not None else None
-    if preprocessor is not None:
-        steps = open_fitted(storage_path(preprocessor, context, "preprocessor"), preprocessor_sha256)
-    else:
-        from actions.data_preparation.preprocessing import fitted_preprocessor
-
-        require([check for check in feature_checks(train, columns, recipe.target) if check.status == "failed"])
-        steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
-    fitted = fit_pipeline(recipe, steps, train, watched, context.report)
+    fitted = fit_pipeline(recipe, preprocessor, train, validation, context.report)
     context.report("saving the model")
     path = folder / MODEL_FILE
     sha256 = save_fitted(fitted.pipeline, path)
@@ -176,7 +186,3 @@ def train_model(
         metrics=fitted.metrics,
         warnings=fitted.warnings,
     )
-
-
-_ONLY_OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
-"""Rules of a data set that its training part alone need not keep."""

@@ -61,7 +61,9 @@ def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
     """Return what prepare hangs on."""
     source = resolve(order.request.data, context, order.repository)
     content = sha256_of(source.path) if source.path is not None else None
-    return {**_wanted_data(order), "content": content}
+    request = order.request
+    checked = {"algorithm": request.algorithm, **request.hyperparameters} if request.hyperparameters else None
+    return {**_wanted_data(order), "content": content, "checked": checked}
 
 
 def _wanted_data(order: WorkOrder) -> dict[str, Any]:

@@ -28,6 +28,10 @@ _MOST_WARNINGS = 50
 def prepare(order: WorkOrder, context: Context) -> Prepared:
     """Load and check the data, split it, fit the preprocessor on the training part; then write all that."""
     request = order.request
+    if request.hyperparameters:
+        from actions.ml_training.hyperparameters import check_hyperparameters
+
+        check_hyperparameters(request.task, request.algorithm, request.hyperparameters)
     context.report("reading the data")
     source = resolve(request.data, context, order.repository)
     frame = read_frame(source)
@@ -58,9 +62,8 @@ def _fitted(train: pd.DataFrame, kinds: dict[str, Kind], request: TrainingReques
     preprocessor = fitted_preprocessor(rows, kinds)
     if request.hyperparameters:
         from actions.ml_training.fitting import target_values
-        from actions.ml_training.hyperparameters import check_hyperparameters, rehearse
+        from actions.ml_training.hyperparameters import rehearse
 
-        check_hyperparameters(request.task, request.algorithm, request.hyperparameters)
         target = target_values(train, request.target, request.task)
         rehearse(request.task, request.algorithm, request.hyperparameters, preprocessor.transform(rows), target)
     return preprocessor
@@ -87,7 +90,7 @@ def _save(
         train_rows=len(parts["train"]),
         validation_rows=len(parts["validation"]),
         test_rows=len(parts["test"]),
-        warnings=warnings[:_MOST_WARNINGS],
+        warnings=[warning[:500] for warning in warnings[:_MOST_WARNINGS]],
     )
     features = int(preprocessor.transform(parts["train"].drop(columns=order.request.target).head(1)).shape[1])
     return Prepared(

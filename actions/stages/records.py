@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -44,11 +45,6 @@ class StageRecord(Result):
 def folder_of(stage: Stage, order: WorkOrder, storage: Storage, attempt: int | None = None) -> Path:
     """Return the folder that holds a stage's record."""
     return storage.folder(order.repository, FOLDER_OF[stage], order.run, attempt or order.attempt)
-
-
-def uri_of(stage: Stage, order: WorkOrder) -> str:
-    """Return the URI of the folder that a stage writes to."""
-    return f"{order.repository}/{FOLDER_OF[stage]}/{order.run}/{order.attempt}"
 
 
 def digest(value: Mapping[str, Any]) -> str:
@@ -119,7 +115,8 @@ class ProgressFile:
         self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
     ) -> None:
         if metrics:
-            self._metrics = dict(list(metrics.items())[:50])
+            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            self._metrics = dict(list(finite.items())[:50])
         if time.monotonic() - self._written >= _SECONDS_BETWEEN:
             self.write(step, done, total)
 

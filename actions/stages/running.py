@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from actions.markdown import code, inline, table
-from actions.operation import Context, InvalidInput, Result, Stage, Unavailable
+from actions.operation import Context, InvalidInput, NotAllowed, Result, Stage, Unavailable
 from actions.request import WorkOrder
 from actions.stages import inputs as stage_inputs
 from actions.stages.judging import judged
@@ -111,6 +112,7 @@ def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
         Where the stage cannot be done; InvalidInput where trying again cannot help. Of bad input nothing but the error in
         ``progress.json`` is left in storage.
     """
+    _check_repository(order)
     storage = _storage(order)
     folder = folder_of(name, order, storage)
     progress = ProgressFile(name, folder)
@@ -125,6 +127,19 @@ def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
         raise
     progress.write("skipped" if outcome.skipped else "done")
     return outcome
+
+
+def _check_repository(order: WorkOrder) -> None:
+    """Refuse an order that names another repository than the one whose workflow runs: its storage is not ours."""
+    running = os.environ.get("GITHUB_REPOSITORY", order.repository)
+    if running.lower() != order.repository.lower():
+        raise NotAllowed(
+            "other_repository",
+            rule="A workflow works for the repository that it runs in.",
+            found=f"an order for {order.repository} in {running}.",
+            next_step="Start the run from an issue of that repository.",
+            field="repository",
+        )
 
 
 def _storage(order: WorkOrder) -> Storage:
