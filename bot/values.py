@@ -23,6 +23,7 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None, "~": None}
 _COLLECTION = "[{(|>&*!%@`"
+_STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
 NAME_RULE = "A hyperparameter's name has letters, digits and `_`, and starts with no digit."
 
 
@@ -116,7 +117,14 @@ def _quoted(text: str) -> str:
         value: str = json.loads(text[: end + 1], strict=False)
     except ValueError:
         raise ValueError(r"Within double quotes a backslash starts an escape, as in JSON; write \\ for one.") from None
+    if not _is_storable(value):
+        raise ValueError(_STORABLE_RULE)
     return value
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether files and databases take a text: no null character, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def end_of_value(text: str, start: int) -> int:
@@ -257,6 +265,8 @@ def _json_pairs(content: str) -> tuple[_Pairs, _Problems]:
             problems.append(
                 ("A number has to be finite, a whole one of at most 18 digits.", name, "Correct the value.")
             )
+        elif isinstance(value, str) and not _is_storable(value):
+            problems.append((_STORABLE_RULE, name, "Correct the value."))
         else:
             pairs.append((name, value, ""))
     return pairs, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from time import process_time
 
 import pytest
@@ -90,15 +91,10 @@ def test_an_approval_carries_settings_then_a_reason() -> None:
 
 @given(st.dictionaries(NAMES.filter(lambda name: name not in TrainingRequest.model_fields), SCALARS, max_size=4))
 def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
-    quoted = {name: format_scalar(value) for name, value in overrides.items()}
-    words = [
-        f"{name}={text}" if text.startswith('"') or " " not in text.strip() else f'{name}="{text}"'
-        for name, text in quoted.items()
-        if text.isascii()
-    ]
+    words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()]
     command = parsed(" ".join(["/approve", *words]))
     assert not command.wrong
-    assert command.overrides == {name: overrides[name] for name, text in quoted.items() if text.isascii()}
+    assert command.overrides == overrides
 
 
 @pytest.mark.parametrize(

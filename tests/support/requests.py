@@ -14,7 +14,7 @@ SCALARS: st.SearchStrategy[Scalar] = st.one_of(
     st.booleans(),
     st.integers(-(10**17), 10**17),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30),
 )
 
 
