@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.support.repositories import commits, git, repository
 NOTE = "training_history/note.txt"
 
 
-def adding(line: str) -> object:
+def adding(line: str) -> Callable[[Reader], dict[str, bytes | None]]:
     def change(read: Reader) -> dict[str, bytes | None]:
         return {NOTE: (read(NOTE) or b"") + f"{line}\n".encode()}
 
