@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -41,13 +41,12 @@ class Entry:
     anchor: str
     author: User
     html: Markup
-    text: str
     created_at: str
     edited: bool
     reactions: list[tuple[str, int]]
     editable: bool
-    action: str
-    """Where a changed text is sent."""
+    editor: str
+    """Where the text can be changed."""
 
 
 def listed(visit: Visit) -> Response:
@@ -86,7 +85,6 @@ def shown(visit: Visit) -> Response:
         entries=entries,
         people=list(people.values()),
         labels=labels.of_issue(visit.hub, issue),
-        all_labels=visit.hub.labels.find(repository_id=visit.repository.id) if triages else [],
         closer=visit.hub.users.get(issue.closed_by_id) if issue.closed_by_id else None,
         may_close=triages or mine,
         may_label=triages,
@@ -113,6 +111,12 @@ def comment(visit: Visit) -> Response:
     return visit.redirect(_address(visit, issue) + anchor)
 
 
+def editor(visit: Visit) -> Response:
+    """Show the issue's title and text to be changed."""
+    issue = _issue(visit)
+    return _editor(visit, issue, "issue", text=issue.body or "")
+
+
 def edit(visit: Visit) -> Response:
     """Change the issue's title and text."""
     issue = _issue(visit)
@@ -122,14 +126,24 @@ def edit(visit: Visit) -> Response:
     return visit.redirect(_address(visit, issue))
 
 
+def comment_editor(visit: Visit) -> Response:
+    """Show a comment's text to be changed."""
+    issue = _issue(visit)
+    return _editor(visit, issue, "comment", text=_comment(visit, issue).body)
+
+
 def edit_comment(visit: Visit) -> Response:
     """Change a comment's text."""
     issue = _issue(visit)
-    found = visit.hub.comments.get(visit.number("comment"))
-    if found is None or found.issue_id != issue.id:
-        raise not_found()
+    found = _comment(visit, issue)
     service.edit_comment(visit.hub, visit.actor, found, visit.field("body"))
     return visit.redirect(f"{_address(visit, issue)}#issuecomment-{found.id}")
+
+
+def labels_editor(visit: Visit) -> Response:
+    """Show the repository's labels to choose the issue's from."""
+    known = visit.hub.labels.find(repository_id=visit.repository.id)
+    return _editor(visit, _issue(visit), "labels", all_labels=known)
 
 
 def set_labels(visit: Visit) -> Response:
@@ -146,6 +160,17 @@ def _issue(visit: Visit) -> Issue:
     return found
 
 
+def _comment(visit: Visit, issue: Issue) -> Comment:
+    found = visit.hub.comments.get(visit.number("comment"))
+    if found is None or found.issue_id != issue.id:
+        raise not_found()
+    return found
+
+
+def _editor(visit: Visit, issue: Issue, what: str, **values: Any) -> Response:
+    return visit.in_repository("edit.html", "issues", issue=issue, what=what, **values)
+
+
 def _address(visit: Visit, issue: Issue) -> str:
     return f"/{visit.repository.full_name}/issues/{issue.number}"
 
@@ -155,12 +180,11 @@ def _first_entry(visit: Visit, issue: Issue) -> Entry:
         anchor=f"issue-{issue.id}",
         author=visit.hub.users.need(issue.user_id),
         html=_rendered(visit, issue.body or "*No description provided.*"),
-        text=issue.body or "",
         created_at=issue.created_at,
         edited=False,
         reactions=_reactions(visit, issue.id, None),
         editable=_may_edit(visit, issue.user_id),
-        action=_address(visit, issue),
+        editor=f"{_address(visit, issue)}/edit",
     )
 
 
@@ -169,12 +193,11 @@ def _entry(visit: Visit, issue: Issue, found: Comment) -> Entry:
         anchor=f"issuecomment-{found.id}",
         author=visit.hub.users.need(found.user_id),
         html=_rendered(visit, found.body),
-        text=found.body,
         created_at=found.created_at,
         edited=found.updated_at != found.created_at,
         reactions=_reactions(visit, issue.id, found.id),
         editable=_may_edit(visit, found.user_id),
-        action=f"{_address(visit, issue)}/comments/{found.id}",
+        editor=f"{_address(visit, issue)}/comments/{found.id}",
     )
 
 

@@ -65,7 +65,7 @@ def _luminance(colour: str) -> float:
 
 def avatar(user: User, *, small: bool = False) -> Markup:
     """Return a person's initials on a colour of their own; an App's in a square."""
-    classes = f"avatar tone-{zlib.crc32(user.login.encode()) % TONES}"
+    classes = f"avatar tone-{(zlib.crc32(user.login.encode()) >> 8) % TONES}"
     classes += (" bot" if user.type == "Bot" else "") + (" small" if small else "")
     words = re.findall(r"[A-Za-z0-9]+", user.login.removesuffix("[bot]"))
     initials = "".join(word[0] for word in words[:2]) if len(words) > 1 else user.login[:2]

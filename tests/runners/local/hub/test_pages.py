@@ -343,6 +343,7 @@ def test_author_and_writers_edit_texts_and_others_do_not(pages: Pages) -> None:
     path = f"{HOME}/issues/1/comments/{comment.id}"
     assert pages.visitor.post(path, {"body": "changed"}).status_code == 403
     pages.visitor.act_as("writer")
+    assert ">\nold too</textarea>" in pages.visitor.get(path).text
     assert pages.visitor.post(path, {"body": "changed"}).status_code == 303
     assert pages.hub.comments.need(comment.id).body == "changed"
     assert pages.visitor.post(f"{HOME}/issues/1/comments/1", {"body": "x"}).status_code == 404
@@ -377,7 +378,8 @@ def test_pages_ask_again_for_what_may_change_and_name_each_region(pages: Pages) 
 def test_every_field_has_a_label_and_every_id_stands_once(pages: Pages) -> None:
     pages.write_files({".github/ISSUE_TEMPLATE/train.yml": TRAIN})
     issues.add_labels(pages.hub, pages.hub.person("owner"), open_issue(pages), ["one"])
-    for path in (NEW, f"{HOME}/issues/1", f"{HOME}/issues/new"):
+    editors = (f"{HOME}/issues/1/edit", f"{HOME}/issues/1/labels")
+    for path in (NEW, f"{HOME}/issues/1", f"{HOME}/issues/new", *editors):
         text = pages.visitor.get(path).text
         found = tags(text)
         labelled = {attributes.get("for") for tag, attributes in found if tag == "label"}
