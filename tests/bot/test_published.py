@@ -39,7 +39,7 @@ def check(
         return content
 
     commit = PublishedCommit(SHA, files() if holds is None else holds, parents, others)
-    return asyncio.run(checked(RUN, Published(ref=ref, sha=SHA), present, commit, read_blob))
+    return asyncio.run(checked(RUN, Published(ref=ref, sha=SHA), present, commit, "c" * 40, read_blob))
 
 
 def test_what_the_run_published_is_accepted() -> None:
@@ -78,6 +78,7 @@ def test_a_commit_of_another_shape_is_refused(how: Callable[[], Any]) -> None:
         {"attempt": 2},
         {"repository": "owner/other"},
         {"issue": 9},
+        {"git_sha": "b" * 40},
         {"model_name": "other"},
         {"plots": ["other.png"]},
         {"surprise": 1},
