@@ -24,9 +24,6 @@ examples:
   modelyard run load_dataset --data sklearn://iris   one operation, here and now
   modelyard mcp --local                              the same operations as tools for an agent
 """
-APP_OPERATIONS = ("bot.operations",)
-"""The modules that declare operations on the App's side."""
-
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -65,6 +62,7 @@ def _reader_left() -> int:
 def _run(arguments: Sequence[str]) -> int:
     from actions.cli import Door
     from actions.cli import main as run
+    from bot.about import APP_OPERATIONS
 
     return run(arguments, Door(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
 
@@ -98,6 +96,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 def _operations(parsed: argparse.Namespace) -> int:
     from actions.operation import operations
+    from bot.about import APP_OPERATIONS
 
     known = operations(*APP_OPERATIONS)
     if not parsed.json:
@@ -155,23 +154,10 @@ class _Version(argparse.Action):
     """``--version``, found only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from bot.about import version
+
         print(f"modelyard {version()}")
         parser.exit()
-
-
-def version() -> str:
-    """Return the installed version, or the one of this checkout."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("modelyard")
-    except PackageNotFoundError:
-        import tomllib
-        from pathlib import Path
-
-        project = Path(__file__).parent.parent / "pyproject.toml"
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
 
 
 # --- what they take --------------------------------------------------------------------------------------------------

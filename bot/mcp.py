@@ -35,7 +35,7 @@ from actions.operation import (
     operations,
 )
 from actions.storage import Storage
-from bot.cli import APP_OPERATIONS, version
+from bot.about import APP_OPERATIONS, version
 
 MakeContext = Callable[[Report], Context]
 
