@@ -138,7 +138,7 @@ def blob(visit: Visit) -> Response:
     text = _text(spot.content)
     rendered = None
     if text is not None and spot.kind in MARKDOWN and not plain:
-        rendered = render_markdown(text, _place(spot))
+        rendered = render_markdown(text, _place(visit, spot))
     lines = text.removesuffix("\n").split("\n") if text is not None and rendered is None else None
     return visit.in_repository(
         "file.html",
@@ -189,7 +189,7 @@ def _folder(visit: Visit, spot: Spot) -> Response:
     if names:
         page = Spot(spot.git, spot.full_name, spot.ref, spot.commit, spot.join(names[-1]))
         text = _text(page.content or b"")
-        readme = (page.name, render_markdown(text, _place(page))) if text is not None else None
+        readme = (page.name, render_markdown(text, _place(visit, page))) if text is not None else None
     branches = sorted(name.removeprefix("refs/heads/") for name in spot.git.refs("refs/heads"))
     return visit.in_repository(
         "tree.html", "code", spot=spot, readme=readme, branches=branches, commit=_last_commit(spot)
@@ -214,8 +214,8 @@ def _nothing() -> Response:
     raise not_found()
 
 
-def _place(spot: Spot) -> Place:
-    return Place(spot.full_name, spot.ref, spot.folder)
+def _place(visit: Visit, spot: Spot) -> Place:
+    return Place(spot.full_name, spot.ref, spot.folder, visit.hub.base_url)
 
 
 def _text(content: bytes) -> str | None:
