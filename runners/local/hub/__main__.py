@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from runners.local.hub.hub import Hub
-from runners.local.hub.server import bind, server
+from runners.local.hub.server import bind, serving
 from runners.local.hub.setup import Setup, set_up
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until stopped."""
+    """Serve until SIGINT or SIGTERM."""
     options = _parser().parse_args(arguments)
     listening, base_url = bind(options.port)
     hub = Hub.open(options.root, base_url, webhooks_enabled=not options.no_webhooks)
@@ -26,23 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
         webhook_secret=options.webhook_secret,
     )
     ready = set_up(hub, setup)
-    running = server(hub)
-
-    async def serve() -> None:
-        serving = asyncio.create_task(running.serve(sockets=[listening]))
-        while not running.started and not serving.done():
-            await asyncio.sleep(0.005)
-        if running.started:
-            sys.stdout.write(json.dumps(ready.json(hub)) + "\n")
-            sys.stdout.flush()
-        await serving
-
-    try:
-        asyncio.run(serve())
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        hub.close()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with serving(hub, listening):
+        sys.stdout.write(json.dumps(ready.json(hub)) + "\n")
+        sys.stdout.flush()
+        stop.wait()
+    hub.close()
     return 0
 
 

@@ -99,7 +99,8 @@ def write_tree(git: GitRepository, entries: Sequence[Entry], base: str | None = 
         Where an object does not exist or a path is not one that git takes.
     """
     with tempfile.TemporaryDirectory(prefix="hub-index-") as folder:
-        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        # `read-tree --prefix` asks for a work tree, though nothing is written there.
+        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), "GIT_WORK_TREE": folder}
         if base is not None:
             git.run("read-tree", base, environment=environment)
         plain = [entry for entry in entries if entry.kind != "tree" and entry.sha is not None]

@@ -34,6 +34,7 @@ class Webhooks:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: httpx.AsyncClient | None = None
         self._senders: dict[int | None, asyncio.Task[None]] = {}
+        self._waiting: set[int | None] = set()
 
     # --- storing -----------------------------------------------------------------------------------------------------
 
@@ -145,19 +146,22 @@ class Webhooks:
             await self._client.aclose()
 
     def _wake(self, repository_id: int | None) -> None:
+        self._waiting.add(repository_id)
         running = self._senders.get(repository_id)
         if self._client is not None and (running is None or running.done()):
             self._senders[repository_id] = asyncio.create_task(self._send_all(self._client, repository_id))
 
     async def _send_all(self, client: httpx.AsyncClient, repository_id: int | None) -> None:
-        while True:
-            waiting = await asyncio.to_thread(
-                self._hub.deliveries.find, state="pending", repository_id=repository_id, limit=20
-            )
-            if not waiting:
-                return
-            for delivery in waiting:
-                self._hub.deliveries.save(await self._attempt(client, delivery))
+        # Woken again while it looks, it looks once more: between the last look and the return nothing else runs.
+        while repository_id in self._waiting:
+            self._waiting.discard(repository_id)
+            while found := await asyncio.to_thread(self._pending, repository_id):
+                for delivery in found:
+                    sent = await self._attempt(client, delivery)
+                    await asyncio.to_thread(self._hub.deliveries.save, sent)
+
+    def _pending(self, repository_id: int | None) -> list[Delivery]:
+        return self._hub.deliveries.find(state="pending", repository_id=repository_id, limit=20)
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: Delivery) -> Delivery:
         import httpx

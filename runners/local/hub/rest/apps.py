@@ -14,6 +14,7 @@ from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.records import App, Delivery, Installation, Repository
 
 routes = Routes()
+MOST_DELIVERIES = 1_000
 
 
 @routes.get("/app")
@@ -93,7 +94,7 @@ def update_hook_config(call: Call) -> Any:
 @routes.get("/app/hook/deliveries")
 def list_deliveries(call: Call) -> Answer:
     """By cursor, newest first: the Link header names the next page where there is one."""
-    found = call.hub.deliveries.find(app_id=_app(call).id, state="done", newest_first=True)
+    found = call.hub.deliveries.find(app_id=_app(call).id, state="done", newest_first=True, limit=MOST_DELIVERIES)
     if call.query.get("status") in ("success", "failure"):
         wanted = call.query["status"] == "success"
         found = [item for item in found if (item.status == "OK") == wanted]

@@ -117,6 +117,8 @@ def _commit(call: Call, branch: str, message: str, entry: Entry) -> dict[str, An
 
 def _find(call: Call, revision: str, path: str) -> Entry | None:
     """Return the file at a path, with its mode and size."""
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        return None
     found = git_objects.read_tree(call.hub.git(call.repository), revision, path=path)
     return found[0] if found and found[0].kind != "tree" else None
 
