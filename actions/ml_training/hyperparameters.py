@@ -57,7 +57,7 @@ def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]
     if "n_estimators" in given and (not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1):
         raise _refused(algorithm, given, f"n_estimators is a whole number from 1, got {rounds!r}", "n_estimators")
     estimator = new_estimator(task, algorithm, dict(given), 0)
-    if hasattr(estimator, "_validate_params"):
+    if hasattr(estimator, "_parameter_constraints"):  # XGBoost has the method, and nothing for it to check
         try:
             estimator._validate_params()  # noqa: SLF001  # scikit-learn's own check, which fit runs too late
         except ValueError as error:
