@@ -44,6 +44,8 @@ class ActExecutor:
 
     def execute(self, work: Work, report: Report, cancelled: threading.Event) -> None:
         """Execute one run; see ``Executor``."""
+        if cancelled.is_set():
+            return
         binary = self.binary or find_act()
         marker = uuid.uuid4().hex
         folder = RunFolder((self.folder / f"{work.run_id}-{marker[:8]}").resolve(), marker)

@@ -22,7 +22,7 @@ INHERITED = (
     "LANG", "LC_ALL", "PATH", "TZ",
     "PIP_CERT", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_NO_INDEX",
     "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE",
-    "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy",
+    "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy",
 )  # fmt: skip
 """What steps may see of the hub's environment: where programs, certificates and packages are. Nothing else."""
 GIT_SECONDS = 60
@@ -50,9 +50,12 @@ def find_act() -> Path:
 
 
 def environments_folder(environment: Mapping[str, str]) -> str:
-    """Return where ``actions/setup`` keeps its environments: outside of the run's folder, so that they stay."""
-    chosen = environment.get("MODELYARD_ENVIRONMENTS")
-    return chosen or str(Path.home() / ".cache" / "modelyard" / "environments")
+    """Return where ``actions/setup`` and ``make`` keep their environments: act moves HOME and the tool cache away."""
+    if chosen := environment.get("MODELYARD_ENVIRONMENTS"):
+        return chosen
+    if tools := environment.get("RUNNER_TOOL_CACHE"):
+        return str(Path(tools) / "modelyard")
+    return str(Path.home() / ".cache" / "modelyard" / "environments")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class RunFolder:
             "LANG": "C.UTF-8",
             **({"PIP_CONFIG_FILE": pip_settings} if pip_settings else {}),
             **inherited,
+            # The hub is on this machine, whatever stands between it and the internet.
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(("127.0.0.1", "localhost", *_direct()))),
             MARKER: self.marker,
             "HOME": str(self.path / "home"),
             "TMPDIR": str(self.path / "tmp"),
@@ -150,6 +155,10 @@ class RunFolder:
             raise ExecutionError(f"the repository could not be cloned: {str(error.stderr).strip()}") from None
         except subprocess.TimeoutExpired:
             raise ExecutionError(f"the repository could not be cloned within {GIT_SECONDS} s") from None
+
+
+def _direct() -> list[str]:
+    return [value for name in ("NO_PROXY", "no_proxy") if (value := os.environ.get(name))][:1]
 
 
 def _pip_settings() -> list[Path]:

@@ -7,6 +7,7 @@ is masked later in a run was perhaps printed before, so values named by ``::add-
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,6 +90,7 @@ class ActLog:
 
     def __init__(self, *secrets: str) -> None:
         self._masks = {secret for secret in secrets if secret}
+        self._last_error: dict[str, str] = {}
         self._silent = {""}
         """Words that begin commands again after ``::stop-commands::``: they say nothing to a reader."""
 
@@ -132,11 +134,21 @@ class ActLog:
             return self._lines(job, message)
         if "command" in entry:
             return self._command(entry, job)
-        return self._lines(job, f"##[error]{message}") if entry.get("level") in ("error", "fatal") else []
+        return self._error(job, message) if entry.get("level") in ("error", "fatal") else []
+
+    def _error(self, job: str, message: str) -> list[Event]:
+        """Word what act says as GitHub does, once: act repeats it for the Action around a failed step."""
+        status = re.fullmatch(r"exit status (\d+)", message)
+        text = f"Process completed with exit code {status[1]}." if status else message
+        if "signal: " in message:
+            text = "The operation was canceled."
+        repeated, self._last_error[job] = self._last_error.get(job) == text, text
+        return [] if repeated else self._lines(job, f"##[error]{text}")
 
     def _step_begins(self, entry: dict[str, Any], job: str, step: tuple[str, ...], message: str) -> list[Event]:
         name = self.masked(message.removeprefix("⭐ Run ").removeprefix("Main ")).strip() or "step"
         own = len(step) == 1 and entry.get("stage", "Main") == "Main"
+        self._last_error.pop(job, None)
         started: list[Event] = [StepStarted(job, step[0], name.splitlines()[0])] if own else []
         if entry.get("stage") != "Main":
             return started

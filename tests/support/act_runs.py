@@ -69,6 +69,7 @@ def run(
     inputs: dict[str, str] | None = None,
     labels: tuple[str, ...] = ("self-hosted",),
     cancel_at: str | None = None,
+    cancelled: bool = False,
     files: dict[str, str] | None = None,
     **changes: Any,
 ) -> Ran:
@@ -77,13 +78,15 @@ def run(
     Parameters
     ----------
     cancel_at
-        Cancels when this line is said.
+        Cancels when this line is said; ``cancelled`` does so before anything begins.
     files
         More files of the repository, by path.
     """
     source = repository(root / "source", **{PATH: workflow, **(files or {})})
-    report, cancelled = Recorded(), threading.Event()
-    report.on_line = lambda text: cancelled.set() if text == cancel_at else None
+    report, cancel = Recorded(), threading.Event()
+    report.on_line = lambda text: cancel.set() if text == cancel_at else None
+    if cancelled:
+        cancel.set()
     planned = plan(load(workflow), {"inputs": inputs or {}, "github": {}}, lambda *_: None)
     values: dict[str, Any] = {
         "run_id": 7,
@@ -104,5 +107,5 @@ def run(
         "event": {"inputs": inputs or {}},
     }
     begun = time.monotonic()
-    ActExecutor(root / "work").execute(Work(**{**values, **changes}), report, cancelled)
+    ActExecutor(root / "work").execute(Work(**{**values, **changes}), report, cancel)
     return Ran(report, time.monotonic() - begun, root / "work")

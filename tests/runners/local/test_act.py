@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,7 +84,7 @@ def test_a_failed_job_stops_those_that_need_it_however_far_away(tmp_path: Path) 
     assert ran.report.steps["First"] == "failure"
     assert ran.report.steps["Second"] == "skipped"
     assert "cleaned up" in ran.report.lines
-    assert "##[error]exit status 3" in ran.report.lines
+    assert "##[error]Process completed with exit code 3." in ran.report.lines
 
 
 def test_cancelling_ends_everything_and_is_no_failure(tmp_path: Path) -> None:
@@ -205,5 +207,29 @@ def test_a_machine_without_act_says_how_to_get_it(tmp_path: Path, monkeypatch: p
 def test_what_a_killed_hub_left_is_cleaned_up(tmp_path: Path) -> None:
     left = tmp_path / "7-abcdef01"
     (left / "home").mkdir(parents=True)
+    process = subprocess.Popen(["/bin/sleep", "306"], env={"HOME": str(left / "home")}, start_new_session=True)
+    threading.Thread(target=process.wait, daemon=True).start()
     ActExecutor(tmp_path).clean()
     assert not left.exists()
+    assert running_with("sleep", "306") == []
+
+
+def test_a_run_that_was_cancelled_before_it_began_does_nothing(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_job("echo"), cancelled=True)
+    assert ran.report.jobs == {}
+
+
+def test_the_hub_is_reached_directly_whatever_proxy_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", "internal.invalid")
+    environment = act_folder.RunFolder(tmp_path, "mark").environment()
+    assert environment["HTTPS_PROXY"] == "http://proxy.invalid:3128"
+    assert environment["no_proxy"] == environment["NO_PROXY"] == "127.0.0.1,localhost,internal.invalid"
+
+
+def test_environments_are_where_make_and_setup_look_for_them() -> None:
+    home = str(Path.home() / ".cache" / "modelyard" / "environments")
+    assert act_folder.environments_folder({}) == home
+    assert act_folder.environments_folder({"RUNNER_TOOL_CACHE": "/tools"}) == "/tools/modelyard"
+    both = {"RUNNER_TOOL_CACHE": "/tools", "MODELYARD_ENVIRONMENTS": "/chosen"}
+    assert act_folder.environments_folder(both) == "/chosen"
