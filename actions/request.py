@@ -173,8 +173,4 @@ class WorkOrder(BaseModel):
     storage_root: str
     data_roots: tuple[str, ...] = ()
     champion: Champion | None = None
-
-    @property
-    def training_seed(self) -> int:
-        """Attempt n trains with seed + n - 1, on the same split."""
-        return self.request.seed + self.attempt - 1
+    training_seed: int = Field(ge=0, description="the request's seed is that of the split")

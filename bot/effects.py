@@ -29,7 +29,7 @@ from bot.github import Job, Repository
 from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
 from bot.pipeline import TABLE, Dispatch, Run, State
-from bot.published import checked
+from bot.published import check_ref, checked
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.stage_lines import stage_lines
@@ -111,6 +111,7 @@ class Effects:
             repository=run.repository,
             issue=run.issue,
             request=run.request,
+            training_seed=run.training_seed,
             storage_root=str(self._storage.root),
             data_roots=tuple(config.data_roots),
             champion=await self._champion(run),
@@ -136,6 +137,13 @@ class Effects:
         if sent is None or sent.workflow_run is None:
             return False
         return (await self._repository.workflow_run(sent.workflow_run)).status == "completed"
+
+    async def _head_sha(self, run: Run) -> str:
+        """Return the commit that the attempt's workflow run runs on, as GitHub says it."""
+        sent = run.dispatch
+        if sent is None or sent.workflow_run is None:
+            return ""
+        return (await self._repository.workflow_run(sent.workflow_run)).head_sha
 
     async def stop(self, run: Run) -> None:
         """Cancel the attempt's workflow run, if one is under way."""
@@ -178,9 +186,9 @@ class Effects:
                 found="It is not there, or cannot be read.",
                 next_step="`modelyard doctor` shows whether both see the same storage root.",
             ) from None
-        present = await self._repository.resolve_ref(published.ref)
+        check_ref(run, published, await self._repository.resolve_ref(published.ref))
         commit = await self._repository.published_commit(published.sha)
-        result = await checked(run, published, present, commit, self._repository.blob)
+        result = await checked(run, commit, await self._head_sha(run), self._repository.blob)
         return published.sha, result
 
     async def check_artifact(self, run: Run) -> None:
@@ -335,7 +343,10 @@ class Effects:
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url)
         await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
-        if run.result is not None and run.result.git_sha:
+        await self.label(run, label)
+        await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        await self._repository.close_issue(run.issue, reason)
+        if run.result is not None:
             await self._repository.check_run(
                 name="Modelyard verdict",
                 head_sha=run.result.git_sha,
@@ -345,9 +356,6 @@ class Effects:
                 title=comments.headline(view),
                 summary=comments.sticky(view),
             )
-        await self.label(run, label)
-        await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
-        await self._repository.close_issue(run.issue, reason)
 
     async def label(self, run: Run, state: str) -> None:
         await self._repository.set_state_label(run.issue, state_label(state), STATE_LABELS)

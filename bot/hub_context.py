@@ -95,20 +95,22 @@ def plain_marker(marker: str) -> str:
 
 
 def hub_from_environment() -> Hub | None:
-    """Return the way to GitHub that the environment gives: the App's key, else a token, else none.
+    """Return the way to GitHub that the environment gives: a token, else the App's key, else none.
+
+    Whoever sets ``MODELYARD_GITHUB_TOKEN`` means to act as the token's owner.
 
     Raises
     ------
     SettingsError
         Where the App's settings are there but wrong.
     """
-    if os.environ.get(PREFIX + "APP_ID"):
-        # No webhooks come in here, so their secret is not asked for.
-        return Hub(_as_app(load_settings(webhook_secret="none is received")))  # noqa: S106
     token = os.environ.get(PREFIX + "GITHUB_TOKEN")
     if token:
         address = os.environ.get(PREFIX + "GITHUB_API_URL") or os.environ.get("GITHUB_API_URL") or _GITHUB
         return Hub(_as_holder(token, address))
+    if os.environ.get(PREFIX + "APP_ID"):
+        # No webhooks come in here, so their secret is not asked for.
+        return Hub(_as_app(load_settings(webhook_secret="none is received")))  # noqa: S106
     return None
 
 

@@ -6,25 +6,30 @@ Every handler may run twice for one delivery (a crash comes in between), so each
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
 from anyio import to_thread
 
+from actions.operation import InvalidInput
 from actions.request import TrainingRequest
 from bot import comments
-from bot.commands import ParsedCommand, UnknownCommand, may, parse_command
+from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
 from bot.forms import parse_form
-from bot.github import GitHub, Repository
+from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
 from bot.pipeline import TABLE, Decision, Run, State
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.store import Store
 from bot.values import WrongField
+
+log = logging.getLogger(__name__)
 
 
 class Intake:
@@ -50,6 +55,17 @@ class Intake:
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
 
+    async def say_dead(self, delivery: Delivery) -> None:
+        """Tell the people at the issue that something about it could not be handled."""
+        number = json.loads(delivery.payload).get("issue", {}).get("number")
+        if not number or not delivery.repository:
+            return
+        repository = self._github.repository(delivery.repository, delivery.installation)
+        try:
+            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
+        except HubError:
+            log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
+
     async def _workflow_news(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
         news = payload[delivery.event]
         number = news["run_id"] if delivery.event == "workflow_job" else news["id"]
@@ -72,9 +88,12 @@ class Intake:
         if ASKS not in issue.labels or issue.state != "open":
             return
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
-        if run is not None and run.status != "invalid" and run.state is not State.QUEUED:
-            return
         if run is not None and delivery.action not in ("edited", "reopened"):
+            return
+        if run is not None and run.status != "invalid" and run.state is not State.QUEUED:
+            if not run.ended and "body" in payload.get("changes", {}):
+                frozen = comments.request_frozen(RunView(run, updated=self._clock()))
+                await repository.post_once(issue.number, f"frozen-{delivery.id}", frozen)
             return
         requester = str(payload["sender"]["login"])
         permission = await repository.permission(requester)
@@ -188,6 +207,12 @@ class Intake:
             reason=command.reason,
             overrides=command.overrides,
         )
+        try:
+            changed_request(run.request, decision.overrides)
+        except InvalidInput as error:
+            body = error.body
+            wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
+            return comments.wrong_arguments(replace(command, wrong=(wrong,)))
         if not _can_take(run, decision):
             return comments.not_waiting(view, command.name)
         await to_thread.run_sync(self._store.change, run, lambda now: _with_decision(now, decision))

@@ -197,6 +197,7 @@ class Run(_Value):
     tries: int = Field(default=0, description="errors seen in this stay in this state")
     due: datetime | None = Field(default=None, description="when to look at it again by itself; None: never")
     attempt: int = 1
+    seed: int | None = Field(default=None, description="what an approval set for the present attempt's training")
     send: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
     dispatches: tuple[Dispatch, ...] = ()
     answer: Decision | None = None
@@ -220,6 +221,11 @@ class Run(_Value):
     @property
     def number(self) -> int:
         return int(self.id.rpartition("-")[2])
+
+    @property
+    def training_seed(self) -> int:
+        """Attempt n trains with seed + n - 1, on the same split, unless an approval set a seed."""
+        return self.request.seed + self.attempt - 1 if self.seed is None else self.seed
 
     @property
     def attempts_allowed(self) -> int:

@@ -22,21 +22,25 @@ _PLOT = re.compile(r"plots/([a-z0-9][a-z0-9_-]{0,80}\.png)")
 ReadBlob = Callable[[str, int], Awaitable[bytes]]
 
 
-async def checked(
-    run: Run, published: Published, present: str | None, commit: PublishedCommit, read_blob: ReadBlob
-) -> PublishedResult:
+def check_ref(run: Run, published: Published, present: str | None) -> None:
+    """Raise InvalidInput unless the publish stage reported the run's own ref, and the commit that it names now."""
+    if published.ref != f"refs/modelyard/{run.id}/{run.attempt}":
+        _refuse("The ref is that of the run and attempt.", published.ref)
+    if present != published.sha:
+        _refuse("The ref names the commit that publish reported.", f"{present} instead of {published.sha}")
+
+
+async def checked(run: Run, commit: PublishedCommit, head_sha: str, read_blob: ReadBlob) -> PublishedResult:
     """Return the result in a published commit.
 
     Parameters
     ----------
     run
         The run that it has to belong to.
-    published
-        The ref and SHA that the publish stage reported.
-    present
-        The SHA that the ref names now.
     commit
         The commit's files and parents.
+    head_sha
+        The commit that the workflow run ran on, as GitHub says it.
     read_blob
         Reads a blob by its SHA, at most so many bytes.
 
@@ -45,10 +49,6 @@ async def checked(
     InvalidInput
         With reason ``published_refused`` and the check that failed.
     """
-    if published.ref != f"refs/modelyard/{run.id}/{run.attempt}":
-        _refuse("The ref is that of the run and attempt.", published.ref)
-    if present != published.sha:
-        _refuse("The ref names the commit that publish reported.", f"{present} instead of {published.sha}")
     if commit.parents or commit.others:
         _refuse("The commit has no parent and holds plain files alone.", "parents, links or submodules")
     sizes = [size for _, size in commit.files.values()]
@@ -61,7 +61,7 @@ async def checked(
     sha, size = commit.files["result.json"]
     if size > LARGEST_RESULT:
         _refuse("result.json has at most 1 MB.", f"{size} bytes")
-    return _checked_result(run, await read_blob(sha, LARGEST_RESULT), plots)
+    return _checked_result(run, head_sha, await read_blob(sha, LARGEST_RESULT), plots)
 
 
 def plot_names(commit: PublishedCommit) -> list[str]:
@@ -69,7 +69,7 @@ def plot_names(commit: PublishedCommit) -> list[str]:
     return sorted(match[1] for path in commit.files if (match := _PLOT.fullmatch(path)))
 
 
-def _checked_result(run: Run, text: bytes, plots: list[str]) -> PublishedResult:
+def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> PublishedResult:
     try:
         result = PublishedResult.model_validate_json(text)
     except ValidationError as error:
@@ -82,6 +82,7 @@ def _checked_result(run: Run, text: bytes, plots: list[str]) -> PublishedResult:
         "issue": (result.issue, run.issue),
         "model_name": (result.model_name, run.model),
         "request": (result.request, run.request),
+        "git_sha": (result.git_sha, head_sha),
         "plots": (sorted(result.plots), plots),
         "metric": (result.verdict.metric, run.request.metric),
         "threshold": (result.verdict.threshold, run.request.threshold),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from actions.operation import ErrorBody, InvalidInput, Stage
 from actions.results import Progress
+from bot.commands import changed_request
 from bot.pipeline import TABLE, EndStatus, Judged, Outcome, Run, StageError, State, Step, time_out_of
 from bot.stage_watch import find, seen
 
@@ -31,6 +32,7 @@ async def queued(run: Run, fx: Effects) -> Step:
     owner = await fx.take_lock(run)
     if owner != run.id:
         await fx.show(run, behind=owner)
+        await fx.label(run, "queued")
         return Step(run, again=WAIT)
     return Step(run, "ok")
 
@@ -123,11 +125,10 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
 async def increment_retry(run: Run, fx: Effects) -> Step:
     """Open the next attempt: with what the approval changed, else with the next seed."""
     overrides = dict(run.decisions[-1].overrides)
-    changes = {key: overrides.pop(key) for key in ("seed", "timeout_minutes") if key in overrides}
-    hyperparameters = {**run.request.hyperparameters, **overrides}
-    request = type(run.request).model_validate({**dict(run.request), **changes, "hyperparameters": hyperparameters})
+    seed = overrides.pop("seed", None)
+    request = changed_request(run.request, overrides)
     await fx.label(run, "running")
-    return Step(run.but(attempt=run.attempt + 1, request=request, result=None, published_sha=None), "ok")
+    return Step(run.but(attempt=run.attempt + 1, request=request, seed=seed, result=None, published_sha=None), "ok")
 
 
 async def register_model(run: Run, fx: Effects) -> Step:

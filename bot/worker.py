@@ -21,7 +21,7 @@ from actions.storage import Storage
 from bot import faults
 from bot.delivery import Delivery
 from bot.effects import Effects
-from bot.github import GitHub
+from bot.github import GitHub, HubError
 from bot.intake import Intake
 from bot.pipeline import TABLE, Run, StageError, Step, advance
 from bot.settings import Settings
@@ -89,7 +89,7 @@ class Worker:
         if due is not None and not self._tasks:
             seconds = min(seconds, max((due - self._clock()).total_seconds(), 0.01))
         elif self._tasks:
-            seconds = 1.0
+            seconds = min(seconds, 1.0)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
 
@@ -130,6 +130,8 @@ class Worker:
         except Exception as error:  # the outermost edge: one bad delivery must not stop the others
             dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), self._clock())
             log.exception("delivery %s (%s) failed%s", delivery.id, delivery.event, ", for good" if dead else "")
+            if dead:
+                await intake.say_dead(delivery)
             return
         faults.reached(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.delivery_done, delivery.id)
@@ -180,7 +182,8 @@ def _after_trouble(run: Run, error: Exception) -> Step:
     Where a stage runs, or a person is waited for, the world goes on: look again. Elsewhere it is the state's error.
     """
     if TABLE[run.state].retries == 0 or TABLE[run.state].stage is not None:
-        return Step(run, again=timedelta(seconds=10))
+        passes = isinstance(error, HubError) and error.transient
+        return Step(run, again=timedelta(seconds=10 if passes else 60))
     body = error.body if isinstance(error, OperationError) else None
     if body is None:
         body = ErrorBody(

@@ -68,13 +68,21 @@ class GitHub:
     async def identity(self) -> Identity:
         """Ask GitHub who the App is; once."""
         if self._identity is None:
-            data = await self._own().get("app")
+            data = await self._ask_who()
             self._identity = Identity.of_app(integer(data, "id"), text(data, "slug"))
         return self._identity
 
     async def check(self) -> None:
         """Raise HubError where GitHub cannot be reached or does not know the App's key."""
-        await self._own().get("app")
+        await self._ask_who()
+
+    async def _ask_who(self) -> Any:
+        try:
+            return await self._own().get("app")
+        except HubError as error:
+            if error.status == HTTPStatus.NOT_FOUND:  # so GitHub says that there is no App with this number
+                raise errors.from_status("GET app", HTTPStatus.UNAUTHORIZED, error.message, is_write=False) from None
+            raise
 
     async def installations(self) -> list[tuple[int, str]]:
         """List the App's installations: id and account."""

@@ -12,7 +12,7 @@ import pytest
 from actions.operation import InvalidInput
 from actions.results import Published
 from bot.github import PublishedCommit
-from bot.published import LARGEST_COMMIT, checked
+from bot.published import LARGEST_COMMIT, check_ref, checked
 from tests.support.results import a_result
 from tests.support.runs import a_run
 
@@ -39,7 +39,8 @@ def check(
         return content
 
     commit = PublishedCommit(SHA, files() if holds is None else holds, parents, others)
-    return asyncio.run(checked(RUN, Published(ref=ref, sha=SHA), present, commit, "c" * 40, read_blob))
+    check_ref(RUN, Published(ref=ref, sha=SHA), present)
+    return asyncio.run(checked(RUN, commit, "c" * 40, read_blob))
 
 
 def test_what_the_run_published_is_accepted() -> None:

@@ -9,7 +9,11 @@ from bot.pipeline import Run
 
 
 def a_result(
-    run: Run, value: float = 0.95, status: str | None = None, plots: tuple[str, ...] = ("roc_curve.png",)
+    run: Run,
+    value: float = 0.95,
+    status: str | None = None,
+    plots: tuple[str, ...] = ("roc_curve.png",),
+    git_sha: str = "c" * 40,
 ) -> Any:
     """Return the content of result.json for a run whose metric came to ``value``."""
     request = run.request
@@ -22,7 +26,7 @@ def a_result(
         "model_name": run.model,
         "request": request.model_dump(mode="json"),
         "training_seed": request.seed + run.attempt - 1,
-        "git_sha": "c" * 40,
+        "git_sha": git_sha,
         "modelyard_sha": "d" * 40,
         "data": {
             "uri": request.data, "sha256": "e" * 64, "rows": 569, "columns": 31,

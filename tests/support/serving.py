@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ import uvicorn
 
 
 @contextlib.contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Yield the address, such as ``http://127.0.0.1:43210``."""
+def serving(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
+    """Yield the address, such as ``http://127.0.0.1:43210``; ``listening`` is a socket that is bound already."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    sockets = None if listening is None else [listening]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, daemon=True)
     thread.start()
     try:
         deadline = time.monotonic() + 10

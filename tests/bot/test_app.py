@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot import app as app_module
+from bot.app import Service, create_app
+from bot.settings import Settings
+from runners.local.hub.hub import Hub
+from tests.support.gateway import World, running_hub
+from tests.support.github_openapi import AsyncCheckedTransport
+from tests.support.keys import private_key
+from tests.support.serving import serving
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with running_hub(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+@pytest.fixture
+def world(hub: Hub, tmp_path: Path) -> World:
+    return World.of(hub, tmp_path, AsyncCheckedTransport)
+
+
+def settings_of(world: World, **changes: object) -> Settings:
+    given = {
+        "database_url": f"sqlite:///{world.folder / 'app.db'}",
+        "storage_root": world.folder / "storage",
+        **changes,
+    }
+    return world.settings(**given)
+
+
+@contextlib.contextmanager
+def running_app(settings: Settings) -> Iterator[tuple[httpx.Client, Service]]:
+    app: FastAPI = create_app(settings)
+    with serving(app) as address, httpx.Client(base_url=address, timeout=20) as client:
+        yield client, app.state.service
+
+
+def test_an_app_with_database_github_and_worker_is_ready(world: World) -> None:
+    with running_app(settings_of(world)) as (client, _):
+        assert client.get("/healthz").json() == {"status": "alive"}
+        ready = client.get("/readyz")
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("wrong", [{"app_id": 4_711}, {"private_key": private_key(), "private_key_path": None}])
+def test_an_app_that_github_does_not_know_is_alive_but_not_ready(world: World, wrong: dict[str, object]) -> None:
+    with running_app(settings_of(world, **wrong)) as (client, _):
+        assert client.get("/healthz").status_code == 200
+        ready = client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["troubles"] == {"github": "hub_unauthorized"}
+
+
+def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with running_app(settings_of(world, github_api_url=nobody)) as (client, _):
+            ready = client.get("/readyz")
+
+    assert ready.json()["troubles"] == {"github": "hub_unreachable"}
+
+
+def test_a_database_that_does_not_answer_is_named(world: World) -> None:
+    with running_app(settings_of(world)) as (client, service):
+        with service.store._engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE counters")
+        ready = client.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["troubles"] == {"database": "OperationalError"}
+
+
+def test_a_worker_that_broke_is_named_and_starts_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        starts = 0
+
+        def __init__(self, *_: object) -> None:
+            Broken.starts += 1
+
+        async def run(self) -> None:
+            raise RuntimeError("a bug")
+
+    monkeypatch.setattr(app_module, "Worker", Broken)
+    monkeypatch.setattr(app_module, "WORKER_PAUSE", 0.2)
+    with running_app(settings_of(world)) as (client, _):
+        troubles = client.get("/readyz").json()["troubles"]
+        time.sleep(0.5)
+
+    assert troubles == {"worker": "stopped"}
+    assert Broken.starts >= 2
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/redoc", "/webhook"])
+def test_nothing_else_is_shown_to_a_visitor(world: World, path: str) -> None:
+    with running_app(settings_of(world)) as (client, _):
+        assert client.get(path).status_code in {404, 405}
+
+
+# --- the process ---------------------------------------------------------------------------------------------------------
+
+
+def environment(world: World, **changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "MODELYARD_WEBHOOK_SECRET": "canary-of-the-webhook",
+        "MODELYARD_APP_ID": str(world.ready.app.id),
+        "MODELYARD_PRIVATE_KEY_PATH": str(world.ready.private_key_path),
+        "MODELYARD_GITHUB_API_URL": world.hub.api_url,
+        **changes,
+    }
+
+
+def serve(world: World, port: int, **changes: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=world.folder,
+        env=environment(world, **changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_wrong_setting_ends_the_process_with_code_2_and_says_which(world: World) -> None:
+    with serve(world, free_port(), MODELYARD_APP_ID="many", MODELYARD_LOG_LEVEL="loud") as process:
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert "MODELYARD_APP_ID" in said
+    assert "MODELYARD_LOG_LEVEL" in said
+    assert "Traceback" not in said
+
+
+def test_the_process_serves_logs_json_and_ends_when_it_is_told_to(world: World) -> None:
+    port = free_port()
+    with serve(world, port) as process:
+        try:
+            limit = time.monotonic() + 30
+            status = 0
+            while status != 200 and time.monotonic() < limit:
+                with contextlib.suppress(httpx.TransportError):
+                    status = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code
+                time.sleep(0.05)
+            refused = httpx.post(f"http://127.0.0.1:{port}/webhook", content=b"{}", timeout=10)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+
+    assert (status, refused.status_code) == (200, 400)
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert any("the App is up" in line["message"] for line in lines)
+    assert any("webhook refused" in line["message"] for line in lines)
+    assert lines[-1]["level"] == "info"
+    assert "canary-of-the-webhook" not in said
+    assert process.returncode in {0, -signal.SIGTERM}

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actions.operation import Reader
+from bot.github.issues import marked
+from bot.hub_context import history_from_environment, issues_from_environment, plain_marker
+from runners.local.hub.hub import Hub
+from tests.support.gateway import World, running_hub
+from tests.support.github_openapi import AsyncCheckedTransport
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with running_hub(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+@pytest.fixture
+def world(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name in [name for name in os.environ if name.startswith("MODELYARD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODELYARD_GITHUB_API_URL", hub.api_url)
+    return World.of(hub, tmp_path, AsyncCheckedTransport)
+
+
+@pytest.fixture
+def as_app(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("MODELYARD_APP_ID", str(world.ready.app.id))
+    monkeypatch.setenv("MODELYARD_PRIVATE_KEY_PATH", str(world.ready.private_key_path))
+    return world
+
+
+def test_without_credentials_there_is_no_github(world: World) -> None:
+    assert issues_from_environment() is None
+    assert history_from_environment(world.name) is None
+
+
+def test_the_app_comments_once_for_each_marker(as_app: World) -> None:
+    number, issues = as_app.issue(), issues_from_environment()
+    assert issues is not None
+
+    first = issues.post_comment(as_app.name, number, "one", "comment:1")
+    second = issues.post_comment(as_app.name, number, "two", "comment:1")
+
+    (comment,) = as_app.as_person("owner", "GET", f"issues/{number}/comments").json()
+    assert first == second == comment["html_url"]
+    assert comment["body"] == marked("comment:1", "two")
+    assert comment["user"]["login"] == "modelyard[bot]"
+
+
+def test_a_token_comments_as_its_owner_and_goes_before_the_app(as_app: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_GITHUB_TOKEN", as_app.ready.tokens["writer"])
+    number, issues = as_app.issue(), issues_from_environment()
+    assert issues is not None
+
+    for body in ("one", "two"):
+        issues.post_comment(as_app.name, number, body, "comment:1")
+
+    (comment,) = as_app.as_person("owner", "GET", f"issues/{number}/comments").json()
+    assert (comment["user"]["login"], comment["body"]) == ("writer", marked("comment:1", "two"))
+
+
+def test_history_is_read_listed_and_committed_on_the_default_branch(as_app: World) -> None:
+    history = history_from_environment(as_app.name)
+    assert history is not None
+
+    def change(read: Reader) -> dict[str, bytes | None]:
+        return {"training_history/a.md": b"# A\n", "training_history/b.md": (read("README.md") or b"")}
+
+    sha = history.commit("Write history", change)
+
+    assert sha == as_app.git.head("main")
+    assert history.list("training_history") == ["training_history/a.md", "training_history/b.md"]
+    assert history.read("training_history/b.md") == b"A project.\n"
+    assert history.read("training_history/none.md") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [("comment:1", "comment:1"), ("<!-- modelyard:comment:1 -->", "comment:1"), ("modelyard:x", "x")],
+)
+def test_a_marker_may_come_with_or_without_its_html_comment(given: str, plain: str) -> None:
+    assert plain_marker(given) == plain
+
+
+def test_an_odd_marker_becomes_a_plain_one_that_stays_the_same() -> None:
+    odd = plain_marker("what --> ever")
+
+    assert odd == plain_marker("what --> ever") != plain_marker("what --> else")
+    assert odd.isalnum()
