@@ -227,6 +227,7 @@ def test_a_stage_runs_by_its_name(project: Path, tmp_path: Path) -> None:
         "issue": 1,
         "request": record().request.model_dump(mode="json"),
         "storage_root": str(tmp_path / "storage"),
+        "training_seed": 42,
     }
     done = run("prepare", folder=project, MODELYARD_INPUT=json.dumps(order))
     assert done.returncode == 0, done.stderr
