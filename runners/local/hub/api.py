@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -232,7 +233,12 @@ def _repository(hub: Hub, actor: Actor, route: _Declared, path: Mapping[str, Any
 
 def render(answer: Answer, headers: Mapping[str, str], request: Request) -> Response:
     """Turn an answer into a response with GitHub's headers; a GET that has not changed becomes 304."""
-    common = {"X-GitHub-Media-Type": "github.v3; format=json", "X-GitHub-Api-Version-Selected": "2022-11-28", **headers}
+    common = {
+        "X-GitHub-Request-Id": uuid.uuid4().hex,
+        "X-GitHub-Media-Type": "github.v3; format=json",
+        "X-GitHub-Api-Version-Selected": "2022-11-28",
+        **headers,
+    }
     if answer.body is None:
         return Response(status_code=answer.status, headers=common)
     content = json.dumps(answer.body, ensure_ascii=False).encode()

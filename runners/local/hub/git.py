@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "HOME": "/nonexistent",
     "LC_ALL": "C.UTF-8",
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),
     "GIT_TERMINAL_PROMPT": "0",
 }
 """Git sees nothing of the user's own configuration: what the hub does must not depend on it."""
@@ -27,6 +28,14 @@ SETTINGS = {
     "core.logAllRefUpdates": "false",
     "gc.auto": "0",
 }
+
+
+PUSHED = "HUB_PUSHED"
+"""The variable that names the file into which a push writes what it moved: lines of old SHA, new SHA and ref."""
+
+HOOK = f"""#!/bin/sh
+cat >> "${{{PUSHED}:-/dev/null}}"
+"""
 
 
 class GitError(Exception):
@@ -51,6 +60,10 @@ class GitRepository:
         _git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}", str(self.path))
         for name, value in SETTINGS.items():
             self.run("config", name, value)
+        hook = self.path / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(HOOK, encoding="ascii")
+        hook.chmod(0o755)
 
     def import_from(self, source: Path, ref: str, branch: str) -> str:
         """Take a commit and its history from a local repository as a branch; return its SHA."""

@@ -17,12 +17,6 @@ TOLD = ("refs/heads/", "refs/tags/")
 MOST_COMMITS = 20
 
 
-def tell_moves(hub: Hub, actor: Actor, repository: Repository, before: dict[str, str], after: dict[str, str]) -> None:
-    """Emit one event for each ref that differs."""
-    for ref in sorted({*before, *after}):
-        tell(hub, actor, repository, ref, before.get(ref), after.get(ref))
-
-
 def tell(hub: Hub, actor: Actor, repository: Repository, ref: str, before: str | None, after: str | None) -> None:
     """Emit the event of one ref that moved; refs outside heads and tags tell nothing."""
     if before == after or not ref.startswith(TOLD):

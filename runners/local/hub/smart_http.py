@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from runners.local.hub import access, pushes
 from runners.local.hub.access import Actor, Need
 from runners.local.hub.errors import ApiError
-from runners.local.hub.git import ENVIRONMENT
+from runners.local.hub.git import ENVIRONMENT, PUSHED
+from runners.local.hub.git_objects import NOTHING
 from runners.local.hub.records import Repository
 
 if TYPE_CHECKING:
@@ -102,24 +104,26 @@ class SmartHttp:
 
     async def _push(self, request: Request, repository: Repository, actor: Actor) -> Response:
         """Run the push to its end before it is answered: its events are stored when the client learns of it."""
-        git = self._hub.git(repository)
-        before = await run_sync(git.refs)
-        answer = await self._backend(request, repository, actor, "git-receive-pack")
-        if not isinstance(answer, _Stream):
-            return answer
-        body = b"".join([part async for part in answer.parts])
-        after = await run_sync(git.refs)
-        await run_sync(pushes.tell_moves, self._hub, actor, repository, before, after)
+        with tempfile.NamedTemporaryFile(prefix="hub-push-", mode="r", encoding="utf-8") as pushed:
+            answer = await self._backend(request, repository, actor, "git-receive-pack", {PUSHED: pushed.name})
+            if not isinstance(answer, _Stream):
+                return answer
+            body = b"".join([part async for part in answer.parts])
+            moves = [line.split(" ", 2) for line in pushed.read().splitlines()]
+        for old, new, ref in moves:
+            await run_sync(pushes.tell, self._hub, actor, repository, ref, _there(old), _there(new))
         return Response(body, answer.status_code, dict(answer.headers))
 
-    async def _backend(self, request: Request, repository: Repository, actor: Actor, path: str) -> Response:
+    async def _backend(
+        self, request: Request, repository: Repository, actor: Actor, path: str, more: Mapping[str, str] | None = None
+    ) -> Response:
         process = await asyncio.create_subprocess_exec(
             "git",
             "http-backend",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env=self._environment(request, repository, actor, path),
+            env={**self._environment(request, repository, actor, path), **(more or {})},
         )
         feeding = asyncio.create_task(_feed(request, process))
         try:
@@ -144,9 +148,7 @@ class SmartHttp:
         passed = {"content-encoding": "HTTP_CONTENT_ENCODING", "content-length": "CONTENT_LENGTH"}
         passed |= {"git-protocol": "GIT_PROTOCOL"}
         given = {variable: request.headers[name] for name, variable in passed.items() if name in request.headers}
-        # The folder belongs to whoever runs the hub; git must not care which user that is.
-        safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-        return {**ENVIRONMENT, **variables, **given, **safe}
+        return {**ENVIRONMENT, **variables, **given}
 
 
 async def _feed(request: Request, process: asyncio.subprocess.Process) -> None:
@@ -188,3 +190,7 @@ async def _end(process: asyncio.subprocess.Process, feeding: asyncio.Task[None])
     if process.returncode is None:
         process.kill()
         await process.wait()
+
+
+def _there(sha: str) -> str | None:
+    return None if sha == NOTHING else sha

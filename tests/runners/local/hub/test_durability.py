@@ -64,7 +64,9 @@ def test_the_command_says_where_it_serves_and_survives_a_kill(tmp_path: Path) ->
         root = Path(__file__).parents[4]
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=root)
         assert process.stdout is not None
-        return process, json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        assert line, f"the hub ended with {process.wait(10)}"
+        return process, json.loads(line)
 
     process, ready = start()
     headers = {"Authorization": f"Bearer {dict(ready['tokens'])['writer']}"}  # type: ignore[call-overload]

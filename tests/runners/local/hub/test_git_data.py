@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -206,8 +207,6 @@ def test_a_branch_moves_forward_only_unless_forced(client: httpx.Client) -> None
 
 
 def test_of_two_who_move_a_branch_at_once_one_is_refused(local_hub: RunningHub, client: httpx.Client) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     old = branch_from_main(client, "race")
     shas = [commit_files(client, old, {"x": str(count)}) for count in range(4)]
     clients = [local_hub.installation() for _ in shas]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -57,13 +59,33 @@ def pushed(receiver: Receiver) -> list[str]:
 
 def test_a_large_push_arrives_whole(local_hub: RunningHub, checkout: Path) -> None:
     """Above git's buffer of 1 MiB the client sends in chunks, without a length."""
-    content = bytes(range(256)) * 20_000
-    import random
-
-    sha = commit(checkout, "large.bin", random.Random(1).randbytes(3_000_000) + content)
+    sha = commit(checkout, "large.bin", os.urandom(3_000_000))
     git("push", "--quiet", "origin", "HEAD", folder=checkout)
     shown = local_hub.person("reader").get(f"/repos/owner/demo/commits/{branch_of(checkout)}").json()
     assert shown["sha"] == sha
+
+
+def test_a_long_negotiation_which_git_compresses_is_understood(
+    local_hub: RunningHub, checkout: Path, tmp_path: Path
+) -> None:
+    git("clone", "--quiet", local_hub.git_url(local_hub.ready.tokens["reader"]), "other", folder=tmp_path)
+    for count in range(40):
+        git("commit", "--quiet", "--allow-empty", "-m", f"only here {count}", folder=tmp_path / "other")
+    sha = commit(checkout, "news.txt")
+    git("push", "--quiet", "origin", "HEAD", folder=checkout)
+    git("fetch", "--quiet", "origin", folder=tmp_path / "other")
+    fetched = git("rev-parse", f"origin/{branch_of(checkout)}", folder=tmp_path / "other").stdout.strip()
+    assert fetched == sha
+
+
+def test_two_pushes_at_once_are_each_told_once(local_hub: RunningHub, receiver: Receiver, checkout: Path) -> None:
+    commit(checkout, "both.txt")
+    names = [f"{branch_of(checkout)}-{count}" for count in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda name: git("push", "--quiet", "origin", f"HEAD:refs/heads/{name}", folder=checkout), names))
+    with receiver.arrived:
+        assert receiver.arrived.wait_for(lambda: {f"refs/heads/{name}" for name in names} <= set(pushed(receiver)), 10)
+    assert [pushed(receiver).count(f"refs/heads/{name}") for name in names] == [1, 1, 1]
 
 
 def test_a_commit_is_fetched_by_its_sha_alone(local_hub: RunningHub, checkout: Path, tmp_path: Path) -> None:
