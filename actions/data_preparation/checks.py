@@ -271,9 +271,10 @@ def _hint(series: pd.Series[Any], column: Column) -> Check | None:
 
 def _leak(frame: pd.DataFrame, column: Column, target: str) -> Check | None:
     """Warn of a column from which the target can be read off."""
+    import numpy as np
     import pandas as pd
 
-    both = frame[[column.name, target]].dropna()
+    both = frame[[column.name, target]].replace([np.inf, -np.inf], np.nan).dropna()
     if len(both) < FEWEST_ROWS or both[column.name].nunique() < 2:  # noqa: PLR2004  # a constant tells nothing
         return None
     numeric = all(pd.api.types.is_numeric_dtype(both[name]) for name in both)

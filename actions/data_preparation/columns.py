@@ -35,7 +35,7 @@ def describe(series: pd.Series[Any]) -> Column:
     kind = kind_of(series)
     lowest = highest = None
     if kind == "number":
-        numbers = conformed(series, "number")
+        numbers = _numbers(series)
         lowest, highest = _finite(numbers.min()), _finite(numbers.max())
     return Column(
         name=str(series.name),
@@ -97,14 +97,13 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
         ``wrong_type`` where a number or date column holds something else; ``infinite_values``.
     """
     import numpy as np
-    import pandas as pd
 
     if kind == "category":
         return series.astype(object).where(series.isna(), series.map(str)).where(series.notna(), np.nan)
     if kind == "date":
         values = _dates(series)
     else:
-        values = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="coerce").astype(float)
+        values = _numbers(series)
     lost = values.isna() & series.notna()
     if lost.any():
         raise _wrong_type(series, kind, int(np.flatnonzero(lost.to_numpy())[0]))
@@ -118,6 +117,15 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
             field=str(series.name),
         )
     return values
+
+
+def _numbers(series: pd.Series[Any]) -> pd.Series[Any]:
+    import numpy as np
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(series):
+        return series.astype(float)
+    return pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="coerce").astype(float)
 
 
 def _dates(series: pd.Series[Any]) -> pd.Series[Any]:
