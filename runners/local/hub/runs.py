@@ -148,6 +148,14 @@ class Runs:
                     labels=sorted({label for job in planned for label in job.labels}),
                 )
             )
+            self._hub.events.emit(
+                "workflow_dispatch",
+                actor,
+                repository=repository,
+                inputs=run.inputs,
+                ref=f"refs/heads/{run.branch}",
+                workflow=run.path,
+            )
             runs_report.tell_run(self._hub, run, "requested")
             for job in planned:
                 if not job.needs:

@@ -254,7 +254,7 @@ def test_the_app_is_told_of_every_change(tmp_path: Path) -> None:
         done = receiver.wait_for("workflow_run.completed")
         told = [name for name in receiver.names if name.startswith("workflow_")]
         assert told == [
-            "workflow_run.requested", "workflow_job.queued", "workflow_run.in_progress", "workflow_job.in_progress",
+            "workflow_dispatch", "workflow_run.requested", "workflow_job.queued", "workflow_run.in_progress", "workflow_job.in_progress",
             "workflow_job.completed", "workflow_job.completed", "workflow_run.completed",
         ]  # fmt: skip
         assert done.payload["workflow_run"]["id"] == run
