@@ -18,10 +18,10 @@ from bot.github.part import segment
 from bot.github.runs import RunsPart
 from bot.github.values import integer, text
 from bot.rate import TokenBucket, WriteQueue
-from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.github.connection import Connection, Wire
+    from bot.settings import Settings
 
 
 class Repository(IssuesPart, RunsPart, GitPart):
@@ -46,7 +46,7 @@ class GitHub:
         self._identity: Identity | None = None
         self._connections: dict[int, Connection] = {}
         self._installations: dict[str, int] = {}
-        self._repositories: dict[tuple[str, int | None], Repository] = {}
+        self._repositories: dict[str, Repository] = {}
         self._look_up = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -99,18 +99,22 @@ class GitHub:
     # --- repositories --------------------------------------------------------------------------------------------------
 
     def repository(self, name: str, installation_id: int | None = None) -> Repository:
-        """Return a repository by ``owner/name``; its installation is looked up when first needed, if it is not given."""
+        """Return a repository by ``owner/name``; its installation is looked up when first needed, if it is not given.
+
+        There is one object for each repository: it remembers what it wrote, and lets one commit in at a time.
+        """
         owner, slash, rest = name.partition("/")
         if not (owner and slash and rest) or "/" in rest:
             raise ValueError(f"not owner/name: {name!r}")
-        key = (name, installation_id)
-        if key not in self._repositories:
+        if installation_id:
+            self._installations[name] = installation_id
+        if name not in self._repositories:
 
             async def connect() -> Connection:
-                return await self._connection(installation_id or await self._installation_of(name))
+                return await self._connection(await self._installation_of(name))
 
-            self._repositories[key] = Repository(name, connect=connect, who=self.identity, sleep=self._sleep)
-        return self._repositories[key]
+            self._repositories[name] = Repository(name, connect=connect, who=self.identity, sleep=self._sleep)
+        return self._repositories[name]
 
     async def _installation_of(self, name: str) -> int:
         async with self._look_up:

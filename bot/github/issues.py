@@ -13,6 +13,9 @@ from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoI
 MOST_CHARACTERS = 65_536
 """So long a comment may be on GitHub."""
 
+MOST_REMEMBERED = 200
+"""Comments that a repository's object keeps in memory."""
+
 _MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
 _CUT = "\n\n…"
 
@@ -117,8 +120,7 @@ class IssuesPart(Part):
                 comment = await self.own_comment(number, marker)
         if comment is None:
             comment = await self._create(number, marker, whole)
-        self._written[key] = comment
-        return comment
+        return self._remember(key, comment)
 
     async def post_once(self, number: int, marker: str, body: str) -> Comment:
         """Write a comment that is never changed; the one that is there with this marker is returned."""
@@ -126,7 +128,14 @@ class IssuesPart(Part):
         comment = self._written.get(key) or await self.own_comment(number, marker)
         if comment is None:
             comment = await self._create(number, marker, marked(marker, body))
+        return self._remember(key, comment)
+
+    def _remember(self, key: tuple[int, str], comment: Comment) -> Comment:
+        """Save the next look-up; the oldest are forgotten and looked up again."""
+        self._written.pop(key, None)
         self._written[key] = comment
+        if len(self._written) > MOST_REMEMBERED:
+            del self._written[next(iter(self._written))]
         return comment
 
     async def react(self, comment_id: int, content: str) -> None:
