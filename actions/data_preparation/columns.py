@@ -100,10 +100,7 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
 
     if kind == "category":
         return series.astype(object).where(series.isna(), series.map(str)).where(series.notna(), np.nan)
-    if kind == "date":
-        values = _dates(series)
-    else:
-        values = _numbers(series)
+    values = _dates(series) if kind == "date" else _numbers(series)
     lost = values.isna() & series.notna()
     if lost.any():
         raise _wrong_type(series, kind, int(np.flatnonzero(lost.to_numpy())[0]))

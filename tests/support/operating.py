@@ -49,7 +49,7 @@ class Desk:
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}
 
     def order(self, attempt: int = 1, run: str = RUN, champion: Any = None, **request: Any) -> WorkOrder:
-        asked = {
+        asked: dict[str, Any] = {
             "model_name": "flowers",
             "task": "classification",
             "algorithm": "logistic_regression",
@@ -68,6 +68,7 @@ class Desk:
                 "storage_root": str(self.root),
                 "data_roots": self.data_roots,
                 "champion": champion,
+                "training_seed": asked.get("seed", 42) + attempt - 1,
             }
         )
 

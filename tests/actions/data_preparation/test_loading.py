@@ -33,7 +33,10 @@ def test_the_same_table_reads_the_same_from_each_format(desk: Desk) -> None:
     frame.to_csv(desk.root / "some/b.csv", index=False, sep=";", encoding="utf-8-sig")
     frame.to_csv(desk.root / "some/c.csv", index=False, encoding="utf-16")
     frame.to_json(desk.root / "some/a.jsonl", orient="records", lines=True)
-    found = [desk.call("load_dataset", data=f"some/{name}") for name in sorted(path.name for path in (desk.root / "some").iterdir())]
+    found = [
+        desk.call("load_dataset", data=f"some/{name}")
+        for name in sorted(path.name for path in (desk.root / "some").iterdir())
+    ]
     assert len(found) == 6
     for one in found:
         kinds = {column.name: (column.kind, column.missing) for column in one.columns}

@@ -49,7 +49,10 @@ def test_each_class_is_in_training_and_in_test_even_one_of_two_rows(desk: Desk) 
     labels = ["a"] * 40 + ["b"] * 8 + ["c"] * 2
     content = "x,y\n" + "".join(f"{row},{label}\n" for row, label in enumerate(labels))
     split = parts(
-        desk, desk.call("split_dataset", data=desk.data("a.csv", content), destination="out", strategy="stratified", column="y")
+        desk,
+        desk.call(
+            "split_dataset", data=desk.data("a.csv", content), destination="out", strategy="stratified", column="y"
+        ),
     )
     assert split["train"]["y"].value_counts().to_dict() == {"a": 28, "b": 5, "c": 1}
     assert split["test"]["y"].value_counts().to_dict() == {"a": 8, "b": 2, "c": 1}

@@ -164,7 +164,9 @@ def size_of(png: bytes) -> tuple[int, int]:
         ("regressor", numbers(), "y", {"predicted_vs_true", "residuals"}),
     ],
 )
-def test_an_evaluation_is_kept_with_its_plots(desk: Desk, kind: str, content: str, target: str, plots: set[str]) -> None:
+def test_an_evaluation_is_kept_with_its_plots(
+    desk: Desk, kind: str, content: str, target: str, plots: set[str]
+) -> None:
     model = trained(desk, kind, "random_forest", content, target)
     found: Any = desk.call(f"evaluate_{kind}", model=model, data=desk.data("test.csv", content))
     values = found.model_dump(mode="json")

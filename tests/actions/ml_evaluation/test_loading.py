@@ -18,7 +18,9 @@ from tests.support.operating import Desk, people
 def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
     uri = desk.data("train.csv", people(60))
-    desk.call("train_supervised_classifier", data=uri, target="pays", destination="out", algorithm="logistic_regression")
+    desk.call(
+        "train_supervised_classifier", data=uri, target="pays", destination="out", algorithm="logistic_regression"
+    )
     desk.call("save_model", training="out", destination="out", name="people")
     return desk
 
@@ -66,8 +68,8 @@ def test_without_a_digest_the_one_beside_it_is_checked(desk: Desk) -> None:
 
 
 def test_a_type_that_nobody_trusted_is_refused_and_not_run(desk: Desk, tmp_path: Path) -> None:
-    from skops.io import dump
     from sklearn.preprocessing import FunctionTransformer
+    from skops.io import dump
 
     replaced(desk, lambda path: dump(FunctionTransformer(Path.touch), path))
     refusal = desk.refusal("load_model", model="out/model.skops")

@@ -35,7 +35,7 @@ def test_a_classifier_takes_raw_rows_and_answers_with_the_labels_of_the_data(des
     made = trained(desk, "classifier", algorithm, people(120), "pays")
     model = open_model(desk.root / made.uri, made.sha256)
     assert model.signature.classes == ["no", "yes"]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"age": 75, "city": "Bern", "joined": "2024-03-04"},
         {"age": 20, "city": "Lima", "joined": "2024-05-06"},
         {"age": None, "city": "never seen", "joined": None},
@@ -175,7 +175,9 @@ def test_a_saved_model_is_the_one_that_was_trained(desk: Desk) -> None:
     assert saved.sha256 == made.sha256
     assert open_model(desk.root / saved.uri, made.sha256).signature.target == "pays"
     (desk.root / "out/model.skops").write_bytes(b"changed")
-    assert desk.refusal("save_model", training="out", destination="again", name="people").body.reason == "digest_mismatch"
+    assert (
+        desk.refusal("save_model", training="out", destination="again", name="people").body.reason == "digest_mismatch"
+    )
     assert not (desk.root / "again").exists()
 
 
