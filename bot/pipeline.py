@@ -266,15 +266,15 @@ def time_out_of(run: Run) -> timedelta | None:
     return TABLE[run.state].time_out
 
 
-def advance(step: Step, now: datetime) -> Run:
-    """Return the run as it is after a step.
+def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
+    """Return the run as it is after a step; every waiting time is multiplied by ``stretch``.
 
     An ``error`` stays in the state while the table grants retries. A cancelled run goes to WriteHistory, whatever its
     state came to.
     """
     run = step.run
     if step.outcome is None:
-        return run.but(due=None if step.again is None else now + step.again)
+        return run.but(due=None if step.again is None else now + step.again * stretch)
     row = TABLE[run.state]
     if step.outcome == "cancel":
         if not row.cancellable:
@@ -282,7 +282,7 @@ def advance(step: Step, now: datetime) -> Run:
         return _enter(run.but(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
         delay = RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)]
-        return run.but(tries=run.tries + 1, due=now + delay, send=row.stage is not None)
+        return run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
     outcome: Outcome = step.outcome
     if outcome == "error" and "error" not in row.next:
         outcome = "exhausted"

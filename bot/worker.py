@@ -146,7 +146,7 @@ class Worker:
             step = await self._step(run)
             faults.reached(f"{run.state}.after")
             try:
-                run = await to_thread.run_sync(self._store.save, advance(step, self._clock()))
+                run = await to_thread.run_sync(self._store.save, advance(step, self._clock(), self._settings.time_factor))
             except StaleRunError:
                 run = await to_thread.run_sync(self._store.claim, repository, run_id)
             else:

@@ -14,7 +14,7 @@ from actions.results import Published
 from bot.github import PublishedCommit
 from bot.published import LARGEST_COMMIT, check_ref, checked
 from tests.support.results import a_result
-from tests.support.runs import a_run
+from tests.support.runs import a_run, an_order
 
 SHA = "1" * 40
 RUN = a_run()
@@ -31,7 +31,7 @@ def check(
     result: dict[str, Any] | bytes | None = None, *, ref: str = REF, present: str | None = SHA,
     holds: Files | None = None, parents: tuple[str, ...] = (), others: tuple[str, ...] = (),
 ) -> Any:  # fmt: skip
-    content = result if isinstance(result, bytes) else json.dumps(result or a_result(RUN)).encode()
+    content = result if isinstance(result, bytes) else json.dumps(result or a_result(an_order(RUN))).encode()
 
     async def read_blob(sha: str, most: int) -> bytes:
         assert sha == "a" * 40
@@ -90,12 +90,12 @@ def test_a_commit_of_another_shape_is_refused(how: Callable[[], Any]) -> None:
 )
 def test_a_result_that_is_not_about_the_run_is_refused(lie: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        check({**a_result(RUN), **lie})
+        check({**a_result(an_order(RUN)), **lie})
 
 
 @pytest.mark.parametrize("change", [{"value": 0.2}, {"value": None}, {"threshold": 0.1}, {"metric": "f1"}])
 def test_a_verdict_that_contradicts_the_request_is_refused(change: dict[str, Any]) -> None:
-    result = a_result(RUN)
+    result = a_result(an_order(RUN))
     result["verdict"] |= change
     with pytest.raises(InvalidInput):
         check(result)

@@ -305,11 +305,12 @@ def test_a_history_that_can_be_written_the_second_time_is_written(loop: Loop, mo
 
 def test_a_question_that_cannot_be_posted_still_waits_for_its_answer(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
-    loop.script(publish=Script(do=lambda work, job: (loop.publish(work, job), forbid_comments())[0]))
 
-    def forbid_comments() -> None:
+    def publish(work: Any, job: Any) -> None:
+        loop.publish(work, job)
         loop.network.add("POST", r"/issues/\d+/comments", refuse, times=4)
 
+    loop.script(publish=Script(do=publish))
     issue = loop.open(model_name=model)
     loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
     assert loop.states(issue) == ASKED

@@ -6,6 +6,9 @@ Every request of the App and every answer is held against GitHub's own descripti
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +21,13 @@ from unittest.mock import patch
 
 import httpx
 
-from actions.request import TrainingRequest
-from bot.app import Service, create_app
+from actions.request import TrainingRequest, WorkOrder
+from bot.app import create_app
 from bot.forms import form_body
 from bot.init import Source, files
 from bot.pipeline import Run, State
 from bot.settings import Settings
+from bot.store import Store
 from runners.local.hub.hub import Hub
 from runners.local.hub.server import bind, serving
 from runners.local.hub.setup import Ready, Setup, set_up
@@ -31,7 +35,7 @@ from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.repositories import repository
 from tests.support.results import a_result
 from tests.support.runs import a_request
-from tests.support.scripted_runs import Script, ScriptedExecutor, area, order_of, publishes
+from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes
 from tests.support.serving import serving as app_serving
 from tests.support.unreliable import Unreliable
 
@@ -66,7 +70,7 @@ class Loop:
 
     hub: Hub
     ready: Ready
-    service: Service
+    store: Store
     clock: Clock
     network: Unreliable
     jobs: ScriptedExecutor
@@ -80,9 +84,9 @@ class Loop:
 
     def reset(self) -> None:
         """Forget what the test before scripted, and end the runs that it left when it failed."""
-        for run in self.service.store.open_runs():
-            self.service.store.change(run, lambda now: now.but(state=State.END))
-            self.service.store.release_lock(run)
+        for run in self.store.open_runs():
+            self.store.change(run, lambda now: now.but(state=State.END))
+            self.store.release_lock(run)
         self.clock.reset()
         self.network.troubles.clear()
         self.network.requests.clear()
@@ -152,7 +156,7 @@ class Loop:
         return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
 
     def run(self, issue: int) -> Run:
-        found = self.service.store.run_of_issue(self.name, issue)
+        found = self.store.run_of_issue(self.name, issue)
         assert found is not None, "the issue has no run"
         return found
 
@@ -177,7 +181,7 @@ class Loop:
 
     def until_state(self, issue: int, state: State) -> Run:
         def there() -> Run | None:
-            run = self.service.store.run_of_issue(self.name, issue)
+            run = self.store.run_of_issue(self.name, issue)
             return run if run is not None and run.state is state else None
 
         found: Run = self.until(there, f"issue {issue} is in {state}")
@@ -191,7 +195,7 @@ class Loop:
         self.clock.jump(timedelta(**by))
 
     def _report(self) -> str:
-        runs = self.service.store.open_runs()
+        runs = self.store.open_runs()
         return "; ".join(f"{run.id}: {run.state}, tries {run.tries}, {run.error}" for run in runs) or "no open run"
 
     # --- the jobs' scripts -------------------------------------------------------------------------------------------
@@ -202,13 +206,12 @@ class Loop:
 
     def publish(self, work: Any, job: Any) -> None:
         """Do what the stages would have left behind: the model file, and the published result."""
-        order = order_of(work)
-        run = self.service.store.run(order["repository"], order["run"])
+        order = WorkOrder.model_validate_json(work.inputs["order"])
         models = area(work, "models")
         models.mkdir(parents=True, exist_ok=True)
         (models / "model.skops").write_bytes(b"true")
-        value = self.values[min(run.attempt, len(self.values)) - 1] if self.values else 0.95
-        publishes(lambda _: a_result(run, value, git_sha=work.sha), {"roc_curve.png": PNG})(work, job)
+        value = self.values[min(order.attempt, len(self.values)) - 1] if self.values else 0.95
+        publishes(lambda _: a_result(order, value, git_sha=work.sha), {"roc_curve.png": PNG})(work, job)
 
 
 PNG = bytes.fromhex(
@@ -218,22 +221,64 @@ PNG = bytes.fromhex(
 
 
 @contextlib.contextmanager
-def running_loop(
-    folder: Path, *, promotion: Any = "approval", webhooks: bool = True, **settings: Any
-) -> Iterator[Loop]:
-    """Serve hub and App until the block ends."""
-    hub_socket, hub_url = bind()
+def running_loop(folder: Path, *, promotion: Any = "approval") -> Iterator[Loop]:
+    """Serve hub and App, both in this process, until the block ends."""
     app_socket, app_url = bind()
-    hub = Hub.open(folder / "hub", hub_url, webhooks_enabled=webhooks)
-    clock, network, jobs = Clock(), Unreliable(AsyncCheckedTransport(httpx.AsyncHTTPTransport())), ScriptedExecutor()
+    with _hub_side(folder, app_url, promotion) as (loop, settings):
+        app = create_app(Settings(_env_file=None, **settings), transport=loop.network, clock=loop.clock)
+        loop.store = app.state.service.store
+        with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, app_socket):
+            yield loop
+
+
+@contextlib.contextmanager
+def loop_of_processes(folder: Path) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
+    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted."""
+    app_socket, app_url = bind()
+    port = app_socket.getsockname()[1]
+    app_socket.close()
+    started: list[subprocess.Popen[bytes]] = []
+    with _hub_side(folder, app_url, "approval") as (loop, settings):
+
+        def start(**more: str) -> subprocess.Popen[bytes]:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+            environment |= {f"MODELYARD_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
+            command = [sys.executable, "-m", "bot.cli", "serve", "--port", str(port)]
+            with (folder / "app.log").open("ab") as log:
+                started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            loop.until(lambda: started[-1].poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
+            return started[-1]
+
+        loop.store = Store(settings["database_url"])
+        try:
+            yield loop, start
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
+            loop.store.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+@contextlib.contextmanager
+def _hub_side(folder: Path, app_url: str, promotion: Any) -> Iterator[tuple[Loop, dict[str, Any]]]:
+    """Serve a hub with scripted jobs and two runners; yield it with the settings that its App needs."""
+    listening, hub_url = bind()
+    hub = Hub.open(folder / "hub", hub_url)
     with contextlib.ExitStack() as stack:
         stack.callback(hub.close)
         ready = _set_up(hub, folder, f"{app_url}/webhook", promotion)
-        hub.runs.executor = jobs
+        hub.runs.executor = jobs = ScriptedExecutor()
         hub.runs.add_runner("runner-1")
         hub.runs.add_runner("runner-2")
-        stack.enter_context(serving(hub, hub_socket))
-        given = {
+        stack.enter_context(serving(hub, listening))
+        settings = {
             "webhook_secret": SECRET,
             "app_id": ready.app.id,
             "private_key_path": ready.private_key_path,
@@ -241,15 +286,14 @@ def running_loop(
             "database_url": f"sqlite:///{folder}/app.sqlite3",
             "storage_root": folder / "storage",
             "write_burst": 1_000,
-            "time_factor": 1,
-            **settings,
         }
-        app = create_app(Settings(_env_file=None, **given), transport=network, clock=clock)
-        loop = Loop(hub, ready, app.state.service, clock, network, jobs, folder / "storage")
+        network = Unreliable(AsyncCheckedTransport(httpx.AsyncHTTPTransport()))
+        loop = Loop(hub, ready, _NO_STORE, Clock(), network, jobs, folder / "storage")
         loop.script()
-        stack.enter_context(patch("bot.worker.LONGEST_SLEEP", 0.05))
-        stack.enter_context(app_serving(app, app_socket))
-        yield loop
+        yield loop, settings
+
+
+_NO_STORE: Any = None
 
 
 def _set_up(hub: Hub, folder: Path, webhook_url: str, promotion: Any) -> Ready:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions.request import METRICS
-from bot.pipeline import Run
+from actions.request import METRICS, WorkOrder
 
 
 def a_result(
-    run: Run,
+    order: WorkOrder,
     value: float = 0.95,
     status: str | None = None,
     plots: tuple[str, ...] = ("roc_curve.png",),
     git_sha: str = "c" * 40,
 ) -> Any:
-    """Return the content of result.json for a run whose metric came to ``value``."""
-    request = run.request
+    """Return the content of result.json for an attempt whose metric came to ``value``."""
+    request = order.request
     meets = METRICS[request.metric].meets(value, request.threshold)
     return {
-        "run": run.id,
-        "attempt": run.attempt,
-        "repository": run.repository,
-        "issue": run.issue,
-        "model_name": run.model,
+        "run": order.run,
+        "attempt": order.attempt,
+        "repository": order.repository,
+        "issue": order.issue,
+        "model_name": request.model_name,
         "request": request.model_dump(mode="json"),
-        "training_seed": request.seed + run.attempt - 1,
+        "training_seed": order.training_seed,
         "git_sha": git_sha,
         "modelyard_sha": "d" * 40,
         "data": {
@@ -33,7 +32,7 @@ def a_result(
             "train_rows": 341, "validation_rows": 114, "test_rows": 114,
         },
         "model": {
-            "uri": f"{run.repository}/models/{run.id}/{run.attempt}/model.skops", "sha256": "f" * 64, "size_bytes": 4,
+            "uri": f"{order.repository}/models/{order.run}/{order.attempt}/model.skops", "sha256": "f" * 64, "size_bytes": 4,
         },
         "metrics": {request.metric: value},
         "verdict": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from actions.request import TrainingRequest
+from actions.request import TrainingRequest, WorkOrder
 from bot.pipeline import Run
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -40,3 +40,16 @@ def a_run(**changes: Any) -> Run:
         "due": NOON,
     }
     return Run(**{**fields, **changes})
+
+
+def an_order(run: Run) -> WorkOrder:
+    """Return the work order of a run's present attempt."""
+    return WorkOrder(
+        run=run.id,
+        attempt=run.attempt,
+        repository=run.repository,
+        issue=run.issue,
+        request=run.request,
+        training_seed=run.training_seed,
+        storage_root="/storage",
+    )
