@@ -135,25 +135,34 @@ def test_a_push_that_fails_says_so_without_the_token(
 
 
 def test_the_same_request_in_two_processes_gives_the_same_figures_byte_for_byte(tmp_path: Path) -> None:
-    found = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        desk = Desk(tmp_path / name)
+    code = (
+        "import sys; from actions.request import WorkOrder; from actions.stages import run_stage\n"
+        "order = WorkOrder.model_validate_json(sys.stdin.read())\n"
+        "for stage in ('prepare', 'train', 'evaluate'): run_stage(stage, order)"
+    )
+    desks, processes = [Desk(tmp_path / name) for name in ("one", "two")], []
+    for desk in desks:
+        desk.root.mkdir()
         order = desk.order(
             algorithm="xgboost", data="sklearn://wine", hyperparameters={"n_estimators": 10, "subsample": 0.7}
         )
-        code = (
-            "import sys; from actions.request import WorkOrder; from actions.stages import run_stage\n"
-            "order = WorkOrder.model_validate_json(sys.stdin.read())\n"
-            "for stage in ('prepare', 'train', 'evaluate'): run_stage(stage, order)"
-        )
-        subprocess.run([sys.executable, "-c", code], input=order.model_dump_json().encode(), cwd=ROOT, check=True)
-        files = {Path(uri).name: content for uri, content in desk.files().items()}
-        results = json.loads(files["results.json"])
-        del results["model_sha256"]
-        plots = {uri: content for uri, content in files.items() if uri.endswith((".png", ".parquet"))}
-        found.append((json.dumps(results), json.loads(files["training.json"])["metrics"], plots))
-    assert found[0] == found[1]
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=ROOT)
+        assert process.stdin is not None
+        with process.stdin as stdin:
+            stdin.write(order.model_dump_json().encode())
+        processes.append(process)
+    assert [process.wait() for process in processes] == [0, 0]
+    first, second = (figures(desk) for desk in desks)
+    assert first == second
+
+
+def figures(desk: Desk) -> tuple[str, dict[str, float], dict[str, bytes]]:
+    """Return what has to be the same in each process: figures, training metrics, splits and plots."""
+    files = {Path(uri).name: content for uri, content in desk.files().items()}
+    results = json.loads(files["results.json"])
+    del results["model_sha256"]
+    same = {name: content for name, content in files.items() if name.endswith((".png", ".parquet"))}
+    return json.dumps(results), json.loads(files["training.json"])["metrics"], same
 
 
 # --- skipping and later attempts ---------------------------------------------------------------------------------------
