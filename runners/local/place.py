@@ -92,6 +92,8 @@ class Place:
         with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
             hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
         with _opened(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
+            # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
+            hub.add_person(REPOSITORY.partition("/")[0])
             served = source.serve(hub)
             memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
             _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)

@@ -64,8 +64,9 @@ class Visit:
 
     @cached_property
     def offered(self) -> list[User]:
-        """The people whom the switch offers: those who see a repository, and the one who acts."""
-        repositories = self.hub.repositories.find()
+        """The people whom the switch offers: those who see what not everybody sees, and the one who acts."""
+        every = self.hub.repositories.find()
+        repositories = [repository for repository in every if repository.private] or every
 
         def is_known(user: User) -> bool:
             return any(has_role(self.hub, user, repository, "read") for repository in repositories)
