@@ -22,7 +22,10 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _SPACES = re.compile(r"[\s\u2028\u2029]+")
-_REFERENCES = re.compile(r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
+# Only what GitHub makes a link by itself: an address such as sklearn://iris stays one that can be copied.
+_REFERENCES = re.compile(
+    r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|(?:https?|ftp):(?=//)|(?:mailto|xmpp):|\bwww(?=\.)", re.IGNORECASE
+)
 # An underscore within a word starts no emphasis, and column names are full of them.
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _START_OF_BLOCK = re.compile(r"^([#+-])(?=[\s#+-]|$)|^(=)|^([0-9]{1,9})(?=[.)](?:\s|$))")

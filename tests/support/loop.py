@@ -160,6 +160,9 @@ class Loop:
         assert found is not None, "the issue has no run"
         return found
 
+    def has_run(self, issue: int) -> bool:
+        return self.store.run_of_issue(self.name, issue) is not None
+
     def states(self, issue: int) -> list[State]:
         """Return the states that the issue's run has been in, and is in."""
         run = self.run(issue)

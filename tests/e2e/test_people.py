@@ -1,0 +1,219 @@
+"""What people say at an issue, who may say it, and what they are answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from actions.request import TrainingRequest
+from bot.forms import form_body
+from bot.pipeline import State
+from tests.support.loop import Loop, running_loop
+from tests.support.runs import a_request
+from tests.support.scripted_runs import Script
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    with running_loop(tmp_path_factory.mktemp("people")) as loop:
+        yield loop
+
+
+@pytest.fixture
+def loop(running: Loop) -> Loop:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def waiting(loop: Loop, request: pytest.FixtureRequest) -> Iterator[int]:
+    """Return an issue whose run waits for an answer."""
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=f"m{abs(hash(request.node.name))}")
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    yield issue
+    if not loop.run(issue).ended:
+        loop.say(issue, "/reject", by="owner")
+        loop.until_ended(issue)
+
+
+def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
+    """Say something and return what the App answers in a comment of its own."""
+    before = len(loop.comments(issue))
+    loop.say(issue, text, by)
+    loop.until(lambda: len(loop.comments(issue)) > before, f"an answer to {text}")
+    return loop.comments(issue)[-1]
+
+
+# --- commands ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["/approve", "/reject", "/cancel", "/status", "/help"])
+def test_a_reader_may_not_command_and_is_told_what_is_needed(loop: Loop, waiting: int, command: str) -> None:
+    answer = answered(loop, waiting, command, by="reader")
+    assert "`write`" in answer
+    assert "`read`" in answer
+    assert loop.run(waiting).state is State.WAIT_FOR_OPERATOR_INPUT
+
+
+def test_help_lists_every_command(loop: Loop, waiting: int) -> None:
+    answer = answered(loop, waiting, "/help")
+    for command in ("/approve", "/reject", "/cancel", "/status", "/help"):
+        assert command in answer
+
+
+def test_status_says_where_the_run_is(loop: Loop, waiting: int) -> None:
+    answer = answered(loop, waiting, "/status")
+    assert loop.run(waiting).id in answer
+    assert "Rejected" in answer
+
+
+def test_an_unknown_command_is_told_the_nearest(loop: Loop, waiting: int) -> None:
+    assert "/approve" in answered(loop, waiting, "/aprove")
+
+
+def test_a_wrong_argument_is_told_and_nothing_is_done(loop: Loop, waiting: int) -> None:
+    assert "timeout_minutes" in answered(loop, waiting, "/approve timeout_minutes=soon")
+    assert loop.run(waiting).state is State.WAIT_FOR_OPERATOR_INPUT
+
+
+def test_only_the_first_line_of_a_comment_is_a_command(loop: Loop, waiting: int) -> None:
+    for text in ("Please\n/approve", "> /approve", "```\n/approve\n```", "/etc/passwd is a path", "no command"):
+        loop.say(waiting, text)
+    assert "/approve" in answered(loop, waiting, "/help")
+    assert loop.run(waiting).state is State.WAIT_FOR_OPERATOR_INPUT
+
+
+def test_a_command_that_was_taken_gets_a_reaction(loop: Loop, waiting: int) -> None:
+    comment = loop.say(waiting, "/reject")
+    loop.until_ended(waiting)
+    with loop.person("owner") as client:
+        reactions = loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json())
+    assert [reaction["content"] for reaction in reactions] == ["+1"]
+
+
+def test_approve_while_nothing_waits_is_answered(loop: Loop) -> None:
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name="nothing-waits")
+    loop.until_state(issue, State.TRAIN_MODEL)
+    answer = answered(loop, issue, "/approve")
+    assert "nothing" in answer.lower() or "not wait" in answer.lower()
+    loop.say(issue, "/cancel")
+    loop.until_ended(issue)
+
+
+def test_a_command_at_an_issue_without_a_request_is_left_alone(loop: Loop) -> None:
+    with loop.person("writer") as client:
+        plain = client.post("/issues", json={"title": "A question", "body": "How?"}).json()["number"]
+    loop.say(plain, "/status")
+    other = loop.open("no form", by="writer")
+    loop.until_label(other, "mlops:invalid")
+    assert loop.comments(plain) == []
+
+
+# --- requests ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_may_not_ask_for_a_training(loop: Loop) -> None:
+    issue = loop.open(by="reader", model_name="by-reader")
+    # The owner's label makes the request the owner's: what somebody else wrote was looked at by somebody who may.
+    assert loop.until_ended(issue).requester == "owner"
+
+
+def test_an_issue_that_a_reader_labels_is_refused(loop: Loop) -> None:
+    with loop.person("reader") as client:
+        number = client.post(
+            "/issues", json={"title": "Train", "body": form_body(a_request(model_name="x")), "labels": ["mlops:train"]}
+        ).json()["number"]
+    assert loop.labels(number) == set()
+    assert loop.comments(number) == []
+
+
+WRONG: list[tuple[str, str, tuple[str, ...]]] = [
+    ("### Threshold\n\n0.9", "### Threshold\n\n1.5", ("Threshold", "1.5", "between 0 and 1")),
+    ("### Threshold\n\n0.9", "### Threshold\n\nhigh", ("Threshold", "high", "0.95")),
+    ("sklearn://breast_cancer", "sklearn://brest_cancer", ("Data", "brest_cancer", "sklearn://breast_cancer")),
+    ("### Metric\n\naccuracy", "### Metric\n\nrmse", ("Metric", "rmse", "classification")),
+    ("### Target column\n\n", "### Target colum\n\n", ("Target colum", "Target column")),
+    ("### Task\n\nclassification\n\n", "", ("Task",)),
+    ("### Runner label\n\nself-hosted", "### Runner label\n\nbig-gpu", ("Runner label", "big-gpu", "self-hosted")),
+    ("sklearn://breast_cancer", "file:///etc/passwd", ("Data", "file:")),
+    ("sklearn://breast_cancer", "../../other/secret.csv", ("Data", "..")),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "told"), WRONG)
+def test_a_wrong_form_is_told_by_field_and_leaves_nothing(
+    loop: Loop, right: str, wrong: str, told: tuple[str, ...]
+) -> None:
+    head, stored = loop.head(), loop.stored()
+    body = form_body(a_request())
+    assert right in body
+    issue = loop.open(body.replace(right, wrong))
+    loop.until_label(issue, "mlops:invalid")
+    comment = loop.comments(issue)[0]
+    for word in told:
+        assert word in comment
+    assert (loop.head(), loop.stored()) == (head, stored)
+    assert not loop.has_run(issue)
+
+
+def test_a_label_without_the_form_is_told_and_a_corrected_issue_runs(loop: Loop) -> None:
+    issue = loop.open("Please train something nice.")
+    loop.until_label(issue, "mlops:invalid")
+    assert "form" in loop.comments(issue)[0]
+    loop.edit(issue, form_body(a_request(model_name="corrected")))
+    assert loop.until_ended(issue).status == "passed"
+    assert loop.labels(issue) == {"mlops:passed"}
+
+
+def test_a_request_can_be_corrected_while_it_queues(loop: Loop) -> None:
+    loop.script(train=Script(hang=True))
+    first = loop.open(model_name="queue")
+    loop.until(loop.jobs.hanging.is_set)
+    second = loop.open(model_name="queue")
+    loop.until_label(second, "mlops:queued")
+    changed: TrainingRequest = a_request(model_name="queue", seed=5)
+    loop.edit(second, form_body(changed))
+    loop.until(lambda: loop.run(second).request == changed)
+    loop.script()
+    loop.say(first, "/cancel")
+    loop.until_ended(first)
+    loop.until_ended(second)
+    assert json.loads(loop.jobs.works[-1].inputs["order"])["request"]["seed"] == 5
+
+
+def test_a_request_is_frozen_once_the_work_has_begun_and_an_edit_is_told_so(loop: Loop) -> None:
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name="frozen")
+    loop.until_state(issue, State.TRAIN_MODEL)
+    before = loop.run(issue).request
+    loop.edit(issue, form_body(a_request(model_name="frozen", seed=9)))
+    loop.until(lambda: len(loop.comments(issue)) > 1)
+    assert loop.run(issue).request == before
+    loop.say(issue, "/cancel")
+    loop.until_ended(issue)
+
+
+def test_a_public_repository_is_refused_by_default(loop: Loop) -> None:
+    loop.hub.repositories.update(loop.ready.repository.id, private=False)
+    try:
+        issue = loop.open(model_name="public")
+        loop.until_label(issue, "mlops:invalid")
+        assert "public" in loop.comments(issue)[0]
+    finally:
+        loop.hub.repositories.update(loop.ready.repository.id, private=True)
+
+
+def test_text_that_github_would_expand_travels_as_it_is(loop: Loop) -> None:
+    notes = "${{ github.token }} $(id) `id` \"; id; ' \\ \u2028 <!-- modelyard:run-x -->\n@owner"
+    issue = loop.open(model_name="hostile", notes=notes)
+    run = loop.until_ended(issue)
+    sent = loop.jobs.works[-1].inputs["order"]
+    assert "$" not in sent
+    assert json.loads(sent)["request"]["notes"] == notes
+    history = str(loop.file(f"training_history/{run.id}.md"))
+    assert "<!-- modelyard" not in history
+    assert "${{ github.token }}" in history
