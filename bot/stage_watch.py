@@ -38,6 +38,7 @@ def seen(jobs: Sequence[Job], name: str, limit: timedelta, now: datetime) -> See
 
 
 def find(jobs: Sequence[Job], name: str) -> Job | None:
+    """Return the job of that name, if there is one."""
     return next((job for job in jobs if job.name == name), None)
 
 
