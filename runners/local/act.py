@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
 import threading
@@ -15,7 +14,19 @@ from pathlib import Path
 
 from runners.local import processes
 from runners.local.act_folder import MARKER, RunFolder, find_act
-from runners.local.act_log import ActLog, Event, JobEnded, JobStarted, Line, NoRunner, StepEnded, StepStarted, Summary
+from runners.local.act_log import (
+    ActLog,
+    Event,
+    JobEnded,
+    JobStarted,
+    Line,
+    NoRunner,
+    ShellEnds,
+    StepEnded,
+    StepStarted,
+    Summary,
+)
+from runners.local.act_output import Output
 from runners.local.execution import Conclusion, ExecutionError, Report, Work
 from runners.local.plan import PlannedJob
 
@@ -71,8 +82,7 @@ class _Run:
         self._report = report
         self._cancelled = cancelled
         self._folder = folder
-        self._log = ActLog(work.token)
-        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._log = ActLog(work.token, marker=folder.marker)
         self._jobs: dict[str, PlannedJob] = {}
         self._running: dict[str, float] = {}
         """When each running job's time is up (or, after that, its grace)."""
@@ -93,11 +103,10 @@ class _Run:
                 stderr=stderr,
                 start_new_session=True,
             )
-        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
+        output = Output(process)
         stopper = None
         try:
-            while (line := self._next(process)) is not None:
+            while (line := output.next(POLL)) is not None:
                 for event in self._log.read(line):
                     self._tell(event)
                 self._watch_time()
@@ -107,26 +116,11 @@ class _Run:
                     stopper.start()
         finally:
             self._kill(process)
-        reader.join(timeout=1)
+            output.close()
         if not self._jobs and not self._stopping:
             raise ExecutionError(self._why(errors, process.returncode))
 
     # --- what act says -----------------------------------------------------------------------------------------------
-
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
-        if process.stdout is not None:
-            with process.stdout:
-                for line in process.stdout:
-                    self._lines.put(line.decode("utf-8", "replace"))
-        self._lines.put(None)
-
-    def _next(self, process: subprocess.Popen[bytes]) -> str | None:
-        """Return the next line, "" where none came for a moment, None at the end."""
-        try:
-            return self._lines.get(timeout=POLL)
-        except queue.Empty:
-            # A process that outlived act may hold the other end of the pipe: then no end comes.
-            return "" if process.poll() is None or self._lines.qsize() else None
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, JobStarted):
@@ -135,6 +129,8 @@ class _Run:
             self._report.job_started(job)
         elif isinstance(event, JobEnded | NoRunner):
             self._end(event)
+        elif isinstance(event, ShellEnds):
+            self._folder.let_end(event.shell)
         elif event.job not in self._running:
             return
         elif isinstance(event, StepStarted):
@@ -214,6 +210,9 @@ class _Run:
             time.sleep(0.02)
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
+        for one in steps:  # act kills their shell alone.
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         processes.end({MARKER: self._folder.marker})

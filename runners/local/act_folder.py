@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from runners.local.execution import ExecutionError, Work
 
 MARKER = "MODELYARD_RUN_MARKER"
 """Variable that every process of a run inherits; its value is unique to the run."""
+STEP_SHELL = Path(__file__).parent / "step_shell.sh"
+"""Stands in for the shells that steps are run by."""
+SHELLS = ("bash", "sh")
 CHECKOUT = Path(__file__).parent / "checkout"
 """The composite Action that stands in for actions/checkout."""
 INHERITED = (
@@ -71,9 +75,10 @@ class RunFolder:
 
     def make(self, work: Work) -> None:
         """Create the folder with the repository at the run's commit, the event and the token."""
-        for name in ("home", "tmp", "actions"):
+        for name in ("home", "tmp", "actions", "bin", "ends"):
             (self.path / name).mkdir(parents=True)
         self.path.chmod(0o700)
+        self._write_shells()
         (self.path / "event.json").write_text(json.dumps(dict(work.event)), encoding="utf-8")
         secrets = self.path / "secrets"
         secrets.touch(0o600)
@@ -81,6 +86,13 @@ class RunFolder:
         branch = work.branch.removeprefix("refs/heads/").removeprefix("refs/tags/")
         self._git("clone", "--quiet", "--no-checkout", str(work.git_folder), str(self.clone))
         self._git("-C", str(self.clone), "checkout", "--quiet", "-B", branch, work.sha)
+
+    def let_end(self, shell: int) -> None:
+        """Let the shell of a failed step end: what the step said has arrived."""
+        with suppress(OSError):
+            waiting = os.open(self.path / "ends" / str(shell), os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            with os.fdopen(waiting, "wb", buffering=0) as pipe:
+                pipe.write(b"\n")
 
     def remove(self) -> None:
         """Delete the folder; what was just killed may hold it for a moment."""
@@ -122,6 +134,7 @@ class RunFolder:
         """Return the environment of act and so of every step."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environments = environments_folder(os.environ)
+        path = os.pathsep.join((str(self.path / "bin"), inherited.get("PATH", os.defpath)))
         pip_settings = next((str(path) for path in _pip_settings() if path.is_file()), None)
         return {
             "LANG": "C.UTF-8",
@@ -129,7 +142,9 @@ class RunFolder:
             **inherited,
             # The hub is on this machine, whatever stands between it and the internet.
             **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(("127.0.0.1", "localhost", *_direct()))),
+            "PATH": path,
             MARKER: self.marker,
+            "MODELYARD_RUN_FOLDER": str(self.path),
             "HOME": str(self.path / "home"),
             "TMPDIR": str(self.path / "tmp"),
             "MODELYARD_ENVIRONMENTS": environments,
@@ -139,6 +154,15 @@ class RunFolder:
             "NO_COLOR": "1",
             "TERM": "dumb",
         }
+
+    def _write_shells(self) -> None:
+        bash = shutil.which("bash")
+        if bash is None:  # Then a step that asks for it cannot run either.
+            return
+        for name in SHELLS:
+            shell = self.path / "bin" / name
+            shell.write_text(f"#!{bash}\n{STEP_SHELL.read_text(encoding='utf-8')}", encoding="utf-8")
+            shell.chmod(0o700)
 
     def _checkouts(self, work: Work) -> list[str]:
         return sorted({uses for job in work.jobs for uses in job.actions if uses.startswith("actions/checkout@")})

@@ -76,7 +76,15 @@ class NoRunner:
     job_id: str
 
 
-Event = JobStarted | JobEnded | StepStarted | StepEnded | Line | Summary | NoRunner
+@dataclass(frozen=True)
+class ShellEnds:
+    """The shell of a failed step (``step_shell.sh``) waits until all that the step said has been read."""
+
+    job: str
+    shell: int
+
+
+Event = ShellEnds | JobStarted | JobEnded | StepStarted | StepEnded | Line | Summary | NoRunner
 
 
 class ActLog:
@@ -86,9 +94,12 @@ class ActLog:
     ----------
     secrets
         Values that never appear in an event.
+    marker
+        Begins what a step's shell has to say; "" where there is no such shell.
     """
 
-    def __init__(self, *secrets: str) -> None:
+    def __init__(self, *secrets: str, marker: str = "") -> None:
+        self._shell = re.compile(f"{marker} ([0-9]+)$") if marker else None
         self._masks = {secret for secret in secrets if secret}
         self._last_error: dict[str, str] = {}
         self._silent = {""}
@@ -131,10 +142,19 @@ class ActLog:
         if message.startswith("⭐ Run "):
             return self._step_begins(entry, job, step, message)
         if entry.get("raw_output"):
-            return self._lines(job, message)
+            return self._said(job, message)
         if "command" in entry:
             return self._command(entry, job)
         return self._error(job, message) if entry.get("level") in ("error", "fatal") else []
+
+    def _said(self, job: str, message: str) -> list[Event]:
+        text = message.rstrip("\r\n")
+        shell = self._shell.search(text) if self._shell else None
+        if shell is None:
+            return self._lines(job, message)
+        # It stands in the line that the step began and did not end.
+        begun = self._lines(job, text[: shell.start()]) if shell.start() else []
+        return [*begun, ShellEnds(job, int(shell[1]))]
 
     def _error(self, job: str, message: str) -> list[Event]:
         """Word what act says as GitHub does, once: act repeats it for the Action around a failed step."""

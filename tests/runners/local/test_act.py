@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -168,6 +169,32 @@ jobs:
     assert ran.report.jobs == {"work": "success"}
     assert (tmp_path / "out").read_text(encoding="utf-8") == HOSTILE
     assert "pwned" not in ran.report.log
+
+
+MANY = 400
+
+
+def test_all_that_a_failed_step_said_stands_before_what_comes_next(tmp_path: Path) -> None:
+    script = f"seq -f 'line %.0f' {MANY}\nprintf 'last words'\nexit 3"
+    ran = run(tmp_path, one_job(script))
+    begin, end = ran.report.lines.index("line 1"), ran.report.lines.index("##[group]Run Last")
+    said = [f"line {number}" for number in range(1, MANY + 1)]
+    assert ran.report.lines[begin:end] == [*said, "last words", "##[error]Process completed with exit code 3."]
+    assert ran.report.steps["First"] == "failure"
+
+
+def test_steps_run_in_the_machine_s_own_shells(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_job('command -v bash sh\necho "PATH $PATH"\n! sh -c "exit 4"\nexec sh -c "exit 5"'))
+    assert shutil.which("bash") in ran.report.lines
+    assert shutil.which("sh") in ran.report.lines
+    assert f"PATH {os.environ['PATH']}" in ran.report.lines
+    assert "##[error]Process completed with exit code 5." in ran.report.lines
+
+
+def test_every_shell_of_a_step_is_heard_to_its_end(tmp_path: Path) -> None:
+    ran = run(tmp_path, one_job("printf 'last words'\nexit 3").replace("run: |", "shell: sh\n        run: |"))
+    assert "last words" in ran.report.lines
+    assert ran.report.jobs == {"work": "failure"}
 
 
 def test_legs_of_a_matrix_are_jobs_of_their_own(tmp_path: Path) -> None:
