@@ -101,6 +101,7 @@ class Intake:
             reply = comments.may_not_ask(has=permission)
             await repository.post_once(issue.number, f"refused-{delivery.id}", reply)
             return
+        await repository.ensure_labels(definitions())
         refusal, request = await self._read_request(repository, issue.body)
         if request is None:
             await self._say_invalid(repository, issue.number, run, refusal)

@@ -51,6 +51,7 @@ class IssuesPart(Part):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._written: dict[tuple[int, str], Comment] = {}
+        self._has_labels = False
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -185,7 +186,9 @@ class IssuesPart(Part):
     # --- labels ------------------------------------------------------------------------------------------------------
 
     async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
-        """Make labels exist, with colour and description; those that are right already cost no write."""
+        """Make labels exist, with colour and description: looked at once, those that are right cost no write."""
+        if self._has_labels:
+            return
         hub = await self._connect()
         present = {text(label, "name").lower(): label async for label in hub.pages(f"{self._root}/labels")}
         for wanted in definitions:
@@ -200,6 +203,7 @@ class IssuesPart(Part):
             ):
                 change = {"color": wanted.color, "description": wanted.description}
                 await hub.write("PATCH", f"{self._root}/labels/{segment(wanted.name)}", change, quiet=(404,))
+        self._has_labels = True
 
     async def set_labels(self, number: int, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
         """Add and remove labels of an issue; what holds already costs no write."""

@@ -121,7 +121,8 @@ class Place:
         self._remember(memory)
         with app_socket, hub_socket, _opened(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
             ready = set_up(hub, _setup(memory))
-            with serving(hub, hub_socket), self._app(memory, hub, ready, app_socket):
+            # The App first, so that it hears that it was installed.
+            with self._app(memory, hub, ready, app_socket), serving(hub, hub_socket):
                 yield Running(hub, ready)
 
     @contextlib.contextmanager
