@@ -157,7 +157,7 @@ class Worker:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
         faults.reached(f"{run.state}.before")
         row = TABLE[run.state]
-        limit = None if row.stage or row.time_out is None else row.time_out.total_seconds()
+        limit = None if row.stage or row.time_out is None else row.time_out.total_seconds() * self._settings.time_factor
         try:
             async with asyncio.timeout(limit):
                 repository = self._github.repository(run.repository, run.installation)

@@ -14,6 +14,7 @@ from bot.pipeline import State
 from tests.support.loop import Loop, running_loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, writes
+from tests.support.unreliable import stalled
 
 S = State
 HAPPY = [
@@ -342,6 +343,32 @@ def test_wrong_data_that_cannot_be_told_ends_the_run_all_the_same(loop: Loop, mo
     loop.script(prepare=says("prepare", "invalid_input"))
     loop.network.add("POST", r"/issues/\d+/labels", refuse, times=6)
     issue = loop.open(model_name=model)
+    loop.until_ended(issue)
+
+
+def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_path: Path) -> None:
+    with running_loop(tmp_path, speed=1, time_factor=0.003) as loop:
+        loop.network.add("POST", "/git/trees", stalled, times=2)
+        issue = loop.open()
+        assert loop.until_ended(issue).status == "passed"
+        assert loop.network.writes("/git/trees") == ["POST trees"] * 3
+
+
+# --- while it runs -------------------------------------------------------------------------------------------------------
+
+
+def test_the_comment_shows_how_far_the_running_stage_is(loop: Loop, model: str) -> None:
+    progress = {
+        "stage": "train", "step": "tree 30", "done": 30, "total": 120, "metrics": {"loss": 0.25},
+        "updated": "2026-11-22T12:00:00Z",
+    }  # fmt: skip
+    loop.script(train=Script(hang=True, do=writes("models", {"progress.json": progress})))
+    issue = loop.open(model_name=model)
+    loop.until(lambda: "25 %" in (loop.comments(issue) or [""])[0], "the comment shows the progress")
+    comment = loop.comments(issue)[0]
+    assert "tree 30" in comment
+    assert "loss 0.25" in comment
+    loop.say(issue, "/cancel")
     loop.until_ended(issue)
 
 

@@ -49,19 +49,20 @@ SPEED = 40
 class Clock:
     """The App's time: fast, and able to jump."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = SPEED) -> None:
+        self._speed = speed
         self._began = datetime.now(UTC)
         self._jumped = timedelta()
 
     def __call__(self) -> datetime:
-        return self._began + (datetime.now(UTC) - self._began) * SPEED + self._jumped
+        return self._began + (datetime.now(UTC) - self._began) * self._speed + self._jumped
 
     def jump(self, by: timedelta) -> None:
         self._jumped += by
 
     def reset(self) -> None:
         """Go back to the wall's time, for the next test."""
-        self.__init__()  # type: ignore[misc]
+        self.__init__(self._speed)  # type: ignore[misc]
 
 
 @dataclass
@@ -224,11 +225,12 @@ PNG = bytes.fromhex(
 
 
 @contextlib.contextmanager
-def running_loop(folder: Path, *, promotion: Any = "approval") -> Iterator[Loop]:
-    """Serve hub and App, both in this process, until the block ends."""
+def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
+    """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
     app_socket, app_url = bind()
     with _hub_side(folder, app_url, promotion) as (loop, settings):
-        app = create_app(Settings(_env_file=None, **settings), transport=loop.network, clock=loop.clock)
+        loop.clock = Clock(speed)
+        app = create_app(Settings(_env_file=None, **{**settings, **more}), transport=loop.network, clock=loop.clock)
         loop.store = app.state.service.store
         with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, app_socket):
             yield loop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class Unreliable(httpx.AsyncBaseTransport):
         if trouble is None:
             return await self.inner.handle_async_request(request)
         trouble.times -= 1
+        if trouble.fault is stalled:
+            await asyncio.Event().wait()
         if not trouble.delivered:
             return trouble.fault(request, None)
         answer = await self.inner.handle_async_request(request)
@@ -73,6 +76,11 @@ def _matches(trouble: Trouble, request: httpx.Request) -> bool:
     return (
         trouble.times > 0 and trouble.method == request.method and re.search(trouble.path, request.url.path) is not None
     )
+
+
+def stalled(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+    """Never answer."""
+    raise AssertionError("the transport waits instead")
 
 
 def timed_out(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
