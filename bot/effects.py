@@ -257,7 +257,7 @@ class Effects:
         await self._repository.commit_files(await self._branch(), message, change, reads=[path])
 
     async def commit_history(self, run: Run) -> str:
-        """Commit Markdown, lineage, plots, index and registry at once; then the published ref is not needed any more."""
+        """Commit Markdown, lineage, plots, index and registry at once; then no published ref is needed any more."""
         history = history_change(record_of(run, (await self._repository.info()).html_url))
         sha = await self._repository.commit_files(
             await self._branch(),
@@ -266,8 +266,8 @@ class Effects:
             reads=[INDEX, model_file.path_of(run.model)],
             blobs=await self._plots(run, history.plots),
         )
-        if run.published_sha is not None:
-            await self._repository.delete_ref(f"refs/modelyard/{run.id}/{run.attempt}")
+        for judged in run.judged:
+            await self._repository.delete_ref(f"refs/modelyard/{run.id}/{judged.attempt}")
         return sha
 
     async def _plots(self, run: Run, paths: Mapping[str, str]) -> dict[str, str]:

@@ -116,6 +116,8 @@ def test_an_approval_trains_again_with_what_it_changes_and_the_next_seed(loop: L
     assert [order["attempt"] for order in orders] == [1, 2]
     assert orders[1]["request"]["hyperparameters"] == {"n_estimators": 500}
     assert [(order["request"]["seed"], order["training_seed"]) for order in orders] == [(7, 7), (7, 8)]
+    with loop.person("owner") as client:
+        assert client.get("/git/matching-refs/modelyard").json() == [], "no attempt's ref is left"
     history = str(loop.file(f"training_history/{run.id}.md"))
     assert "more trees may help" in history
     assert "2 of 3" in history
