@@ -42,7 +42,7 @@ _REGRESSION = {"rmse", "mae", "mape", "r2"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where the loop came to its end (a rejected model is one), 1 where it did not."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     console = Console(soft_wrap=True)
     place = Place(FOLDER, webhooks=options.webhooks == "on")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -62,7 +62,8 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the demo's options."""
     parser = argparse.ArgumentParser(
         prog="modelyard demo",
         description="Open an issue on a local hub and watch it become a trained, judged, registered model.",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ from runners.local.hub.records import Repository, Role
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
+LOG = logging.getLogger(__name__)
 PREFIX = "/api/v3"
 BODY_LIMIT = 64 * 1024 * 1024
 T = TypeVar("T")
@@ -198,6 +200,7 @@ def _serve(hub: Hub, route: _Declared, request: Request, raw: bytes) -> Response
     rate: dict[str, str] = {}
     try:
         actor = hub.auth.actor(request.headers.get("authorization"))
+        LOG.debug("%s: %s %s", actor.kind, request.method, request.url.path)
         rate = hub.rate.count(actor)
         repository = _repository(hub, actor, route, request.path_params)
         call = Call(
