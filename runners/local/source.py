@@ -7,7 +7,6 @@ from the files as they are: so a SHA in a lineage file always stands for exactly
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -107,16 +106,13 @@ class _Git:
 
     def commit(self, head: str) -> str:
         """Return a commit on top of ``head`` that holds the files as they are, tracked and untracked, not ignored."""
-        index = self._scratch / "index"
-        present = self._root / self.run("rev-parse", "--git-path", "index")
-        if present.is_file():
-            shutil.copy2(present, index)
+        # The checkout's own index and objects stay out of it: what is staged there would be taken for present here.
         aside = {
-            "GIT_INDEX_FILE": str(index),
+            "GIT_INDEX_FILE": str(self._scratch / "index"),
             "GIT_OBJECT_DIRECTORY": str(self._bare / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._root / self.run("rev-parse", "--git-path", "objects")),
             **IDENTITY,
         }
+        self.run("read-tree", head, environment=aside)
         self.run("add", "--all", environment=aside)
         tree = self.run("write-tree", environment=aside)
         message = "Snapshot of a working tree with changes"

@@ -62,6 +62,18 @@ def test_staged_changes_are_served_as_they_are_on_disk(tmp_path: Path, bare: Pat
     assert served(bare, source.snapshot(bare, root).sha)["a.py"] == "on disk"
 
 
+def test_what_is_staged_and_not_committed_is_served_whole(tmp_path: Path, bare: Path) -> None:
+    root = repository(tmp_path / "root", **{"a.py": "one"})
+    (root / "a.py").write_text("staged", encoding="utf-8")
+    (root / "b.py").write_text("staged, too", encoding="utf-8")
+    git(root, "add", "--all")
+    found = source.snapshot(bare, root)
+    assert served(bare, found.sha)["b.py"] == "staged, too"
+    git(bare, "update-ref", "refs/heads/main", found.sha)
+    git(tmp_path, "clone", "--quiet", f"file://{bare}", "again")
+    assert (tmp_path / "again" / "a.py").read_text(encoding="utf-8") == "staged"
+
+
 def test_a_shallow_clone_can_be_served_and_cloned_again(tmp_path: Path, bare: Path) -> None:
     root = repository(tmp_path / "root")
     git(root, "commit", "--quiet", "--allow-empty", "--message", "Second")
