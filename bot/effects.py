@@ -5,6 +5,7 @@ Each effect may be repeated after a crash and then finds what it did before.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import shutil
@@ -24,8 +25,8 @@ from actions.request import Champion, WorkOrder
 from actions.results import FOLDER_OF, Progress, Published, PublishedResult
 from actions.storage import Storage
 from bot import comments
-from bot.config import read_config
-from bot.github import Job, Repository
+from bot.config import RepositoryConfig, read_config
+from bot.github import Job, RepoInfo, Repository
 from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
 from bot.pipeline import TABLE, Dispatch, Run, State
@@ -59,7 +60,21 @@ class Effects:
         self._store = store
         self._storage = storage
         self._settings = settings
+        self._info: RepoInfo | None = None
+        self._config: RepositoryConfig | None = None
         self.now = clock
+
+    async def info(self) -> RepoInfo:
+        """Return the repository's facts, read once for each look at the run."""
+        if self._info is None:
+            self._info = await self._repository.info()
+        return self._info
+
+    async def config(self) -> RepositoryConfig:
+        """Return what the repository's owners have decided, read once for each look at the run."""
+        if self._config is None:
+            self._config = await read_config(self._repository)
+        return self._config
 
     def scaled(self, limit: timedelta | None) -> timedelta:
         """Return a time-out as this deployment stretches it."""
@@ -88,7 +103,7 @@ class Effects:
         if pending is None or not sent_before:
             pending = Dispatch(attempt=run.attempt, start_at=start_at, sent_at=self.now())
             run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
-        info = await self._repository.info()
+        info = await self.info()
         inputs = await self._inputs(run, start_at)
         workflow_run = await self._repository.dispatch(
             TRAIN_WORKFLOW,
@@ -104,7 +119,7 @@ class Effects:
         return run
 
     async def _inputs(self, run: Run, start_at: Stage) -> dict[str, str]:
-        config = await read_config(self._repository)
+        config = await self.config()
         order = WorkOrder(
             run=run.id,
             attempt=run.attempt,
@@ -186,9 +201,10 @@ class Effects:
                 found="It is not there, or cannot be read.",
                 next_step="`modelyard doctor` shows whether both see the same storage root.",
             ) from None
-        check_ref(run, published, await self._repository.resolve_ref(published.ref))
+        present, head_sha = await asyncio.gather(self._repository.resolve_ref(published.ref), self._head_sha(run))
+        check_ref(run, published, present)
         commit = await self._repository.published_commit(published.sha)
-        result = await checked(run, commit, await self._head_sha(run), self._repository.blob)
+        result = await checked(run, commit, head_sha, self._repository.blob)
         return published.sha, result
 
     async def check_artifact(self, run: Run) -> None:
@@ -216,8 +232,8 @@ class Effects:
         return None if content is None else content.decode("utf-8")
 
     async def _branch(self) -> str:
-        config = await read_config(self._repository)
-        return config.history.branch or (await self._repository.info()).default_branch
+        config = await self.config()
+        return config.history.branch or (await self.info()).default_branch
 
     async def _champion(self, run: Run) -> Champion | None:
         text = await self._registry_text(run)
@@ -236,7 +252,7 @@ class Effects:
             data_sha256=result.data.sha256,
             created=utc(self.now()),
         )
-        return version, (await read_config(self._repository)).promotion == "auto"
+        return version, (await self.config()).promotion == "auto"
 
     async def withdraw(self, run: Run) -> None:
         """Undo what this run did to the registry, and nothing else.
@@ -258,7 +274,7 @@ class Effects:
 
     async def commit_history(self, run: Run) -> str:
         """Commit Markdown, lineage, plots, index and registry at once; then no published ref is needed any more."""
-        history = history_change(record_of(run, (await self._repository.info()).html_url))
+        history = history_change(record_of(run, (await self.info()).html_url))
         sha = await self._repository.commit_files(
             await self._branch(),
             history.message,
@@ -335,7 +351,7 @@ class Effects:
 
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
         """Bring comment, check run and label to their last state, say how it ended, close the issue."""
-        info = await self._repository.info()
+        info = await self.info()
         pages = f"{info.html_url}/blob/{await self._branch()}/training_history"
         raw = f"{info.html_url}/raw/{run.history_sha}/training_history/{run.id}"
         plots = [(name, f"{raw}/{name}") for name in run.result.plots] if run.result and run.history_sha else []

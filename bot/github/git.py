@@ -20,6 +20,8 @@ Change = Callable[[Reader], Mapping[str, bytes | None]]
 """Computes files from files: pure, for it is computed again when the branch has moved. None removes a file."""
 
 MOST_COMMIT_TRIES = 10
+MOST_REMEMBERED = 20
+"""Published commits that a repository's object keeps in memory."""
 _INLINE_BYTES = 1_000_000
 _REGULAR = {"100644", "100755"}
 
@@ -49,6 +51,7 @@ class GitPart(Part):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._one_commit = asyncio.Lock()
+        self._published: dict[str, PublishedCommit] = {}
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -100,6 +103,14 @@ class GitPart(Part):
 
     async def published_commit(self, sha: str) -> PublishedCommit:
         """Name the files of a commit with their blobs and sizes, reading none of them."""
+        # A commit never changes: what was named once need not be asked for again.
+        if sha not in self._published:
+            self._published[sha] = await self._named(sha)
+            if len(self._published) > MOST_REMEMBERED:
+                del self._published[next(iter(self._published))]
+        return self._published[sha]
+
+    async def _named(self, sha: str) -> PublishedCommit:
         hub = await self._connect()
         commit = await hub.get(f"{self._root}/git/commits/{segment(sha)}")
         tree_sha = text(part(commit, "tree"), "sha")
@@ -235,9 +246,12 @@ class GitPart(Part):
         return {path: new for path, new in files.items() if path not in present or present[path] != new}
 
     async def _fetch(self, head: _Head, paths: Sequence[str], present: dict[str, bytes | None]) -> None:
-        for path in paths:
-            if path not in present:
-                present[path] = await self.file(path, head.sha) if head.sha else None
+        missing = [path for path in dict.fromkeys(paths) if path not in present]
+        if head.sha is None:
+            present.update(dict.fromkeys(missing))
+            return
+        contents = await asyncio.gather(*(self.file(path, head.sha) for path in missing))
+        present.update(zip(missing, contents, strict=True))
 
     @staticmethod
     def _unchanged(head: _Head) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, cast, get_args
@@ -52,6 +53,7 @@ class IssuesPart(Part):
         super().__init__(*given, **named)
         self._written: dict[tuple[int, str], Comment] = {}
         self._has_labels = False
+        self._one_look_at_labels = asyncio.Lock()
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -187,8 +189,13 @@ class IssuesPart(Part):
 
     async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
         """Make labels exist, with colour and description: looked at once, those that are right cost no write."""
-        if self._has_labels:
-            return
+        # The installation's own event and the first issue's come together.
+        async with self._one_look_at_labels:
+            if not self._has_labels:
+                await self._make_labels(definitions)
+            self._has_labels = True
+
+    async def _make_labels(self, definitions: Iterable[LabelDefinition]) -> None:
         hub = await self._connect()
         present = {text(label, "name").lower(): label async for label in hub.pages(f"{self._root}/labels")}
         for wanted in definitions:
@@ -203,7 +210,6 @@ class IssuesPart(Part):
             ):
                 change = {"color": wanted.color, "description": wanted.description}
                 await hub.write("PATCH", f"{self._root}/labels/{segment(wanted.name)}", change, quiet=(404,))
-        self._has_labels = True
 
     async def set_labels(self, number: int, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
         """Add and remove labels of an issue; what holds already costs no write."""
