@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
-from rich.status import Status
+from rich.text import Text
 
+from actions.request import METRICS
 from runners.local.act_folder import ActMissing
+from runners.local.demo_view import Teller, comment_view, headline, lineage_of, metrics_view
 from runners.local.hub.hub import Hub
-from runners.local.place import REPOSITORY, Place, PlaceError
+from runners.local.place import REPOSITORY, Place, PlaceError, Running
 from runners.local.source import SourceError
 from runners.local.visitor import Seen, Visitor, VisitorError
 
 FOLDER = Path(".modelyard/demo")
 FORM = "modelyard-train.yml"
-ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", "mlops:invalid"}
-WAITING = "mlops:waiting"
+WAITING, INVALID = "mlops:waiting", "mlops:invalid"
+ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
 HEARD_SECONDS = 60.0
-"""So long the App may take to answer an issue at all."""
+"""So long the App may take to answer an issue or a comment at all."""
+ANSWER_SECONDS = 5.0
+"""So long it may take from a comment of its own to the label that says how the run goes on."""
+LOOK_SECONDS = 0.2
 _EXAMPLES = """\
 examples:
   modelyard demo
@@ -37,13 +43,12 @@ examples:
 
 Everything is on this machine, in .modelyard/demo: it needs no account, and is no security boundary.
 """
-_REGRESSION = {"rmse", "mae", "mape", "r2"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where the loop came to its end (a rejected model is one), 1 where it did not."""
     options = parser().parse_args(argv)
-    console = Console(soft_wrap=True)
+    console = Console()
     place = Place(FOLDER, webhooks=options.webhooks == "on")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _serve(place, console)
         return Demo(place, options, console).run()
     except (PlaceError, SourceError, ActMissing, VisitorError) as error:
-        console.print(f"[red]✗[/] {error}", highlight=False)
+        _complain(console, str(error))
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -94,28 +99,31 @@ class Demo:
         self._place = place
         self._options = options
         self._console = console
-        self._began = time.monotonic()
+        self._teller = Teller(console)
 
     def run(self) -> int:
-        self._say("Setting up a hub, an App, two runners and a repository in .modelyard/demo ...")
+        self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._place.folder)} ...")
         memory = self._place.make(self._options.promotion)
         if memory.changed_files:
-            self._say(f"The working tree has {memory.changed_files} changed files: a snapshot of it is what runs.")
+            self._say(f"The working tree has {_counted(memory.changed_files)}: a snapshot of it is what runs.")
         with self._place.running() as running:
-            hub = running.hub
-            visitor = Visitor(hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
-            self._say("Hub and App are running.")
-            address = visitor.open_issue(FORM, self._title, self._fields)
-            self._say(f"Opened an issue with the form: {address}")
-            number = int(address.rpartition("/")[2])
-            ended = self._watch(visitor, number)
-            if ended == WAITING:
-                ended = self._ask(visitor, number)
-            code = self._tell(visitor.look(number), address, ended, hub)
-            visitor.close()
+            visitor = Visitor(running.hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
+            try:
+                code, address = self._one_issue(visitor, running)
+            finally:
+                visitor.close()
             if self._options.keep_running:
                 _until_stopped(self._console, address)
             return code
+
+    def _one_issue(self, visitor: Visitor, running: Running) -> tuple[int, str]:
+        address = visitor.open_issue(FORM, self._title, self._fields)
+        self._say(f"An issue asks for a model: {address}")
+        number = int(address.rpartition("/")[2])
+        ended = self._watch(visitor, number, running)
+        if ended == WAITING:
+            ended = self._ask(visitor, number, running)
+        return self._tell(visitor.look(number), address, ended, running.hub), address
 
     @property
     def _title(self) -> str:
@@ -126,7 +134,7 @@ class Demo:
         options = self._options
         return {
             "model_name": options.model_name or _slug(options.data),
-            "task": "regression" if options.metric in _REGRESSION else "classification",
+            "task": METRICS[options.metric].task if options.metric in METRICS else "classification",
             "algorithm": options.algorithm,
             "data": options.data,
             "target": options.target,
@@ -142,66 +150,98 @@ class Demo:
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
-    def _watch(self, visitor: Visitor, number: int) -> str:
-        """Tell what happens until the run waits for a person or has ended; return the label that says which."""
-        told: dict[str, None] = {}
+    def _watch(self, visitor: Visitor, number: int, running: Running, before: Collection[int] = ()) -> str:
+        """Show what happens until the run waits for a person or has ended; return the label that says which."""
         began = time.monotonic()
-        with Status("waiting for the App ...", console=self._console) as status:
+        with self._teller.watching(before) as watching:
             while True:
                 seen = visitor.look(number)
+                watching.look(seen)
+                label = _label(seen)
+                if label in (WAITING, INVALID) or (label is not None and seen.state == "closed"):
+                    return label
+                if running.app.poll() is not None:
+                    raise PlaceError(f"The App has ended. Its log says why: {_short(self._place.app_log)}")
                 if not seen.comments and time.monotonic() - began > HEARD_SECONDS:
                     raise PlaceError(
-                        f"The App has not answered the issue for {HEARD_SECONDS:.0f} s: it hears of issues by webhook. "
-                        f"Are webhooks on? Its log is {self._place.app_log}"
+                        f"The App has not answered the issue for {HEARD_SECONDS:g} s: it hears of issues by webhook. "
+                        f"Are webhooks on? Its log: {_short(self._place.app_log)}"
                     )
-                for line in _news(seen):
-                    if line not in told:
-                        told[line] = None
-                        self._say(line)
-                if seen.comments:
-                    status.update(_first_line(seen.comments[0]))
-                label = _label(seen)
-                if label in (WAITING, "mlops:invalid") or (label is not None and seen.state == "closed"):
-                    return label
-                time.sleep(0.1)
+                time.sleep(LOOK_SECONDS)
 
-    def _ask(self, visitor: Visitor, number: int) -> str:
-        """Let a person at the terminal answer; elsewhere say how to."""
-        while sys.stdin.isatty() and sys.stdout.isatty():
-            self._console.print(Markdown(_visible(visitor.look(number).comments[-1])))
-            answer = self._console.input("Train it again? [b]approve[/] or [b]reject[/] (with a reason, if you like): ")
-            word = answer.strip().removeprefix("/")
-            if word.partition(" ")[0] not in ("approve", "reject"):
-                continue
-            visitor.comment(number, f"/{word}")
-            while _label(visitor.look(number)) == WAITING:
-                time.sleep(0.1)
-            ended = self._watch(visitor, number)
-            if ended != WAITING:
-                return ended
-        return WAITING
+    def _ask(self, visitor: Visitor, number: int, running: Running) -> str:
+        """Let a person at the terminal answer; elsewhere, or without an answer, the run goes on waiting."""
+        ended = WAITING
+        while ended == WAITING and sys.stdin.isatty() and self._console.is_terminal:
+            seen = visitor.look(number)
+            self._teller.rule("The App asks")
+            self._teller.show(comment_view(seen.comments[-1]))
+            answer = self._answer()
+            if answer is None:
+                break
+            visitor.comment(number, f"/{answer}")
+            if self._answered(visitor, number, len(seen.comments) + 1):
+                ended = self._watch(visitor, number, running, before={job.run for job in seen.jobs})
+        return ended
+
+    def _answer(self) -> str | None:
+        """Return what the person at the terminal decides; None where the input ends."""
+        question = "\n[b]approve[/] or [b]reject[/] (then a reason, if you like): "
+        try:
+            while True:
+                answer = self._console.input(question).strip().removeprefix("/")
+                if answer.partition(" ")[0] in ("approve", "reject"):
+                    return answer
+        except EOFError:
+            self._console.print()
+            return None
+
+    def _answered(self, visitor: Visitor, number: int, comments: int) -> bool:
+        """Wait until the run goes on (True), or the App has said why it does not."""
+        end = time.monotonic() + HEARD_SECONDS
+        said = False
+        while time.monotonic() < end:
+            seen = visitor.look(number)
+            if WAITING not in seen.labels:
+                return True
+            if len(seen.comments) > comments and not said:  # It may say something before it goes on.
+                said, end = True, time.monotonic() + ANSWER_SECONDS
+            time.sleep(LOOK_SECONDS)
+        return False
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
     def _tell(self, seen: Seen, address: str, ended: str, hub: Hub) -> int:
-        self._console.rule("the issue's comment")
-        self._console.print(Markdown(_visible(seen.comments[0])))
-        self._console.rule()
-        if ended == WAITING:
-            self._say("The run waits for a person, for 24 hours. To answer: make serve, open the issue below, and")
-            self._say("comment /approve (train again) or /reject (stop).")
-        elif ended != "mlops:invalid":
-            checkout = self._check_out(hub)
-            for file in sorted((checkout / "training_history").rglob("*")):
-                if file.suffix in (".md", ".yaml") and file.name != "index.md":
-                    self._console.print(f"cat {_short(file)}", highlight=False)
-        self._say(f"To look at it in a browser: make serve, then {address}")
+        checkout = self._check_out(hub) if ended not in (WAITING, INVALID) else None
+        history = checkout / "training_history" if checkout else None
+        metrics = metrics_view(lineage_of(history) or {}) if history else None
+        self._teller.rule("The App's comment")
+        self._teller.show(comment_view(seen.comments[0], tables=metrics is None))
+        if metrics:
+            self._teller.rule("Metrics on the test rows")
+            self._teller.show(metrics)
+        self._teller.rule("And now")
+        self._say_what_next(ended, address, history)
         succeeded = ended in ("mlops:passed", WAITING) or (
-            ended == "mlops:failed" and "Rejected" in _first_line(seen.comments[0])
+            ended == "mlops:failed" and "Rejected" in headline(seen.comments[0])
         )
         if not succeeded:
-            self._say(f"The run ended with the label {ended}. The App's log: {_short(self._place.app_log)}")
+            self._console.print()
+            _complain(self._console, f"The run ended with the label {ended}.")
         return 0 if succeeded else 1
+
+    def _say_what_next(self, ended: str, address: str, history: Path | None) -> None:
+        hint, serve = self._teller.hint, "modelyard demo --only-serve" if shutil.which("make") is None else "make serve"
+        if ended == WAITING:
+            hint("to answer", "the run waits for a person, for 24 hours: open the issue in a browser, and comment")
+            hint("", "/approve (train again) or /reject (stop)")
+        written = sorted(history.rglob("*")) if history else []
+        for title, pattern in (("the history", "train-*.md"), ("the registry", "models/*.yaml")):
+            for file in (file for file in written if file.match(pattern)):
+                hint(title, f"cat {shlex.quote(_short(file))}")
+        hint("in a browser", f"{serve}, then {address}")
+        if ended not in ("mlops:passed", WAITING):
+            hint("the App's log", _short(self._place.app_log))
 
     def _check_out(self, hub: Hub) -> Path:
         """Bring the repository's files to where `cat` can open them."""
@@ -214,7 +254,7 @@ class Demo:
         return target
 
     def _say(self, text: str) -> None:
-        self._console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/]  {text}", highlight=False)
+        self._teller.say(text)
 
 
 def _label(seen: Seen) -> str | None:
@@ -222,21 +262,12 @@ def _label(seen: Seen) -> str | None:
     return next(iter(sorted(seen.labels & (ENDS | {WAITING}))), None)
 
 
-def _news(seen: Seen) -> list[str]:
-    """Return what has happened so far, one line a thing."""
-    done = [f"job {name}: {conclusion}" for name, status, conclusion in seen.jobs if status == "completed"]
-    return [*(["The App has answered."] if seen.comments else []), *(line for line in done if "skipped" not in line)]
+def _counted(files: int) -> str:
+    return "1 changed file" if files == 1 else f"{files} changed files"
 
 
-def _visible(comment: str) -> str:
-    """Return a comment without what GitHub does not show, in what a terminal can."""
-    shown = re.sub(r"<!--.*?-->", "", comment, flags=re.DOTALL)
-    shown = re.sub(r"<summary>(.*?)</summary>", r"\n**\1**\n", shown, flags=re.DOTALL)
-    return re.sub(r"</?details>|!\[[^\]]*\]\([^)]*\)", "", shown).strip()
-
-
-def _first_line(comment: str) -> str:
-    return next((line.strip("#* ") for line in _visible(comment).splitlines() if line.strip()), "")
+def _complain(console: Console, text: str) -> None:
+    console.print(Text("✗ ", style="red").append(Text(text, style="not red")), soft_wrap=True)
 
 
 def _slug(data: str) -> str:
@@ -258,5 +289,5 @@ def _serve(place: Place, console: Console) -> int:
 
 
 def _until_stopped(console: Console, address: str) -> None:
-    console.print(f"Serving on {address} (Ctrl-C ends it)", highlight=False)
+    console.print(Text(f"Serving on {address} (Ctrl-C ends it)"), soft_wrap=True)
     signal.pause()

@@ -7,6 +7,7 @@ where they are free. The App is a process of its own: hub and App meet over HTTP
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -58,6 +59,8 @@ class Running:
 
     hub: Hub
     ready: Ready
+    app: subprocess.Popen[bytes]
+    """The App's process."""
 
 
 class Place:
@@ -90,6 +93,10 @@ class Place:
     def make(self, promotion: str = "approval") -> Memory:
         """Set everything up from nothing; what was here before is removed."""
         find_act()
+        with self._held():
+            return self._make(promotion)
+
+    def _make(self, promotion: str) -> Memory:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "storage").mkdir(parents=True)
         with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
@@ -106,6 +113,19 @@ class Place:
         self._remember(memory)
         return memory
 
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep others from removing what runs here, or running it a second time."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.with_name(f"{self.folder.name}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PlaceError(
+                    f"{self.folder} is in use: a demo or `make serve` runs there. End that one first (Ctrl-C)."
+                ) from None
+            yield
+
     def _remember(self, memory: Memory) -> None:
         path = self.folder / "place.json"
         path.touch(mode=0o600)
@@ -116,17 +136,23 @@ class Place:
     def running(self) -> Iterator[Running]:
         """Serve the hub and run the App, on the ports of before where they are free; both have ended after the block."""
         memory = self.memory
+        with self._held():
+            yield from self._run(memory)
+
+    def _run(self, memory: Memory) -> Iterator[Running]:
         hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
         memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
         self._remember(memory)
         with app_socket, hub_socket, _opened(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
             ready = set_up(hub, _setup(memory))
             # The App first, so that it hears that it was installed.
-            with self._app(memory, hub, ready, app_socket), serving(hub, hub_socket):
-                yield Running(hub, ready)
+            with self._app(memory, hub, ready, app_socket) as app, serving(hub, hub_socket):
+                yield Running(hub, ready, app)
 
     @contextlib.contextmanager
-    def _app(self, memory: Memory, hub: Hub, ready: Ready, listening: socket.socket) -> Iterator[None]:
+    def _app(
+        self, memory: Memory, hub: Hub, ready: Ready, listening: socket.socket
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Run `modelyard serve` as a process; its log is in ``app_log``."""
         listening.close()
         command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(memory.app_port)]
@@ -147,7 +173,7 @@ class Place:
             )
         try:
             self._wait_for_app(process, f"http://127.0.0.1:{memory.app_port}/healthz")
-            yield
+            yield process
         finally:
             process.terminate()
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -18,14 +19,34 @@ class VisitorError(Exception):
 
 
 @dataclass(frozen=True)
+class Job:
+    """A job of a workflow run."""
+
+    run: int
+    name: str
+    """Without that of the job that called its workflow."""
+    status: str
+    conclusion: str | None
+    started: datetime
+    completed: datetime | None
+    step: str
+    """What it does now; "" where no step runs."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        return max(0.0, ((self.completed or datetime.now(UTC)) - self.started).total_seconds())
+
+
+@dataclass(frozen=True)
 class Seen:
     """An issue, its comments and the jobs that the repository has had, at one moment."""
 
     state: str
     labels: frozenset[str]
     comments: tuple[str, ...]
-    jobs: tuple[tuple[str, str, str | None], ...]
-    """Name, status, conclusion; the oldest workflow run first."""
+    jobs: tuple[Job, ...]
+    """Those of the oldest workflow run first."""
 
 
 class Visitor:
@@ -81,8 +102,21 @@ class Visitor:
             state=found["state"],
             labels=frozenset(label["name"] for label in found["labels"]),
             comments=tuple(comment["body"] for comment in self._get(f"/issues/{issue}/comments")),
-            jobs=tuple((f"{job['name']} ({job['run_id']})", job["status"], job["conclusion"]) for job in jobs),
+            jobs=tuple(_job(job) for job in jobs),
         )
 
     def _get(self, path: str) -> Any:
         return self._rest.get(path).raise_for_status().json()
+
+
+def _job(found: dict[str, Any]) -> Job:
+    completed = found["completed_at"]
+    return Job(
+        run=found["run_id"],
+        name=found["name"].rpartition(" / ")[2],
+        status=found["status"],
+        conclusion=found["conclusion"],
+        started=datetime.fromisoformat(found["started_at"]),
+        completed=datetime.fromisoformat(completed) if completed else None,
+        step=next((step["name"] for step in found["steps"] if step["status"] == "in_progress"), ""),
+    )
