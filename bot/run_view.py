@@ -118,9 +118,9 @@ class RunView:
 
     @property
     def lapsed(self) -> bool:
-        """Tell whether the run ended because nobody answered the question."""
+        """Tell whether the run ended because nobody answered the question; after the last attempt there is none."""
         asked = any(visit.state is State.WAIT_FOR_OPERATOR_INPUT for visit in self.run.visits)
-        return self.run.status == "rejected" and asked and self.decision("reject") is None
+        return self.run.status == "rejected" and asked and self.attempts_left > 0 and self.decision("reject") is None
 
     def decision(self, what: Literal["approve", "reject", "cancel"]) -> Decision | None:
         """Return the latest decision of a kind about the present attempt."""
