@@ -1,0 +1,31 @@
+"""A whole Modelyard for the end-to-end tests, set up once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.real_loop import RealLoop, environments, real_loop
+
+
+@pytest.fixture(scope="session")
+def runner_environments() -> Iterator[Path]:
+    """Let jobs find their environment complete: none is installed in a test."""
+    folder = environments()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELYARD_ENVIRONMENTS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def real(runner_environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLoop]:
+    with real_loop(tmp_path_factory.mktemp("real")) as loop:
+        yield loop
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> str:
+    """Return a model's name that no other test uses."""
+    return "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower())[-60:].strip("-")

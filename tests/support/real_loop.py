@@ -1,0 +1,221 @@
+"""Modelyard as a user has it on one machine: hub, App (a process of its own), act, two runners, git, the real stages.
+
+Nothing is scripted. People use the hub as anybody does: the issue form through its page, the rest through REST and git.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runners.local.hub.hub import Hub
+from runners.local.hub.setup import Ready
+from runners.local.place import REPOSITORY, Place
+from runners.local.visitor import Visitor
+
+ROOT = Path(__file__).parents[2]
+FORM = "modelyard-train.yml"
+PATIENCE = 150.0
+"""Seconds for a whole run, on a machine that has other things to do as well."""
+FIELDS = {
+    "model_name": "breast-cancer",
+    "task": "classification",
+    "algorithm": "xgboost",
+    "data": "sklearn://breast_cancer",
+    "target": "target",
+    "metric": "accuracy",
+    "threshold": "0.9",
+    "max_retries": "0",
+    "runner": "self-hosted",
+    "timeout_minutes": "60",
+    "seed": "42",
+    "hyperparameters": "",
+    "notes": "",
+}
+"""What is typed into the form, where a test says nothing else."""
+_STICKY = re.compile(r"<!-- modelyard:run-(train-[0-9]{8}-[0-9]{3,}) -->")
+
+
+@dataclass(frozen=True)
+class RealLoop:
+    """One repository on a hub, served by an App."""
+
+    place: Place
+    hub: Hub
+    ready: Ready
+
+    @property
+    def address(self) -> str:
+        """The repository's page."""
+        return f"{self.hub.base_url}/{REPOSITORY}"
+
+    @property
+    def storage(self) -> Path:
+        """The repository's folder in the storage root."""
+        return self.place.folder / "storage" / REPOSITORY
+
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def open(self, **fields: str) -> int:
+        """Fill the issue form in and send it, through the hub's page; return the issue's number."""
+        filled = {**FIELDS, **fields}
+        visitor = Visitor(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
+        try:
+            address = visitor.open_issue(FORM, f"Train: {filled['model_name']}", filled)
+        finally:
+            visitor.close()
+        return int(address.rpartition("/")[2])
+
+    def person(self, login: str = "writer") -> httpx.Client:
+        """Return a REST client, its paths relative to the repository."""
+        return httpx.Client(
+            base_url=f"{self.hub.api_url}/repos/{REPOSITORY}",
+            headers={"Authorization": f"Bearer {self.ready.tokens[login]}"},
+            timeout=30,
+            follow_redirects=True,
+        )
+
+    def get(self, path: str) -> Any:
+        """Return what the API answers."""
+        with self.person() as client:
+            return client.get(path, params={"per_page": 100}).raise_for_status().json()
+
+    def say(self, issue: int, text: str) -> None:
+        """Write a comment."""
+        with self.person() as client:
+            client.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
+
+    def edit(self, issue: int, change: Callable[[str], str]) -> None:
+        """Edit the issue's text by hand."""
+        body = self.get(f"/issues/{issue}")["body"]
+        changed = change(body)
+        assert changed != body, "the edit changes something"
+        with self.person() as client:
+            client.patch(f"/issues/{issue}", json={"body": changed}).raise_for_status()
+
+    def data(self, name: str, content: str | bytes) -> str:
+        """Put a file where the repository's data lies; return the path that the form takes."""
+        path = self.storage / "datasets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return name
+
+    # --- what can be seen --------------------------------------------------------------------------------------------
+
+    def labels(self, issue: int) -> set[str]:
+        """Return the labels that say how a run stands."""
+        return {label["name"] for label in self.get(f"/issues/{issue}")["labels"]} - {"mlops:train"}
+
+    def comments(self, issue: int) -> list[str]:
+        """Return what the App has said, the oldest first."""
+        found = self.get(f"/issues/{issue}/comments")
+        return [comment["body"] for comment in found if comment["user"]["type"] == "Bot"]
+
+    def run(self, issue: int) -> str:
+        """Return the id of the issue's latest run, or nothing while it has none."""
+        found = _STICKY.findall("\n".join(self.comments(issue)))
+        return str(found[-1]) if found else ""
+
+    def comment(self, issue: int) -> str:
+        """Return the comment that follows the issue's latest run."""
+        return next(text for text in reversed(self.comments(issue)) if _STICKY.match(text))
+
+    def jobs(self, run: str) -> list[dict[str, Any]]:
+        """Return all jobs of a run that were not skipped, the oldest first."""
+        runs = [one for one in self.get("/actions/runs")["workflow_runs"] if one["display_title"].startswith(f"{run} ")]
+        jobs = [job for one in reversed(runs) for job in self.get(f"/actions/runs/{one['id']}/jobs")["jobs"]]
+        return [job for job in jobs if job["conclusion"] != "skipped"]
+
+    def log(self, job: Mapping[str, Any]) -> str:
+        """Return a job's log."""
+        with self.person() as client:
+            return client.get(f"/actions/jobs/{job['id']}/logs").raise_for_status().text
+
+    def page(self, path: str) -> str:
+        """Return one of the repository's pages, as a fresh browser gets it."""
+        return httpx.get(self.address + path, timeout=30).raise_for_status().text
+
+    def file(self, path: str) -> bytes | None:
+        """Return a file of the default branch."""
+        return self.hub.git(self.ready.repository).read("main", path)
+
+    def text(self, path: str) -> str:
+        """Return a text file of the default branch that has to be there."""
+        content = self.file(path)
+        assert content is not None, f"{path} was committed"
+        return content.decode()
+
+    def history(self, run: str) -> dict[str, Any]:
+        """Return a run's lineage."""
+        lineage: dict[str, Any] = json.loads(self.text(f"training_history/{run}.json"))
+        return lineage
+
+    def head(self) -> str:
+        """Return the default branch's commit."""
+        return str(self.hub.git(self.ready.repository).head("main"))
+
+    def refs(self) -> list[str]:
+        """Return what runs have published and nobody has taken yet."""
+        return [ref["ref"] for ref in self.get("/git/matching-refs/modelyard")]
+
+    def stored(self) -> dict[str, bytes]:
+        """Return every file in storage."""
+        root = self.place.folder / "storage"
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def until(self, what: Callable[[], Any], why: str) -> Any:
+        """Wait until something holds, and return it."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if found := what():
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"it never came to this: {why}. The App's log ends:\n{self._log_tail()}")
+
+    def until_label(self, issue: int, label: str) -> None:
+        """Wait for a label."""
+        self.until(lambda: label in self.labels(issue), f"issue {issue} has {label}")
+
+    def until_closed(self, issue: int, label: str) -> str:
+        """Wait until a run has come to its end, see that it is the right one, and return the run's id."""
+        self.until(lambda: self.get(f"/issues/{issue}")["state"] == "closed", f"issue {issue} is closed")
+        assert self.labels(issue) == {label}, self.comment(issue)
+        return self.run(issue)
+
+    def _log_tail(self) -> str:
+        return self.place.app_log.read_text(encoding="utf-8")[-3_000:]
+
+
+@contextlib.contextmanager
+def real_loop(folder: Path, promotion: str = "auto") -> Iterator[RealLoop]:
+    """Set everything up as `make demo` does, and serve it until the block ends."""
+    place = Place(folder)
+    place.make(promotion)
+    with place.running() as running:
+        yield RealLoop(place, running.hub, running.ready)
+
+
+def environments() -> Path:
+    """Return the folder in which ``actions/setup`` finds its environment complete; fail with the cure where it is not."""
+    folder = Path(os.environ.get("MODELYARD_ENVIRONMENTS") or ROOT / ".modelyard" / "environments")
+    lock = hashlib.sha256((ROOT / "requirements" / "runner.txt").read_bytes()).hexdigest()
+    for complete in folder.glob("*/.complete"):
+        if json.loads(complete.read_text(encoding="utf-8"))["lock_sha256"] == lock:
+            return folder
+    pytest.fail(
+        f"The runner's environment is not in {folder}. `make test` makes it; by hand:\n"
+        f"  MODELYARD_ENVIRONMENTS={folder} sh actions/setup/environment.sh requirements/runner.txt"
+    )
