@@ -83,7 +83,7 @@ def test_there_is_a_first_line_for_every_state_of_the_machine(state: State) -> N
         ("not judged", "### ❌ Failed: the model could not be judged"),
         ("stopping", "### ⏳ Stopping the run"),
         ("cancelled", "### ⏹️ Cancelled"),
-        ("invalid", "### ⚠️ The data of `breast-cancer` cannot be used as it is"),
+        ("invalid", "### ⚠️ The request for `breast-cancer` cannot be carried out as it is"),
     ],
 )
 def test_the_first_line_is_plain(name: str, line: str) -> None:
