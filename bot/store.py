@@ -6,6 +6,7 @@ may block for some milliseconds; asynchronous callers run it in a thread.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -92,13 +93,15 @@ class Store:
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         _METADATA.create_all(self._engine)
+        self._turn = threading.Lock()
 
     def close(self) -> None:
         self._engine.dispose()
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
+        # SQLite lets one in at a time and has the others look again after ever longer pauses: here they wait in line.
+        with self._turn, self._engine.begin() as connection:
             yield connection
 
     # --- inbox -------------------------------------------------------------------------------------------------------
