@@ -108,6 +108,7 @@ def test_an_approval_trains_again_with_what_it_changes_and_the_next_seed(loop: L
     loop.values[:] = [0.5, 0.95]
     issue = loop.open(model_name=model, seed=7)
     loop.until_label(issue, "mlops:waiting")
+    loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)  # the label comes a moment before it
     assert loop.states(issue) == ASKED
     loop.say(issue, "/approve n_estimators=500 more trees may help")
     run = loop.until_ended(issue)
