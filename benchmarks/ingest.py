@@ -71,8 +71,7 @@ def run() -> Outcome:
         handled, stored = _handled(folder / "app.sqlite3")
     columns = ("server", "requests/s", "ratio", "p50 ms", "p99 ms", "memory MB", "cold start s", "requests", "not 202")
     notes = [
-        f"{CONNECTIONS} connections, workflow_job deliveries of {SMALLEST // 1000} to {LARGEST // 1000} kB, in turns of "
-        f"{SECONDS:.0f} s, {ROUNDS} each.",
+        f"{CONNECTIONS} connections, deliveries of {SMALLEST // 1000} to {LARGEST // 1000} kB, in turns of {SECONDS:.0f} s.",
         f"The App's worker runs beside it: it has handled {handled} of {stored} deliveries.",
         "memory: the most that the process held. cold start: until /healthz answers. Probot: with a later issue.",
     ]

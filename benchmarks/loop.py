@@ -59,18 +59,18 @@ def _outcome(place: WatchedPlace, began: float, ended: float) -> Outcome:
         ("the whole demo", round(ended - began, 3)),
     ]
     stages = dict(_stage_seconds(place.folder / "storage"))
-    sent = watch.requests
+    sent = between(watch.requests, line.opened, line.closed)
+    before = between(watch.requests, line.opened, line.dispatched)
+    end = list(_end(place.app_log, watch))
     return Outcome(
         [
             Table("from issue to model: sklearn://breast_cancer, xgboost", ("part", "seconds"), [*whole]),
             Table("jobs", JOB_COLUMNS, [*line.job_rows(stages)]),
-            Table(
-                "the App after the last job", ("what", "seconds", "requests to the hub"), [*_end(place.app_log, watch)]
-            ),
+            Table("the App after the last job", ("what", "seconds", "requests to the hub"), [*end]),
         ],
         [
             f"Promised: under {PROMISED_IDLE} s in which no job runs, under {PROMISED_TOTAL} s for the whole demo, on 2 cores.",
-            f"The App sent {len(sent)} requests, {between(sent, line.opened, line.dispatched)} of them before the dispatch.",
+            f"Until the issue was closed the App sent {sent} requests, {before} of them before the dispatch.",
             "start of Python: the stage's step less its imports and work: interpreter, command line, digests, summary.",
         ],
     )
@@ -210,16 +210,17 @@ def _stage_seconds(storage: Path) -> Iterator[tuple[str, StageSeconds]]:
 
 
 def _end(log: Path, watch: Watch) -> Iterator[tuple[str, float, int]]:
-    """Give what the App did after the last job, state by state, as its log says it."""
-    start = watch.timeline.in_order()[-1][1].ended
+    """Give what the App did between the last job and the closed issue, state by state, as its log says it."""
+    start, closed = watch.timeline.in_order()[-1][1].ended, watch.timeline.closed
     for line in log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        time_of = datetime.fromisoformat(entry["time"]).timestamp()
-        if entry["logger"] != "bot.worker" or time_of < start or entry["message"].endswith("waits"):
+        end = datetime.fromisoformat(entry["time"]).timestamp()
+        if entry["logger"] != "bot.worker" or not start <= end < closed or entry["message"].endswith("waits"):
             continue
         what = entry["message"].partition(": ")[2].partition(",")[0]
-        yield what, round(time_of - start, 3), between(watch.requests, start, time_of)
-        start = time_of
+        yield what, round(end - start, 3), between(watch.requests, start, end)
+        start = end
+    yield "the last words, until the issue is closed", round(closed - start, 3), between(watch.requests, start, closed)
 
 
 def _tail(path: Path) -> str:

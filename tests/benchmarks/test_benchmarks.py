@@ -1,0 +1,131 @@
+"""`make bench`: every benchmark can be run and gives its figures. How good they are is not asserted: machines differ."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import NAMES
+from benchmarks.report import percentile, written
+from benchmarks.timeline import JobTimes, StageSeconds, Timeline, between, covered
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmarks(*arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "benchmarks", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=limit,
+    )  # fmt: skip
+
+
+def figures(name: str, folder: Path, limit: float = 120) -> list[dict[str, Any]]:
+    """Run a benchmark and return the rows of all its tables."""
+    done = benchmarks(name, "--json", str(folder / "found.json"), limit=limit)
+    assert done.returncode == 0, done.stderr
+    assert name in done.stdout
+    found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    assert found["machine"]["cores"] >= 1
+    assert list(found["benchmarks"]) == [name]
+    return [row for table in found["benchmarks"][name]["tables"] for row in table["rows"]]
+
+
+def test_the_list_says_what_each_benchmark_measures() -> None:
+    done = benchmarks("--list")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
+    done = benchmarks("lop")
+    assert done.returncode == 2
+    assert "no benchmark lop" in done.stderr
+    assert "imports" in done.stderr
+
+
+def test_the_docs_know_every_benchmark() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in text] == []
+
+
+def test_the_parsers_take_every_worst_text(tmp_path: Path) -> None:
+    rows = figures("parse", tmp_path)
+    assert {row["text"].partition(":")[0] for row in rows} == {"form", "comment"}
+    assert all(row["ms"] >= 0 for row in rows)
+
+
+def test_the_mcp_door_is_measured_over_stdio(tmp_path: Path) -> None:
+    found = {row["what"]: row["figure"] for row in figures("mcp", tmp_path)}
+    assert found["tools"] > 10
+    assert found["tools/list as JSON"] > found["of this output schemas"] > 0
+    assert found["parse_issue, p50"] > 0
+
+
+@pytest.mark.slow
+def test_imports_are_measured_in_fresh_processes(tmp_path: Path) -> None:
+    rows = {row["process"]: row for row in figures("imports", tmp_path, limit=280)}
+    assert rows["imports of judge"]["heavy libraries"] == rows["imports of publish"]["heavy libraries"] == ""
+    assert "sklearn" in rows["imports of train"]["heavy libraries"]
+    assert "xgboost" not in rows["imports of prepare"]["heavy libraries"]
+
+
+@pytest.mark.slow
+def test_every_delivery_of_the_ingest_load_is_accepted(tmp_path: Path) -> None:
+    app, peer = figures("ingest", tmp_path)
+    assert (app["not 202"], peer["not 202"]) == (0, 0)
+    assert app["requests"] > 0
+    assert peer["ratio"] == 1
+
+
+@pytest.mark.slow
+def test_the_loop_is_measured_from_issue_to_closed_issue(tmp_path: Path) -> None:
+    rows = figures("loop", tmp_path, limit=280)
+    parts = {row["part"]: row["seconds"] for row in rows if "part" in row}
+    assert parts["issue opened to closed"] > parts["jobs"] > parts["issue opened to dispatch"] > 0
+    jobs = {row["job (seconds)"]: row for row in rows if "job (seconds)" in row}
+    assert list(jobs) == ["prepare", "train", "evaluate", "judge", "publish"]
+    assert all(job["imports"] is not None and job["checkout"] > 0 for job in jobs.values())
+    assert next(row["what"] for row in rows if "what" in row) == "JudgeResults"
+
+
+# --- how figures are made ----------------------------------------------------------------------------------------------
+
+
+def test_the_parts_of_a_run_add_up() -> None:
+    line = Timeline(opened=10, first_comment=11, dispatched=12, closed=30)
+    line.jobs["prepare"] = JobTimes(queued=12, started=13, ended=18)
+    line.jobs["train"] = JobTimes(queued=18, started=19, ended=27, steps={"Train": 6.0, "Set up Python": 1.0})
+    parts = dict(line.parts())
+    assert parts["jobs"] == 13
+    assert parts["between jobs, all together"] == 1
+    assert parts["of this, no job runs"] == 20 - 13
+    train = line.job_rows({"train": StageSeconds(imports=3, work=2)})[1]
+    assert train == ("train", 1, 1, None, 1.0, 1.0, 3, 2, 8)
+
+
+def test_time_in_which_two_jobs_run_counts_once() -> None:
+    assert covered([(0, 10), (5, 12), (20, 21), (6, 7)]) == 13
+
+
+def test_requests_count_from_the_start_to_before_the_end() -> None:
+    assert between([1, 2, 3], 1, 3) == 2
+
+
+def test_figures_are_written_with_three_digits() -> None:
+    assert [written(cell) for cell in (None, "x", 1234, 123.4, 12.34, 1.234, 0.1234)] == [
+        "", "x", "1,234", "123", "12.3", "1.23", "0.123",
+    ]  # fmt: skip
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    values = [float(value) for value in range(1, 101)]
+    assert (percentile(values, 50), percentile(values, 99), percentile([7.0], 99)) == (51, 100, 7)
