@@ -102,6 +102,7 @@ class ActLog:
         self._shell = re.compile(f"{marker} ([0-9]+)$") if marker else None
         self._masks = {secret for secret in secrets if secret}
         self._last_error: dict[str, str] = {}
+        self._summed_up: set[tuple[str, str]] = set()
         self._silent = {""}
         """Words that begin commands again after ``::stop-commands::``: they say nothing to a reader."""
 
@@ -144,7 +145,7 @@ class ActLog:
         if entry.get("raw_output"):
             return self._said(job, message)
         if "command" in entry:
-            return self._command(entry, job)
+            return self._command(entry, job, step)
         return self._error(job, message) if entry.get("level") in ("error", "fatal") else []
 
     def _said(self, job: str, message: str) -> list[Event]:
@@ -174,13 +175,13 @@ class ActLog:
             return started
         return [*started, *self._lines(job, f"##[group]Run {name}"), *self._lines(job, "##[endgroup]")]
 
-    def _command(self, entry: dict[str, Any], job: str) -> list[Event]:
+    def _command(self, entry: dict[str, Any], job: str, step: tuple[str, ...]) -> list[Event]:
         command, argument = entry["command"], str(entry.get("arg", ""))
         if command == "add-mask":
             self._masks.update(part for part in (argument, *argument.splitlines()) if part.strip())
             return []
         if command == "summary":
-            return [Summary(job, self.masked(str(entry.get("content", ""))))]
+            return self._summary(job, step, str(entry.get("content", "")))
         if command in ("error", "warning", "notice", "group", "endgroup"):
             return self._lines(job, f"##[{command}]{argument}")
         if command == "stop-commands":
@@ -188,6 +189,15 @@ class ActLog:
         if command in ("debug", "stop-commands", *self._silent) or "raw" not in entry:
             return []
         return self._lines(job, str(entry["raw"]))
+
+    def _summary(self, job: str, step: tuple[str, ...], content: str) -> list[Event]:
+        """Take each summary once: act repeats, for a composite Action, what the last of its steps wrote."""
+        own = (job, step[0])
+        if len(step) > 1:
+            self._summed_up.add(own)
+        elif own in self._summed_up:
+            return []
+        return [Summary(job, self.masked(content))]
 
     def _lines(self, job: str, text: str) -> list[Event]:
         return [Line(job, self.masked(line)[:MAX_LINE]) for line in text.rstrip("\r\n").split("\n")]

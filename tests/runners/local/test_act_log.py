@@ -75,6 +75,14 @@ def test_secrets_are_masked_and_so_is_what_a_step_asks_to_mask() -> None:
     assert log.masked("hidden token-1") == "*** ***"
 
 
+def test_the_summary_that_act_repeats_for_a_composite_action_counts_once() -> None:
+    log, job = ActLog(), "train/Train/prepare"
+    assert read(log, stepID=["3", "0"], command="summary", content="# One") == [Summary(job, "# One")]
+    assert read(log, stepID=["3", "1"], command="summary", content="# Two") == [Summary(job, "# Two")]
+    assert read(log, stepID=["3"], command="summary", content="# Two") == []
+    assert read(log, stepID=["4"], command="summary", content="# Two") == [Summary(job, "# Two")]
+
+
 def test_the_field_that_holds_secrets_as_they_are_is_never_read() -> None:
     events = read(ActLog(), stage="Main", stepID=["0"], step="echo hidden", msg="⭐ Run Main echo ***")
     assert "hidden" not in repr(events)
