@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -103,13 +104,17 @@ def is_whole(record: StageRecord, storage: Storage) -> bool:
 
 
 class ProgressFile:
-    """Replaces a stage's ``progress.json``: at once at start, end and error, else about once a second."""
+    """Replaces a stage's ``progress.json``: at once at start, end and error, else about once a second.
+
+    Each new step is a line on stderr too, so that a job's log tells what is done and, after a crash, what was.
+    """
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self._stage = stage
         self._path = folder / PROGRESS_FILE
         self._written = -_SECONDS_BETWEEN
         self._metrics: dict[str, float] = {}
+        self._said = ""
 
     def __call__(
         self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
@@ -117,6 +122,10 @@ class ProgressFile:
         if metrics:
             finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
             self._metrics = dict(list(finite.items())[:50])
+        if step != self._said:
+            self._said = step
+            sys.stderr.write(f"{self._stage}: {step[:200]}\n")
+            sys.stderr.flush()
         if time.monotonic() - self._written >= _SECONDS_BETWEEN:
             self.write(step, done, total)
 
