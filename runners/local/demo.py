@@ -32,7 +32,7 @@ HEARD_SECONDS = 60.0
 """So long the App may take to answer an issue or a comment at all."""
 ANSWER_SECONDS = 5.0
 """So long it may take from a comment of its own to the label that says how the run goes on."""
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.4
 _EXAMPLES = """\
 examples:
   modelyard demo

@@ -25,7 +25,11 @@ def bind(port: int = 0) -> tuple[socket.socket, str]:
     # With its protocol named: asyncio sends at once (no Nagle) only on sockets of which it knows that they are TCP.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((HOST, port))
+    try:
+        listening.bind((HOST, port))
+    except OSError:
+        listening.close()
+        raise
     return listening, f"http://{HOST}:{listening.getsockname()[1]}"
 
 
