@@ -176,7 +176,7 @@ class OnTerminal:
             time_taken = f"{row.seconds:.0f} s" if row.seconds or row.state == "running" else ""
             table.add_row(mark, Text(row.stage, style="dim" if row.state == "waiting" else ""), time_taken, row.step)
         title = Text(headline(self._seen.comments[0]), style="bold")
-        return Padding(Group(title, table), (1, 0, 1, MARGIN))
+        return Padding(Group(title, table), (1, 0, 0, MARGIN))
 
 
 Watching = InLines | OnTerminal
