@@ -6,6 +6,7 @@ reference to an issue, or look like one of the hidden markers (``<!-- ... -->``)
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, urlsplit
@@ -65,7 +66,12 @@ def code(text: object, limit: int = 1_000) -> str:
         return ""
     if not re.search(r"[`|<\\]", line):
         return f"`{line}`"
-    return "<code>" + re.sub(r"[^A-Za-z0-9 ./,=-]", lambda found: f"&#{ord(found[0])};", line) + "</code>"
+    return f"<code>{_references(line)}</code>"
+
+
+def _references(line: str) -> str:
+    """Write a line for HTML so that nothing reads anything in it: all but the plainest characters by their numbers."""
+    return re.sub(r"[^A-Za-z0-9 ./,=-]", lambda found: f"&#{ord(found[0])};", line)
 
 
 def fence(text: object, language: str = "", limit: int = 10_000) -> str:
@@ -87,9 +93,12 @@ def link(text: object, url: str) -> str:
     return f"[{shown}]({_destination(url)})"
 
 
-def image(text: object, url: str) -> str:
-    """Return an image with a literal alternative text."""
-    return f"![{inline(text)}]({_destination(url)})"
+def image(text: object, url: str, width: str = "") -> str:
+    """Return an image with a literal alternative text; ``width`` is such as ``400`` or ``49%``, else its own."""
+    if not width:
+        return f"![{inline(text)}]({_destination(url)})"
+    alternative = _references(_SPACES.sub(" ", clean(str(text))).strip())
+    return f'<img alt="{alternative}" src="{html.escape(_destination(url))}" width="{width}">'
 
 
 def _destination(url: str) -> str:

@@ -246,9 +246,10 @@ def _link(text: object, url: str) -> _Markdown:
 
 
 def _image(text: object, url: str) -> _Markdown:
-    return (
-        _Markdown(markdown.image(markdown.shorten(str(text), 60), url)) if len(url) <= _LONGEST_URL else _text(text, 60)
-    )
+    """Show a plot at such a width that two stand side by side."""
+    if len(url) > _LONGEST_URL:
+        return _text(text, 60)
+    return _Markdown(markdown.image(markdown.shorten(str(text), 60), url, width="49%"))
 
 
 def _figure(value: float | None) -> _Markdown:

@@ -95,6 +95,10 @@ def test_a_link_with_another_scheme_is_text_alone(url: str) -> None:
 def test_links_and_images_cannot_be_left_through_their_address() -> None:
     assert link("a]b", "https://example.org/a b)(c") == "[a\\]b](https://example.org/a%20b%29%28c)"
     assert image("ROC curve", "run/roc_curve.png") == "![ROC curve](run/roc_curve.png)"
+    assert image("ROC", "roc.png", "49%") == '<img alt="ROC" src="roc.png" width="49%">'
+    assert image('a" onerror="b', 'x"><b>&y', "49%") == (
+        '<img alt="a&#34; onerror=&#34;b" src="x%22%3E%3Cb%3E&amp;y" width="49%">'
+    )
 
 
 def test_a_table_without_rows_is_nothing() -> None:

@@ -17,8 +17,12 @@ class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.images: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img" and {name for name, _ in attrs} == {"alt", "src", "width"}:
+            self.images.append(str(dict(attrs)["src"]))
+            return
         self.found.append(" ".join([tag, *(f"{name}={value}" if value else name for name, value in attrs)]))
 
     def handle_endtag(self, tag: str) -> None:
@@ -91,3 +95,4 @@ def _html(content: str, reading: Reading) -> None:
     parser = _Tags()
     parser.feed(content)
     reading.tags += parser.found
+    reading.images += parser.images
