@@ -23,7 +23,7 @@ def judged(request: TrainingRequest, metrics: dict[str, float | None], champion:
     name, threshold, metric = request.metric, request.threshold, METRICS[request.metric]
     value = metrics.get(name)
     best = champion.metrics.get(name) if champion and champion.metrics else None
-    sign = ">=" if metric.higher_is_better else "<="
+    asked = f"{'at least' if metric.higher_is_better else 'at most'} {threshold:g}"
 
     def verdict(status: Status, reason: str, explanation: str) -> Verdict:
         return Verdict(
@@ -45,11 +45,11 @@ def judged(request: TrainingRequest, metrics: dict[str, float | None], champion:
         why = champion.not_comparable or f"its {name} is not defined on these rows"
         return verdict("failed", "champion_not_comparable", f"Version {champion.version} could not be scored: {why}.")
     if not metric.meets(value, threshold):
-        return verdict("rejected", "below_threshold", f"{name} is {value:.4g}; asked was {sign} {threshold:g}.")
+        return verdict("rejected", "below_threshold", f"{name} is {value:.4g}; asked was {asked}.")
     if champion and best is not None and not metric.meets(value, best):
         explanation = (
             f"{name} is {value:.4g}; the champion, version {champion.version}, has {best:.4g} on the same rows."
         )
         return verdict("rejected", "worse_than_champion", explanation)
     compared = f" The champion, version {champion.version}, has {best:.4g} on the same rows." if champion else ""
-    return verdict("passed", "threshold_met", f"{name} is {value:.4g}; asked was {sign} {threshold:g}.{compared}")
+    return verdict("passed", "threshold_met", f"{name} is {value:.4g}; asked was {asked}.{compared}")
