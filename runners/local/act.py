@@ -69,10 +69,13 @@ class ActExecutor:
             folder.remove()
 
     def clean(self) -> None:
-        """Remove what a hub that was killed left behind: processes and folders of runs."""
-        for path in work_folder(self.folder).glob("*-*"):
+        """Remove what runs left behind, those of a hub that was killed too; only while none is executed."""
+        folder = work_folder(self.folder)
+        for path in folder.glob("*-*"):
             processes.end({"HOME": str(path / "home")}, path)
             RunFolder(path, "").remove()
+        with suppress(OSError):
+            folder.rmdir()
 
 
 class _Run:

@@ -43,6 +43,7 @@ def order(running: RunningHub, **request: Any) -> dict[str, Any]:
         "attempt": 1,
         "repository": "owner/demo",
         "issue": 1,
+        "training_seed": 42,
         "storage_root": str(running.hub.config.root / "storage"),
         "request": {**fields, **request},
     }

@@ -77,6 +77,8 @@ class Runs:
         for one in active:
             one.cancelled.set()
         await asyncio.to_thread(_join, [one.thread for one in active])
+        if isinstance(self.executor, ActExecutor):
+            await asyncio.to_thread(self.executor.clean)
 
     def _recover(self) -> None:
         if isinstance(self.executor, ActExecutor):

@@ -266,8 +266,10 @@ def test_a_space_in_the_path_of_the_hub_stops_no_run(tmp_path: Path) -> None:
     ran = run(tmp_path / "a b's", one_job('printf "in %s\\n" "$PWD"\nexit 3'))
     assert ran.report.jobs == {"work": "failure"}
     assert "cleaned up" in ran.report.lines
-    assert list(act_folder.work_folder(ran.folder).iterdir()) == []
-    act_folder.work_folder(ran.folder).rmdir()
+    elsewhere = act_folder.work_folder(ran.folder)
+    assert list(elsewhere.iterdir()) == []
+    ActExecutor(ran.folder).clean()
+    assert not elsewhere.exists()
 
 
 def test_runs_are_elsewhere_only_where_they_must_and_in_nobody_else_s_folder(tmp_path: Path) -> None:
