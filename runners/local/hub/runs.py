@@ -17,7 +17,7 @@ from runners.local.hub.access import Actor
 from runners.local.hub.records import Repository, now
 from runners.local.hub.runs_records import Runner, Workflow, WorkflowJob, WorkflowRun
 from runners.local.hub.runs_report import RunReport
-from runners.local.plan import PlannedJob, WorkflowError
+from runners.local.plan import WorkflowError
 
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
@@ -88,8 +88,7 @@ class Runs:
         for run in self.runs.find(status="in_progress"):
             self._hub.auth.revoke_job_tokens(run.id)
             report = RunReport(self._hub, run, Runner(name="unknown"), "no token")
-            open_jobs = [_as_planned(job) for job in self.jobs.find(run_id=run.id) if job.status != "completed"]
-            self._end(run, report.finish("failure", LOST, open_jobs), problem=LOST)
+            self._end(run, report.finish("failure", LOST), problem=LOST)
 
     # --- runners -----------------------------------------------------------------------------------------------------
 
@@ -177,8 +176,7 @@ class Runs:
                 self._active[run.id].cancelled.set()
                 return True
             report = RunReport(self._hub, run, Runner(name="none"), "no token")
-            open_jobs = [_as_planned(job) for job in self.jobs.find(run_id=run.id)]
-            self._end(run, report.finish("cancelled", None, open_jobs), conclusion="cancelled")
+            self._end(run, report.finish("cancelled", None), conclusion="cancelled")
         return True
 
     def log(self, job: WorkflowJob) -> str:
@@ -213,31 +211,49 @@ class Runs:
         thread.start()
 
     def _execute(self, run: WorkflowRun, runner: Runner) -> None:
+        """Execute a run in a thread of its own. Whatever happens, the run ends and its runner is free again."""
         with self._lock:
             cancelled = self._active[run.id].cancelled
+        jobs: list[WorkflowJob] = []
+        problem: str | None = None
+        try:
+            jobs, problem = self._carried_out(run, runner, cancelled)
+        except Exception as error:
+            problem = _broke(run, error)
+            jobs = RunReport(self._hub, run, runner, "no token").finish("failure", problem)
+        finally:
+            self._release(run, runner, jobs, problem, cancelled=cancelled.is_set())
+        self._schedule()
+
+    def _carried_out(
+        self, run: WorkflowRun, runner: Runner, cancelled: threading.Event
+    ) -> tuple[list[WorkflowJob], str | None]:
+        """Do a run's work; return its jobs, all ended, and what kept it from being done."""
         repository = self._hub.repositories.need(run.repository_id)
         token = self._hub.auth.issue_job_token(repository, {"contents": "read"}, run.id)
         report = RunReport(self._hub, run, runner, token)
-        planned: tuple[PlannedJob, ...] = ()
         problem = None
         try:
-            work = self._work(run, repository, runner, token)
-            planned = work.jobs
-            self.executor.execute(work, report, cancelled)
+            self.executor.execute(self._work(run, repository, runner, token), report, cancelled)
         except (ExecutionError, WorkflowError) as error:
             problem = str(error).replace(token, "***")
         except Exception as error:
-            LOG.exception("run %s could not be executed", run.id)
-            problem = f"The runner broke: {type(error).__name__}"
-        self._hub.auth.revoke_job_tokens(run.id)
+            problem = _broke(run, error)
+        finally:
+            self._hub.auth.revoke_job_tokens(run.id)
         rest: Conclusion = "cancelled" if cancelled.is_set() and not problem else "failure"
-        stored = report.finish(rest, problem, planned)
+        return report.finish(rest, problem), problem
+
+    def _release(
+        self, run: WorkflowRun, runner: Runner, jobs: Sequence[WorkflowJob], problem: str | None, *, cancelled: bool
+    ) -> None:
         with self._lock:
-            with self._hub.store.transaction():
-                self._end(run, stored, problem=problem, cancelled=cancelled.is_set())
+            try:
+                # Before the run's end is told: whoever hears of it finds the runner idle.
                 self.runners.update(runner.id, run_id=None)
-            del self._active[run.id]
-        self._schedule()
+                self._end(run, jobs, problem=problem, cancelled=cancelled)
+            finally:
+                del self._active[run.id]
 
     def _work(self, run: WorkflowRun, repository: Repository, runner: Runner, token: str) -> Work:
         workflow = self._hub.store.table(Workflow).need(run.workflow_id)
@@ -300,10 +316,9 @@ def _fits(runner: Runner, run: WorkflowRun) -> bool:
     return all(label.lower() in has for label in run.labels)
 
 
-def _as_planned(job: WorkflowJob) -> PlannedJob:
-    return PlannedJob(
-        key=job.key, name=job.name, needs=(), labels=tuple(job.labels), timeout_minutes=0, permissions={}, steps={}
-    )
+def _broke(run: WorkflowRun, error: Exception) -> str:
+    LOG.error("run %s could not be executed", run.id, exc_info=error)
+    return f"The runner broke: {type(error).__name__}"
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,12 +151,11 @@ class RunReport:
 
     # --- what the hub calls ------------------------------------------------------------------------------------------
 
-    def finish(self, conclusion: Conclusion, problem: str | None, planned: Sequence[PlannedJob]) -> list[WorkflowJob]:
-        """End every job that is not ended yet, and return all of them."""
-        by_key = {job.key: job for job in planned}
+    def finish(self, conclusion: Conclusion, problem: str | None) -> list[WorkflowJob]:
+        """End every stored job that is not ended yet, and return all of them."""
         for stored in list(self._jobs.values()):
             if stored.status != "completed":
-                job = by_key.get(stored.key) or self._running[stored.key]
+                job = _as_planned(stored)
                 if problem:
                     self.line(job, f"##[error]{problem}")
                 self.job_ended(job, conclusion)
@@ -194,6 +192,12 @@ class RunReport:
                 key = name.replace("-", "_")
                 granted[key] = max(level, granted.get(key, "none"), key=("none", "read", "write").index)
         self._hub.auth.change_job_token(self._token, granted)
+
+
+def _as_planned(job: WorkflowJob) -> PlannedJob:
+    return PlannedJob(
+        key=job.key, name=job.name, needs=(), labels=tuple(job.labels), timeout_minutes=0, permissions={}, steps={}
+    )
 
 
 def _finished(step: dict[str, Any], conclusion: str) -> dict[str, Any]:

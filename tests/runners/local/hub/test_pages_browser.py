@@ -95,7 +95,7 @@ def test_a_running_job_is_followed_to_its_end(pages: Pages, address: str) -> Non
             report.line(PREPARE, f"chunk {number}")
         expect(page.get_by_text("chunk 89")).to_be_in_viewport()
         report.summary(PREPARE, "**569** rows")
-        report.finish("success", None, [PREPARE])
+        report.finish("success", None)
         pages.hub.runs.runs.update(run.id, status="completed", conclusion="success")
         expect(page.locator("#run-state")).to_have_text("Success")
         expect(page.get_by_text("569 rows")).to_be_visible()

@@ -60,7 +60,7 @@ def test_a_running_job_shows_its_steps_their_logs_and_its_summary(pages: Pages) 
     assert [attributes["src"] for tag, attributes in tags(text) if tag == "script"] == ["/static/live.js"]
     opened = [a["id"] for tag, a in tags(text) if tag == "details" and "open" in a]
     assert [str(name).rsplit("-", 1)[1] for name in opened] == ["2"]
-    report.finish("success", None, [PREPARE])
+    report.finish("success", None)
 
 
 def test_a_page_follows_a_run_until_it_has_ended(pages: Pages) -> None:
@@ -91,7 +91,7 @@ def test_the_whole_log_is_served_as_plain_text(pages: Pages) -> None:
     assert "<script>" in answer.text
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    report.finish("cancelled", None, [PREPARE])
+    report.finish("cancelled", None)
     moved = pages.visitor.get(f"{HOME}/actions/runs/{run.id}/job/{job.id}")
     assert moved.headers["Location"] == f"{HOME}/actions/runs/{run.id}#job-{job.id}"
 

@@ -354,6 +354,32 @@ def test_a_run_that_cannot_be_executed_fails_and_says_why(running: RunningHub) -
     assert wait(running, dispatch(running, inputs={"run": "b"}))["conclusion"] == "success"
 
 
+def test_a_run_whose_work_is_gone_when_its_turn_comes_fails_and_frees_its_runner(running: RunningHub) -> None:
+    running.hub.create_repository("owner/shared", private=False)
+    called = {".github/workflows/x.yml": "on: workflow_call\njobs: {a: {runs-on: later, steps: []}}"}
+    commit(running, called, "owner/shared")
+    text = "on: workflow_dispatch\njobs: {call: {uses: owner/shared/.github/workflows/x.yml@main}}"
+    add_workflow(running, text, "calls.yml")
+    run = dispatch(running, "calls.yml")
+    commit(running, {".github/workflows/x.yml": "on: workflow_call\njobs: {a: {steps: []}}"}, "owner/shared")
+    runner = running.hub.runs.add_runner("later", ["later"])
+    assert wait(running, run)["conclusion"] == "failure"
+    assert "job a does not say where it runs" in log(running, jobs(running, run)["call / a"])
+    assert running.hub.runs.runners.need(runner.id).run_id is None
+
+
+def test_a_run_without_a_token_fails_and_frees_its_runner(running: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(running.hub.auth, "issue_job_token", refuse)
+        run = dispatch(running, inputs={"run": "a"})
+        assert wait(running, run)["conclusion"] == "failure"
+    assert "The runner broke: OSError" in log(running, jobs(running, run)["prepare"])
+    assert wait(running, dispatch(running, inputs={"run": "b"}))["conclusion"] == "success"
+
+
 def test_a_hub_that_stops_cancels_what_runs_and_keeps_what_is_queued(tmp_path: Path) -> None:
     with running_hub(tmp_path) as running:
         running.hub.runs.executor = executor = ScriptedExecutor(prepare=Script(hang=True))
