@@ -219,7 +219,8 @@ class Runs:
         try:
             jobs, problem = self._carried_out(run, runner, cancelled)
         except Exception as error:
-            problem = _broke(run, error)
+            LOG.exception("run %s could not be executed", run.id)
+            problem = f"The runner broke: {type(error).__name__}"
             jobs = RunReport(self._hub, run, runner, "no token").finish("failure", problem)
         finally:
             self._release(run, runner, jobs, problem, cancelled=cancelled.is_set())
@@ -238,7 +239,8 @@ class Runs:
         except (ExecutionError, WorkflowError) as error:
             problem = str(error).replace(token, "***")
         except Exception as error:
-            problem = _broke(run, error)
+            LOG.exception("run %s could not be executed", run.id)
+            problem = f"The runner broke: {type(error).__name__}"
         finally:
             self._hub.auth.revoke_job_tokens(run.id)
         rest: Conclusion = "cancelled" if cancelled.is_set() and not problem else "failure"
@@ -257,7 +259,8 @@ class Runs:
 
     def _work(self, run: WorkflowRun, repository: Repository, runner: Runner, token: str) -> Work:
         workflow = self._hub.store.table(Workflow).need(run.workflow_id)
-        wanted = workflows.check(self._hub, repository, workflow, run.branch, run.inputs, sha=run.sha)
+        definition = workflows.definition(self._hub, repository, workflow, run.branch, run.sha)
+        wanted = workflows.Dispatch(workflow, definition, run.branch, run.sha, run.inputs)
         actor = self._hub.users.need(run.actor_id)
         return Work(
             run_id=run.id,
@@ -314,11 +317,6 @@ def _concluded(jobs: Sequence[WorkflowJob], *, cancelled: bool) -> str:
 def _fits(runner: Runner, run: WorkflowRun) -> bool:
     has = {label.lower() for label in runner.labels}
     return all(label.lower() in has for label in run.labels)
-
-
-def _broke(run: WorkflowRun, error: Exception) -> str:
-    LOG.error("run %s could not be executed", run.id, exc_info=error)
-    return f"The runner broke: {type(error).__name__}"
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:

@@ -60,25 +60,34 @@ def named(hub: Hub, repository: Repository, name: str) -> Workflow | None:
     return next((item for item in found(hub, repository) if str(item.id) == name or item.path == path), None)
 
 
-def check(
-    hub: Hub, repository: Repository, workflow: Workflow, ref: str, given: Mapping[str, Any], *, sha: str | None = None
-) -> Dispatch:
-    """Return the dispatch, if the workflow can be started so; else refuse it with 422 in GitHub's words.
+def check(hub: Hub, repository: Repository, workflow: Workflow, ref: str, given: Mapping[str, Any]) -> Dispatch:
+    """Return the dispatch, its inputs filled, if the workflow can be started so; else refuse it with 422."""
+    branch, sha = _commit(hub, repository, ref)
+    try:
+        declared = definition(hub, repository, workflow, branch, sha)
+    except plan.WorkflowError as error:
+        raise ApiError(422, str(error)) from None
+    if plan.trigger(declared, "workflow_dispatch") is None:
+        raise ApiError(422, "Workflow does not have 'workflow_dispatch' trigger")
+    inputs = _inputs(plan.inputs_of(declared, "workflow_dispatch"), given)
+    return Dispatch(workflow, declared, branch, sha, inputs)
 
-    ``sha`` says which commit was meant earlier, when the branch may have moved since.
+
+def definition(hub: Hub, repository: Repository, workflow: Workflow, branch: str, sha: str) -> dict[str, Any]:
+    """Read a workflow as it is in a commit of a branch.
+
+    Raises
+    ------
+    WorkflowError
+        Where it is not there, or no workflow, in GitHub's words.
     """
-    branch, sha = (ref, sha) if sha else _commit(hub, repository, ref)
     text = hub.git(repository).read(sha, workflow.path)
     if text is None:
-        raise ApiError(422, f"Workflow does not exist or does not have a workflow_dispatch trigger in {branch!r}")
+        raise plan.WorkflowError(f"Workflow does not exist or does not have a workflow_dispatch trigger in {branch!r}")
     try:
-        definition = plan.load(text.decode("utf-8", "replace"))
+        return plan.load(text.decode("utf-8", "replace"))
     except plan.WorkflowError as error:
-        raise ApiError(422, f"failed to parse workflow: {error}") from None
-    if plan.trigger(definition, "workflow_dispatch") is None:
-        raise ApiError(422, "Workflow does not have 'workflow_dispatch' trigger")
-    inputs = _inputs(plan.inputs_of(definition, "workflow_dispatch"), given)
-    return Dispatch(workflow, definition, branch, sha, inputs)
+        raise plan.WorkflowError(f"failed to parse workflow: {error}") from None
 
 
 def planned(hub: Hub, repository: Repository, run: Dispatch) -> tuple[plan.PlannedJob, ...]:

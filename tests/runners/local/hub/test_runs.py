@@ -153,6 +153,23 @@ def test_values_that_are_not_text_become_text_and_defaults_are_filled_in(running
     assert executor.works[0].inputs == {"run": "a", "size": "small", "fast": "true", "count": "4"}
 
 
+def test_inputs_that_were_left_empty_are_run_as_they_were_filled(running: RunningHub) -> None:
+    text = """
+on:
+  workflow_dispatch:
+    inputs:
+      count: {type: number}
+      size: {type: choice, options: [small, large]}
+      fast: {type: boolean}
+      name: {}
+jobs: {a: {runs-on: cpu, steps: []}}
+"""
+    add_workflow(running, text, "optional.yml")
+    executor = script(running)
+    assert wait(running, dispatch(running, "optional.yml"))["conclusion"] == "success"
+    assert executor.works[0].inputs == {"count": "", "size": "", "fast": "false", "name": ""}
+
+
 def test_a_called_workflow_that_is_missing_is_a_start_up_failure(running: RunningHub) -> None:
     text = "on: workflow_dispatch\njobs: {a: {uses: owner/missing/.github/workflows/x.yml@main}}"
     add_workflow(running, text, "caller.yml")
