@@ -13,7 +13,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -72,14 +72,16 @@ class Place:
         """Return the path of an image that this hub serves, or None: nothing is fetched from elsewhere."""
         if self.origin and url.startswith(self.origin + "/"):
             url = url.removeprefix(self.origin)
-        parts = urlsplit(url)
-        if parts.scheme or parts.netloc or not parts.path:
+        parts = _parts(url)
+        if parts is None or parts.scheme or parts.netloc or not parts.path:
             return None
         resolved = self._resolved(url, "raw")
         return resolved if resolved.startswith("/") and not resolved.startswith("//") else None
 
     def _resolved(self, url: str, view: str) -> str:
-        parts = urlsplit(url)
+        parts = _parts(url)
+        if parts is None:
+            return ""
         if parts.scheme or parts.netloc or not parts.path or url.startswith(f"/{self.repository}/"):
             return url
         if self.ref is None:
@@ -90,11 +92,17 @@ class Place:
 
 
 def is_safe_link(url: str) -> bool:
-    """Tell whether a link's scheme is one that cannot run anything."""
+    """Tell whether a link is one, of a scheme that cannot run anything."""
+    parts = _parts(url.strip())
+    return parts is not None and parts.scheme.lower() in LINK_SCHEMES
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, or None where it is none: ``http://[x``."""
     try:
-        return urlsplit(url.strip()).scheme.lower() in LINK_SCHEMES
+        return urlsplit(url)
     except ValueError:
-        return False
+        return None
 
 
 @lru_cache(maxsize=512)
@@ -216,7 +224,8 @@ def _image(source: str, alternative: str, place: Place, width: str = "") -> str:
         size = f' width="{width}"' if re.fullmatch(r"[0-9]{1,4}%?", width) else ""
         return f'<img src="{html.escape(path)}" alt="{html.escape(alternative)}" loading="lazy"{size}>'
     label = html.escape(alternative or source)
-    if urlsplit(source).scheme in {"http", "https"}:
+    parts = _parts(source)
+    if parts is not None and parts.scheme in {"http", "https"}:
         return f'<a href="{html.escape(source)}" rel="nofollow noopener noreferrer">{label}</a>'
     return label
 
@@ -269,6 +278,8 @@ def _split(text: str, repository: str) -> Iterator[Token]:
     position = 0
     for match in _AUTOMATIC_LINK.finditer(text):
         words = match[0].rstrip(".,:;!?)*_~") if match["url"] else match[0]
+        if match["url"] and not is_safe_link(words):
+            continue
         yield Token("text", "", 0, content=text[position : match.start()])
         position = match.start() + len(words)
         if match["login"]:

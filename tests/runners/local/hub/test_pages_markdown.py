@@ -172,3 +172,21 @@ def test_the_work_grows_with_the_text_and_not_faster(piece: str) -> None:
 def test_a_text_too_large_to_render_is_shown_plain() -> None:
     html = render_markdown("<b>" * 200_000, COMMENT)
     assert html.startswith("<pre>&lt;b&gt;")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see http://[x",
+        '<img src="http://[x" alt="http://[x">',
+        "http://[x and https://example.org",
+        "https://\u2105.example",
+    ],
+)
+@pytest.mark.parametrize("place", [COMMENT, FILE])
+def test_an_address_that_is_none_is_shown_as_text(text: str, place: Place) -> None:
+    rendered = str(render_markdown(text, place))
+    assert "http://[x" in rendered or "\u2105" in rendered
+    links = [fields["href"] for tag, fields in tags(rendered) if tag == "a"]
+    assert links == (["https://example.org"] if "example.org" in text else [])
+    assert not [tag for tag, _ in tags(rendered) if tag == "img"]
