@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runners.local.hub import pages, rest, runs_rest, smart_http
 from runners.local.hub.api import PREFIX, not_served
@@ -19,6 +23,8 @@ from runners.local.hub.hub import Hub, HubConfig
 MOUNTED = (rest, runs_rest, smart_http, pages)
 """Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services`` and listen to
 ``hub.events``. The pages come last: their paths are the widest."""
+
+LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
 def create_hub(config: HubConfig) -> Starlette:
@@ -42,9 +48,33 @@ def serve(hub: Hub) -> Starlette:
             for service in reversed(hub.services):
                 await service.stop()
 
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _unknown, 405: _unknown})
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(OwnNames)],
+        exception_handlers={404: _unknown, 405: _unknown},
+    )
     app.state.hub = hub
     return app
+
+
+class OwnNames:
+    """Answers requests to this machine's own names alone.
+
+    A web site can have its own name resolve to 127.0.0.1 (DNS rebinding) and would then read whatever is public here,
+    such as the working tree that is served as ``modelyard/modelyard``. The browser still says whom it meant to ask.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            hosts = Headers(scope=scope).getlist("host")
+            if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):
+                app = PlainTextResponse("This hub answers under 127.0.0.1 and localhost alone.\n", 421)
+        await app(scope, receive, send)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -30,7 +30,6 @@ from runners.local.hub.records import Repository, Role, User
 LARGEST_FORM: Final = 1_000_000
 PERSON_COOKIE: Final = "modelyard_hub_person"
 SESSION_COOKIE: Final = "modelyard_hub_session"
-LOOPBACK: Final = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?")
 PAGE_HEADERS: Final = {
     # Colours of labels are the only inline styles; scripts and everything else come from this hub's own files.
     "Content-Security-Policy": (
@@ -146,8 +145,6 @@ class Frame:
 
     def _endpoint(self, page: Page) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            if not LOOPBACK.fullmatch(request.headers.get("host", "")):
-                return Response("This hub answers under 127.0.0.1 and localhost alone.\n", 421, media_type="text/plain")
             form = await _read_form(request)
             return await run_sync(self._serve, page, request, form)
 

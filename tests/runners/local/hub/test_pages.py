@@ -31,18 +31,6 @@ def only_issue(pages: Pages) -> Issue:
 # --- what protects the pages -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.7:8000", "127.0.0.1:x", "[::2]"])
-def test_another_hosts_name_is_refused_so_that_a_rebound_address_reads_nothing(pages: Pages, host: str) -> None:
-    for path in ("/", HOME, f"{HOME}/issues", "/static/hub.css"):
-        answer = pages.visitor.client.get(path, headers={"Host": host})
-        assert (answer.status_code, "demo" in answer.text) == (421, False)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9", "localhost", "localhost:8000"])
-def test_this_machines_own_names_are_answered(pages: Pages, host: str) -> None:
-    assert pages.visitor.client.get("/", headers={"Host": host}).status_code == 200
-
-
 @pytest.mark.parametrize(
     "headers",
     [
