@@ -14,6 +14,8 @@ MetricName = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss",
     "rmse", "mae", "mape", "r2",
 ]  # fmt: skip
+SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""The data sets that ``sklearn://NAME`` names: those that scikit-learn carries itself."""
 Scalar = bool | int | float | str | None
 
 
@@ -52,7 +54,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitSha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Repository = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}/\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,97}$")
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,97}$")
 ]
 
 

@@ -259,7 +259,7 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--promotion",
         choices=("auto", "approval"),
         default="approval",
-        help="whether a passed model becomes champion at once, or when somebody says /promote (default: approval)",
+        help="whether a passed model becomes champion at once, or when a person sets the alias (default: approval)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that differ")
 

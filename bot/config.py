@@ -182,8 +182,8 @@ data_roots:{roots}
 runners:
   - self-hosted
 
-# What makes a passed model the champion, which production uses. auto: at once. approval: when somebody who may write
-# here says /promote.
+# What makes a passed model the champion, which production uses. auto: at once. approval: a person, by
+# `modelyard run set_model_alias --name MODEL --alias champion --version N` in a checkout, or by pull request.
 promotion: {promotion}
 
 # The branch that holds training_history/. By default the default branch.

@@ -22,7 +22,7 @@ MOST_NESTING = 100
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _SIGNATURE = re.compile(rb"sha256=([0-9a-f]{64})")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
 
 
 class RefusedDelivery(Exception):

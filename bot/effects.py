@@ -5,42 +5,41 @@ Each effect may be repeated after a crash and then finds what it did before.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
-import shutil
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
+from http import HTTPStatus
 from typing import Literal
 
 from anyio import to_thread
-from pydantic import ValidationError
 
 from actions.history_management.change import FOLDER, history_change
 from actions.history_management.record import utc
 from actions.model_registry import model_file
-from actions.operation import InvalidInput, NotFound, Reader, Stage
+from actions.operation import Reader, Stage
 from actions.request import Champion, WorkOrder
-from actions.results import FOLDER_OF, Progress, Published, PublishedResult
+from actions.results import Progress, PublishedResult
 from actions.storage import Storage
-from bot import comments
+from bot import comments, run_storage
 from bot.config import RepositoryConfig, read_config
-from bot.github import Job, RepoInfo, Repository
+from bot.github import HubError, Job, RepoInfo, Repository
 from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
-from bot.pipeline import TABLE, Dispatch, Run, State
+from bot.pipeline import OPERATOR_HAS, TABLE, Dispatch, Run, State
 from bot.published import check_ref, checked
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.stage_lines import stage_lines
 from bot.store import Store
 
+log = logging.getLogger(__name__)
+
 TRAIN_WORKFLOW = "modelyard-train.yml"
 INDEX = f"{FOLDER}/index.md"
-LARGEST_PROGRESS = 64 * 1024
 LOG_LINES = 30
-OPERATOR_HAS = TABLE[State.WAIT_FOR_OPERATOR_INPUT].time_out
+ASKS_A_PERSON = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 SPARED_WRITES = 5
 """Progress is shown only while so many writes are free: the writes that matter come first."""
 
@@ -50,12 +49,15 @@ class Effects:
 
     def __init__(
         self,
+        run: Run,
         repository: Repository,
         store: Store,
         storage: Storage,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
+        self.run = run
+        """The run as it was stored last, by these effects too."""
         self._repository = repository
         self._store = store
         self._storage = storage
@@ -82,6 +84,10 @@ class Effects:
             raise ValueError("this state has no time-out")
         return limit * self._settings.time_factor
 
+    def stayed(self, run: Run) -> timedelta:
+        """Return how long the run has been in its state, as the table counts it."""
+        return (self.now() - run.entered) / self._settings.time_factor
+
     # --- lock --------------------------------------------------------------------------------------------------------
 
     async def take_lock(self, run: Run) -> str:
@@ -101,20 +107,24 @@ class Effects:
         pending = run.dispatch
         sent_before = pending is not None and pending.workflow_run is None
         if pending is None or not sent_before:
-            pending = Dispatch(attempt=run.attempt, start_at=start_at, sent_at=self.now())
-            run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
+            number = len(run.dispatches) + 1
+            title = f"{run.id} attempt {run.attempt} dispatch {number}"
+            pending = Dispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
+            run = self.run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
         info = await self.info()
         inputs = await self._inputs(run, start_at)
-        workflow_run = await self._repository.dispatch(
-            TRAIN_WORKFLOW,
-            info.default_branch,
-            inputs,
-            find_by=f"{run.id} attempt {run.attempt} dispatch {inputs['dispatch']}",
-            sent_before=sent_before,
-        )
+        try:
+            workflow_run = await self._repository.dispatch(
+                TRAIN_WORKFLOW, info.default_branch, inputs, find_by=pending.title, sent_before=sent_before
+            )
+        except HubError as error:
+            if not error.unknown:  # certainly not sent: nothing to look for
+                self.run = await to_thread.run_sync(self._store.change, run, _without_pending)
+            raise
         url = f"{info.html_url}/actions/runs/{workflow_run}"
         sent = pending.model_copy(update={"workflow_run": workflow_run, "url": url})
-        run = run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+        # At once, whatever else has changed in the run meanwhile: a command must find the workflow run that it stops.
+        run = self.run = await to_thread.run_sync(self._store.change, run, functools.partial(_with_sent, sent=sent))
         await self.label(run, "running")
         return run
 
@@ -142,16 +152,28 @@ class Effects:
         }
 
     async def jobs(self, run: Run) -> list[Job]:
+        """Return the jobs of the attempt's workflow run; none where GitHub does not know it any more."""
         sent = run.dispatch
         if sent is None or sent.workflow_run is None:
             return []
-        return await self._repository.jobs(sent.workflow_run)
+        try:
+            return await self._repository.jobs(sent.workflow_run)
+        except HubError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return []
 
     async def workflow_ended(self, run: Run) -> bool:
+        """Tell whether the attempt's workflow run is over, or gone."""
         sent = run.dispatch
         if sent is None or sent.workflow_run is None:
             return False
-        return (await self._repository.workflow_run(sent.workflow_run)).status == "completed"
+        try:
+            return (await self._repository.workflow_run(sent.workflow_run)).status == "completed"
+        except HubError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return True
 
     async def _head_sha(self, run: Run) -> str:
         """Return the commit that the attempt's workflow run runs on, as GitHub says it."""
@@ -161,69 +183,45 @@ class Effects:
         return (await self._repository.workflow_run(sent.workflow_run)).head_sha
 
     async def stop(self, run: Run) -> None:
-        """Cancel the attempt's workflow run, if one is under way."""
+        """Cancel the attempt's workflow run, if one is under way, even one whose answer was never seen."""
         sent = run.dispatch
-        if sent is not None and sent.workflow_run is not None:
-            await self._repository.cancel_workflow_run(sent.workflow_run)
+        if sent is None:
+            return
+        found = [sent.workflow_run] if sent.workflow_run is not None else []
+        if not found:
+            found = [each.id for each in await self._repository.find_workflow_runs(sent.title, TRAIN_WORKFLOW)]
+        for workflow_run in found:
+            await self._repository.cancel_workflow_run(workflow_run)
 
-    async def log_tail(self, job: Job) -> str:
+    async def log_tail(self, job: Job | None) -> str:
         """Return a job's last lines; nothing where GitHub has no log of it."""
+        if job is None:
+            return ""
         try:
             return await self._repository.job_log_tail(job.id, LOG_LINES)
-        except NotFound:
+        except HubError as error:
+            if error.transient:
+                raise
             return ""
 
     # --- storage: what runners wrote there is untrusted --------------------------------------------------------------
 
-    def _folder(self, run: Run, stage: Stage, attempt: int | None = None) -> Path:
-        return self._storage.folder(run.repository, FOLDER_OF[stage], run.id, attempt or run.attempt)
-
     async def progress(self, run: Run, stage: Stage) -> Progress | None:
-        """Return what a stage says of itself, if that can be read."""
-        text = await to_thread.run_sync(_read, self._folder(run, stage) / "progress.json", LARGEST_PROGRESS)
-        if text is None:
-            return None
-        try:
-            progress = Progress.model_validate_json(text)
-        except ValidationError:
-            return None
-        return progress if progress.stage == stage else None
+        return await to_thread.run_sync(run_storage.progress_of, self._storage, run, stage)
 
     async def accept(self, run: Run) -> tuple[str, PublishedResult]:
         """Return the published commit's SHA and result, if it is what publish reported and stands every check."""
-        text = await to_thread.run_sync(_read, self._folder(run, "publish") / "published.json", LARGEST_PROGRESS)
-        try:
-            published = Published.model_validate_json(text or "")
-        except ValidationError:
-            raise InvalidInput(
-                "not_published",
-                rule="publish leaves published.json in the storage root that the App shares with its runners.",
-                found="It is not there, or cannot be read.",
-                next_step="`modelyard doctor` shows whether both see the same storage root.",
-            ) from None
-        present, head_sha = await asyncio.gather(self._repository.resolve_ref(published.ref), self._head_sha(run))
-        check_ref(run, published, present)
+        published = await to_thread.run_sync(run_storage.published_by, self._storage, run)
+        check_ref(run, published, await self._repository.resolve_ref(published.ref))
         commit = await self._repository.published_commit(published.sha)
-        result = await checked(run, commit, head_sha, self._repository.blob)
+        result = await checked(run, commit, await self._head_sha(run), self._repository.blob)
         return published.sha, result
 
     async def check_artifact(self, run: Run) -> None:
-        """Raise where the model file is not there as it was published."""
-        model = _published(run).model
-        path = self._storage.path(model.uri)
-        if not path.is_file() or path.stat().st_size != model.size_bytes:
-            raise NotFound(
-                "artifact_missing",
-                rule="The model file is in storage when its version is registered.",
-                found=f"{model.uri} is not there, or has another size.",
-                next_step="Look for who cleans the storage root, then train again.",
-            )
+        await to_thread.run_sync(run_storage.check_artifact, self._storage, _published(run).model)
 
     async def clear_storage(self, run: Run) -> None:
-        """Remove everything that the run wrote."""
-        for area in sorted(set(FOLDER_OF.values())):
-            folder = self._storage.folder(run.repository, area, run.id, run.attempt).parent
-            await to_thread.run_sync(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+        await to_thread.run_sync(run_storage.clear, self._storage, run)
 
     # --- registry and history ----------------------------------------------------------------------------------------
 
@@ -273,18 +271,20 @@ class Effects:
         await self._repository.commit_files(await self._branch(), message, change, reads=[path])
 
     async def commit_history(self, run: Run) -> str:
-        """Commit Markdown, lineage, plots, index and registry at once; then no published ref is needed any more."""
+        """Commit Markdown, lineage, plots, index and registry at once."""
         history = history_change(record_of(run, (await self.info()).html_url))
-        sha = await self._repository.commit_files(
+        return await self._repository.commit_files(
             await self._branch(),
             history.message,
             history.files,
             reads=[INDEX, model_file.path_of(run.model)],
             blobs=await self._plots(run, history.plots),
         )
-        for judged in run.judged:
-            await self._repository.delete_ref(f"refs/modelyard/{run.id}/{judged.attempt}")
-        return sha
+
+    async def _forget_published(self, run: Run) -> None:
+        """Delete the refs of what was published; what is kept of it stands in the history."""
+        for attempt in range(1, run.attempt + 1):
+            await self._repository.delete_ref(f"refs/modelyard/{run.id}/{attempt}")
 
     async def _plots(self, run: Run, paths: Mapping[str, str]) -> dict[str, str]:
         """Return the blob of each plot's path: git has them already, in the published commit."""
@@ -301,7 +301,6 @@ class Effects:
         *,
         jobs: Sequence[Job] = (),
         behind: str = "",
-        waiting_until: datetime | None = None,
     ) -> None:
         """Bring the run's one comment up to date; mere progress stands back while writes are scarce."""
         progress = None
@@ -310,7 +309,7 @@ class Effects:
             if await self._repository.spare() < SPARED_WRITES:
                 return
             progress = await self.progress(run, row.stage)
-        view = self._view(run, jobs=jobs, progress=progress, behind=behind, waiting_until=waiting_until)
+        view = self._view(run, jobs=jobs, progress=progress, behind=behind)
         await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
 
     def _view(
@@ -320,7 +319,6 @@ class Effects:
         jobs: Sequence[Job] = (),
         progress: Progress | None = None,
         behind: str = "",
-        waiting_until: datetime | None = None,
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
     ) -> RunView:
@@ -331,15 +329,15 @@ class Effects:
             stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
             progress=progress.metrics if progress is not None else {},
             ahead=(behind,) if behind else (),
-            waiting_until=waiting_until,
+            waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
             history_url=history_url,
         )
 
-    async def ask(self, run: Run) -> None:
-        """Ask whether to train again: a comment of its own, since an edited one notifies nobody."""
-        text = comments.decision_needed(self._view(run, waiting_until=self.now() + self.scaled(OPERATOR_HAS)))
-        await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)
+    async def ask(self, run: Run) -> int:
+        """Ask whether to train again, in a comment of its own, since an edited one notifies nobody; return its id."""
+        text = comments.decision_needed(self._view(run))
+        return (await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
 
     async def say_invalid(self, run: Run) -> None:
         """Say what is wrong with the data; editing the issue starts again."""
@@ -352,8 +350,8 @@ class Effects:
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
         """Bring comment, check run and label to their last state, say how it ended, close the issue."""
         info = await self.info()
-        pages = f"{info.html_url}/blob/{await self._branch()}/training_history"
-        raw = f"{info.html_url}/raw/{run.history_sha}/training_history/{run.id}"
+        pages = f"{info.html_url}/blob/{await self._branch()}/{FOLDER}"
+        raw = f"{info.html_url}/raw/{run.history_sha}/{FOLDER}/{run.id}"
         plots = [(name, f"{raw}/{name}") for name in run.result.plots] if run.result and run.history_sha else []
         history_url = f"{pages}/{run.id}.md" if run.history_sha else ""
         jobs = await self.jobs(run)
@@ -361,20 +359,37 @@ class Effects:
         await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
         await self.label(run, label)
         await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        try:
+            await self._verdict_check(run, view)
+            await self._forget_published(run)
+        except HubError as error:  # neither may keep an issue open
+            log.warning("run %s: check run or clean-up failed: %s", run.id, error)
         await self._repository.close_issue(run.issue, reason)
-        if run.result is not None:
-            await self._repository.check_run(
-                name="Modelyard verdict",
-                head_sha=run.result.git_sha,
-                external_id=run.id,
-                status="completed",
-                conclusion="success" if run.status == "passed" else "failure",
-                title=comments.headline(view),
-                summary=comments.sticky(view),
-            )
+
+    async def _verdict_check(self, run: Run, view: RunView) -> None:
+        """Show the verdict as a check of the commit that was trained on."""
+        if run.result is None:
+            return
+        await self._repository.check_run(
+            name="Modelyard verdict",
+            head_sha=run.result.git_sha,
+            external_id=run.id,
+            status="completed",
+            conclusion="success" if run.status == "passed" else "failure",
+            title=comments.headline(view),
+            summary=comments.sticky(view),
+        )
 
     async def label(self, run: Run, state: str) -> None:
         await self._repository.set_state_label(run.issue, state_label(state), STATE_LABELS)
+
+
+def _with_sent(run: Run, sent: Dispatch) -> Run:
+    return run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+
+
+def _without_pending(run: Run) -> Run:
+    return run.but(dispatches=tuple(sent for sent in run.dispatches if sent.workflow_run is not None))
 
 
 def _published(run: Run) -> PublishedResult:
@@ -391,13 +406,3 @@ def sticky_marker(run: Run) -> str:
 def as_input(order: WorkOrder) -> str:
     """Write a work order so that no layer of GitHub Actions expands anything in it: no dollar sign is left."""
     return order.model_dump_json().replace("$", "\\u0024")
-
-
-def _read(path: Path, most: int) -> bytes | None:
-    """Read a small file that a runner wrote; None where there is none, or one that is too large."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError:
-        return None
-    return content if len(content) <= most else None

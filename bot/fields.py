@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from actions.request import ALGORITHMS, METRICS, Task, TrainingRequest
+from actions.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
 from bot.values import WrongField, brief, nearest, parse_hyperparameters, read_integer, read_number
 
-SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 NO_RESPONSE = "_No response_"
 _LONG_TEXT = 2_000
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):/")

@@ -18,7 +18,7 @@ _STATUS: dict[str | None, RecordStatus] = {"passed": "passed", "rejected": "reje
 
 def record_of(run: Run, repository_url: str) -> RunRecord:
     """Return what is kept of a run that ends now; the same run gives the same record, however often it is asked."""
-    decisions = [RecordedDecision(**dict(decision)) for decision in run.decisions]
+    decisions = [RecordedDecision(**decision.model_dump(exclude={"comment"})) for decision in run.decisions]
     return RunRecord(
         run=run.id,
         attempt=run.attempt,
@@ -48,7 +48,7 @@ def _why(run: Run) -> str:
     """Say what the verdict alone does not tell."""
     last = run.decisions[-1] if run.decisions else None
     if run.status == "cancelled" and last is not None:
-        return f"Cancelled by {last.who}. {last.reason}".strip()
+        return f"Cancelled by {last.who}. {last.reason}".strip()[:2_000]
     return ""
 
 

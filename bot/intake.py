@@ -77,7 +77,10 @@ class Intake:
             return
         listed = payload.get("repositories" if delivery.event == "installation" else "repositories_added") or []
         for each in listed:
-            await self._github.repository(each["full_name"], delivery.installation).ensure_labels(definitions())
+            try:
+                await self._github.repository(each["full_name"], delivery.installation).ensure_labels(definitions())
+            except HubError as error:  # an archived one, say; the first request to a repository makes them too
+                log.warning("no labels in %s: %s", each["full_name"], error)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -90,23 +93,24 @@ class Intake:
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
-        if run is not None and run.status != "invalid" and run.state is not State.QUEUED:
+        if run is not None and run.status != "invalid" and not run.editable:
             if not run.ended and "body" in payload.get("changes", {}):
-                frozen = comments.request_frozen(RunView(run, updated=self._clock()))
-                await repository.post_once(issue.number, f"frozen-{delivery.id}", frozen)
+                await self._say_frozen(repository, run)
             return
         requester = str(payload["sender"]["login"])
         permission = await repository.permission(requester)
         if not may("approve", permission):
             reply = comments.may_not_ask(has=permission)
-            await repository.post_once(issue.number, f"refused-{delivery.id}", reply)
+            await repository.post_once(issue.number, f"refused-{requester}", reply)
             return
         await repository.ensure_labels(definitions())
         refusal, request = await self._read_request(repository, issue.body)
         if request is None:
             await self._say_invalid(repository, issue.number, run, refusal)
         elif run is not None and not run.ended:
-            await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
+            changed = await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
+            if changed.request != request:
+                await self._say_frozen(repository, run)
         else:
             await self._open(repository, delivery, issue.number, requester, request)
 
@@ -135,13 +139,18 @@ class Intake:
 
     async def _say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
         """One comment and one label; a request that was waiting in the queue leaves it."""
-        if run is not None and not run.ended:
-            await to_thread.run_sync(
-                self._store.change, run, lambda now: now.but(state=State.END, status="invalid", due=None)
-            )
+        if run is not None:
+            changed = await to_thread.run_sync(self._store.change, run, _withdrawn)
+            if not changed.ended:
+                await self._say_frozen(repository, run)
+                return
             await to_thread.run_sync(self._store.release_lock, run)
         await repository.upsert_comment(issue, f"issue-{issue}", text)
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
+
+    async def _say_frozen(self, repository: Repository, run: Run) -> None:
+        frozen = comments.request_frozen(RunView(run, updated=self._clock()))
+        await repository.post_once(run.issue, f"frozen-{run.id}", frozen)
 
     async def _open(
         self, repository: Repository, delivery: Delivery, issue: int, requester: str, request: TrainingRequest
@@ -175,28 +184,37 @@ class Intake:
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
         if run is None and not _asks_for_training(payload["issue"]):
             return
-        answer = await self._answer(command, str(payload["sender"]["login"]), repository, run)
+        answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
         else:
             await repository.react(comment, "+1")
 
     async def _answer(
-        self, command: ParsedCommand | UnknownCommand, who: str, repository: Repository, run: Run | None
+        self,
+        command: ParsedCommand | UnknownCommand,
+        who: str,
+        comment: int,
+        repository: Repository,
+        run: Run | None,
     ) -> str:
         """Carry a command out; return what to say, or nothing where the sticky comment will show it."""
-        if isinstance(command, UnknownCommand):
-            return comments.unknown_command(command)
         permission = await repository.permission(who)
+        if isinstance(command, UnknownCommand):
+            return comments.unknown_command(command) if permission != "none" else ""
         if not may(command.command, permission):
             return comments.refused(command.name, command.command.permission, permission)
         if command.wrong:
             return comments.wrong_arguments(command)
         if command.name == "help":
             return comments.help_text()
-        return await self._about_run(command, who, run) if run is not None else comments.no_run(command.name)
+        if run is None:
+            return comments.no_run(command.name)
+        return await self._about_run(command, who, comment, run)
 
-    async def _about_run(self, command: ParsedCommand, who: str, run: Run) -> str:
+    async def _about_run(self, command: ParsedCommand, who: str, comment: int, run: Run) -> str:
+        if run.knows(comment):
+            return ""
         view = RunView(run, updated=self._clock())
         if command.name == "status":
             return comments.status_reply(view)
@@ -205,6 +223,7 @@ class Intake:
             what=_DECISIONS[command.name],
             when=self._clock(),
             attempt=run.attempt,
+            comment=comment,
             reason=command.reason,
             overrides=command.overrides,
         )
@@ -225,7 +244,7 @@ _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
     "reject": "reject",
     "cancel": "cancel",
 }
-_ANSWERABLE = (State.JUDGE_RESULTS, State.CHECK_RETRY_LIMIT, State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
+_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 
 
 def _can_take(run: Run, decision: Decision) -> bool:
@@ -244,7 +263,12 @@ def _with_decision(run: Run, decision: Decision) -> Run:
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:
     """A request may be corrected until the work begins."""
-    return run.but(request=request, due=run.entered) if run.state is State.QUEUED else run
+    return run.but(request=request, due=run.entered) if run.editable else run
+
+
+def _withdrawn(run: Run) -> Run:
+    """A request that became invalid while it waited leaves the queue."""
+    return run.but(state=State.END, status="invalid", due=None) if run.editable else run
 
 
 def _is_bot(sender: Mapping[str, Any]) -> bool:

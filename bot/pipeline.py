@@ -7,12 +7,12 @@ follows. ``modelyard docs state-machine`` draws the table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from actions.operation import ErrorBody, Stage
 from actions.request import Repository, RunId, Scalar, TrainingRequest
@@ -65,6 +65,9 @@ def _minutes(number: int) -> timedelta:
     return timedelta(minutes=number)
 
 
+OPERATOR_HAS = timedelta(hours=24)
+"""How long a question to a person stands."""
+
 S = State
 TABLE: Mapping[State, Row] = {
     S.QUEUED: Row("waits for the model's lock", {"ok": S.PREPARE_DATA}),
@@ -96,7 +99,7 @@ TABLE: Mapping[State, Row] = {
     S.WAIT_FOR_OPERATOR_INPUT: Row(
         "`/approve`, `/reject`",
         {"approve": S.INCREMENT_RETRY, "reject": S.ROLLBACK_MODEL, "time-out": S.ROLLBACK_MODEL},
-        timedelta(hours=24),
+        OPERATOR_HAS,
     ),
     S.INCREMENT_RETRY: Row("counter + 1", {"ok": S.QUEUED}),
     S.REGISTER_MODEL: Row("registry", {"ok": S.WRITE_HISTORY, "error": S.ROLLBACK_MODEL}, _minutes(10), retries=3),
@@ -123,7 +126,6 @@ TABLE: Mapping[State, Row] = {
 """The machine. ``/cancel`` leads from every state before WriteHistory to WriteHistory; after it there is nothing left to
 cancel."""
 
-STAGE_STATES: Mapping[Stage, State] = {row.stage: state for state, row in TABLE.items() if row.stage is not None}
 RETRY_DELAYS = (timedelta(0), timedelta(seconds=10), timedelta(seconds=30))
 """How long a state waits before its first, second and third retry."""
 
@@ -131,6 +133,11 @@ EndStatus = Literal["passed", "rejected", "failed", "cancelled", "invalid"]
 
 
 # --- the run as a value ----------------------------------------------------------------------------------------------
+
+
+LONGEST_REASON = 2_000
+LONGEST_LOG = 20_000
+"""Characters of a log's tail that are kept."""
 
 
 class _Value(BaseModel):
@@ -144,7 +151,8 @@ class Decision(_Value):
     what: Literal["approve", "reject", "cancel"]
     when: datetime
     attempt: int
-    reason: str = ""
+    comment: int = Field(default=0, description="the id of the comment that said so; a known one is not taken twice")
+    reason: Annotated[str, BeforeValidator(lambda text: text[:LONGEST_REASON])] = ""
     overrides: dict[str, Scalar] = Field(default_factory=dict)
 
 
@@ -153,6 +161,7 @@ class Dispatch(_Value):
 
     attempt: int
     start_at: Stage
+    title: str = Field(description="the workflow run's name, by which it is found again")
     workflow_run: int | None = Field(default=None, description="None: sent, its answer not seen yet")
     url: str = ""
     sent_at: datetime
@@ -162,9 +171,9 @@ class StageError(_Value):
     """Why a stage ended wrongly."""
 
     stage: str
-    step: str = ""
+    step: Annotated[str, BeforeValidator(lambda text: text[:200])] = ""
     body: ErrorBody | None = None
-    log_tail: str = ""
+    log_tail: Annotated[str, BeforeValidator(lambda text: text[-LONGEST_LOG:])] = ""
 
 
 class Judged(_Value):
@@ -199,6 +208,8 @@ class Run(_Value):
     attempt: int = 1
     seed: int | None = Field(default=None, description="what an approval set for the present attempt's training")
     send: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
+    overdue: bool = Field(default=False, description="the App has stopped the present stage beyond its time-out")
+    question: int = Field(default=0, description="the comment that asks about the present attempt")
     dispatches: tuple[Dispatch, ...] = ()
     answer: Decision | None = None
     cancel: Decision | None = None
@@ -238,6 +249,16 @@ class Run(_Value):
         return latest if latest is not None and latest.attempt == self.attempt else None
 
     @property
+    def editable(self) -> bool:
+        """Tell whether the request may still be corrected: until the work begins."""
+        return self.state is State.QUEUED and not self.dispatches
+
+    def knows(self, comment: int) -> bool:
+        """Tell whether a comment's decision was taken already."""
+        taken = (*self.decisions, *(one for one in (self.answer, self.cancel) if one is not None))
+        return any(one.comment == comment for one in taken)
+
+    @property
     def ended(self) -> bool:
         return self.state is State.END
 
@@ -256,7 +277,6 @@ class Step:
     run: Run
     outcome: Outcome | None = None
     again: timedelta | None = None
-    detail: str = field(default="", compare=False)
 
 
 def time_out_of(run: Run) -> timedelta | None:
@@ -282,7 +302,7 @@ def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
         return _enter(run.but(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
         delay = RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)]
-        return run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
+        return run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None, overdue=False)
     outcome: Outcome = step.outcome
     if outcome == "error" and "error" not in row.next:
         outcome = "exhausted"
@@ -295,7 +315,7 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     visit = Visit(state=run.state, entered=run.entered, left=now)
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
-    return run.but(state=state, entered=now, tries=0, due=due, send=send, visits=(*run.visits, visit))
+    return run.but(state=state, entered=now, tries=0, due=due, send=send, overdue=False, visits=(*run.visits, visit))
 
 
 # --- the drawing -----------------------------------------------------------------------------------------------------
@@ -305,6 +325,7 @@ def mermaid() -> str:
     """Return the machine as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {State.QUEUED}"]
     for state, row in TABLE.items():
+        lines.append(f"    {state} : {row.does}")
         by_target: dict[State, list[str]] = {}
         for outcome, target in row.next.items():
             by_target.setdefault(target, []).append(outcome)

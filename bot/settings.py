@@ -19,7 +19,7 @@ from actions.operation import ErrorBody, OperationError
 PREFIX = "MODELYARD_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_DATABASES = ("sqlite", "postgresql")
+_DATABASES = ("sqlite",)
 
 
 class SettingsError(OperationError):
@@ -61,17 +61,14 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///.modelyard/app.db", repr=False, description="the App's database")
     storage_root: Path = Field(default=Path(".modelyard/storage"), description="the folder shared with the runners")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
-    public_url: str | None = Field(default=None, description="where people and GitHub reach the App")
     http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
     time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")
     write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
     writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
 
-    @field_validator("github_api_url", "public_url")
+    @field_validator("github_api_url")
     @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _is_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise PydanticCustomError("address", "an http(s) address such as https://api.github.com")

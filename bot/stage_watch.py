@@ -8,8 +8,8 @@ from typing import Literal
 
 from bot.github import Job
 
-Seen = Literal["absent", "waiting", "running", "late", "ok", "error", "stopped"]
-"""``late``: running beyond its time-out. ``stopped``: somebody cancelled it before its time was over."""
+Seen = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
+"""``overdue``: running beyond its time-out. ``stopped``: somebody cancelled it before its time was over."""
 
 GRACE = timedelta(seconds=30)
 """GitHub ends a job at its time-out itself; the App steps in so much later."""
@@ -33,7 +33,7 @@ def seen(jobs: Sequence[Job], name: str, limit: timedelta, now: datetime) -> See
     if job.status == "completed":
         return _concluded(job, limit)
     if job.status == "in_progress" and job.started_at is not None:
-        return "late" if now - job.started_at > limit + GRACE else "running"
+        return "overdue" if now - job.started_at > limit + GRACE else "running"
     return "waiting"
 
 
@@ -43,9 +43,10 @@ def find(jobs: Sequence[Job], name: str) -> Job | None:
 
 
 def _concluded(job: Job, limit: timedelta) -> Seen:
-    if job.conclusion in ("success", "skipped"):
+    if job.conclusion == "success":
         return "ok"
     if job.conclusion == "cancelled" and job.started_at is not None and job.completed_at is not None:
         # A job that GitHub ended at its time-out reads `cancelled` as well.
-        return "error" if job.completed_at - job.started_at >= limit else "stopped"
-    return "stopped" if job.conclusion == "cancelled" else "error"
+        return "timed out" if job.completed_at - job.started_at >= limit else "stopped"
+    # A stage that is looked at was to run: skipped, it fell to a cancelled workflow run.
+    return "stopped" if job.conclusion in ("cancelled", "skipped") else "error"

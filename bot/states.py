@@ -10,10 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from actions.operation import ErrorBody, InvalidInput, Stage
-from actions.results import Progress
 from bot.commands import changed_request
-from bot.pipeline import TABLE, EndStatus, Judged, Outcome, Run, StageError, State, Step, time_out_of
-from bot.stage_watch import find, seen
+from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
+from bot.stage_watch import Seen, find, seen
 
 if TYPE_CHECKING:
     from bot.effects import Effects
@@ -44,50 +43,22 @@ async def stage(run: Run, fx: Effects) -> Step:
         run = await fx.send(run, start_at=name)
         await fx.show(run)
         return Step(run, again=WATCH)
-    jobs = await fx.jobs(run)
-    match await _standing(run, fx, jobs, name):
-        case "ok":
-            return Step(run, "ok")
-        case "late":
-            await fx.stop(run)
-            return await _stage_error(run, fx, jobs, name, late=True)
-        case "error":
-            return await _stage_error(run, fx, jobs, name)
-        case "stopped":
-            return await _stage_error(run, fx, jobs, name, stopped=True)
-        case _:
-            await fx.show(run, jobs=jobs)
-            return Step(run, again=WATCH)
+    return await _watch(run, fx, name) or Step(run.but(error=None), "ok")
 
 
 async def judge_results(run: Run, fx: Effects) -> Step:
     """Wait for judge and publish, then accept what was published, if it stands the checks."""
-    jobs = await fx.jobs(run)
     names: tuple[Stage, ...] = ("judge", "publish")
     for name in names:
-        standing = await _standing(run, fx, jobs, name)
-        if standing == "ok":
-            continue
-        if standing == "late":
-            await fx.stop(run)
-        if standing in ("late", "error", "stopped"):
-            step = await _stage_error(run, fx, jobs, name, late=standing == "late", stopped=standing == "stopped")
-            return Step(step.run.but(status="failed"), "error")
-        await fx.show(run, jobs=jobs)
-        return Step(run, again=WATCH)
+        step = await _watch(run, fx, name)
+        if step is not None:
+            return step
     try:
         sha, result = await fx.accept(run)
     except InvalidInput as error:
-        return Step(run.but(status="failed", error=StageError(stage="publish", body=error.body)), "failed")
+        return Step(run.but(error=StageError(stage="publish", body=error.body)), "failed")
     judged = Judged(attempt=run.attempt, verdict=result.verdict)
-    ends: dict[str, EndStatus] = {"passed": "passed", "failed": "failed"}
-    run = run.but(
-        result=result,
-        published_sha=sha,
-        judged=(*run.judged, judged),
-        status=ends.get(result.verdict.status),
-        error=None,
-    )
+    run = run.but(result=result, published_sha=sha, judged=(*run.judged, judged), error=None)
     return Step(run, result.verdict.status)
 
 
@@ -101,34 +72,33 @@ async def check_retry_limit(run: Run, _: Effects) -> Step:
 async def notify_operator(run: Run, fx: Effects) -> Step:
     """Ask a person, once an attempt; the model is free for others while the run waits."""
     await fx.release_lock(run)
-    await fx.ask(run)
+    question = await fx.ask(run)
     await fx.label(run, "waiting")
-    return Step(run, "ok")
+    return Step(run.but(question=question), "ok")
 
 
 async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
-    if answer is not None and answer.attempt == run.attempt:
+    if answer is not None and answer.attempt == run.attempt and answer.comment > run.question:
         run = run.but(answer=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
             return Step(run, "approve")
         return Step(run.but(status="rejected"), "reject")
-    limit = fx.scaled(time_out_of(run))
-    left = limit - (fx.now() - run.entered)
+    left = OPERATOR_HAS - fx.stayed(run)
     if left <= timedelta(0):
         return Step(run.but(status="rejected"), "time-out")
-    await fx.show(run, waiting_until=run.entered + limit)
+    await fx.show(run)
     return Step(run, again=left)
 
 
-async def increment_retry(run: Run, fx: Effects) -> Step:
+async def increment_retry(run: Run, _: Effects) -> Step:
     """Open the next attempt: with what the approval changed, else with the next seed."""
     overrides = dict(run.decisions[-1].overrides)
     seed = overrides.pop("seed", None)
     request = changed_request(run.request, overrides)
-    await fx.label(run, "running")
-    return Step(run.but(attempt=run.attempt + 1, request=request, seed=seed, result=None, published_sha=None), "ok")
+    fresh = {"seed": seed, "question": 0, "answer": None, "result": None, "published_sha": None, "error": None}
+    return Step(run.but(attempt=run.attempt + 1, request=request, **fresh), "ok")
 
 
 async def register_model(run: Run, fx: Effects) -> Step:
@@ -144,8 +114,9 @@ async def rollback_model(run: Run, fx: Effects) -> Step:
     return Step(run.but(version=None, promoted=False, status=_not_passed(run)), "ok")
 
 
-async def error_handler(run: Run, _: Effects) -> Step:
-    """The error was kept where it was seen; the run has failed."""
+async def error_handler(run: Run, fx: Effects) -> Step:
+    """The error was kept where it was seen; nothing of the attempt may go on."""
+    await fx.stop(run)
     return Step(run.but(status="failed"), "ok")
 
 
@@ -159,6 +130,7 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
 
 async def write_history(run: Run, fx: Effects) -> Step:
     """Commit everything that is to be kept; from here on the model is free for others."""
+    run = run.but(status=run.status or "failed")
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
     return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")
@@ -173,6 +145,8 @@ async def notify_success(run: Run, fx: Effects) -> Step:
 async def notify_failure(run: Run, fx: Effects) -> Step:
     """Tell how the run ended otherwise."""
     await fx.release_lock(run)
+    if run.history_sha is None:
+        await fx.withdraw(run)
     run = run.but(status=_not_passed(run))
     await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
     return Step(run, "ok")
@@ -210,51 +184,59 @@ def _stage_of(run: Run) -> Stage:
     return name
 
 
-async def _standing(run: Run, fx: Effects, jobs: list[Job], name: Stage) -> str:
-    """Tell how a job stands; a workflow run that ended without having it has failed to start."""
+async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
+    """Look at a stage's job; None where it has succeeded."""
     limit = fx.scaled(time_out_of(run))
+    jobs = await fx.jobs(run)
     standing = seen(jobs, name, limit, fx.now())
     if standing == "absent" and await fx.workflow_ended(run):
-        return "error"
-    return standing
+        jobs = await fx.jobs(run)  # it may have come and gone in between
+        standing = seen(jobs, name, limit, fx.now())
+        standing = "error" if standing == "absent" else standing
+    if standing == "ok":
+        return None
+    if standing == "overdue":
+        # The next try writes to the same folder: it waits until nothing of this one runs any more.
+        await fx.stop(run)
+        return Step(run.but(overdue=True), again=WATCH)
+    if standing in ("error", "stopped", "timed out"):
+        return await _stage_error(run, fx, find(jobs, name), name, standing)
+    await fx.show(run, jobs=jobs)
+    return Step(run, again=WATCH)
 
 
-async def _stage_error(
-    run: Run, fx: Effects, jobs: list[Job], name: Stage, *, late: bool = False, stopped: bool = False
-) -> Step:
+async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, standing: Seen) -> Step:
     """Keep why a stage ended wrongly, and decide whether trying again can help."""
-    job = find(jobs, name)
+    if standing == "timed out" or (standing == "stopped" and run.overdue):
+        return Step(run.but(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+    if standing == "stopped":
+        return Step(run.but(error=_error(name, job, _cancelled(name), "")), "refused")
     progress = await fx.progress(run, name)
     body = progress.error if progress is not None else None
-    if late or stopped:
-        body = _ended_early(run, name, late=late)
+    run = run.but(error=_error(name, job, body, await fx.log_tail(job)))
+    if body is None or body.kind == "crash":
+        return Step(run, "error")
+    return Step(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")
+
+
+def _error(name: Stage, job: Job | None, body: ErrorBody | None, log_tail: str) -> StageError:
     step = next((step.name for step in job.steps if step.conclusion == "failure"), "") if job else ""
-    tail = await fx.log_tail(job) if job and not stopped else ""
-    run = run.but(error=StageError(stage=name, step=step, body=body, log_tail=tail))
-    return Step(run, _kind(name, progress, late=late, stopped=stopped))
+    return StageError(stage=name, step=step, body=body, log_tail=log_tail)
 
 
-def _kind(name: str, progress: Progress | None, *, late: bool, stopped: bool) -> Outcome:
-    if late:
-        return "error"
-    if stopped:
-        return "refused"
-    if progress is None or progress.error is None or progress.error.kind == "crash":
-        return "error"
-    return "invalid" if name == "prepare" and progress.error.kind == "invalid_input" else "refused"
+def _timed_out(run: Run, name: Stage) -> ErrorBody:
+    limit = time_out_of(run)
+    minutes = limit.total_seconds() / 60 if limit else 0
+    return ErrorBody(
+        kind="timed_out",
+        reason="stage_timed_out",
+        rule=f"The {name} stage may take {minutes:g} minutes.",
+        found="It was still running then and was stopped.",
+        next_step="Give it more time in the form, less data, or a faster runner.",
+    )
 
 
-def _ended_early(run: Run, name: str, *, late: bool) -> ErrorBody:
-    if late:
-        limit = time_out_of(run)
-        minutes = limit.total_seconds() / 60 if limit else 0
-        return ErrorBody(
-            kind="timed_out",
-            reason="stage_timed_out",
-            rule=f"The {name} stage may take {minutes:g} minutes.",
-            found="It was still running then and was stopped.",
-            next_step="Give it more time in the form, less data, or a faster runner.",
-        )
+def _cancelled(name: Stage) -> ErrorBody:
     return ErrorBody(
         kind="stopped",
         reason="workflow_cancelled",

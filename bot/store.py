@@ -124,20 +124,33 @@ class Store:
             added = connection.execute(insert(_INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
             return bool(added.rowcount == 1)
 
-    def waiting_deliveries(self, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries that are due, oldest first."""
+    def waiting_deliveries(self, now: datetime, limit: int = 1_000) -> list[tuple[str, str]]:
+        """Return (repository, id) of the deliveries that are due, oldest first."""
         query = (
-            sa.select(_INBOX)
+            sa.select(_INBOX.c.repository, _INBOX.c.id)
             .where(_INBOX.c.status == "new", _INBOX.c.due <= now.timestamp())
             .order_by(_INBOX.c.number)
             .limit(limit)
         )
         with self._transaction() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            return [(row.repository, row.id) for row in connection.execute(query)]
+
+    def delivery(self, delivery_id: str) -> Delivery | None:
+        """Return a delivery that still has to be handled; None where that was done."""
+        query = sa.select(_INBOX).where(_INBOX.c.id == delivery_id, _INBOX.c.status == "new")
+        with self._transaction() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _delivery(row)
 
     def delivery_done(self, delivery_id: str) -> None:
         with self._transaction() as connection:
             connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(status="done", payload=b""))
+
+    def put_delivery_off(self, delivery_id: str, error: str, until: datetime) -> None:
+        """Have a delivery handled later, without counting a try: what failed was not about it."""
+        values = {"due": until.timestamp(), "error": error[:2_000]}
+        with self._transaction() as connection:
+            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(values))
 
     def delivery_failed(self, delivery_id: str, error: str, now: datetime) -> bool:
         """Count a failed try and put the next one off; True where that was the last and it is a dead letter now."""
@@ -272,7 +285,9 @@ class Store:
     def take_lock(self, run: Run) -> str:
         """Take the model's lock for a run if it is free and no older run waits for it; return the owner's id."""
         key = {"repository": run.repository, "model": run.model}
+        ended = sa.select(_RUNS.c.id).where(_RUNS.c.repository == run.repository, _RUNS.c.state == State.END)
         with self._transaction() as connection:
+            connection.execute(_LOCKS.delete().filter_by(**key).where(_LOCKS.c.run.in_(ended)))
             owner = connection.execute(sa.select(_LOCKS.c.run).filter_by(**key)).scalar_one_or_none()
             if owner is not None:
                 return str(owner)
@@ -289,17 +304,12 @@ class Store:
             return run.id
 
     def release_lock(self, run: Run) -> None:
-        """Give the model's lock back, if the run has it, and have the runs that wait for it looked at."""
+        """Give back what the run has locked, and have the runs that wait looked at."""
         with self._transaction() as connection:
-            connection.execute(
-                _LOCKS.delete().where(
-                    _LOCKS.c.repository == run.repository, _LOCKS.c.model == run.model, _LOCKS.c.run == run.id
-                )
-            )
+            connection.execute(_LOCKS.delete().where(_LOCKS.c.repository == run.repository, _LOCKS.c.run == run.id))
             connection.execute(
                 _RUNS.update()
-                .where(_RUNS.c.repository == run.repository, _RUNS.c.model == run.model)
-                .where(_RUNS.c.state == State.QUEUED, _RUNS.c.id != run.id)
+                .where(_RUNS.c.repository == run.repository, _RUNS.c.state == State.QUEUED, _RUNS.c.id != run.id)
                 .values(poked=True)
             )
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 30.0
 """Seconds after which the worker looks at its tables again, whatever happens."""
+LONGEST_PAUSE = timedelta(minutes=2)
+LONGEST_OUTAGE = timedelta(hours=12)
+"""So long a delivery waits for GitHub to answer again."""
 MOST_AT_ONCE = 20
 """Runs and repositories worked on at the same time."""
 
@@ -95,9 +98,9 @@ class Worker:
 
     async def _start_what_is_due(self) -> None:
         now = self._clock()
-        by_repository: dict[str, list[Delivery]] = {}
-        for delivery in await to_thread.run_sync(self._store.waiting_deliveries, now):
-            by_repository.setdefault(delivery.repository or "", []).append(delivery)
+        by_repository: dict[str, list[str]] = {}
+        for repository, delivery in await to_thread.run_sync(self._store.waiting_deliveries, now):
+            by_repository.setdefault(repository, []).append(delivery)
         for repository, deliveries in by_repository.items():
             self._start(("inbox", repository), functools.partial(self._handle_all, deliveries))
         for key in await to_thread.run_sync(self._store.due_runs, now):
@@ -112,29 +115,44 @@ class Worker:
 
     def _finished(self, key: Hashable, task: asyncio.Task[None]) -> None:
         del self._tasks[key]
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            return
+        if task.exception() is None:
+            self._wake.set()
+        else:  # the database does not take anything, say: it is not asked again at once
             log.error("a task of the worker broke: %s", key, exc_info=task.exception())
-        self._wake.set()
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
-    async def _handle_all(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            await self._handle(delivery)
+    async def _handle_all(self, deliveries: Sequence[str]) -> None:
+        for delivery_id in deliveries:
+            delivery = await to_thread.run_sync(self._store.delivery, delivery_id)
+            if delivery is not None:
+                await self._handle(delivery)
 
     async def _handle(self, delivery: Delivery) -> None:
         faults.reached(f"{delivery.event}.before")
         intake = Intake(self._store, self._github, self._settings, self._clock)
         try:
             await intake.handle(delivery)
-        except Exception as error:  # the outermost edge: one bad delivery must not stop the others
-            dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), self._clock())
-            log.exception("delivery %s (%s) failed%s", delivery.id, delivery.event, ", for good" if dead else "")
-            if dead:
-                await intake.say_dead(delivery)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
+            await self._put_off(delivery, error, intake)
             return
         faults.reached(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.delivery_done, delivery.id)
+
+    async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
+        """Handle a delivery later; one that fails by itself, time and again, is a dead letter, and a person is told."""
+        now, waited = self._clock(), self._clock() - delivery.received_at
+        if passes(error) and waited < LONGEST_OUTAGE:
+            log.warning("delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error)
+            due = now + pause(error, waited) * self._settings.time_factor
+            await to_thread.run_sync(self._store.put_delivery_off, delivery.id, str(error), due)
+            return
+        dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), now)
+        log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, " for good" if dead else "", exc_info=error)
+        if dead:
+            await intake.say_dead(delivery)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -143,10 +161,12 @@ class Worker:
         run = await to_thread.run_sync(self._store.claim, repository, run_id)
         waits = False
         while not run.ended and not waits:
-            step = await self._step(run)
-            faults.reached(f"{run.state}.after")
             try:
-                run = await to_thread.run_sync(self._store.save, advance(step, self._clock(), self._settings.time_factor))
+                step = await self._step(run)
+                faults.reached(f"{run.state}.after")
+                run = await to_thread.run_sync(
+                    self._store.save, advance(step, self._clock(), self._settings.time_factor)
+                )
             except StaleRunError:
                 run = await to_thread.run_sync(self._store.claim, repository, run_id)
             else:
@@ -158,39 +178,57 @@ class Worker:
         faults.reached(f"{run.state}.before")
         row = TABLE[run.state]
         limit = None if row.stage or row.time_out is None else row.time_out.total_seconds() * self._settings.time_factor
+        repository = self._github.repository(run.repository, run.installation)
+        fx = Effects(run, repository, self._store, self._storage, self._settings, self._clock)
         try:
             async with asyncio.timeout(limit):
-                repository = self._github.repository(run.repository, run.installation)
-                fx = Effects(repository, self._store, self._storage, self._settings, self._clock)
                 if run.cancel is not None and row.cancellable:
                     await fx.stop(run)
                     return Step(run.but(decisions=(*run.decisions, run.cancel)), "cancel")
                 return await HANDLERS[run.state](run, fx)
-        except (OperationError, TimeoutError, OSError) as error:
-            log.warning("run %s: %s failed: %s", run.id, run.state, error)
-            return _after_trouble(run, error)
         except StaleRunError:
             raise
+        except (OperationError, TimeoutError, OSError) as error:
+            log.warning("run %s: %s failed: %s", run.id, run.state, error)
+            return self._after_trouble(fx.run, error)
         except Exception as error:  # the outermost edge: a run with a bug in its way ends as failed, and says so
             log.exception("run %s: %s broke", run.id, run.state)
-            return _after_trouble(run, error)
+            return self._after_trouble(fx.run, error)
+
+    def _after_trouble(self, run: Run, error: Exception) -> Step:
+        """Decide what follows where a state's own work failed (not its stage's).
+
+        Trouble that passes is waited for: where a stage runs or a person is asked, as long as it takes; elsewhere until the
+        time of this try is over. Anything else is the state's error.
+        """
+        row, stayed = TABLE[run.state], (self._clock() - run.entered) / self._settings.time_factor
+        if passes(error) and (row.stage or row.time_out is None or stayed < row.time_out * (run.tries + 1)):
+            return Step(run, again=pause(error, stayed))
+        kept = run.but(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
+        if row.stage:
+            return Step(kept, "refused")
+        return Step(kept, "error") if "error" in row.next or row.retries else Step(run, again=LONGEST_PAUSE)
 
 
-def _after_trouble(run: Run, error: Exception) -> Step:
-    """Decide what follows where a state's own work failed (not its stage's).
+def passes(error: Exception) -> bool:
+    """Tell whether trouble is likely to pass by itself."""
+    return isinstance(error, TimeoutError | OSError) or (isinstance(error, HubError) and error.transient)
 
-    Where a stage runs, or a person is waited for, the world goes on: look again. Elsewhere it is the state's error.
-    """
-    if TABLE[run.state].retries == 0 or TABLE[run.state].stage is not None:
-        passes = isinstance(error, HubError) and error.transient
-        return Step(run, again=timedelta(seconds=10 if passes else 60))
-    body = error.body if isinstance(error, OperationError) else None
-    if body is None:
-        body = ErrorBody(
-            kind="internal",
-            reason="internal_error",
-            rule=f"{run.state} has to come to its end.",
-            found=f"{type(error).__name__}: {error}"[:500],
-            next_step="Look at the App's log; open a new issue to try again.",
-        )
-    return Step(run.but(error=run.error or StageError(stage=run.state.value, body=body)), "error")
+
+def pause(error: Exception, waited: timedelta) -> timedelta:
+    """Return how long to leave things alone: as long as GitHub says, else about as long as it has lasted already."""
+    if isinstance(error, HubError) and error.retry_after:
+        return timedelta(seconds=error.retry_after)
+    return min(max(waited / 2, timedelta(seconds=5)), LONGEST_PAUSE)
+
+
+def _body_of(run: Run, error: Exception) -> ErrorBody:
+    if isinstance(error, OperationError):
+        return error.body
+    return ErrorBody(
+        kind="internal",
+        reason="internal_error",
+        rule=f"{run.state} has to come to its end.",
+        found=f"{type(error).__name__}: {error}"[:500],
+        next_step="Look at the App's log; open a new issue to try again.",
+    )

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from actions.operation import Context, InvalidInput
-from actions.request import Repository
+from actions.request import SKLEARN_DATASETS, Repository
 from actions.storage import contained
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -19,7 +19,6 @@ DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 """A path under the storage root."""
 
-TOY_DATA_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """The data sets that scikit-learn ships and that have one target."""
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -98,12 +97,12 @@ def nearest_first(name: str, known: list[str], limit: int = 10) -> str:
 
 
 def _toy_name(name: str) -> str:
-    if name not in TOY_DATA_SETS:
+    if name not in SKLEARN_DATASETS:
         raise InvalidInput(
             "unknown_dataset",
             rule="sklearn:// names one of the data sets that scikit-learn ships.",
             found=f"{name or '(nothing)'}.",
-            next_step=f"Use one of these, the most likely first: {nearest_first(name, list(TOY_DATA_SETS))}.",
+            next_step=f"Use one of these, the most likely first: {nearest_first(name, list(SKLEARN_DATASETS))}.",
             field="data",
         )
     return name

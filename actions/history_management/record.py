@@ -27,7 +27,7 @@ class RecordedDecision(_Value):
     when: AwareDatetime
     attempt: Attempt = 1
     reason: str = Field(default="", max_length=2_000)
-    overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=50)
+    overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=100)
 
 
 class RecordedError(_Value):

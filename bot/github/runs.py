@@ -121,9 +121,9 @@ class RunsPart(Part):
         return [Job.of(data) async for data in jobs]
 
     async def cancel_workflow_run(self, run_id: int) -> None:
-        """Ask GitHub to cancel a run; one that is over already is fine."""
+        """Ask GitHub to cancel a run; one that is over already, or gone, is fine."""
         hub = await self._connect()
-        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/cancel", quiet=(409,))
+        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/cancel", quiet=(404, 409))
 
     async def job_log_tail(self, job_id: int, lines: int = 30, *, until: datetime | None = None) -> str:
         """Return the last lines of a finished job's log, without time stamps and colours.

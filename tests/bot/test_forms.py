@@ -14,8 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actions.operation import InvalidInput
-from actions.request import TrainingRequest
-from bot.fields import SKLEARN_DATASETS
+from actions.request import SKLEARN_DATASETS, TrainingRequest
 from bot.forms import BODY_LIMIT, FORM_PATH, ParsedForm, WrongField, form_body, parse_form, render_form
 from tests.support.requests import requests
 from tests.support.run_views import a_request

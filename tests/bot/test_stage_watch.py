@@ -33,13 +33,13 @@ def a_job(**changes: Any) -> Job:
     [
         ({"status": "queued", "started_at": None}, minutes(600), "waiting"),
         ({}, minutes(15), "running"),
-        ({}, minutes(16), "late"),
+        ({}, minutes(16), "overdue"),
         ({"status": "completed", "conclusion": "success"}, minutes(1), "ok"),
-        ({"status": "completed", "conclusion": "skipped"}, minutes(1), "ok"),
+        ({"status": "completed", "conclusion": "skipped"}, minutes(1), "stopped"),
         ({"status": "completed", "conclusion": "failure"}, minutes(1), "error"),
         ({"status": "completed", "conclusion": "timed_out"}, minutes(1), "error"),
         ({"status": "completed", "conclusion": "cancelled", "completed_at": minutes(2)}, minutes(3), "stopped"),
-        ({"status": "completed", "conclusion": "cancelled", "completed_at": minutes(15)}, minutes(16), "error"),
+        ({"status": "completed", "conclusion": "cancelled", "completed_at": minutes(15)}, minutes(16), "timed out"),
         ({"status": "completed", "conclusion": "cancelled", "started_at": None}, minutes(3), "stopped"),
     ],
 )

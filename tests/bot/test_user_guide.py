@@ -8,9 +8,8 @@ from typing import get_args
 import pytest
 
 from actions.operation import Stage
-from actions.request import METRICS, TrainingRequest
+from actions.request import METRICS, SKLEARN_DATASETS, TrainingRequest
 from bot.commands import COMMANDS
-from bot.fields import SKLEARN_DATASETS
 from bot.labels import ASKS, STATE_LABELS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")

@@ -49,7 +49,8 @@ class Door:
         self.host, self.port = urllib.parse.urlsplit(address).hostname, urllib.parse.urlsplit(address).port
 
     def rows(self) -> list[Delivery]:
-        return self.store.waiting_deliveries(datetime.now(UTC))
+        found = (self.store.delivery(name) for _, name in self.store.waiting_deliveries(datetime.now(UTC)))
+        return [delivery for delivery in found if delivery is not None]
 
     def send(self, body: bytes, headers: dict[str, Any], *, drop: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
         all_headers = {

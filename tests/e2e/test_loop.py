@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from bot.pipeline import State
 from tests.support.loop import Loop, running_loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, writes
-from tests.support.unreliable import stalled
+from tests.support.unreliable import lagging, stalled
 
 S = State
 HAPPY = [
@@ -60,6 +61,14 @@ def refuse(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
     return httpx.Response(403, json={"message": "Resource not accessible by integration"}, request=request)
 
 
+def away(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+    return httpx.Response(502, json={"message": "Bad Gateway"}, request=request)
+
+
+def gone(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+    return httpx.Response(404, json={"message": "Not Found"}, request=request)
+
+
 def starts(loop: Loop) -> list[str]:
     return [work.inputs["start_at"] for work in loop.jobs.works]
 
@@ -79,7 +88,7 @@ def test_an_issue_becomes_a_registered_model_with_its_history(loop: Loop, model:
     assert "candidate: 1" in str(loop.file(f"training_history/models/{model}.yaml"))
     assert run.id in str(loop.file("training_history/index.md"))
     with loop.person("owner") as client:
-        assert client.get("/git/matching-refs/modelyard").json() == [], "the published ref is gone"
+        assert client.get(f"/git/matching-refs/modelyard/{run.id}").json() == [], "the published ref is gone"
         checks = client.get(f"/commits/{loop.jobs.works[0].sha}/check-runs").json()["check_runs"]
     assert ("success", run.id) in [(check["conclusion"], check["external_id"]) for check in checks]
 
@@ -118,7 +127,7 @@ def test_an_approval_trains_again_with_what_it_changes_and_the_next_seed(loop: L
     assert orders[1]["request"]["hyperparameters"] == {"n_estimators": 500}
     assert [(order["request"]["seed"], order["training_seed"]) for order in orders] == [(7, 7), (7, 8)]
     with loop.person("owner") as client:
-        assert client.get("/git/matching-refs/modelyard").json() == [], "no attempt's ref is left"
+        assert client.get(f"/git/matching-refs/modelyard/{run.id}").json() == [], "no attempt's ref is left"
     history = str(loop.file(f"training_history/{run.id}.md"))
     assert "more trees may help" in history
     assert "2 of 3" in history
@@ -355,6 +364,81 @@ def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_
         issue = loop.open()
         assert loop.until_ended(issue).status == "passed"
         assert loop.network.writes("/git/trees") == ["POST trees"] * 3
+
+
+def test_an_outage_is_waited_for_and_costs_nothing(loop: Loop, model: str) -> None:
+    loop.network.add("POST", "/git/trees", away, times=6)
+    loop.network.add("PATCH", r"/issues/comments/", away, times=3)
+    issue = loop.open(model_name=model)
+    assert loop.until_ended(issue).status == "passed"
+    assert "candidate: 1" in str(loop.file(f"training_history/models/{model}.yaml"))
+
+
+def test_trouble_that_does_not_pass_ends_the_run_and_says_why(loop: Loop, model: str) -> None:
+    loop.network.add("POST", "/dispatches", refuse, times=9)
+    issue = loop.open(model_name=model)
+    run = loop.until_ended(issue)
+    assert loop.states(issue) == [S.QUEUED, S.PREPARE_DATA, S.ERROR_HANDLER, *UNHAPPY_END]
+    assert "hub_refused" in loop.comments(issue)[0]
+    assert loop.file(f"training_history/{run.id}.md") is not None
+
+
+def test_a_workflow_run_that_is_gone_can_still_be_cancelled(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name=model)
+    loop.until(loop.jobs.hanging.is_set)
+    loop.network.add("POST", r"/actions/runs/\d+/cancel", gone, times=9)
+    loop.say(issue, "/cancel")
+    assert loop.until_ended(issue).status == "cancelled"
+    loop.network.troubles.clear()
+    with loop.person("owner") as client:
+        client.post(f"/actions/runs/{loop.run(issue).dispatches[0].workflow_run}/cancel")
+
+
+def test_a_workflow_run_that_is_gone_is_sent_again(loop: Loop, model: str) -> None:
+    loop.network.add("GET", r"/actions/runs/\d+", gone, times=3)
+    issue = loop.open(model_name=model)
+    assert loop.until_ended(issue).status == "passed"
+    assert len(loop.jobs.works) == 2
+
+
+def test_cancel_while_a_dispatch_is_being_answered_stops_what_it_started(loop: Loop, model: str) -> None:
+    loop.script(prepare=Script(hang=True))
+    loop.network.add("POST", "/dispatches", lagging)
+    issue = loop.open(model_name=model)
+    loop.until(loop.jobs.hanging.is_set)
+    loop.say(issue, "/cancel")
+    run = loop.until_ended(issue)
+    assert run.status == "cancelled"
+    with loop.person("owner") as client:
+        runs = client.get("/actions/runs").json()["workflow_runs"]
+        mine = [each["id"] for each in runs if each["display_title"].startswith(run.id)]
+        assert len(mine) == 1
+        loop.until(lambda: client.get(f"/actions/runs/{mine[0]}").json()["conclusion"] == "cancelled")
+
+
+def test_a_long_reason_does_not_keep_a_good_model_from_its_history(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5, 0.95]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    loop.say(issue, "/approve " + "because " * 450)
+    run = loop.until_ended(issue)
+    assert run.status == "passed"
+    assert "because because" in str(loop.file(f"training_history/{run.id}.md"))
+
+
+def test_a_model_that_could_not_be_registered_is_not_registered_later(loop: Loop, model: str) -> None:
+    def lose(work: Any, job: Any) -> None:
+        loop.publish(work, job)
+        for file in loop.storage.rglob("model.skops"):
+            file.unlink()
+        loop.network.add("GET", "/contents/training_history/models", refuse, times=4)
+
+    loop.script(publish=Script(do=lose))
+    issue = loop.open(model_name=model)
+    run = loop.until_ended(issue)
+    assert (run.status, loop.labels(issue)) == ("failed", {"mlops:failed"})
+    assert loop.file(f"training_history/models/{model}.yaml") is None
 
 
 # --- while it runs -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from actions.request import TrainingRequest
@@ -37,6 +38,10 @@ def waiting(loop: Loop, request: pytest.FixtureRequest) -> Iterator[int]:
     if not loop.run(issue).ended:
         loop.say(issue, "/reject", by="owner")
         loop.until_ended(issue)
+
+
+def away(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+    return httpx.Response(502, json={"message": "Bad Gateway"}, request=request)
 
 
 def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
@@ -195,6 +200,35 @@ def test_a_request_is_frozen_once_the_work_has_begun_and_an_edit_is_told_so(loop
     assert loop.run(issue).request == before
     loop.say(issue, "/cancel")
     loop.until_ended(issue)
+
+
+def test_a_request_stays_frozen_while_its_next_attempt_queues(loop: Loop) -> None:
+    loop.values[:] = [0.5, 0.95]
+    issue = loop.open(model_name="still-frozen")
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    loop.script(train=Script(hang=True))
+    other = loop.open(model_name="still-frozen")
+    loop.until(loop.jobs.hanging.is_set)
+    loop.say(issue, "/approve")
+    loop.until_label(issue, "mlops:queued")
+    loop.edit(issue, form_body(a_request(model_name="still-frozen", threshold=0.1)))
+    loop.until(lambda: any("frozen" in text for text in loop.comments(issue)))
+    loop.edit(issue, "no form any more")
+    loop.script()
+    loop.say(other, "/cancel")
+    loop.until_ended(other)
+    run = loop.until_ended(issue)
+    assert (run.status, run.request.threshold) == ("passed", 0.9)
+
+
+def test_a_command_that_is_handled_twice_is_taken_once(loop: Loop, waiting: int) -> None:
+    loop.network.add("POST", "/reactions", away, times=4)
+    before = len(loop.comments(waiting))
+    comment = loop.say(waiting, "/reject")
+    loop.until_ended(waiting)
+    with loop.person("owner") as client:
+        loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json())
+    assert not [text for text in loop.comments(waiting)[before:] if "nothing" in text.lower() and "/reject" in text]
 
 
 def test_a_public_repository_is_refused_by_default(loop: Loop) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from actions.request import ALGORITHMS, METRICS, Scalar, Task, TrainingRequest
-from bot.fields import SKLEARN_DATASETS
+from actions.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Scalar, Task, TrainingRequest
 
 ONE_LINE = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)

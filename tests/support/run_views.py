@@ -73,6 +73,7 @@ def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedRes
 
 def a_run(state: State = State.TRAIN_MODEL, **changes: Any) -> Run:
     dispatch = Dispatch(
+        title="train-20261122-001 attempt 1 dispatch 1",
         attempt=1,
         start_at="prepare",
         workflow_run=5,

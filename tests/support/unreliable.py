@@ -47,6 +47,10 @@ class Unreliable(httpx.AsyncBaseTransport):
         if trouble is None:
             return await self.inner.handle_async_request(request)
         trouble.times -= 1
+        if trouble.fault is lagging:
+            answer = await self.inner.handle_async_request(request)
+            await asyncio.sleep(LAG)
+            return answer
         if trouble.fault is stalled:
             await asyncio.Event().wait()
         if not trouble.delivered:
@@ -76,6 +80,14 @@ def _matches(trouble: Trouble, request: httpx.Request) -> bool:
     return (
         trouble.times > 0 and trouble.method == request.method and re.search(trouble.path, request.url.path) is not None
     )
+
+
+LAG = 1.0
+
+
+def lagging(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+    """Answer rightly, a second later."""
+    raise AssertionError("the transport waits instead")
 
 
 def stalled(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
