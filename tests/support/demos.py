@@ -49,7 +49,7 @@ def environment(**changes: str) -> dict[str, str]:
 def demo(folder: Path, *options: str, code: str = "", **variables: str) -> Told:
     """Run a demo to its end in a folder; ``code`` is run instead of the command, with the options as ``sys.argv``."""
     command = [sys.executable, *(("-c", code) if code else DEMO), *options]
-    done = subprocess.run(
+    process = subprocess.Popen(
         command,
         cwd=folder,
         env=environment(**variables),
@@ -57,10 +57,14 @@ def demo(folder: Path, *options: str, code: str = "", **variables: str) -> Told:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=PATIENCE,
-        check=False,
     )
-    return Told(done.returncode, done.stdout)
+    try:
+        return Told(code=process.wait(PATIENCE), text=process.communicate()[0])
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        log = folder / ".modelyard" / "demo" / "app.log"
+        ending = log.read_text(encoding="utf-8")[-3_000:] if log.exists() else ""
+        return Told(code=124, text=f"{process.communicate(timeout=30)[0]}\nIt came to no end. The App's log:\n{ending}")
 
 
 def demo_once(base: Path, *options: str) -> tuple[Path, Told]:
