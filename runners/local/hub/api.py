@@ -35,6 +35,7 @@ from starlette.routing import BaseRoute, Route
 from runners.local.hub import access
 from runners.local.hub.access import Actor, Need
 from runners.local.hub.errors import ApiError, invalid_request, not_found
+from runners.local.hub.numbers import read_number
 from runners.local.hub.records import Repository, Role
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Call:
         """The body as JSON, whatever it is; an empty one reads as {}."""
         try:
             return json.loads(self.raw) if self.raw else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ApiError(400, "Problems parsing JSON") from None
 
     @property
@@ -111,19 +112,27 @@ class Call:
             raise invalid_request(f"For 'properties/{name}', {json.dumps(value)} is not an array of strings.")
         return value
 
+    def path_number(self, name: str) -> int:
+        """Return an id or a number of the path; 404 where it is none that anything could have."""
+        number = read_number(str(self.path[name]))
+        if number is None:
+            raise not_found()
+        return number
+
+    def query_number(self, name: str, default: int) -> int:
+        """Return a number of the query, or the default where it is none."""
+        number = read_number(self.query.get(name, ""))
+        return default if number is None else number
+
     def paged(self, items: Sequence[T], render: Callable[[T], Any], key: str | None = None) -> Answer:
         """Answer one page of the items with GitHub's Link header; with ``key`` inside {total_count, key}."""
-        size = min(max(self._number("per_page", 30), 1), 100)
-        page = max(self._number("page", 1), 1)
+        size = min(max(self.query_number("per_page", 30), 1), 100)
+        page = max(self.query_number("page", 1), 1)
         last = max((len(items) + size - 1) // size, 1)
         shown = [render(item) for item in items[(page - 1) * size : page * size]]
         link = ", ".join(self._links(page, last))
         body: Any = {"total_count": len(items), key: shown} if key else shown
         return Answer(body, headers={"Link": link} if link else {})
-
-    def _number(self, name: str, default: int) -> int:
-        value = self.query.get(name, "")
-        return int(value) if value.isdecimal() else default
 
     def _links(self, page: int, last: int) -> Iterable[str]:
         pages = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}

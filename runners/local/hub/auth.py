@@ -14,6 +14,7 @@ import jwt
 
 from runners.local.hub.access import ANONYMOUS, Actor
 from runners.local.hub.errors import ApiError, bad_credentials
+from runners.local.hub.numbers import read_number
 from runners.local.hub.records import App, Installation, Repository, Token, User, later, now
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 HOUR = 3_600
 JWT_LIFE = 600
 CLOCK_SKEW = 5
-LONGEST_ID = 18
 
 
 def new_key_pair() -> tuple[str, str]:
@@ -155,11 +155,7 @@ class Authentication:
         return Actor("app", self._hub.users.need(app.bot_id), app)
 
     def _issuer(self, issuer: str) -> App | None:
-        return (
-            self._hub.apps.get(int(issuer))
-            if issuer.isascii() and issuer.isdecimal() and len(issuer) <= LONGEST_ID
-            else None
-        )
+        return self._hub.apps.get(read_number(issuer) or 0)
 
     def _issue(self, prefix: str, token: Token) -> str:
         from dataclasses import replace

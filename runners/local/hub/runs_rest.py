@@ -18,13 +18,12 @@ from runners.local.hub import runs_shapes, workflows
 from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.hub import Hub
+from runners.local.hub.numbers import read_number
 from runners.local.hub.runs_records import Runner, Workflow, WorkflowJob, WorkflowRun
 
 routes = Routes()
 LOG_SECONDS = 60
 """How long the address of a log is good."""
-ID_DIGITS = 18
-"""A longer number is no id, and SQLite could not take it."""
 ALWAYS_DETAILS = "2026-03-10"
 """The API version from which a dispatch answers with the run's id unasked."""
 
@@ -32,7 +31,7 @@ ALWAYS_DETAILS = "2026-03-10"
 def mount(hub: Hub) -> list[BaseRoute]:
     """Return the routes, and let runs be executed as long as the hub serves."""
     hub.services.append(hub.runs)
-    return [*routes.mounted(hub), Route("/_logs/{job:int}", _log_text(hub), methods=["GET"])]
+    return [*routes.mounted(hub), Route("/_logs/{job}", _log_text(hub), methods=["GET"])]
 
 
 # --- workflows -------------------------------------------------------------------------------------------------------
@@ -158,7 +157,7 @@ def list_self_hosted_runners(call: Call) -> Answer:
 @routes.get("/repos/{owner}/{repo}/actions/runners/{runner_id}", needs="administration:read", role="admin")
 def get_self_hosted_runner(call: Call) -> dict[str, Any]:
     """Return one runner."""
-    found: Runner | None = call.hub.runs.runners.get(_number(call, "runner_id"))
+    found: Runner | None = call.hub.runs.runners.get(call.path_number("runner_id"))
     if found is None:
         raise not_found()
     return runs_shapes.runner(found)
@@ -175,22 +174,17 @@ def _workflow(call: Call) -> Workflow:
 
 
 def _run(call: Call) -> WorkflowRun:
-    found = call.hub.runs.runs.get(_number(call, "run_id"))
+    found = call.hub.runs.runs.get(call.path_number("run_id"))
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found
 
 
 def _job(call: Call) -> WorkflowJob:
-    found = call.hub.runs.jobs.get(_number(call, "job_id"))
+    found = call.hub.runs.jobs.get(call.path_number("job_id"))
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found
-
-
-def _number(call: Call, name: str) -> int:
-    text = str(call.path[name])
-    return int(text) if text.isdecimal() and len(text) <= ID_DIGITS else 0
 
 
 def _first_attempt(call: Call) -> None:
@@ -260,10 +254,11 @@ def _signature(hub: Hub, job_id: int, until: int) -> str:
 
 def _log_text(hub: Hub) -> Callable[[Request], Response]:
     def log_text(request: Request) -> Response:
-        until, job = request.query_params.get("until", ""), hub.runs.jobs.get(request.path_params["job"])
-        good = until.isdecimal() and len(until) <= ID_DIGITS and int(until) >= time.time()
+        job = hub.runs.jobs.get(read_number(request.path_params["job"]) or 0)
+        until = read_number(request.query_params.get("until", "")) or 0
         signed = request.query_params.get("signature", "").encode()
-        if job is None or not good or not hmac.compare_digest(signed, _signature(hub, job.id, int(until)).encode()):
+        good = job is not None and hmac.compare_digest(signed, _signature(hub, job.id, until).encode())
+        if job is None or not good or until < time.time():
             return PlainTextResponse("Not Found", 404)
         return PlainTextResponse(hub.runs.log(job), headers={"X-Content-Type-Options": "nosniff"})
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from runners.local.hub.numbers import read_number
+
 NO_RESPONSE: Final = "_No response_"
 LARGEST_FORM: Final = 64_000
 KINDS: Final = ("markdown", "input", "textarea", "dropdown", "checkboxes")
@@ -220,9 +222,10 @@ def _default(attributes: Mapping[str, Any], options: Sequence[Option], where: st
     text = _text(attributes, "default")
     if not text or not options:
         return None
-    if not text.isdecimal() or int(text) >= len(options):
+    index = read_number(text)
+    if index is None or index >= len(options):
         raise FormError(f"{where}: `default` is {text!r}; it has to be the index of an option")
-    return int(text)
+    return index
 
 
 def _render(attributes: Mapping[str, Any], where: str) -> str:

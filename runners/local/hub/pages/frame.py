@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from runners.local.hub.access import Actor, has_role, role_of, sees
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.hub import Hub
+from runners.local.hub.numbers import read_number
 from runners.local.hub.pages.look import TEMPLATES
 from runners.local.hub.records import Repository, Role, User
 
@@ -96,10 +97,10 @@ class Visit:
 
     def number(self, name: str) -> int:
         """Return a number of the path."""
-        text = str(self.request.path_params[name])
-        if not text.isascii() or not text.isdecimal() or len(text) > 18:  # noqa: PLR2004  # SQLite's largest integer
+        number = read_number(str(self.request.path_params[name]))
+        if number is None:
             raise not_found()
-        return int(text)
+        return number
 
     def field(self, name: str) -> str:
         """Return one field of the form that was sent, with line ends as in git."""

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from runners.local.hub import issues as service
 from runners.local.hub import labels
 from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.numbers import read_number
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, render_markdown
 from runners.local.hub.records import Comment, Issue, Label, User
@@ -55,8 +56,8 @@ def listed(visit: Visit) -> Response:
     state = "closed" if visit.request.query_params.get("state") == "closed" else "open"
     counts = {name: hub.issues.count(repository_id=repository.id, state=name) for name in ("open", "closed")}
     pages = max((counts[state] + ON_A_PAGE - 1) // ON_A_PAGE, 1)
-    asked = visit.request.query_params.get("page", "1")
-    number = min(max(int(asked), 1), pages) if asked.isdecimal() and len(asked) < len(str(10**9)) else 1
+    asked = read_number(visit.request.query_params.get("page", "1"))
+    number = min(max(asked or 1, 1), pages)
     found = hub.issues.find(
         repository_id=repository.id, state=state, newest_first=True, limit=ON_A_PAGE, offset=(number - 1) * ON_A_PAGE
     )

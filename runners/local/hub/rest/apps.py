@@ -10,7 +10,7 @@ from typing import Any
 from runners.local.hub import shapes
 from runners.local.hub.access import LEVELS, bound
 from runners.local.hub.api import Answer, Call, Routes
-from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.records import App, Delivery, Installation, Repository
 
 routes = Routes()
@@ -28,12 +28,12 @@ def list_installations(call: Call) -> Answer:
     return call.paged(found, lambda item: shapes.installation(call.hub, item))
 
 
-@routes.get("/app/installations/{installation_id:int}")
+@routes.get("/app/installations/{installation_id}")
 def get_installation(call: Call) -> Any:
     return shapes.installation(call.hub, _installation(call))
 
 
-@routes.post("/app/installations/{installation_id:int}/access_tokens")
+@routes.post("/app/installations/{installation_id}/access_tokens")
 def create_access_token(call: Call) -> Answer:
     installation = _installation(call)
     repositories = _wanted_repositories(call, installation)
@@ -98,16 +98,15 @@ def list_deliveries(call: Call) -> Answer:
     if call.query.get("status") in ("success", "failure"):
         wanted = call.query["status"] == "success"
         found = [item for item in found if (item.status == "OK") == wanted]
-    cursor, size = call.query.get("cursor", ""), call.query.get("per_page", "30")
-    limit = min(max(int(size) if size.isdecimal() else 30, 1), 100)
-    rest = [item for item in found if item.id < int(cursor)] if cursor.isdecimal() else found
+    cursor, limit = call.query_number("cursor", 0), min(max(call.query_number("per_page", 30), 1), 100)
+    rest = [item for item in found if item.id < cursor] if cursor else found
     headers = {}
     if len(rest) > limit:
         headers["Link"] = f'<{call.url}?per_page={limit}&cursor={rest[limit - 1].id}>; rel="next"'
     return Answer([_brief(item) for item in rest[:limit]], headers=headers)
 
 
-@routes.get("/app/hook/deliveries/{delivery_id:int}")
+@routes.get("/app/hook/deliveries/{delivery_id}")
 def get_delivery(call: Call) -> Any:
     item = _delivery(call)
     return {
@@ -118,7 +117,7 @@ def get_delivery(call: Call) -> Any:
     }
 
 
-@routes.post("/app/hook/deliveries/{delivery_id:int}/attempts")
+@routes.post("/app/hook/deliveries/{delivery_id}/attempts")
 def redeliver(call: Call) -> Answer:
     call.hub.webhooks.redeliver(_delivery(call))
     return Answer({}, 202)
@@ -129,14 +128,14 @@ def _app(call: Call) -> App:
 
 
 def _installation(call: Call) -> Installation:
-    found = call.hub.installations.get(call.path["installation_id"])
+    found = call.hub.installations.get(call.path_number("installation_id"))
     if found is None or found.app_id != _app(call).id:
         raise not_found()
     return found
 
 
 def _delivery(call: Call) -> Delivery:
-    found = call.hub.deliveries.get(call.path["delivery_id"])
+    found = call.hub.deliveries.get(call.path_number("delivery_id"))
     if found is None or found.app_id != _app(call).id:
         raise not_found()
     return found
@@ -144,6 +143,8 @@ def _delivery(call: Call) -> Delivery:
 
 def _wanted_repositories(call: Call, installation: Installation) -> list[Repository]:
     names, ids = call.strings("repositories") or [], call.json.get("repository_ids") or []
+    if not isinstance(ids, list) or not all(isinstance(item, int) for item in ids):
+        raise invalid_request(f"For 'properties/repository_ids', {json.dumps(ids)} is not an array of integers.")
     installed = [call.hub.repositories.need(item) for item in installation.repository_ids]
     chosen = [item for item in installed if item.name in names or item.id in ids]
     if not {item.name for item in chosen} >= set(names) or not {item.id for item in chosen} >= set(ids):
@@ -157,6 +158,8 @@ def _wanted_permissions(call: Call, installation: Installation) -> dict[str, str
     wanted = call.json.get("permissions")
     if wanted is None:
         return installation.permissions
+    if not isinstance(wanted, dict):
+        raise invalid_request(f"For 'properties/permissions', {json.dumps(wanted)} is not an object.")
     for name, level in wanted.items():
         granted = installation.permissions.get(name, "none")
         if level not in LEVELS or LEVELS.index(granted) < LEVELS.index(level):

@@ -24,12 +24,12 @@ def create_check_run(call: Call) -> Answer:
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
-@routes.get("/repos/{owner}/{repo}/check-runs/{check_run_id:int}", needs="checks:read")
+@routes.get("/repos/{owner}/{repo}/check-runs/{check_run_id}", needs="checks:read")
 def get_check_run(call: Call) -> Any:
     return checks.shape(call.hub, _found(call))
 
 
-@routes.patch("/repos/{owner}/{repo}/check-runs/{check_run_id:int}", needs="checks:write")
+@routes.patch("/repos/{owner}/{repo}/check-runs/{check_run_id}", needs="checks:write")
 def update_check_run(call: Call) -> Any:
     return checks.shape(call.hub, checks.update(call.hub, call.actor, call.repository, _found(call), call.json))
 
@@ -56,7 +56,7 @@ def _matches(call: Call, run: CheckRun) -> bool:
 
 
 def _found(call: Call) -> CheckRun:
-    found = call.hub.check_runs.get(call.path["check_run_id"])
+    found = call.hub.check_runs.get(call.path_number("check_run_id"))
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found

@@ -14,7 +14,7 @@ from runners.local.hub.records import Comment
 from runners.local.hub.rest.issues import ISSUE, find_issue
 
 routes = Routes()
-COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id:int}"
+COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id}"
 
 
 @routes.get(ISSUE + "/comments", needs="issues:read")
@@ -71,9 +71,9 @@ def create_reaction(call: Call) -> Answer:
     return Answer(shapes.reaction(call.hub, made), 201 if new else 200)
 
 
-@routes.delete(COMMENT + "/reactions/{reaction_id:int}", needs="issues:write", role="read")
+@routes.delete(COMMENT + "/reactions/{reaction_id}", needs="issues:write", role="read")
 def delete_reaction(call: Call) -> Answer:
-    found = call.hub.reactions.get(call.path["reaction_id"])
+    found = call.hub.reactions.get(call.path_number("reaction_id"))
     if found is None or found.comment_id != _comment(call).id or found.user_id != call.actor.account.id:
         raise not_found()
     call.hub.reactions.delete(found.id)
@@ -87,7 +87,7 @@ def _listed(call: Call, found: list[Comment]) -> Answer:
 
 
 def _comment(call: Call) -> Comment:
-    found = call.hub.comments.get(call.path["comment_id"])
+    found = call.hub.comments.get(call.path_number("comment_id"))
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found

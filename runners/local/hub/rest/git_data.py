@@ -118,17 +118,17 @@ def write_base64(content: bytes) -> str:
     return "".join(text[start : start + 60] + "\n" for start in range(0, len(text), 60))
 
 
-def _seconds(date: str) -> int:
+def _seconds(date: Any) -> int:
     from datetime import datetime
 
     try:
-        return int(datetime.fromisoformat(date).timestamp())
-    except ValueError:
+        return int(datetime.fromisoformat(str(date)).timestamp())
+    except (ValueError, OverflowError):
         raise invalid_request(f"{date!r} is not an ISO 8601 date.") from None
 
 
 def _entry(call: Call, line: Any) -> Entry:
-    if not isinstance(line, dict) or not isinstance(line.get("path"), str) or line.get("mode") not in MODES:
+    if not isinstance(line, dict) or not isinstance(line.get("path"), str) or str(line.get("mode")) not in MODES:
         raise ApiError(422, "tree.path and tree.mode have to be supplied")
     path, mode, content = line["path"], line["mode"], line.get("content")
     if (

@@ -14,7 +14,7 @@ from runners.local.hub.errors import invalid_request, not_found, validation_fail
 from runners.local.hub.records import Issue
 
 routes = Routes()
-ISSUE = "/repos/{owner}/{repo}/issues/{issue_number:int}"
+ISSUE = "/repos/{owner}/{repo}/issues/{issue_number}"
 
 
 @routes.get("/repos/{owner}/{repo}/issues", needs="issues:read")
@@ -105,7 +105,7 @@ def create_issue_reaction(call: Call) -> Answer:
 
 def find_issue(call: Call) -> Issue:
     """Return the issue of the path; 404 where there is none."""
-    found = call.hub.issues.first(repository_id=call.repository.id, number=call.path["issue_number"])
+    found = call.hub.issues.first(repository_id=call.repository.id, number=call.path_number("issue_number"))
     if found is None:
         raise not_found()
     return found
