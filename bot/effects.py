@@ -40,6 +40,8 @@ TRAIN_WORKFLOW = "modelyard-train.yml"
 INDEX = f"{FOLDER}/index.md"
 LOG_LINES = 30
 ASKS_A_PERSON = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
+JUST_ENTERED = timedelta(seconds=2)
+"""What a state shows first is always shown."""
 SPARED_WRITES = 5
 """Progress is shown only while so many writes are free: the writes that matter come first."""
 
@@ -306,7 +308,7 @@ class Effects:
         progress = None
         row = TABLE[run.state]
         if jobs and row.stage is not None:
-            if await self._repository.spare() < SPARED_WRITES:
+            if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < SPARED_WRITES:
                 return
             progress = await self.progress(run, row.stage)
         view = self._view(run, jobs=jobs, progress=progress, behind=behind)
@@ -322,7 +324,7 @@ class Effects:
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
     ) -> RunView:
-        sent = run.dispatch
+        sent = run.dispatch if jobs or TABLE[run.state].stage else None
         return RunView(
             run,
             updated=self.now(),
