@@ -134,12 +134,12 @@ class Hub:
     # --- looking up --------------------------------------------------------------------------------------------------
 
     def user(self, login: str) -> records.User | None:
-        """Return the account with this login."""
-        return self.users.first(login=login)
+        """Return the account with this login, in whatever case."""
+        return self.users.first(key=login.lower())
 
     def repository(self, full_name: str) -> records.Repository | None:
-        """Return the repository ``OWNER/NAME``."""
-        return self.repositories.first(full_name=full_name)
+        """Return the repository ``OWNER/NAME``, in whatever case."""
+        return self.repositories.first(key=full_name.lower())
 
     def git(self, repository: records.Repository) -> GitRepository:
         """Return a repository's git data."""

@@ -24,16 +24,20 @@ def later(seconds: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class User(Record):
-    """A person (``User``) or an App's or the runner's acting account (``Bot``)."""
+    """A person (``User``) or an App's or the runner's acting account (``Bot``). Logins are compared without case."""
 
     TABLE: ClassVar[str] = "user"
-    INDEXED: ClassVar[tuple[str, ...]] = ("login",)
+    INDEXED: ClassVar[tuple[str, ...]] = ("key",)
     FIRST_ID: ClassVar[int] = 101
 
     login: str
     type: Literal["User", "Bot"] = "User"
     name: str | None = None
     created_at: str = field(default_factory=now)
+
+    @property
+    def key(self) -> str:
+        return self.login.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +62,13 @@ class App(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Repository(Record):
-    """A repository; its git data is the bare repository ``repositories/OWNER/NAME.git``."""
+    """A repository; its git data is the bare repository ``repositories/OWNER/NAME.git``.
+
+    Its name is compared without case.
+    """
 
     TABLE: ClassVar[str] = "repository"
-    INDEXED: ClassVar[tuple[str, ...]] = ("full_name",)
+    INDEXED: ClassVar[tuple[str, ...]] = ("key",)
     FIRST_ID: ClassVar[int] = 30_001
 
     full_name: str
@@ -71,6 +78,10 @@ class Repository(Record):
     description: str | None = None
     created_at: str = field(default_factory=now)
     pushed_at: str = field(default_factory=now)
+
+    @property
+    def key(self) -> str:
+        return self.full_name.lower()
 
     @property
     def owner(self) -> str:

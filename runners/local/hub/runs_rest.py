@@ -207,7 +207,7 @@ def _matches(call: Call, run: WorkflowRun) -> bool:
         and query.get("branch") in (None, run.branch)
         and query.get("head_sha") in (None, run.sha)
         and query.get("status") in (None, run.status, run.conclusion)
-        and (actor is None or call.hub.users.need(run.actor_id).login == actor)
+        and (actor is None or call.hub.users.need(run.actor_id).key == actor.lower())
         and ("created" not in query or _between(query["created"])(datetime.fromisoformat(run.created_at)))
     )
 

@@ -16,8 +16,8 @@ A kind of record is a frozen dataclass that inherits ``Record``. Adding one take
     run = runs.update(run.id, status="in_progress")   # read, changed and written in one transaction
     runs.find(repository_id=1, status="in_progress", newest_first=True, limit=30)
 
-Fields hold JSON values (str, int, float, bool, None, list, dict). ``INDEXED`` fields become columns, and ``find`` and
-``count`` take those alone. A new field needs a default, so that older documents can still be read.
+Fields hold JSON values (str, int, float, bool, None, list, dict). ``INDEXED`` fields (or properties) become columns, and
+``find`` and ``count`` take those alone. A new field needs a default, so that older documents can still be read.
 Changes that belong together go into ``with store.transaction():``; it nests, and holds the lock of the store.
 """
 

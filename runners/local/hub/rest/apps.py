@@ -142,12 +142,12 @@ def _delivery(call: Call) -> Delivery:
 
 
 def _wanted_repositories(call: Call, installation: Installation) -> list[Repository]:
-    names, ids = call.strings("repositories") or [], call.json.get("repository_ids") or []
+    names, ids = {name.lower() for name in call.strings("repositories") or []}, call.json.get("repository_ids") or []
     if not isinstance(ids, list) or not all(isinstance(item, int) for item in ids):
         raise invalid_request(f"For 'properties/repository_ids', {json.dumps(ids)} is not an array of integers.")
     installed = [call.hub.repositories.need(item) for item in installation.repository_ids]
-    chosen = [item for item in installed if item.name in names or item.id in ids]
-    if not {item.name for item in chosen} >= set(names) or not {item.id for item in chosen} >= set(ids):
+    chosen = [item for item in installed if item.name.lower() in names or item.id in ids]
+    if not {item.name.lower() for item in chosen} >= names or not {item.id for item in chosen} >= set(ids):
         raise ApiError(
             422, "There is at least one repository that does not exist or is not accessible to the parent installation."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import jwt
 import pytest
 
 from runners.local.hub.auth import new_key_pair
-from tests.support.local_hub import RunningHub
+from tests.support.local_hub import RunningHub, git
 
 DEMO = "/repos/owner/demo"
 
@@ -133,6 +134,25 @@ def test_a_jobs_token_is_bound_to_its_repository_and_permissions_until_the_run_e
     assert client.get(f"{DEMO}/issues").status_code == 403
     auth.revoke_job_tokens(run_id)
     assert client.get(DEMO).status_code == 401
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_compared_without_case(local_hub: RunningHub, tmp_path: Path) -> None:
+    client = local_hub.installation(repositories=["Demo"])
+    assert client.get("/repos/Owner/DEMO").json()["full_name"] == "owner/demo"
+    assert client.get(f"{DEMO}/collaborators/Writer/permission").json()["user"]["login"] == "writer"
+    assert local_hub.app().get("/repos/OWNER/demo/installation").status_code == 200
+    url = local_hub.git_url(local_hub.ready.tokens["reader"], "OWNER/Demo")
+    git("clone", "--quiet", url, "clone", folder=tmp_path)
+    assert (tmp_path / "clone" / "README.md").exists()
+
+
+def test_a_name_that_differs_in_case_alone_is_taken(local_hub: RunningHub) -> None:
+    with pytest.raises(ValueError, match="exists already"):
+        local_hub.hub.create_repository("Owner/Demo")
+    assert local_hub.hub.add_person("WRITER").login == "writer"
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
