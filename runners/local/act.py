@@ -191,6 +191,12 @@ class _Run:
     # --- time and cancelling -----------------------------------------------------------------------------------------
 
     def _watch_time(self) -> None:
+        """Interrupt the steps of jobs whose time is up, and kill those that are still there a little later.
+
+        A job's processes are known by ``GITHUB_JOB``. The legs of a matrix have that in common, and so have jobs of the
+        same id in two called workflows: all of them are interrupted when one is late. Where processes cannot be found,
+        nothing smaller than act can be ended: the whole run is cancelled.
+        """
         now = time.monotonic()
         for spoken, limit in list(self._running.items()):
             if now < limit:
@@ -204,7 +210,10 @@ class _Run:
             minutes = f"{job.timeout_minutes:g}"
             text = f"The job running on runner {self._work.runner} has exceeded the maximum execution time of {minutes} minutes."
             self._report.line(job, f"##[error]{text}")
-            self._interrupt({"GITHUB_JOB": job.id}, signal.SIGINT)
+            if processes.can_be_found():
+                self._interrupt({"GITHUB_JOB": job.id}, signal.SIGINT)
+            else:
+                self._cancelled.set()
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         """Interrupt the steps, then act, then kill what is left."""
@@ -219,7 +228,7 @@ class _Run:
                 os.kill(one, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
-        processes.end({MARKER: self._folder.marker})
+        self._end_all(process)
 
     def _interrupt(self, environment: dict[str, str], number: signal.Signals, *, but: int = 0) -> list[int]:
         found = processes.belonging({MARKER: self._folder.marker, **environment})
@@ -233,10 +242,13 @@ class _Run:
         """Leave nothing, whatever happened: act has its own process group, its steps may have theirs."""
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
+        self._end_all(process)
+        process.wait()
+
+    def _end_all(self, process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         processes.end({MARKER: self._folder.marker})
-        process.wait()
 
     def _why(self, errors: Path, status: int) -> str:
         lines = errors.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -10,11 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-"""Where Linux lists processes. Elsewhere it is missing, and the process group alone is ended."""
+"""Where Linux lists processes. Elsewhere it is missing, and none is ever found."""
+
+
+def can_be_found() -> bool:
+    """Say whether this system tells what its processes were started with."""
+    return PROC.is_dir()
 
 
 def belonging(environment: Mapping[str, str], folder: Path | None = None) -> list[int]:
     """Return the processes that were started with all of these variables, or that work in ``folder`` or below.
+
+    Without ``/proc``, as on macOS, that is none: ask ``can_be_found`` where it matters.
 
     Parameters
     ----------
@@ -23,7 +30,7 @@ def belonging(environment: Mapping[str, str], folder: Path | None = None) -> lis
     folder
         Catches what was started with an emptied environment.
     """
-    if not PROC.is_dir():
+    if not can_be_found():
         return []
     wanted = {f"{name}={value}".encode() for name, value in environment.items()}
     return [

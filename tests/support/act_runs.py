@@ -60,6 +60,7 @@ class Ran:
     report: Recorded
     seconds: float
     folder: Path
+    cancelled: bool
 
 
 def run(
@@ -108,4 +109,4 @@ def run(
     }
     begun = time.monotonic()
     ActExecutor(root / "work").execute(Work(**{**values, **changes}), report, cancel)
-    return Ran(report, time.monotonic() - begun, root / "work")
+    return Ran(report, time.monotonic() - begun, root / "work", cancel.is_set())

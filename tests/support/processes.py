@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
+
+
+def seconds(number: int) -> str:
+    """Return a long time for ``sleep`` that no other test run on this machine uses: each number has its own."""
+    return str(1_000_000 + 1_000 * os.getpid() + number)
 
 
 def running_with(*words: str) -> list[str]:

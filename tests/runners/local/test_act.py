@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from runners.local import act_folder
+from runners.local import act_folder, processes
 from runners.local.act import ActExecutor
 from runners.local.act_folder import ActMissing
 from runners.local.execution import ExecutionError
 from tests.support.act_runs import TOKEN, run
-from tests.support.processes import running_with
+from tests.support.processes import running_with, seconds
 
 
 def one_job(script: str, more: str = "") -> str:
@@ -89,7 +89,7 @@ def test_a_failed_job_stops_those_that_need_it_however_far_away(tmp_path: Path) 
 
 
 def test_cancelling_ends_everything_and_is_no_failure(tmp_path: Path) -> None:
-    script = "setsid -f sleep 301\nenv -i setsid -f /bin/sleep 302\necho begun\nsleep 303"
+    script = f"setsid -f sleep {seconds(1)}\nenv -i setsid -f /bin/sleep {seconds(2)}\necho begun\nsleep {seconds(3)}"
     ran = run(
         tmp_path,
         one_job(script) + "\n  later:\n    needs: work\n    runs-on: self-hosted\n    steps: [run: echo never]\n",
@@ -100,7 +100,7 @@ def test_cancelling_ends_everything_and_is_no_failure(tmp_path: Path) -> None:
     assert ran.report.steps["Second"] == "skipped"
     assert ran.seconds < 10
     assert list(ran.folder.iterdir()) == []
-    assert [running_with("sleep", seconds) for seconds in ("301", "302", "303")] == [[], [], []]
+    assert [running_with("sleep", seconds(number)) for number in (1, 2, 3)] == [[], [], []]
 
 
 def test_a_step_may_save_its_work_before_it_is_cancelled(tmp_path: Path) -> None:
@@ -112,19 +112,30 @@ def test_a_step_may_save_its_work_before_it_is_cancelled(tmp_path: Path) -> None
 
 
 def test_a_job_that_takes_too_long_is_cancelled_and_its_log_says_why(tmp_path: Path) -> None:
-    late = one_job("echo begun; sleep 304", "timeout-minutes: 0.01")
+    late = one_job(f"echo begun; sleep {seconds(4)}", "timeout-minutes: 0.01")
     ran = run(tmp_path, late + "\n  other:\n    runs-on: self-hosted\n    steps: [run: sleep 1.2; echo other]\n")
     assert ran.report.jobs == {"work": "cancelled", "other": "success"}
     said = "##[error]The job running on runner laptop has exceeded the maximum execution time of 0.01 minutes."
     assert said in ran.report.lines
     assert ran.seconds < 10
-    assert running_with("sleep", "304") == []
+    assert running_with("sleep", seconds(4)) == []
+
+
+def test_a_late_job_ends_its_run_where_processes_cannot_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PROC", tmp_path / "missing")
+    ran = run(tmp_path, one_job(f"exec sleep {seconds(7)}", "timeout-minutes: 0.01"))
+    assert ran.report.jobs == {"work": "cancelled"}
+    assert ran.cancelled
+    assert ran.seconds < 15
+    assert running_with("sleep", seconds(7)) == []
 
 
 def test_what_a_job_leaves_running_is_ended_with_the_run(tmp_path: Path) -> None:
-    ran = run(tmp_path, one_job("setsid -f sleep 305"))
+    ran = run(tmp_path, one_job(f"setsid -f sleep {seconds(5)}"))
     assert ran.report.jobs == {"work": "success"}
-    assert running_with("sleep", "305") == []
+    assert running_with("sleep", seconds(5)) == []
 
 
 def test_the_token_and_masked_values_are_in_no_line(tmp_path: Path) -> None:
@@ -234,11 +245,11 @@ def test_a_machine_without_act_says_how_to_get_it(tmp_path: Path, monkeypatch: p
 def test_what_a_killed_hub_left_is_cleaned_up(tmp_path: Path) -> None:
     left = tmp_path / "7-abcdef01"
     (left / "home").mkdir(parents=True)
-    process = subprocess.Popen(["/bin/sleep", "306"], env={"HOME": str(left / "home")}, start_new_session=True)
+    process = subprocess.Popen(["/bin/sleep", seconds(6)], env={"HOME": str(left / "home")}, start_new_session=True)
     threading.Thread(target=process.wait, daemon=True).start()
     ActExecutor(tmp_path).clean()
     assert not left.exists()
-    assert running_with("sleep", "306") == []
+    assert running_with("sleep", seconds(6)) == []
 
 
 def test_a_run_that_was_cancelled_before_it_began_does_nothing(tmp_path: Path) -> None:

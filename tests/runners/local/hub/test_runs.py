@@ -13,7 +13,7 @@ import pytest
 from runners.local.hub.hub import Hub
 from tests.support.github_openapi import check_shape
 from tests.support.local_hub import RunningHub, running_hub, webhook_receiver
-from tests.support.processes import running_with
+from tests.support.processes import running_with, seconds
 from tests.support.scripted_runs import Script, ScriptedExecutor
 from tests.support.workflows import CHECKOUT, add_workflow, commit, dispatch, jobs, left_behind, log, wait
 
@@ -492,13 +492,13 @@ jobs:
 def test_cancelling_a_run_of_act_leaves_nothing(tmp_path: Path) -> None:
     with running_hub(tmp_path) as running:
         running.hub.runs.add_runner("laptop")
-        script = "setsid -f sleep 311; sleep 312"
+        script = f"setsid -f sleep {seconds(1)}; sleep {seconds(2)}"
         add_workflow(running, f"on: workflow_dispatch\njobs: {{a: {{runs-on: self-hosted, steps: [run: {script}]}}}}")
         run = dispatch(running)
-        while not running_with("sleep", "312"):
+        while not running_with("sleep", seconds(2)):
             assert wait(running, run, "in_progress")
         assert running.person("owner").post(f"{RUNS}/{run}/cancel").status_code == 202
         assert wait(running, run)["conclusion"] == "cancelled"
         assert jobs(running, run)["a"]["conclusion"] == "cancelled"
-        assert (running_with("sleep", "311"), running_with("sleep", "312")) == ([], [])
+        assert (running_with("sleep", seconds(1)), running_with("sleep", seconds(2))) == ([], [])
         assert left_behind(tmp_path) == []
