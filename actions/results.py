@@ -48,7 +48,9 @@ class Verdict(_Value):
     """What judge decided, with the figures behind it."""
 
     status: Status
-    reason: str = Field(max_length=100, description="stable code: threshold_met, below_threshold, worse_than_champion, ...")
+    reason: str = Field(
+        max_length=100, description="stable code: threshold_met, below_threshold, worse_than_champion, ..."
+    )
     explanation: str = Field(max_length=2_000)
     metric: str = Field(max_length=50)
     value: float | None
@@ -99,7 +101,9 @@ class PublishedResult(_Value):
     model_name: ModelName
     request: TrainingRequest
     training_seed: int
-    git_sha: str = Field(pattern=r"^([0-9a-f]{40})?$", description="the caller repository's commit that the jobs ran on")
+    git_sha: str = Field(
+        pattern=r"^([0-9a-f]{40})?$", description="the caller repository's commit that the jobs ran on"
+    )
     modelyard_sha: str = Field(pattern=r"^([0-9a-f]{40})?$")
     data: DataFacts
     model: ModelFacts
