@@ -106,6 +106,11 @@ def invalid_data(error: ErrorBody, run: str = "", language: str = "en") -> str:
     return _render("invalid_data", language, error=error, run_id=run, text_limit=2_000)
 
 
+def put_right(language: str = "en") -> str:
+    """Return what stands, from then on, where something had been wrong."""
+    return _render("put_right", language)
+
+
 def not_a_form(language: str = "en") -> str:
     """Return what is said to an issue that has the label without the form."""
     return _render("not_a_form", language)

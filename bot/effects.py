@@ -323,6 +323,7 @@ class Effects:
         behind: str = "",
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
+        registry_url: str = "",
     ) -> RunView:
         sent = run.dispatch if jobs or TABLE[run.state].stage else None
         return RunView(
@@ -334,6 +335,7 @@ class Effects:
             waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
             history_url=history_url,
+            registry_url=registry_url,
         )
 
     async def ask(self, run: Run) -> int:
@@ -352,12 +354,13 @@ class Effects:
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
         """Bring comment, check run and label to their last state, say how it ended, close the issue."""
         info = await self.info()
-        pages = f"{info.html_url}/blob/{await self._branch()}/{FOLDER}"
+        pages = f"{info.html_url}/blob/{await self._branch()}"
         raw = f"{info.html_url}/raw/{run.history_sha}/{FOLDER}/{run.id}"
         plots = [(name, f"{raw}/{name}") for name in run.result.plots] if run.result and run.history_sha else []
-        history_url = f"{pages}/{run.id}.md" if run.history_sha else ""
+        history_url = f"{pages}/{FOLDER}/{run.id}.md" if run.history_sha else ""
+        registry_url = f"{pages}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
         jobs = await self.jobs(run)
-        view = self._view(run, jobs=jobs, plots=plots, history_url=history_url)
+        view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
         await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
         await self.label(run, label)
         await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))

@@ -20,6 +20,7 @@ from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
+from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
@@ -112,6 +113,7 @@ class Intake:
             if changed.request != request:
                 await self._say_frozen(repository, run)
         else:
+            await self._say_put_right(repository, delivery, issue.number, run)
             await self._open(repository, delivery, issue.number, requester, request)
 
     async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
@@ -147,6 +149,14 @@ class Intake:
             await to_thread.run_sync(self._store.release_lock, run)
         await repository.upsert_comment(issue, f"issue-{issue}", text)
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
+
+    async def _say_put_right(self, repository: Repository, delivery: Delivery, issue: int, before: Run | None) -> None:
+        """Take back what was said to be wrong: the run that begins now has a comment of its own."""
+        if delivery.action == "opened":
+            return
+        for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
+            if await repository.own_comment(issue, marker) is not None:
+                await repository.upsert_comment(issue, marker, comments.put_right())
 
     async def _say_frozen(self, repository: Repository, run: Run) -> None:
         frozen = comments.request_frozen(RunView(run, updated=self._clock()))

@@ -231,6 +231,8 @@ def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(l
     loop.script()
     loop.edit(issue, form_body(a_request(model_name=model, target="other")))
     loop.until_label(issue, "mlops:passed")
+    assert "What was wrong here has been put right." in loop.comments(issue)[0]
+    assert "✅ Passed" in loop.comments(issue)[1]
 
 
 def test_a_stage_beyond_its_time_is_stopped_and_sent_again(loop: Loop, model: str) -> None:
