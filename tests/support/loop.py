@@ -88,6 +88,9 @@ class Loop:
         for run in self.store.open_runs():
             self.store.change(run, lambda now: now.but(state=State.END))
             self.store.release_lock(run)
+        for work in self.hub.runs.runs.find():
+            self.hub.runs.cancel(work)
+        self.until(lambda: not self.hub.runs.runs.find(status="in_progress"), "the jobs of the test before are over")
         self.clock.reset()
         self.network.troubles.clear()
         self.network.requests.clear()
