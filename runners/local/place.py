@@ -31,9 +31,6 @@ from runners.local.hub.server import HOST, bind, serving
 from runners.local.hub.setup import Ready, Setup, set_up
 
 REPOSITORY = "owner/demo"
-APP_PERMISSIONS = {"actions": "write", "checks": "write", "contents": "write", "issues": "write", "metadata": "read"}
-APP_EVENTS = ("issues", "issue_comment", "workflow_job", "workflow_run")
-"""What the App needs on GitHub, and no more."""
 RUNNERS = 2
 START_SECONDS = 30.0
 
@@ -205,8 +202,6 @@ def _opened(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
 def _setup(memory: Memory, repository: Path | None = None) -> Setup:
     return Setup(
         repository=REPOSITORY,
-        app_permissions=APP_PERMISSIONS,
-        app_events=APP_EVENTS,
         import_from=repository,
         webhook_url=f"http://{HOST}:{memory.app_port}/webhook",
         webhook_secret=memory.webhook_secret,

@@ -19,10 +19,12 @@ import jwt
 
 from runners.local.hub.hub import Hub
 from runners.local.hub.server import bind, serving
-from runners.local.hub.setup import Ready, Setup, set_up
+from runners.local.hub.setup import APP_EVENTS, Ready, Setup, set_up
 from tests.support.github_openapi import CheckedTransport, Checker
 
 SECRET = "only for tests"
+MORE_EVENTS = (*APP_EVENTS, "check_run", "push", "workflow_dispatch")
+"""What the hub can tell an App, more than Modelyard's asks for."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,9 @@ from runners.local.hub.records import App, Repository, Role
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
-APP_PERMISSIONS = {
-    "actions": "write",
-    "checks": "write",
-    "contents": "write",
-    "issues": "write",
-    "metadata": "read",
-    "pull_requests": "write",
-}
-APP_EVENTS = ("issues", "issue_comment", "push", "workflow_dispatch", "workflow_run", "workflow_job", "check_run")
+APP_PERMISSIONS = {"actions": "write", "checks": "write", "contents": "write", "issues": "write", "metadata": "read"}
+APP_EVENTS = ("issues", "issue_comment", "workflow_job", "workflow_run")
+"""What the App needs on GitHub, and no more; README has them where the App is registered."""
 ROLES: dict[str, Role] = {"writer": "write", "reader": "read", "outsider": "none"}
 
 

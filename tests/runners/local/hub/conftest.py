@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.local_hub import Receiver, RunningHub, example_repository, running_hub, webhook_receiver
+from tests.support.local_hub import MORE_EVENTS, Receiver, RunningHub, example_repository, running_hub, webhook_receiver
 
 
 @pytest.fixture(scope="module")
@@ -19,5 +19,5 @@ def receiver() -> Iterator[Receiver]:
 def local_hub(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[RunningHub]:
     folder = tmp_path_factory.mktemp("hub")
     source = example_repository(folder / "source")
-    with running_hub(folder / "state", webhook_url=receiver.url, import_from=source) as running:
+    with running_hub(folder / "state", webhook_url=receiver.url, import_from=source, app_events=MORE_EVENTS) as running:
         yield running

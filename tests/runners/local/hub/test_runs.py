@@ -12,7 +12,7 @@ import pytest
 
 from runners.local.hub.hub import Hub
 from tests.support.github_openapi import check_shape
-from tests.support.local_hub import RunningHub, running_hub, webhook_receiver
+from tests.support.local_hub import MORE_EVENTS, RunningHub, running_hub, webhook_receiver
 from tests.support.processes import running_with, seconds
 from tests.support.scripted_runs import Script, ScriptedExecutor
 from tests.support.workflows import CHECKOUT, add_workflow, commit, dispatch, jobs, left_behind, log, wait
@@ -263,7 +263,10 @@ def test_runs_can_be_filtered(running: RunningHub) -> None:
 
 
 def test_the_app_is_told_of_every_change(tmp_path: Path) -> None:
-    with webhook_receiver() as receiver, running_hub(tmp_path, webhook_url=receiver.url) as running:
+    with (
+        webhook_receiver() as receiver,
+        running_hub(tmp_path, webhook_url=receiver.url, app_events=MORE_EVENTS) as running,
+    ):
         running.hub.runs.executor = ScriptedExecutor(prepare=Script(outcome="failure"))
         running.hub.runs.add_runner("laptop", ["cpu"])
         add_workflow(running, WORKFLOW)
