@@ -159,7 +159,8 @@ class Worker:
     async def _carry_on(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait."""
         run = await to_thread.run_sync(self._store.claim, repository, run_id)
-        waits = False
+        # Late news of a workflow run that failed does not shorten the pause before the next one is sent.
+        waits = run.send and run.due is not None and run.due > self._clock()
         while not run.ended and not waits:
             try:
                 step = await self._step(run)

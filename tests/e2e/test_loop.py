@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from bot.forms import form_body
-from bot.pipeline import State
+from bot.pipeline import RETRY_DELAYS, State
 from tests.support.loop import Loop, running_loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, writes
@@ -188,6 +189,8 @@ def test_a_stage_that_crashes_is_sent_again_and_at_last_ends_the_run_with_its_lo
     issue = loop.open(model_name=model)
     run = loop.until_ended(issue)
     assert starts(loop) == ["prepare", *[stage] * (tries - 1)]
+    pauses = [later.sent_at - sooner.sent_at for sooner, later in itertools.pairwise(run.dispatches)]
+    assert all(pause >= delay for pause, delay in zip(pauses, RETRY_DELAYS, strict=False)), "late news shorten none"
     assert loop.states(issue)[-5:] == [S.ERROR_HANDLER, *UNHAPPY_END]
     assert loop.labels(issue) == {"mlops:failed"}
     comment = loop.comments(issue)[0]
