@@ -168,28 +168,29 @@ def test_an_empty_file(real: RealLoop, model: str, content: bytes, found: str) -
 
 
 @slow
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (FLOWERS.encode() + b"gr\xfcn,1,2,rose\n", "byte 0xfc in line 62 is not UTF-8; save the file as UTF-8"),
-        (FLOWERS.encode() + b"red,1,2\n", "line 62 has 3 fields, the header 4"),
-    ],
-    ids=["bad bytes", "ragged"],
-)
-def test_a_csv_that_cannot_be_read_runs_once_it_is_put_right(
-    real: RealLoop, model: str, content: bytes, found: str
-) -> None:
-    data = real.data("broken.csv", content)
+def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
+    data = real.data("broken.csv", FLOWERS.encode() + b"gr\xfcn,1,2,rose\n")
+    with nothing_left(real, runs=1):
+        comment = refused(real, real.open(model_name=model, data=data, target="kind"))
+    assert "**About:** `data`" in comment
+    assert "in broken.csv: byte 0xfc in line 62 is not UTF-8; save the file as UTF-8" in comment
+    assert "`data_unreadable`" in comment
+
+
+@slow
+def test_a_ragged_csv_which_runs_once_it_is_put_right(real: RealLoop, model: str) -> None:
+    data = real.data("ragged.csv", FLOWERS + "red,1,2\n")
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", algorithm="logistic_regression")
         comment = refused(real, issue)
     assert "**About:** `data`" in comment
-    assert f"in broken.csv: {found}" in comment
+    assert "in ragged.csv: line 62 has 3 fields, the header 4" in comment
     assert "`data_unreadable`" in comment
-    real.data("broken.csv", FLOWERS)
+    real.data("ragged.csv", FLOWERS)
     real.edit(issue, lambda body: body.replace("### Notes\n\n_No response_", "### Notes\n\nCorrected."))
     run = real.until_closed(issue, "mlops:passed")
     assert real.history(run)["request"]["notes"] == "Corrected."
+    assert "What was wrong here has been put right." in real.comments(issue)[0]
 
 
 # --- stages that crash ---------------------------------------------------------------------------------------------------

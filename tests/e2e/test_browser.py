@@ -82,7 +82,8 @@ def test_a_person_opens_an_issue_and_gets_a_model(real: RealLoop) -> None:
         expect(page.get_by_role("heading", name="in-a-browser passed")).to_be_visible()
         every_picture_shows(page.get_by_role("article"), 4)
         keep_screenshot(page, "in-a-browser-history")
-        page.get_by_role("link", name="The model's versions").click()
+        page.go_back()
+        comment(page).get_by_role("link", name="registry", exact=True).click()
         expect(page.get_by_text("champion: 1")).to_be_visible()
         keep_screenshot(page, "in-a-browser-registry")
 
@@ -136,6 +137,7 @@ def test_a_person_is_told_what_is_wrong_and_puts_it_right(real: RealLoop) -> Non
         expect(page.locator("#state")).to_have_text("Closed", timeout=WHOLE_RUN)
         expect(page.locator("#side")).to_contain_text("mlops:passed")
         expect(page.locator("#side")).not_to_contain_text("mlops:invalid")
+        expect(comment(page)).to_contain_text("What was wrong here has been put right.")
         keep_screenshot(page, "put-right-passed")
         page.goto(f"{real.address}/issues?q=is:all")
         keep_screenshot(page, "put-right-issues")
