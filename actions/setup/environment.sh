@@ -26,7 +26,10 @@ sys.exit(environment.main(sys.argv[2:]))
 # those that the locks were tried with. MODELYARD_BASE_PYTHON names the one to use.
 used=
 cache=${MODELYARD_ENVIRONMENTS:-${RUNNER_TOOL_CACHE:+$RUNNER_TOOL_CACHE/modelyard}}
-cache=${cache:-${HOME:-}/.cache/modelyard/environments}
+cache=${cache:-~/.cache/modelyard/environments}
+case $cache in
+  "~/"*) cache=${HOME:-}/${cache#"~/"} ;; # from a file of settings, where no shell has seen it
+esac
 if [ -z "${MODELYARD_BASE_PYTHON:-}" ] && [ -r "$cache/interpreter" ]; then
   IFS= read -r used <"$cache/interpreter"
 fi

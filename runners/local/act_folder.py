@@ -99,12 +99,13 @@ def _is_own(folder: Path) -> bool:
 
 
 def environments_folder(environment: Mapping[str, str]) -> str:
-    """Return where ``actions/setup`` and ``make`` keep their environments: act moves HOME and the tool cache away."""
-    if chosen := environment.get("MODELYARD_ENVIRONMENTS"):
-        return chosen
-    if tools := environment.get("RUNNER_TOOL_CACHE"):
-        return str(Path(tools) / "modelyard")
-    return str(Path.home() / ".cache" / "modelyard" / "environments")
+    """Return where ``actions/setup`` and ``make`` keep their environments: act moves HOME and the tool cache away.
+
+    The same as ``cache_folder`` in ``actions/setup/environment.py``, a script that runs without this package.
+    """
+    tools = environment.get("RUNNER_TOOL_CACHE")
+    shared = Path(tools) / "modelyard" if tools else Path("~/.cache/modelyard/environments")
+    return str(Path(environment.get("MODELYARD_ENVIRONMENTS") or shared).expanduser().resolve())
 
 
 @dataclass(frozen=True)

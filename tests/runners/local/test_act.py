@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from actions.setup import environment
 from runners.local import act_folder, processes
 from runners.local.act import ActExecutor
 from runners.local.act_folder import ActMissing
@@ -265,12 +266,18 @@ def test_the_hub_is_reached_directly_whatever_proxy_there_is(tmp_path: Path, mon
     assert environment["no_proxy"] == environment["NO_PROXY"] == "127.0.0.1,localhost,internal.invalid"
 
 
-def test_environments_are_where_make_and_setup_look_for_them() -> None:
-    home = str(Path.home() / ".cache" / "modelyard" / "environments")
-    assert act_folder.environments_folder({}) == home
-    assert act_folder.environments_folder({"RUNNER_TOOL_CACHE": "/tools"}) == "/tools/modelyard"
-    both = {"RUNNER_TOOL_CACHE": "/tools", "MODELYARD_ENVIRONMENTS": "/chosen"}
-    assert act_folder.environments_folder(both) == "/chosen"
+@pytest.mark.parametrize("tools", [None, "", "/tools", "~/tools", "tools", "linked"])
+@pytest.mark.parametrize("chosen", [None, "", "/chosen", "~/chosen", "~", "chosen/../other", "linked/chosen"])
+def test_environments_are_where_make_and_setup_look_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: str | None, chosen: str | None
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "linked" / "home"))
+    given = {"RUNNER_TOOL_CACHE": tools, "MODELYARD_ENVIRONMENTS": chosen}
+    variables = {name: value for name, value in given.items() if value is not None}
+    assert act_folder.environments_folder(variables) == environment.cache_folder(variables)
 
 
 def test_a_space_in_the_path_of_the_hub_stops_no_run(tmp_path: Path) -> None:
