@@ -119,9 +119,9 @@ def _calibration(evaluation: ClassifierEvaluation, axes: Any) -> None:
     predicted, observed = [found.predicted for found in bins], [found.observed for found in bins]
     axes.plot(predicted, observed, color=BLUE, marker="o", linewidth=2, label="the model")
     for found in bins:
-        axes.annotate(
-            f"{found.rows}", (found.predicted, found.observed), (5, -12), textcoords="offset points", fontsize=9
-        )
+        # Towards the middle, so that none stands on the frame.
+        place, beside = (found.predicted, found.observed), (6, 6 if found.observed < 0.5 else -16)  # noqa: PLR2004
+        axes.annotate(f"{found.rows}", place, beside, textcoords="offset points", ha="center", fontsize=9)
     _unit_axes(axes)
     of = (
         f"class {_named(evaluation.positive_class)}" if evaluation.positive_class is not None else "the predicted class"
