@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+def running(runner_environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     root = tmp_path_factory.mktemp("hub")
     with running_hub(root) as found:
         served = source.serve(found.hub)
