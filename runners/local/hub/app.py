@@ -18,18 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runners.local.hub import pages, rest, runs_rest, smart_http
 from runners.local.hub.api import PREFIX, not_served
-from runners.local.hub.hub import Hub, HubConfig
+from runners.local.hub.hub import Hub
 
 MOUNTED = (rest, runs_rest, smart_http, pages)
-"""Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services`` and listen to
-``hub.events``. The pages come last: their paths are the widest."""
+"""Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services``. The pages come last:
+their paths are the widest."""
 
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
-
-
-def create_hub(config: HubConfig) -> Starlette:
-    """Open the hub of ``config.root`` and return it as an application; the ``Hub`` itself is ``app.state.hub``."""
-    return serve(Hub(config))
 
 
 def serve(hub: Hub) -> Starlette:

@@ -92,11 +92,6 @@ class Authentication:
         if token is not None and token.kind == "job":
             self._hub.tokens.update(token.id, permissions={**permissions, "metadata": "read"})
 
-    def revoke(self, text: str) -> bool:
-        """End one token; return whether there was one."""
-        token = self._hub.tokens.first(digest=_digest(text))
-        return token is not None and self._hub.tokens.delete(token.id)
-
     def revoke_job_tokens(self, run_id: int) -> None:
         """End all tokens of a run's jobs."""
         for token in self._hub.tokens.find(run_id=run_id):

@@ -1,8 +1,8 @@
-"""What happened in a repository: told to listeners in this process and to the Apps' webhooks."""
+"""What happened in a repository, as the Apps' webhooks tell it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +18,15 @@ class Event:
     """One event, with the body that webhooks carry (without ``installation``, which differs by App)."""
 
     name: str
-    action: str | None
     repository: Repository | None
-    actor: Actor
     payload: Mapping[str, Any]
-
-    @property
-    def by_job(self) -> bool:
-        """Whether a job's own token caused it: such events start no workflow."""
-        return self.actor.kind == "job"
-
-
-Listener = Callable[[Event], None]
 
 
 class Events:
-    """Tells listeners first, then stores one webhook delivery for each App that subscribes to the event."""
+    """Stores one webhook delivery of an event for each App that subscribes to it."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._listeners: list[Listener] = []
-
-    def listen(self, listener: Listener) -> None:
-        """Call ``listener`` for every event, in the thread that caused it: hand over and return at once."""
-        self._listeners.append(listener)
 
     def emit(
         self,
@@ -64,7 +49,4 @@ class Events:
             payload["repository"] = shapes.repository(self._hub, repository)
         if actor.user is not None:
             payload["sender"] = shapes.user(self._hub, actor.user)
-        event = Event(name, action, repository, actor, payload)
-        for listener in self._listeners:
-            listener(event)
-        self._hub.webhooks.enqueue(event)
+        self._hub.webhooks.enqueue(Event(name, repository, payload))

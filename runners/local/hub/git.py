@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 ENVIRONMENT = {
@@ -127,10 +126,6 @@ class GitRepository:
             return None
         words = self.text("cat-file", "--batch-check", data=f"{revision}:{path}\n".encode()).rsplit(" ", 2)
         return words[0] if words[1:2] == ["tree"] else None
-
-    @cached_property
-    def name(self) -> str:
-        return f"{self.path.parent.name}/{self.path.stem}"
 
 
 def _git(*arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from runners.local.hub import labels, shapes
@@ -42,14 +43,14 @@ def issue(hub: Hub, found: Issue) -> Json:
         "assignee": None,
         "assignees": [],
         "milestone": None,
-        "locked": found.locked,
+        "locked": False,
         "active_lock_reason": None,
         "comments": hub.comments.count(issue_id=found.id),
         "closed_at": found.closed_at,
         "closed_by": shapes.user(hub, hub.users.need(found.closed_by_id)) if found.closed_by_id else None,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
-        "reactions": reactions(hub, f"{url}/reactions", found.id, None),
+        "reactions": _counted(f"{url}/reactions", ()),
         "performed_via_github_app": _app(hub, found.app_id),
     }
 
@@ -72,7 +73,7 @@ def comment(hub: Hub, found: Comment) -> Json:
         "body": found.body,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
-        "reactions": reactions(hub, f"{url}/reactions", parent.id, found.id),
+        "reactions": _counted(f"{url}/reactions", hub.reactions.find(comment_id=found.id)),
         "performed_via_github_app": _app(hub, found.app_id),
     }
 
@@ -88,9 +89,8 @@ def reaction(hub: Hub, found: Reaction) -> Json:
     }
 
 
-def reactions(hub: Hub, url: str, issue_id: int, comment_id: int | None) -> Json:
-    """How often each reaction was given."""
-    counted = Counter(item.content for item in hub.reactions.find(issue_id=issue_id, comment_id=comment_id))
+def _counted(url: str, reactions: Iterable[Reaction]) -> Json:
+    counted = Counter(item.content for item in reactions)
     return {"url": url, "total_count": counted.total(), **{name: counted[name] for name in REACTIONS}}
 
 

@@ -171,20 +171,16 @@ def delete_comment(hub: Hub, actor: Actor, comment: Comment) -> None:
         hub.comments.delete(comment.id)
 
 
-def react(hub: Hub, actor: Actor, issue: Issue, comment: Comment | None, content: str) -> tuple[Reaction, bool]:
-    """React to an issue or a comment; also says whether the reaction is new."""
-    require(hub, actor, hub.repositories.need(issue.repository_id), COMMENT)
+def react(hub: Hub, actor: Actor, comment: Comment, content: str) -> tuple[Reaction, bool]:
+    """React to a comment; also says whether the reaction is new."""
+    require(hub, actor, hub.repositories.need(comment.repository_id), COMMENT)
     if content not in REACTIONS:
         raise validation_failed("Reaction", "content")
-    where = {"issue_id": issue.id, "comment_id": comment.id if comment else None}
     with hub.store.transaction():
-        found = hub.reactions.first(user_id=actor.account.id, content=content, **where)
+        found = hub.reactions.first(comment_id=comment.id, user_id=actor.account.id, content=content)
         if found is not None:
             return found, False
-        fresh = Reaction(
-            issue_id=issue.id, comment_id=comment.id if comment else None, user_id=actor.account.id, content=content
-        )
-        return hub.reactions.add(fresh), True
+        return hub.reactions.add(Reaction(comment_id=comment.id, user_id=actor.account.id, content=content)), True
 
 
 def tell(hub: Hub, actor: Actor, issue: Issue, action: str, **parts: Any) -> None:

@@ -86,7 +86,7 @@ def shape(hub: Hub, label: Label) -> Json:
         "url": f"{hub.api_url}/repos/{repository.full_name}/labels/{quote(label.name, safe='')}",
         "name": label.name,
         "color": label.color,
-        "default": label.default,
+        "default": False,
         "description": label.description,
     }
 

@@ -24,17 +24,10 @@ class RateCounter:
         with self._lock:
             self._turn()
             self._used[_key(actor)] += 1
-        return {f"X-RateLimit-{name.capitalize()}": str(value) for name, value in self.state(actor).items()} | {
-            "X-RateLimit-Resource": "core"
-        }
-
-    def state(self, actor: Actor) -> dict[str, int]:
-        """Return limit, remaining, reset (Unix seconds) and used."""
-        with self._lock:
-            self._turn()
             used = self._used[_key(actor)]
             reset = (self._hour + 1) * 3_600
-        return {"limit": HOURLY, "remaining": max(HOURLY - used, 0), "reset": reset, "used": used}
+        told = {"Limit": HOURLY, "Remaining": max(HOURLY - used, 0), "Reset": reset, "Used": used, "Resource": "core"}
+        return {f"X-RateLimit-{name}": str(value) for name, value in told.items()}
 
     def _turn(self) -> None:
         hour = int(time.time() // 3_600)

@@ -151,7 +151,6 @@ class Label(Record):
     name: str
     color: str = "ededed"
     description: str | None = None
-    default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +169,6 @@ class Issue(Record):
     state: Literal["open", "closed"] = "open"
     state_reason: str | None = None
     label_ids: list[int] = field(default_factory=list)
-    locked: bool = False
     app_id: int | None = None
     closed_by_id: int | None = None
     closed_at: str | None = None
@@ -197,14 +195,13 @@ class Comment(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction(Record):
-    """A reaction to a comment or, where ``comment_id`` is None, to an issue."""
+    """A reaction to a comment."""
 
     TABLE: ClassVar[str] = "reaction"
-    INDEXED: ClassVar[tuple[str, ...]] = ("issue_id", "comment_id", "user_id", "content")
+    INDEXED: ClassVar[tuple[str, ...]] = ("comment_id", "user_id", "content")
     FIRST_ID: ClassVar[int] = 80_001
 
-    issue_id: int
-    comment_id: int | None
+    comment_id: int
     user_id: int
     content: str
     created_at: str = field(default_factory=now)

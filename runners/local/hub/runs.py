@@ -98,7 +98,7 @@ class Runs:
         with self._hub.store.transaction():
             found = self.runners.first(name=name)
             runner = (
-                self.runners.update(found.id, labels=wanted, online=True)
+                self.runners.update(found.id, labels=wanted)
                 if found
                 else self.runners.add(Runner(name=name, labels=wanted))
             )
@@ -110,7 +110,7 @@ class Runs:
         if run.status != "queued":
             return None
         labels = ", ".join(run.labels)
-        fitting = [runner for runner in self.runners.find() if runner.online and _fits(runner, run)]
+        fitting = [runner for runner in self.runners.find() if _fits(runner, run)]
         if not fitting:
             return f"No runner has all of the labels {labels}."
         return f"Waiting for a runner with the labels {labels}: {', '.join(one.name for one in fitting)} is busy."
@@ -192,9 +192,7 @@ class Runs:
             if not self._serving:
                 return
             for run in self.runs.find(status="queued"):
-                runner = next(
-                    (one for one in self.runners.find() if one.online and one.run_id is None and _fits(one, run)), None
-                )
+                runner = next((one for one in self.runners.find() if one.run_id is None and _fits(one, run)), None)
                 if runner is not None:
                     self._begin(run, runner)
 

@@ -91,6 +91,5 @@ class Runner(Record):
 
     name: str
     labels: list[str] = field(default_factory=list)
-    online: bool = True
     run_id: int | None = None
     """What it works on."""

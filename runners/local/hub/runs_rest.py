@@ -84,26 +84,12 @@ def get_workflow_run(call: Call) -> dict[str, Any]:
     return runs_shapes.run(call.hub, _run(call))
 
 
-@routes.get("/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt}", needs="actions:read")
-def get_workflow_run_attempt(call: Call) -> dict[str, Any]:
-    """Return one attempt of a run; each has one."""
-    _first_attempt(call)
-    return runs_shapes.run(call.hub, _run(call))
-
-
 @routes.post("/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", needs="actions:write")
 def cancel_workflow_run(call: Call) -> Answer:
     """Cancel a run that is not over."""
     if not call.hub.runs.cancel(_run(call)):
         raise ApiError(409, "Cannot cancel a workflow run that is completed.")
     return Answer({}, 202)
-
-
-@routes.post("/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", needs="actions:write")
-def force_cancel_workflow_run(call: Call) -> Answer:
-    """Cancel a run; the hub has no gentler way that this could outdo."""
-    answer: Answer = cancel_workflow_run(call)
-    return answer
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -115,14 +101,6 @@ def list_jobs_for_workflow_run(call: Call) -> Answer:
     run = _run(call)
     found = call.hub.runs.jobs.find(run_id=run.id)
     answer: Answer = call.paged(found, lambda job: runs_shapes.job(call.hub, run, job), key="jobs")
-    return answer
-
-
-@routes.get("/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt}/jobs", needs="actions:read")
-def list_jobs_for_workflow_run_attempt(call: Call) -> Answer:
-    """List the jobs of an attempt; each run has one."""
-    _first_attempt(call)
-    answer: Answer = list_jobs_for_workflow_run(call)
     return answer
 
 
@@ -185,11 +163,6 @@ def _job(call: Call) -> WorkflowJob:
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found
-
-
-def _first_attempt(call: Call) -> None:
-    if call.path["attempt"] != "1":
-        raise not_found()
 
 
 def _runs(call: Call, workflow: Workflow | None) -> Answer:

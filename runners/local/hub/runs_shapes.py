@@ -128,7 +128,7 @@ def runner(found: Runner) -> Json:
         "id": found.id,
         "name": found.name,
         "os": "linux",
-        "status": "online" if found.online else "offline",
+        "status": "online",
         "busy": found.run_id is not None,
         "ephemeral": False,
         "labels": [

@@ -183,7 +183,7 @@ def _first_entry(visit: Visit, issue: Issue) -> Entry:
         html=_rendered(visit, issue.body or "*No description provided.*"),
         created_at=issue.created_at,
         edited=False,
-        reactions=_reactions(visit, issue.id, None),
+        reactions=[],
         editable=_may_edit(visit, issue.user_id),
         editor=f"{_address(visit, issue)}/edit",
     )
@@ -196,7 +196,7 @@ def _entry(visit: Visit, issue: Issue, found: Comment) -> Entry:
         html=_rendered(visit, found.body),
         created_at=found.created_at,
         edited=found.updated_at != found.created_at,
-        reactions=_reactions(visit, issue.id, found.id),
+        reactions=_reactions(visit, found.id),
         editable=_may_edit(visit, found.user_id),
         editor=f"{_address(visit, issue)}/comments/{found.id}",
     )
@@ -212,7 +212,7 @@ def _rendered(visit: Visit, text: str) -> Markup:
     return render_markdown(text, Place(visit.repository.full_name, origin=visit.hub.base_url))
 
 
-def _reactions(visit: Visit, issue_id: int, comment_id: int | None) -> list[tuple[str, int]]:
-    found = visit.hub.reactions.find(issue_id=issue_id, comment_id=comment_id)
+def _reactions(visit: Visit, comment_id: int) -> list[tuple[str, int]]:
+    found = visit.hub.reactions.find(comment_id=comment_id)
     counted = Counter(reaction.content for reaction in found)
     return [(FACES[content], count) for content, count in counted.items() if content in FACES]

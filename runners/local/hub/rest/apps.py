@@ -1,4 +1,4 @@
-"""The App's own routes: itself, its installations and tokens, its webhook and deliveries."""
+"""The App's own routes: itself, its installations and their tokens, its webhook's deliveries."""
 
 # ruff: noqa: D103 - a handler is named after what its route does
 
@@ -69,26 +69,6 @@ def list_installation_repositories(call: Call) -> Answer:
     found = [call.hub.repositories.need(item) for item in installation.repository_ids]
     mine = [item for item in found if bound(call.actor, item)]
     return call.paged(mine, lambda item: shapes.repository(call.hub, item), key="repositories")
-
-
-@routes.delete("/installation/token")
-def revoke_installation_token(call: Call) -> Answer:
-    if call.actor.kind != "installation" or call.actor.token is None:
-        raise ApiError(403, "Resource not accessible by this kind of credential")
-    call.hub.tokens.delete(call.actor.token.id)
-    return Answer(status=204)
-
-
-@routes.get("/app/hook/config")
-def get_hook_config(call: Call) -> Any:
-    return _hook(_app(call))
-
-
-@routes.patch("/app/hook/config")
-def update_hook_config(call: Call) -> Any:
-    app = _app(call)
-    url, secret = call.text("url", app.webhook_url), call.text("secret", app.webhook_secret)
-    return _hook(call.hub.apps.update(app.id, webhook_url=url, webhook_secret=secret))
 
 
 @routes.get("/app/hook/deliveries")
@@ -165,10 +145,6 @@ def _wanted_permissions(call: Call, installation: Installation) -> dict[str, str
         if level not in LEVELS or LEVELS.index(granted) < LEVELS.index(level):
             raise ApiError(422, "The permissions requested are not granted to this installation.")
     return {**wanted, "metadata": "read"}
-
-
-def _hook(app: App) -> dict[str, Any]:
-    return {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": app.webhook_url}
 
 
 def _brief(item: Delivery) -> dict[str, Any]:

@@ -19,7 +19,10 @@ COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id}"
 
 @routes.get(ISSUE + "/comments", needs="issues:read")
 def list_issue_comments(call: Call) -> Answer:
-    return _listed(call, call.hub.comments.find(issue_id=find_issue(call).id))
+    found = call.hub.comments.find(issue_id=find_issue(call).id)
+    since = call.query.get("since")
+    wanted = [comment for comment in found if since is None or comment.updated_at >= since]
+    return call.paged(wanted, lambda comment: shapes.comment(call.hub, comment))
 
 
 @routes.post(ISSUE + "/comments", needs="issues:write", role="read")
@@ -27,16 +30,6 @@ def create_comment(call: Call) -> Answer:
     comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
     shape = shapes.comment(call.hub, comment)
     return Answer(shape, 201, {"Location": shape["url"]})
-
-
-@routes.get("/repos/{owner}/{repo}/issues/comments", needs="issues:read")
-def list_repository_comments(call: Call) -> Answer:
-    found = call.hub.comments.find(repository_id=call.repository.id)
-    if call.query.get("sort") == "updated":
-        found.sort(key=lambda comment: (comment.updated_at, comment.id))
-    if call.query.get("sort") in ("created", "updated") and call.query.get("direction", "desc") == "desc":
-        found.reverse()
-    return _listed(call, found)
 
 
 @routes.get(COMMENT, needs="issues:read")
@@ -65,9 +58,7 @@ def list_reactions(call: Call) -> Answer:
 
 @routes.post(COMMENT + "/reactions", needs="issues:write", role="read")
 def create_reaction(call: Call) -> Answer:
-    comment = _comment(call)
-    issue = call.hub.issues.need(comment.issue_id)
-    made, new = issues.react(call.hub, call.actor, issue, comment, call.text("content"))
+    made, new = issues.react(call.hub, call.actor, _comment(call), call.text("content"))
     return Answer(shapes.reaction(call.hub, made), 201 if new else 200)
 
 
@@ -78,12 +69,6 @@ def delete_reaction(call: Call) -> Answer:
         raise not_found()
     call.hub.reactions.delete(found.id)
     return Answer(status=204)
-
-
-def _listed(call: Call, found: list[Comment]) -> Answer:
-    since = call.query.get("since")
-    wanted = [comment for comment in found if since is None or comment.updated_at >= since]
-    return call.paged(wanted, lambda comment: shapes.comment(call.hub, comment))
 
 
 def _comment(call: Call) -> Comment:

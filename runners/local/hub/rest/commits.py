@@ -1,4 +1,4 @@
-"""Branches, commits and comparisons."""
+"""Commits."""
 
 # ruff: noqa: D103 - a handler is named after what its route does
 
@@ -11,38 +11,10 @@ from starlette.responses import PlainTextResponse
 from runners.local.hub import git_objects, git_shapes
 from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.git import GitError
 
 routes = Routes()
 STATUSES = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}
-MOST_COMMITS = 250
 MOST_FILES = 300
-
-
-@routes.get("/repos/{owner}/{repo}/branches", needs="contents:read")
-def list_branches(call: Call) -> Answer:
-    found = call.hub.git(call.repository).refs("refs/heads")
-    return call.paged(list(found.items()), lambda item: _branch(call, item[0].removeprefix("refs/heads/"), item[1]))
-
-
-@routes.get("/repos/{owner}/{repo}/branches/{branch:path}", needs="contents:read")
-def get_branch(call: Call) -> Any:
-    git, name = call.hub.git(call.repository), call.path["branch"]
-    sha = git.head(name)
-    if sha is None:
-        raise ApiError(404, "Branch not found")
-    short = _branch(call, name, sha)
-    page = f"{call.hub.base_url}/{call.repository.full_name}/tree/{name}"
-    return {
-        **short,
-        "commit": git_shapes.commit(call.hub, call.repository, git_objects.read_commit(git, sha)),
-        "_links": {"html": page, "self": short["commit"]["url"].replace(f"commits/{sha}", f"branches/{name}")},
-        "protection": {
-            "enabled": False,
-            "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []},
-        },
-        "protection_url": short["commit"]["url"].replace(f"commits/{sha}", f"branches/{name}/protection"),
-    }
 
 
 @routes.get("/repos/{owner}/{repo}/commits", needs="contents:read")
@@ -72,47 +44,8 @@ def get_commit(call: Call) -> Any:
     return {**_commit(call, sha), "stats": stats, "files": files}
 
 
-@routes.get("/repos/{owner}/{repo}/compare/{basehead:path}", needs="contents:read")
-def compare(call: Call) -> Any:
-    git = call.hub.git(call.repository)
-    names = call.path["basehead"].split("...")
-    shas = [git.resolve(name) for name in names]
-    if len(shas) != 2 or shas[0] is None or shas[1] is None:  # noqa: PLR2004 - base and head
-        raise not_found()
-    base, head = shas[0], shas[1]
-    try:
-        fork = git.text("merge-base", base, head)
-    except GitError:
-        raise ApiError(404, f"No common ancestor between {names[0]} and {names[1]}.") from None
-    ahead = git.text("rev-list", "--reverse", f"{base}..{head}").splitlines()
-    behind = int(git.text("rev-list", "--count", f"{head}..{base}"))
-    url = f"{call.hub.api_url}/repos/{call.repository.full_name}/compare/{call.path['basehead']}"
-    page = f"{call.hub.base_url}/{call.repository.full_name}/compare/{call.path['basehead']}"
-    status = "diverged" if ahead and behind else "ahead" if ahead else "behind" if behind else "identical"
-    return {
-        "url": url,
-        "html_url": page,
-        "permalink_url": page,
-        "diff_url": f"{page}.diff",
-        "patch_url": f"{page}.patch",
-        "base_commit": _commit(call, base),
-        "merge_base_commit": _commit(call, fork),
-        "status": status,
-        "ahead_by": len(ahead),
-        "behind_by": behind,
-        "total_commits": len(ahead),
-        "commits": [_commit(call, sha) for sha in ahead[:MOST_COMMITS]],
-        "files": _files(call, fork, head),
-    }
-
-
 def _commit(call: Call, sha: str) -> dict[str, Any]:
     return git_shapes.commit(call.hub, call.repository, git_objects.read_commit(call.hub.git(call.repository), sha))
-
-
-def _branch(call: Call, name: str, sha: str) -> dict[str, Any]:
-    url = f"{call.hub.api_url}/repos/{call.repository.full_name}/commits/{sha}"
-    return {"name": name, "commit": {"sha": sha, "url": url}, "protected": False}
 
 
 def _files(call: Call, *revisions: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Issues and their labels and reactions."""
+"""Issues and their labels."""
 
 # ruff: noqa: D103 - a handler is named after what its route does
 
@@ -89,18 +89,6 @@ def remove_issue_labels(call: Call) -> Answer:
 @routes.delete(ISSUE + "/labels/{name:path}", needs="issues:write", role="triage")
 def remove_issue_label(call: Call) -> Any:
     return _labelled(call, issues.remove_label(call.hub, call.actor, find_issue(call), call.path["name"]))
-
-
-@routes.get(ISSUE + "/reactions", needs="issues:read")
-def list_issue_reactions(call: Call) -> Answer:
-    found = call.hub.reactions.find(issue_id=find_issue(call).id, comment_id=None)
-    return call.paged(found, lambda item: shapes.reaction(call.hub, item))
-
-
-@routes.post(ISSUE + "/reactions", needs="issues:write", role="read")
-def create_issue_reaction(call: Call) -> Answer:
-    made, new = issues.react(call.hub, call.actor, find_issue(call), None, call.text("content"))
-    return Answer(shapes.reaction(call.hub, made), 201 if new else 200)
 
 
 def find_issue(call: Call) -> Issue:

@@ -1,4 +1,4 @@
-"""Repositories, people and what the hub says of itself."""
+"""A repository, what people may do in it, and what the hub says of itself."""
 
 # ruff: noqa: D103 - a handler is named after what its route does
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from runners.local.hub import shapes
 from runners.local.hub.access import ROLES, role_of
-from runners.local.hub.api import Answer, Call, Routes
+from runners.local.hub.api import Call, Routes
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.records import Repository, Role, User
 
@@ -21,27 +21,6 @@ def get_repository(call: Call) -> Any:
     if call.actor.kind == "person":
         shape["permissions"] = role_flags(role_of(call.hub, call.actor.user, call.repository))
     return shape
-
-
-@routes.get("/repos/{owner}/{repo}/collaborators", needs="metadata:read", role="write")
-def list_collaborators(call: Call) -> Answer:
-    people = [call.hub.users.need(call.repository.owner_id)]
-    people += [
-        call.hub.users.need(item.user_id) for item in call.hub.collaborators.find(repository_id=call.repository.id)
-    ]
-    return call.paged(people, lambda user: _with_role(call, user))
-
-
-@routes.get("/repos/{owner}/{repo}/collaborators/{username}", needs="metadata:read", role="write")
-def is_collaborator(call: Call) -> Answer:
-    user = call.hub.user(call.path["username"])
-    known = user is not None and (
-        user.id == call.repository.owner_id
-        or call.hub.collaborators.count(repository_id=call.repository.id, user_id=user.id) > 0
-    )
-    if not known:
-        raise not_found()
-    return Answer(status=204)
 
 
 @routes.get("/repos/{owner}/{repo}/collaborators/{username}/permission", needs="metadata:read")
@@ -62,23 +41,9 @@ def get_user(call: Call) -> Any:
     return shapes.public_user(call.hub, call.actor.account)
 
 
-@routes.get("/users/{username}")
-def get_user_by_name(call: Call) -> Any:
-    user = call.hub.user(call.path["username"])
-    if user is None:
-        raise not_found()
-    return shapes.public_user(call.hub, user)
-
-
 @routes.get("/meta")
 def get_meta(_: Call) -> Any:
     return {"verifiable_password_authentication": False, "installed_version": "3.20.0"}
-
-
-@routes.get("/rate_limit")
-def get_rate_limit(call: Call) -> Any:
-    core = call.hub.rate.state(call.actor)
-    return {"resources": {"core": core, "search": core}, "rate": core}
 
 
 def coarse(role: Role) -> str:
