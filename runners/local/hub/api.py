@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/api/v3"
+OLDEST_VERSION = "2022-11-28"
+"""The API version of whoever asks for none, as on GitHub."""
 BODY_LIMIT = 64 * 1024 * 1024
 T = TypeVar("T")
 Handler = Callable[["Call"], Any]
@@ -248,7 +250,7 @@ def render(answer: Answer, headers: Mapping[str, str], request: Request) -> Resp
     common = {
         "X-GitHub-Request-Id": uuid.uuid4().hex,
         "X-GitHub-Media-Type": "github.v3; format=json",
-        "X-GitHub-Api-Version-Selected": "2022-11-28",
+        "X-GitHub-Api-Version-Selected": request.headers.get("x-github-api-version", OLDEST_VERSION),
         **headers,
     }
     if answer.body is None:

@@ -110,10 +110,11 @@ class Runs:
         if run.status != "queued":
             return None
         labels = ", ".join(run.labels)
-        fitting = [runner for runner in self.runners.find() if _fits(runner, run)]
+        fitting = [runner.name for runner in self.runners.find() if _fits(runner, run)]
         if not fitting:
             return f"No runner has all of the labels {labels}."
-        return f"Waiting for a runner with the labels {labels}: {', '.join(one.name for one in fitting)} is busy."
+        busy = f"{' and '.join(fitting)} {'is' if len(fitting) == 1 else 'are'} busy"
+        return f"Waiting for a runner with the labels {labels}: {busy}."
 
     # --- what people and Apps ask for --------------------------------------------------------------------------------
 

@@ -225,6 +225,12 @@ def test_requests_are_counted(local_hub: RunningHub) -> None:
     assert client.get(DEMO).headers["x-ratelimit-limit"] == "5000"
 
 
+def test_the_version_of_the_api_is_the_one_that_was_asked_for(local_hub: RunningHub) -> None:
+    client = local_hub.person("writer")
+    for asked, selected in (({}, "2022-11-28"), ({"X-GitHub-Api-Version": "2026-03-10"}, "2026-03-10")):
+        assert client.get(DEMO, headers=asked).headers["x-github-api-version-selected"] == selected
+
+
 def test_what_has_not_changed_is_not_sent_again(local_hub: RunningHub) -> None:
     client = local_hub.person("reader")
     etag = client.get(DEMO).headers["etag"]

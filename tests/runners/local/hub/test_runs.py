@@ -319,6 +319,16 @@ def test_a_runner_does_one_run_at_a_time_and_the_oldest_comes_first(running: Run
     assert [run.conclusion for run in began] == ["success", "success"]
 
 
+def test_a_run_that_waits_for_several_runners_names_them_all(running: RunningHub) -> None:
+    running.hub.runs.add_runner("second", ["cpu"])
+    executor = script(running, prepare=Script(hang=True))
+    first, _, third = (dispatch(running, inputs={"run": name}) for name in "abc")
+    assert executor.hanging.wait(10)
+    said = running.hub.runs.waits_for(running.hub.runs.runs.need(third))
+    assert said == "Waiting for a runner with the labels cpu, self-hosted: laptop and second are busy."
+    assert running.hub.runs.waits_for(running.hub.runs.runs.need(first)) is None
+
+
 def test_two_runners_work_side_by_side(running: RunningHub) -> None:
     running.hub.runs.add_runner("second", ["cpu"])
     both = threading.Barrier(2)
