@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from runners.local.hub import records
 from runners.local.hub.access import Actor
@@ -14,11 +13,9 @@ from runners.local.hub.auth import Authentication, new_key_pair
 from runners.local.hub.events import Events
 from runners.local.hub.git import GitRepository
 from runners.local.hub.rate import RateCounter
+from runners.local.hub.runs import Runs
 from runners.local.hub.store import Store, Table
 from runners.local.hub.webhooks import Webhooks
-
-if TYPE_CHECKING:
-    from runners.local.hub.runs import Runs
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 JOB_ACCOUNT = "github-actions[bot]"
@@ -47,10 +44,26 @@ class Hub:
     def __init__(self, config: HubConfig) -> None:
         self.config = config
         self.store = Store(config.root / "hub.sqlite3")
+        # Made at once, in this thread: a table that is made when it is first asked for could wait for a transaction
+        # that waits for it.
+        self.users: Table[records.User] = self.store.table(records.User)
+        self.apps: Table[records.App] = self.store.table(records.App)
+        self.repositories: Table[records.Repository] = self.store.table(records.Repository)
+        self.collaborators: Table[records.Collaborator] = self.store.table(records.Collaborator)
+        self.installations: Table[records.Installation] = self.store.table(records.Installation)
+        self.tokens: Table[records.Token] = self.store.table(records.Token)
+        self.labels: Table[records.Label] = self.store.table(records.Label)
+        self.issues: Table[records.Issue] = self.store.table(records.Issue)
+        self.comments: Table[records.Comment] = self.store.table(records.Comment)
+        self.reactions: Table[records.Reaction] = self.store.table(records.Reaction)
+        self.check_runs: Table[records.CheckRun] = self.store.table(records.CheckRun)
+        self.deliveries: Table[records.Delivery] = self.store.table(records.Delivery)
         self.auth = Authentication(self)
         self.rate = RateCounter()
         self.events = Events(self)
         self.webhooks = Webhooks(self)
+        self.runs = Runs(self)
+        """Workflow runs and the runners that execute them."""
         self.services: list[Service] = [self.webhooks]
         """Started and stopped with the server, in this order; a mounted module appends its own."""
 
@@ -73,63 +86,6 @@ class Hub:
     def api_url(self) -> str:
         """The REST API's root."""
         return f"{self.config.base_url}/api/v3"
-
-    # --- tables ------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def users(self) -> Table[records.User]:
-        return self.store.table(records.User)
-
-    @cached_property
-    def apps(self) -> Table[records.App]:
-        return self.store.table(records.App)
-
-    @cached_property
-    def repositories(self) -> Table[records.Repository]:
-        return self.store.table(records.Repository)
-
-    @cached_property
-    def collaborators(self) -> Table[records.Collaborator]:
-        return self.store.table(records.Collaborator)
-
-    @cached_property
-    def installations(self) -> Table[records.Installation]:
-        return self.store.table(records.Installation)
-
-    @cached_property
-    def tokens(self) -> Table[records.Token]:
-        return self.store.table(records.Token)
-
-    @cached_property
-    def labels(self) -> Table[records.Label]:
-        return self.store.table(records.Label)
-
-    @cached_property
-    def issues(self) -> Table[records.Issue]:
-        return self.store.table(records.Issue)
-
-    @cached_property
-    def comments(self) -> Table[records.Comment]:
-        return self.store.table(records.Comment)
-
-    @cached_property
-    def reactions(self) -> Table[records.Reaction]:
-        return self.store.table(records.Reaction)
-
-    @cached_property
-    def check_runs(self) -> Table[records.CheckRun]:
-        return self.store.table(records.CheckRun)
-
-    @cached_property
-    def deliveries(self) -> Table[records.Delivery]:
-        return self.store.table(records.Delivery)
-
-    @cached_property
-    def runs(self) -> Runs:
-        """Workflow runs and the runners that execute them."""
-        from runners.local.hub.runs import Runs
-
-        return Runs(self)
 
     # --- looking up --------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 import httpx
 import pytest
 
+from runners.local.hub.hub import Hub
 from runners.local.hub.store import Record, Store
 from tests.support.local_hub import example_repository, running_hub, webhook_receiver
 
@@ -168,3 +169,26 @@ def test_a_document_of_an_older_shape_is_still_read(tmp_path: Path) -> None:
     after = Store(tmp_path / "store.sqlite3")
     assert after.table(Thing).find() == [Thing(id=1, color="red", count=0)]
     after.close()
+
+
+def test_a_table_that_is_looked_for_during_a_transaction_does_not_stop_the_hub(tmp_path: Path) -> None:
+    hub = Hub.open(tmp_path, "http://127.0.0.1:9")
+    looked = threading.Event()
+
+    def look() -> None:
+        hub.issues.find()
+        looked.set()
+
+    def tell() -> None:
+        with hub.store.transaction():
+            other = threading.Thread(target=look, daemon=True)
+            other.start()
+            other.join(0.2)  # It waits for the transaction, which now needs the same table.
+            hub.issues.find()
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    telling.join(5)
+    assert not telling.is_alive()
+    assert looked.wait(5)
+    hub.close()
