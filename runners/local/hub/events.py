@@ -1,8 +1,8 @@
-"""What happened in a repository, as the Apps' webhooks tell it."""
+"""What happened in a repository: told to listeners in this process and to the Apps' webhooks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,24 @@ class Event:
     """One event, with the body that webhooks carry (without ``installation``, which differs by App)."""
 
     name: str
+    action: str | None
     repository: Repository | None
     payload: Mapping[str, Any]
 
 
+Listener = Callable[[Event], None]
+
+
 class Events:
-    """Stores one webhook delivery of an event for each App that subscribes to it."""
+    """Tells listeners first, then stores one webhook delivery for each App that subscribes to the event."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` for every event, in the thread that caused it: hand over and return at once."""
+        self._listeners.append(listener)
 
     def emit(
         self,
@@ -49,4 +58,7 @@ class Events:
             payload["repository"] = shapes.repository(self._hub, repository)
         if actor.user is not None:
             payload["sender"] = shapes.user(self._hub, actor.user)
-        self._hub.webhooks.enqueue(Event(name, repository, payload))
+        event = Event(name, action, repository, payload)
+        for listener in self._listeners:
+            listener(event)
+        self._hub.webhooks.enqueue(event)
