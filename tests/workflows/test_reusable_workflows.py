@@ -117,3 +117,16 @@ def test_zizmor_finds_nothing() -> None:
     command = [tool("zizmor"), "--offline", "--persona", "pedantic", "--config", str(ROOT / ".github" / "zizmor.yml")]
     ran = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
+
+
+def test_the_project_s_own_checks_are_ci_run_with_the_checkout_of_the_others_and_may_only_read() -> None:
+    own = workflow("ci.yml")
+    assert (own["permissions"], own["jobs"]["check"]["permissions"]) == ({}, {"contents": "read"})
+    assert [step["run"] for _, step in steps("ci.yml") if "run" in step] == [".ci/run"]
+    checkouts = {
+        step["uses"]
+        for name in ("ci.yml", *REUSABLE)
+        for _, step in steps(name)
+        if "/checkout@" in step.get("uses", "")
+    }
+    assert len(checkouts) == 1
