@@ -1,0 +1,52 @@
+"""What the documents say about the project's own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from markdown_it import MarkdownIt
+
+from runners.local.hub.setup import APP_EVENTS, APP_PERMISSIONS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+IN_HTML = re.compile(r"""(?:href|src|srcset)="([^"]+)\"""")
+
+
+def links(text: str) -> list[str]:
+    """Return where a document's links and images lead, those in HTML too."""
+    found = []
+    for block in MarkdownIt("commonmark").enable("table").parse(text):
+        for token in (block, *(block.children or ())):
+            found += [str(token.attrs[name]) for name in ("href", "src") if name in token.attrs]
+            if token.type in ("html_block", "html_inline"):
+                found += IN_HTML.findall(token.content)
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_to_files_that_are_there(document: Path) -> None:
+    paths = [
+        unquote(parts.path) for parts in map(urlsplit, links(document.read_text(encoding="utf-8"))) if not parts.scheme
+    ]
+    missing = [path for path in paths if path and not (document.parent / path).exists()]
+    assert missing == []
+
+
+def test_links_are_found_wherever_they_stand() -> None:
+    text = (
+        '[a](a.md#x) ![b](b.png)\n\n| c |\n| - |\n| [c](c.md) |\n\n[d]: d.md\n[d], `[no](no.md)`, <img src="e.svg">\n'
+    )
+    assert links(text) == ["a.md#x", "b.png", "c.md", "d.md", "e.svg"]
+
+
+def test_the_readme_asks_for_what_the_app_is_given_on_the_local_hub() -> None:
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    step = said.partition("repository permissions ")[2].partition(". Create a private key")[0]
+    permissions, _, events = step.partition(": read and write; events ")
+    names = {name.lower().replace(" ", "_") for name in re.findall(r"\*(.+?)\*", permissions)}
+    assert names == {name for name, level in APP_PERMISSIONS.items() if level == "write"}
+    assert {name.lower().replace(" ", "_") for name in re.findall(r"\*(.+?)\*", events)} == set(APP_EVENTS)
