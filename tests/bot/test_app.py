@@ -18,22 +18,9 @@ from fastapi import FastAPI
 from bot import app as app_module
 from bot.app import Service, create_app
 from bot.settings import Settings
-from runners.local.hub.hub import Hub
-from tests.support.gateway import World, running_hub
-from tests.support.github_openapi import AsyncCheckedTransport
+from tests.support.gateway import World
 from tests.support.keys import private_key
 from tests.support.serving import serving
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as running:
-        yield running
-
-
-@pytest.fixture
-def world(hub: Hub, tmp_path: Path) -> World:
-    return World.of(hub, tmp_path, AsyncCheckedTransport)
 
 
 def settings_of(world: World, **changes: object) -> Settings:

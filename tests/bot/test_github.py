@@ -1,29 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from bot.github import GitHub, HubError, LabelDefinition, Repository
 from bot.github.issues import marked
-from runners.local.hub.hub import Hub
 from tests.support import unreliable
-from tests.support.gateway import World, running_hub
-from tests.support.github_openapi import AsyncCheckedTransport
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as running:
-        yield running
-
-
-@pytest.fixture
-def world(hub: Hub, tmp_path: Path) -> World:
-    return World.of(hub, tmp_path, AsyncCheckedTransport)
+from tests.support.gateway import World
 
 
 def bodies(world: World, issue: int) -> list[str]:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,23 +11,12 @@ from actions.operation import Reader
 from bot.github import GitHub, HubError, Repository
 from runners.local.hub.hub import Hub
 from tests.support import unreliable
-from tests.support.gateway import World, running_hub
+from tests.support.gateway import World
 from tests.support.github_openapi import AsyncCheckedTransport
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as running:
-        yield running
-
-
-@pytest.fixture
-def world(hub: Hub, tmp_path: Path) -> World:
-    return World.of(hub, tmp_path, AsyncCheckedTransport)
 
 
 def commit_beside(world: World, path: str, content: str, branch: str = "main") -> str:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from starlette.routing import Route
 
 from bot.github import GitHub, HubError, Job, Repository, WorkflowRun
 from bot.github.runs import _readable
-from runners.local.hub.hub import Hub
 from tests.support import unreliable
 from tests.support.gateway import World, running_hub
 from tests.support.github_openapi import AsyncCheckedTransport
@@ -23,17 +21,6 @@ from tests.support.serving import serving
 
 WORKFLOW = "modelyard-train.yml"
 RUN = "train-20261122-001"
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as running:
-        yield running
-
-
-@pytest.fixture
-def world(hub: Hub, tmp_path: Path) -> World:
-    return World.of(hub, tmp_path, AsyncCheckedTransport)
 
 
 async def start(repository: Repository, attempt: int = 1, *, sent_before: bool = False) -> int:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,8 @@ from actions.operation import Reader
 from bot.github.issues import marked
 from bot.hub_context import history_from_environment, issues_from_environment, plain_marker
 from runners.local.hub.hub import Hub
-from tests.support.gateway import World, running_hub
+from tests.support.gateway import World
 from tests.support.github_openapi import AsyncCheckedTransport
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A whole Modelyard for the end-to-end tests, set up once a process."""
+"""What the end-to-end tests run in: hub and App with scripted jobs for a module, or a whole Modelyard for a process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.loop import Loop, running_loop
 from tests.support.real_loop import RealLoop, environments, real_loop
 
 
@@ -23,6 +24,18 @@ def runner_environments() -> Iterator[Path]:
 def real(runner_environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLoop]:
     with real_loop(tmp_path_factory.mktemp("real")) as loop:
         yield loop
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    with running_loop(tmp_path_factory.mktemp("loop")) as loop:
+        yield loop
+
+
+@pytest.fixture
+def loop(running: Loop) -> Loop:
+    running.reset()
+    return running
 
 
 @pytest.fixture

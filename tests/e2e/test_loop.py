@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,6 @@ UNHAPPY_END = [S.ROLLBACK_MODEL, S.WRITE_HISTORY, S.NOTIFY_FAILURE, S.END]
 REJECTED = [*HAPPY[:5], S.CHECK_RETRY_LIMIT]
 ASKED = [*REJECTED, S.NOTIFY_OPERATOR, S.WAIT_FOR_OPERATOR_INPUT]
 AREA = {"prepare": "processed", "train": "models", "evaluate": "evaluations", "judge": "evaluations"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    with running_loop(tmp_path_factory.mktemp("loop")) as loop:
-        yield loop
-
-
-@pytest.fixture
-def loop(running: Loop) -> Loop:
-    running.reset()
-    return running
-
-
-@pytest.fixture
-def model(request: pytest.FixtureRequest) -> str:
-    """Return a model's name that no other test uses."""
-    return "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower())[-60:].strip("-")
 
 
 def crash(stage: str, *log: str) -> Script:

@@ -11,21 +11,9 @@ import pytest
 from actions.request import TrainingRequest
 from bot.forms import form_body
 from bot.pipeline import State
-from tests.support.loop import Loop, running_loop
+from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    with running_loop(tmp_path_factory.mktemp("people")) as loop:
-        yield loop
-
-
-@pytest.fixture
-def loop(running: Loop) -> Loop:
-    running.reset()
-    return running
 
 
 @pytest.fixture
