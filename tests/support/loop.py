@@ -41,8 +41,8 @@ from tests.support.unreliable import Unreliable
 
 SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
-PATIENCE = 20.0
-SPEED = 40
+PATIENCE = 60.0
+SPEED = 20
 """The App's clock runs so much faster than the wall's."""
 
 
