@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, get_args
+from typing import Any, TextIO
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from actions import usage, workflow
 from actions.operation import (
+    STAGES,
     Context,
     ErrorBody,
     InvalidInput,
@@ -35,7 +36,6 @@ from actions.operation import (
 )
 from actions.storage import Storage
 
-STAGES: tuple[Stage, ...] = get_args(Stage)
 DEFAULT_STORAGE = ".modelyard/storage"
 
 

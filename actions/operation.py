@@ -23,6 +23,7 @@ from actions.storage import Storage
 
 Where = Literal["app", "runner"]
 Stage = Literal["prepare", "train", "evaluate", "judge", "publish"]
+STAGES: tuple[Stage, ...] = typing.get_args(Stage)
 
 
 # --- errors: the whole tree ------------------------------------------------------------------------------------------

@@ -19,11 +19,12 @@ from starlette.responses import JSONResponse, Response
 
 from actions.operation import OperationError
 from bot import logs
+from bot.clock import utc_now
 from bot.github import GitHub
 from bot.settings import Settings, settings_or_exit
 from bot.store import Store
 from bot.webhooks import Webhooks
-from bot.worker import Worker, utc_now
+from bot.worker import Worker
 
 log = logging.getLogger(__name__)
 

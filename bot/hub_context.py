@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from actions.operation import Reader
 from bot.github import GitHub, Identity, Repository
 from bot.settings import PREFIX, Settings, load_settings
 
 _T = TypeVar("_T")
 _Open = Callable[[str], contextlib.AbstractAsyncContextManager[Repository]]
-_MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
 _GITHUB = "https://api.github.com"
 
 
@@ -48,50 +44,7 @@ class HubIssues:
 
     def post_comment(self, repository: str, issue: int, body: str, marker: str) -> str:
         """Create the comment that carries ``marker``, or update it; return its URL."""
-        plain = plain_marker(marker)
-        return self._hub.call(repository, lambda opened: opened.upsert_comment(issue, plain, body)).html_url
-
-
-class HubHistory:
-    """``actions.operation.History`` over GitHub: the files of one branch of one repository.
-
-    Parameters
-    ----------
-    hub
-        The way to GitHub.
-    repository
-        ``owner/name``.
-    branch
-        The branch; None for the default branch.
-    """
-
-    def __init__(self, hub: Hub, repository: str, branch: str | None = None) -> None:
-        self._hub = hub
-        self._repository = repository
-        self._branch = branch
-
-    def read(self, path: str) -> bytes | None:
-        """Return the content of a file of the branch's head, or None where there is none."""
-        return self._hub.call(self._repository, lambda opened: opened.file(path, self._branch))
-
-    def list(self, folder: str) -> list[str]:
-        """Return the paths of the files directly in a folder, sorted; [] where there is none."""
-        return self._hub.call(self._repository, lambda opened: opened.folder(folder, self._branch))
-
-    def commit(self, message: str, change: Callable[[Reader], Mapping[str, bytes | None]]) -> str:
-        """Commit what ``change`` makes of the present files and return the commit's SHA."""
-
-        async def commit(opened: Repository) -> str:
-            branch = self._branch or (await opened.info()).default_branch
-            return await opened.commit_files(branch, message, change)
-
-        return self._hub.call(self._repository, commit)
-
-
-def plain_marker(marker: str) -> str:
-    """Return a marker as the gateway writes it: without the comment around it, and a hash of one that is odd."""
-    bare = marker.strip().removeprefix("<!--").removesuffix("-->").strip().removeprefix("modelyard:")
-    return bare if _MARKER.fullmatch(bare) else hashlib.sha256(marker.encode()).hexdigest()[:32]
+        return self._hub.call(repository, lambda opened: opened.upsert_comment(issue, marker, body)).html_url
 
 
 def hub_from_environment() -> Hub | None:
@@ -118,12 +71,6 @@ def issues_from_environment() -> HubIssues | None:
     """Return GitHub's issues, where the environment has credentials."""
     hub = hub_from_environment()
     return HubIssues(hub) if hub else None
-
-
-def history_from_environment(repository: str, branch: str | None = None) -> HubHistory | None:
-    """Return a repository's history on GitHub, where the environment has credentials."""
-    hub = hub_from_environment()
-    return HubHistory(hub, repository, branch) if hub else None
 
 
 def _as_app(settings: Settings) -> _Open:

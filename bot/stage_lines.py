@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import get_args
 
-from actions.operation import Stage
+from actions.operation import STAGES, Stage
 from actions.results import Progress
 from bot.github import Job
 from bot.run_view import StageLine, StageStatus
 from bot.stage_watch import find
-
-STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _CONCLUDED: dict[str | None, StageStatus] = {"success": "done", "skipped": "skipped"}
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from bot import delivery
+from bot.clock import utc_now
 from bot.delivery import Delivery, RefusedDelivery
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,6 @@ class Inbox(Protocol):
 
     def take_in(self, delivery: Delivery) -> bool:
         """Store a delivery durably before returning; False where its id is known already."""
-
-
-def utc_now() -> datetime:
-    """Return the time in UTC."""
-    return datetime.now(UTC)
 
 
 class Webhooks:

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from anyio import to_thread
@@ -19,6 +19,7 @@ from anyio import to_thread
 from actions.operation import ErrorBody, OperationError
 from actions.storage import Storage
 from bot import faults
+from bot.clock import utc_now
 from bot.delivery import Delivery
 from bot.effects import Effects
 from bot.github import GitHub, HubError
@@ -37,11 +38,6 @@ LONGEST_OUTAGE = timedelta(hours=12)
 """So long a delivery waits for GitHub to answer again."""
 MOST_AT_ONCE = 20
 """Runs and repositories worked on at the same time."""
-
-
-def utc_now() -> datetime:
-    """Return the time now, in UTC."""
-    return datetime.now(UTC)
 
 
 class Worker:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from actions.data_preparation.sources import Source
 from actions.operation import InvalidInput
-from actions.storage import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +40,6 @@ def read_frame(source: Source) -> pd.DataFrame:
     if frame.empty:
         raise _empty(source.uri, "columns but no row" if len(frame.columns) else "nothing")
     return frame
-
-
-def content_sha256(source: Source) -> str:
-    """Return the SHA-256 of what a source names: of the file, or of a bundled data set's values."""
-    return sha256_of(source.path) if source.path is not None else frame_sha256(read_frame(source))
 
 
 def frame_sha256(frame: pd.DataFrame) -> str:

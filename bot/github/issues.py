@@ -7,12 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, cast, get_args
 
+from actions.markdown import COMMENT_LIMIT
 from bot.github.errors import HubError
 from bot.github.part import Part, segment
 from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoInfo, text
-
-MOST_CHARACTERS = 65_536
-"""So long a comment may be on GitHub."""
 
 MOST_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""
@@ -34,7 +32,7 @@ def marker_line(marker: str) -> str:
 def marked(marker: str, body: str) -> str:
     """Return a comment's full text: the hidden marker, then the body, cut where GitHub would refuse it."""
     whole = f"{marker_line(marker)}\n{body.strip()}"
-    return whole if len(whole) <= MOST_CHARACTERS else whole[: MOST_CHARACTERS - len(_CUT)] + _CUT
+    return whole if len(whole) <= COMMENT_LIMIT else whole[: COMMENT_LIMIT - len(_CUT)] + _CUT
 
 
 def carries(comment: Comment, marker: str) -> bool:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from actions.operation import Reader
 from bot.github.issues import marked
-from bot.hub_context import history_from_environment, issues_from_environment, plain_marker
+from bot.hub_context import issues_from_environment
 from runners.local.hub.hub import Hub
 from tests.support.gateway import World
 from tests.support.github_openapi import AsyncCheckedTransport
@@ -31,7 +30,6 @@ def as_app(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_without_credentials_there_is_no_github(world: World) -> None:
     assert issues_from_environment() is None
-    assert history_from_environment(world.name) is None
 
 
 def test_the_app_comments_once_for_each_marker(as_app: World) -> None:
@@ -57,33 +55,3 @@ def test_a_token_comments_as_its_owner_and_goes_before_the_app(as_app: World, mo
 
     (comment,) = as_app.as_person("owner", "GET", f"issues/{number}/comments").json()
     assert (comment["user"]["login"], comment["body"]) == ("writer", marked("comment:1", "two"))
-
-
-def test_history_is_read_listed_and_committed_on_the_default_branch(as_app: World) -> None:
-    history = history_from_environment(as_app.name)
-    assert history is not None
-
-    def change(read: Reader) -> dict[str, bytes | None]:
-        return {"training_history/a.md": b"# A\n", "training_history/b.md": (read("README.md") or b"")}
-
-    sha = history.commit("Write history", change)
-
-    assert sha == as_app.git.head("main")
-    assert history.list("training_history") == ["training_history/a.md", "training_history/b.md"]
-    assert history.read("training_history/b.md") == b"A project.\n"
-    assert history.read("training_history/none.md") is None
-
-
-@pytest.mark.parametrize(
-    ("given", "plain"),
-    [("comment:1", "comment:1"), ("<!-- modelyard:comment:1 -->", "comment:1"), ("modelyard:x", "x")],
-)
-def test_a_marker_may_come_with_or_without_its_html_comment(given: str, plain: str) -> None:
-    assert plain_marker(given) == plain
-
-
-def test_an_odd_marker_becomes_a_plain_one_that_stays_the_same() -> None:
-    odd = plain_marker("what --> ever")
-
-    assert odd == plain_marker("what --> ever") != plain_marker("what --> else")
-    assert odd.isalnum()
