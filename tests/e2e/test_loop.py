@@ -14,7 +14,7 @@ from bot.forms import form_body
 from bot.pipeline import RETRY_DELAYS, State
 from tests.support.loop import Loop, running_loop
 from tests.support.runs import a_request
-from tests.support.scripted_runs import Script, writes
+from tests.support.scripted_runs import Script, order_of, writes
 from tests.support.unreliable import lagging, stalled
 
 S = State
@@ -307,6 +307,7 @@ def test_a_question_that_cannot_be_posted_still_waits_for_its_answer(loop: Loop,
 
     def publish(work: Any, job: Any) -> None:
         loop.publish(work, job)
+        loop.until(lambda: loop.comments(order_of(work)["issue"]), "the run has its comment: the question comes later")
         loop.network.add("POST", r"/issues/\d+/comments", refuse, times=4)
 
     loop.script(publish=Script(do=publish))

@@ -186,8 +186,8 @@ class RealLoop:
         raise AssertionError(f"it never came to this: {why}. The App's log ends:\n{self._log_tail()}")
 
     def until_label(self, issue: int, label: str) -> None:
-        """Wait for a label."""
-        self.until(lambda: label in self.labels(issue), f"issue {issue} has {label}")
+        """Wait until a label, and none beside it, says how a run stands: the new one is put on before the old one goes."""
+        self.until(lambda: self.labels(issue) == {label}, f"issue {issue} has {label}")
 
     def until_closed(self, issue: int, label: str) -> str:
         """Wait until a run has come to its end, see that it is the right one, and return the run's id."""

@@ -78,15 +78,15 @@ def test_every_attempt_is_recorded_and_a_redelivery_is_the_same_delivery_again(t
         assert len(app.get("/app/hook/deliveries").json()) == 4, "nothing is tried again by itself"
 
 
-def test_deliveries_are_paged_by_cursor(local_hub: RunningHub) -> None:
-    app = local_hub.app()
-    deliveries(app, 2)
-    for count in range(5):
-        local_hub.person("writer").post(ISSUES, json={"title": f"page {count}"})
-    everything = [item["id"] for item in deliveries(app, 7, per_page=100)]
-    first = app.get("/app/hook/deliveries", params={"per_page": 3})
-    second = app.get(first.links["next"]["url"])
-    assert [item["id"] for item in [*first.json(), *second.json()]][:6] == everything[:6]
+def test_deliveries_are_paged_by_cursor(tmp_path: Path) -> None:
+    with webhook_receiver() as receiver, running_hub(tmp_path / "hub", webhook_url=receiver.url) as local_hub:
+        app = local_hub.app()
+        for count in range(5):
+            local_hub.person("writer").post(ISSUES, json={"title": f"page {count}"})
+        everything = [item["id"] for item in deliveries(app, 7, per_page=100)]
+        first = app.get("/app/hook/deliveries", params={"per_page": 3})
+        second = app.get(first.links["next"]["url"])
+        assert [item["id"] for item in [*first.json(), *second.json()]] == everything[:6]
 
 
 def test_an_app_that_is_down_is_told_nothing_twice_and_its_deliveries_fail(tmp_path: Path) -> None:
