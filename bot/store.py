@@ -17,56 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from bot.delivery import Delivery
 from bot.pipeline import Run, State
-
-_METADATA = sa.MetaData()
-
-_INBOX = sa.Table(
-    "inbox",
-    _METADATA,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("event", sa.String, nullable=False),
-    sa.Column("action", sa.String),
-    sa.Column("repository", sa.String, nullable=False),
-    sa.Column("installation", sa.Integer, nullable=False),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column("received", sa.Float, nullable=False),
-    sa.Column("status", sa.String, nullable=False, default="new"),
-    sa.Column("tries", sa.Integer, nullable=False, default=0),
-    sa.Column("due", sa.Float, nullable=False),
-    sa.Column("error", sa.String),
-    sa.Index("inbox_waiting", "status", "due"),
-)
-_RUNS = sa.Table(
-    "runs",
-    _METADATA,
-    sa.Column("repository", sa.String, primary_key=True),
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("issue", sa.Integer, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("workflow_run", sa.Integer),
-    sa.Column("due", sa.Float),
-    sa.Column("poked", sa.Boolean, nullable=False, default=False),
-    sa.Column("row_version", sa.Integer, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),
-    sa.Index("runs_issue", "repository", "issue"),
-    sa.Index("runs_due", "due"),
-)
-_LOCKS = sa.Table(
-    "locks",
-    _METADATA,
-    sa.Column("repository", sa.String, primary_key=True),
-    sa.Column("model", sa.String, primary_key=True),
-    sa.Column("run", sa.String, nullable=False),
-)
-_COUNTERS = sa.Table(
-    "counters",
-    _METADATA,
-    sa.Column("repository", sa.String, primary_key=True),
-    sa.Column("last_run", sa.Integer, nullable=False),
-)
+from bot.tables import COUNTERS, INBOX, LOCKS, METADATA, RUNS
 
 MOST_TRIES = 5
 """So often a delivery is handled before it becomes a dead letter."""
@@ -92,7 +43,7 @@ class Store:
         self._engine = sa.create_engine(parsed, connect_args={"timeout": 5})
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        _METADATA.create_all(self._engine)
+        METADATA.create_all(self._engine)
         self._turn = threading.Lock()
 
     def close(self) -> None:
@@ -121,15 +72,15 @@ class Store:
             "due": delivery.received_at.timestamp(),
         }
         with self._transaction() as connection:
-            added = connection.execute(insert(_INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
+            added = connection.execute(insert(INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
             return bool(added.rowcount == 1)
 
     def waiting_deliveries(self, now: datetime, limit: int = 1_000) -> list[tuple[str, str]]:
         """Return (repository, id) of the deliveries that are due, oldest first."""
         query = (
-            sa.select(_INBOX.c.repository, _INBOX.c.id)
-            .where(_INBOX.c.status == "new", _INBOX.c.due <= now.timestamp())
-            .order_by(_INBOX.c.number)
+            sa.select(INBOX.c.repository, INBOX.c.id)
+            .where(INBOX.c.status == "new", INBOX.c.due <= now.timestamp())
+            .order_by(INBOX.c.number)
             .limit(limit)
         )
         with self._transaction() as connection:
@@ -137,30 +88,30 @@ class Store:
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery that still has to be handled; None where that was done."""
-        query = sa.select(_INBOX).where(_INBOX.c.id == delivery_id, _INBOX.c.status == "new")
+        query = sa.select(INBOX).where(INBOX.c.id == delivery_id, INBOX.c.status == "new")
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _delivery(row)
 
     def delivery_done(self, delivery_id: str) -> None:
         with self._transaction() as connection:
-            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(status="done", payload=b""))
+            connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(status="done", payload=b""))
 
     def put_delivery_off(self, delivery_id: str, error: str, until: datetime) -> None:
         """Have a delivery handled later, without counting a try: what failed was not about it."""
         values = {"due": until.timestamp(), "error": error[:2_000]}
         with self._transaction() as connection:
-            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(values))
+            connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(values))
 
     def delivery_failed(self, delivery_id: str, error: str, now: datetime) -> bool:
         """Count a failed try and put the next one off; True where that was the last and it is a dead letter now."""
         with self._transaction() as connection:
-            tries = connection.execute(sa.select(_INBOX.c.tries).where(_INBOX.c.id == delivery_id)).scalar_one() + 1
+            tries = connection.execute(sa.select(INBOX.c.tries).where(INBOX.c.id == delivery_id)).scalar_one() + 1
             dead = bool(tries >= MOST_TRIES)
             due = (now + timedelta(seconds=2**tries)).timestamp()
             status = "dead" if dead else "new"
             values = {"tries": tries, "status": status, "due": due, "error": error[:2_000]}
-            connection.execute(_INBOX.update().where(_INBOX.c.id == delivery_id).values(values))
+            connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(values))
             return dead
 
     # --- runs --------------------------------------------------------------------------------------------------------
@@ -175,12 +126,12 @@ class Store:
             known = self._latest_of_issue(connection, draft.repository, draft.issue)
             if known is not None and not known.ended:
                 return known
-            query = sa.select(_COUNTERS.c.last_run).where(_COUNTERS.c.repository == draft.repository)
+            query = sa.select(COUNTERS.c.last_run).where(COUNTERS.c.repository == draft.repository)
             number = (connection.execute(query).scalar_one_or_none() or 0) + 1
-            counted = insert(_COUNTERS).values(repository=draft.repository, last_run=number)
+            counted = insert(COUNTERS).values(repository=draft.repository, last_run=number)
             connection.execute(counted.on_conflict_do_update(index_elements=["repository"], set_={"last_run": number}))
             run = make(number)
-            connection.execute(_RUNS.insert().values(_row(run)))
+            connection.execute(RUNS.insert().values(_row(run)))
             return run
 
     def save(self, run: Run) -> Run:
@@ -193,11 +144,11 @@ class Store:
         """
         saved = run.but(row_version=run.row_version + 1)
         query = (
-            _RUNS.update()
+            RUNS.update()
             .where(
-                _RUNS.c.repository == run.repository,
-                _RUNS.c.id == run.id,
-                _RUNS.c.row_version == run.row_version,
+                RUNS.c.repository == run.repository,
+                RUNS.c.id == run.id,
+                RUNS.c.row_version == run.row_version,
             )
             .values(_row(saved))
         )
@@ -215,7 +166,7 @@ class Store:
                 continue
 
     def run(self, repository: str, run_id: str) -> Run:
-        query = sa.select(_RUNS.c.document).where(_RUNS.c.repository == repository, _RUNS.c.id == run_id)
+        query = sa.select(RUNS.c.document).where(RUNS.c.repository == repository, RUNS.c.id == run_id)
         with self._transaction() as connection:
             return Run.model_validate_json(connection.execute(query).scalar_one())
 
@@ -226,9 +177,9 @@ class Store:
 
     def _latest_of_issue(self, connection: sa.Connection, repository: str, issue: int) -> Run | None:
         query = (
-            sa.select(_RUNS.c.document)
-            .where(_RUNS.c.repository == repository, _RUNS.c.issue == issue)
-            .order_by(_RUNS.c.number.desc())
+            sa.select(RUNS.c.document)
+            .where(RUNS.c.repository == repository, RUNS.c.issue == issue)
+            .order_by(RUNS.c.number.desc())
             .limit(1)
         )
         document = connection.execute(query).scalar_one_or_none()
@@ -237,9 +188,9 @@ class Store:
     def due_runs(self, now: datetime, limit: int = 100) -> list[tuple[str, str]]:
         """Return (repository, id) of the open runs that want to be looked at, the longest due first."""
         query = (
-            sa.select(_RUNS.c.repository, _RUNS.c.id)
-            .where(_RUNS.c.state != State.END, (_RUNS.c.due <= now.timestamp()) | _RUNS.c.poked)
-            .order_by(_RUNS.c.due)
+            sa.select(RUNS.c.repository, RUNS.c.id)
+            .where(RUNS.c.state != State.END, (RUNS.c.due <= now.timestamp()) | RUNS.c.poked)
+            .order_by(RUNS.c.due)
             .limit(limit)
         )
         with self._transaction() as connection:
@@ -249,15 +200,15 @@ class Store:
         """Return a run to work on; what pokes it from now on is not seen yet."""
         with self._transaction() as connection:
             connection.execute(
-                _RUNS.update().where(_RUNS.c.repository == repository, _RUNS.c.id == run_id).values(poked=False)
+                RUNS.update().where(RUNS.c.repository == repository, RUNS.c.id == run_id).values(poked=False)
             )
         return self.run(repository, run_id)
 
     def next_due(self) -> datetime | None:
         """Return when the next run or delivery is due, if any waits."""
-        due = sa.case((_RUNS.c.poked, 0.0), else_=_RUNS.c.due)
-        runs = sa.select(sa.func.min(due)).where(_RUNS.c.state != State.END)
-        deliveries = sa.select(sa.func.min(_INBOX.c.due)).where(_INBOX.c.status == "new")
+        due = sa.case((RUNS.c.poked, 0.0), else_=RUNS.c.due)
+        runs = sa.select(sa.func.min(due)).where(RUNS.c.state != State.END)
+        deliveries = sa.select(sa.func.min(INBOX.c.due)).where(INBOX.c.status == "new")
         with self._transaction() as connection:
             found = [connection.execute(query).scalar_one_or_none() for query in (runs, deliveries)]
         times = [time for time in found if time is not None]
@@ -266,17 +217,17 @@ class Store:
     def poke(self, repository: str, workflow_run: int) -> bool:
         """Have the open run that a workflow run belongs to looked at; False where there is none."""
         query = (
-            _RUNS.update()
-            .where(_RUNS.c.repository == repository, _RUNS.c.workflow_run == workflow_run, _RUNS.c.state != State.END)
+            RUNS.update()
+            .where(RUNS.c.repository == repository, RUNS.c.workflow_run == workflow_run, RUNS.c.state != State.END)
             .values(poked=True)
         )
         with self._transaction() as connection:
             return bool(connection.execute(query).rowcount)
 
     def open_runs(self, repository: str | None = None) -> list[Run]:
-        query = sa.select(_RUNS.c.document).where(_RUNS.c.state != State.END).order_by(_RUNS.c.number)
+        query = sa.select(RUNS.c.document).where(RUNS.c.state != State.END).order_by(RUNS.c.number)
         if repository is not None:
-            query = query.where(_RUNS.c.repository == repository)
+            query = query.where(RUNS.c.repository == repository)
         with self._transaction() as connection:
             return [Run.model_validate_json(document) for document in connection.execute(query).scalars()]
 
@@ -285,38 +236,38 @@ class Store:
     def take_lock(self, run: Run) -> str:
         """Take the model's lock for a run if it is free and no older run waits for it; return the owner's id."""
         key = {"repository": run.repository, "model": run.model}
-        ended = sa.select(_RUNS.c.id).where(_RUNS.c.repository == run.repository, _RUNS.c.state == State.END)
+        ended = sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, RUNS.c.state == State.END)
         with self._transaction() as connection:
-            connection.execute(_LOCKS.delete().filter_by(**key).where(_LOCKS.c.run.in_(ended)))
-            owner = connection.execute(sa.select(_LOCKS.c.run).filter_by(**key)).scalar_one_or_none()
+            connection.execute(LOCKS.delete().filter_by(**key).where(LOCKS.c.run.in_(ended)))
+            owner = connection.execute(sa.select(LOCKS.c.run).filter_by(**key)).scalar_one_or_none()
             if owner is not None:
                 return str(owner)
             first = connection.execute(
-                sa.select(_RUNS.c.id)
-                .where(_RUNS.c.repository == run.repository, _RUNS.c.model == run.model)
-                .where(_RUNS.c.state == State.QUEUED)
-                .order_by(_RUNS.c.number)
+                sa.select(RUNS.c.id)
+                .where(RUNS.c.repository == run.repository, RUNS.c.model == run.model)
+                .where(RUNS.c.state == State.QUEUED)
+                .order_by(RUNS.c.number)
                 .limit(1)
             ).scalar_one_or_none()
             if first is not None and first != run.id:
                 return str(first)
-            connection.execute(_LOCKS.insert().values(run=run.id, **key))
+            connection.execute(LOCKS.insert().values(run=run.id, **key))
             return run.id
 
     def release_lock(self, run: Run) -> None:
         """Give back what the run has locked, and have the runs that wait looked at."""
         with self._transaction() as connection:
-            connection.execute(_LOCKS.delete().where(_LOCKS.c.repository == run.repository, _LOCKS.c.run == run.id))
+            connection.execute(LOCKS.delete().where(LOCKS.c.repository == run.repository, LOCKS.c.run == run.id))
             connection.execute(
-                _RUNS.update()
-                .where(_RUNS.c.repository == run.repository, _RUNS.c.state == State.QUEUED, _RUNS.c.id != run.id)
+                RUNS.update()
+                .where(RUNS.c.repository == run.repository, RUNS.c.state == State.QUEUED, RUNS.c.id != run.id)
                 .values(poked=True)
             )
 
     def check(self) -> None:
         """Raise where the database does not answer."""
         with self._transaction() as connection:
-            connection.execute(sa.select(sa.func.count()).select_from(_COUNTERS))
+            connection.execute(sa.select(sa.func.count()).select_from(COUNTERS))
 
 
 def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
