@@ -19,7 +19,7 @@ from actions.operation import ErrorBody, OperationError
 PREFIX = "MODELYARD_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_DATABASES = ("sqlite",)
+_DATABASES = ("sqlite", "postgresql")
 
 
 class SettingsError(OperationError):

@@ -1,23 +1,21 @@
 """What the App must not forget: the inbox of webhook deliveries, the runs, the models' locks, the run numbers.
 
-SQLAlchemy Core on SQLite (WAL, synchronous=FULL: a commit survives a power cut). Every method is one transaction and
-may block for some milliseconds; asynchronous callers run it in a thread.
+Every method is one transaction and may block for some milliseconds; asynchronous callers run it in a thread. What is said
+here holds for several replicas at once, on one database.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
+from bot.database import Database
 from bot.delivery import Delivery
 from bot.pipeline import Run, State
-from bot.tables import COUNTERS, INBOX, LOCKS, METADATA, RUNS
+from bot.tables import COUNTERS, INBOX, LOCKS, RUNS
 
 MOST_TRIES = 5
 """So often a delivery is handled before it becomes a dead letter."""
@@ -28,32 +26,22 @@ class StaleRunError(Exception):
 
 
 class Store:
-    """The App's database.
+    """The App's inbox, runs and locks.
 
     Parameters
     ----------
     url
-        SQLAlchemy's database URL, such as ``sqlite:////var/lib/modelyard/app.db``. A missing file is made.
+        The database's address; see ``Database``.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = sa.make_url(url)
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(parsed, connect_args={"timeout": 5})
-        sa.event.listen(self._engine, "connect", _configure)
-        sa.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        METADATA.create_all(self._engine)
-        self._turn = threading.Lock()
+        self.database = Database(url)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.database.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        # SQLite lets one in at a time and has the others look again after ever longer pauses: here they wait in line.
-        with self._turn, self._engine.begin() as connection:
-            yield connection
+    def _transaction(self) -> AbstractContextManager[sa.Connection]:
+        return self.database.transaction()
 
     # --- inbox -------------------------------------------------------------------------------------------------------
 
@@ -72,19 +60,10 @@ class Store:
             "due": delivery.received_at.timestamp(),
         }
         with self._transaction() as connection:
-            added = connection.execute(insert(INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
+            added = connection.execute(
+                self.database.insert(INBOX).values(row).on_conflict_do_nothing(index_elements=["id"])
+            )
             return bool(added.rowcount == 1)
-
-    def waiting_deliveries(self, now: datetime, limit: int = 1_000) -> list[tuple[str, str]]:
-        """Return (repository, id) of the deliveries that are due, oldest first."""
-        query = (
-            sa.select(INBOX.c.repository, INBOX.c.id)
-            .where(INBOX.c.status == "new", INBOX.c.due <= now.timestamp())
-            .order_by(INBOX.c.number)
-            .limit(limit)
-        )
-        with self._transaction() as connection:
-            return [(row.repository, row.id) for row in connection.execute(query)]
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery that still has to be handled; None where that was done."""
@@ -123,13 +102,17 @@ class Store:
         """
         with self._transaction() as connection:
             draft = make(1)
+            # Whoever opens a run of the same repository at the same moment waits here.
+            started = self.database.insert(COUNTERS).values(repository=draft.repository, last_run=0)
+            connection.execute(started.on_conflict_do_nothing())
+            counter = COUNTERS.c.repository == draft.repository
+            number = (
+                connection.execute(sa.select(COUNTERS.c.last_run).where(counter).with_for_update()).scalar_one() + 1
+            )
             known = self._latest_of_issue(connection, draft.repository, draft.issue)
             if known is not None and not known.ended:
                 return known
-            query = sa.select(COUNTERS.c.last_run).where(COUNTERS.c.repository == draft.repository)
-            number = (connection.execute(query).scalar_one_or_none() or 0) + 1
-            counted = insert(COUNTERS).values(repository=draft.repository, last_run=number)
-            connection.execute(counted.on_conflict_do_update(index_elements=["repository"], set_={"last_run": number}))
+            connection.execute(COUNTERS.update().where(counter).values(last_run=number))
             run = make(number)
             connection.execute(RUNS.insert().values(_row(run)))
             return run
@@ -185,25 +168,6 @@ class Store:
         document = connection.execute(query).scalar_one_or_none()
         return None if document is None else Run.model_validate_json(document)
 
-    def due_runs(self, now: datetime, limit: int = 100) -> list[tuple[str, str]]:
-        """Return (repository, id) of the open runs that want to be looked at, the longest due first."""
-        query = (
-            sa.select(RUNS.c.repository, RUNS.c.id)
-            .where(RUNS.c.state != State.END, (RUNS.c.due <= now.timestamp()) | RUNS.c.poked)
-            .order_by(RUNS.c.due)
-            .limit(limit)
-        )
-        with self._transaction() as connection:
-            return [(row.repository, row.id) for row in connection.execute(query)]
-
-    def claim(self, repository: str, run_id: str) -> Run:
-        """Return a run to work on; what pokes it from now on is not seen yet."""
-        with self._transaction() as connection:
-            connection.execute(
-                RUNS.update().where(RUNS.c.repository == repository, RUNS.c.id == run_id).values(poked=False)
-            )
-        return self.run(repository, run_id)
-
     def next_due(self) -> datetime | None:
         """Return when the next run or delivery is due, if any waits."""
         due = sa.case((RUNS.c.poked, 0.0), else_=RUNS.c.due)
@@ -251,8 +215,9 @@ class Store:
             ).scalar_one_or_none()
             if first is not None and first != run.id:
                 return str(first)
-            connection.execute(LOCKS.insert().values(run=run.id, **key))
-            return run.id
+            # Another replica may have been quicker.
+            connection.execute(self.database.insert(LOCKS).values(run=run.id, **key).on_conflict_do_nothing())
+            return str(connection.execute(sa.select(LOCKS.c.run).filter_by(**key)).scalar_one())
 
     def release_lock(self, run: Run) -> None:
         """Give back what the run has locked, and have the runs that wait looked at."""
@@ -268,15 +233,6 @@ class Store:
         """Raise where the database does not answer."""
         with self._transaction() as connection:
             connection.execute(sa.select(sa.func.count()).select_from(COUNTERS))
-
-
-def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
-    """Make SQLite durable, and leave the transactions to SQLAlchemy."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _row(run: Run) -> dict[str, object]:

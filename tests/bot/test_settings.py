@@ -100,7 +100,6 @@ def test_a_key_given_twice_is_refused(complete: None, monkeypatch: pytest.Monkey
         ("GITHUB_API_URL", "http://github.example.org/api/v3"),
         ("DATABASE_URL", "mysql://db/modelyard"),
         ("LOG_LEVEL", "loud"),
-        ("DATABASE_URL", "postgresql://localhost/modelyard"),
         ("HTTP_TIMEOUT_SECONDS", "-1"),
         ("TIME_FACTOR", "nan"),
         ("PRIVATE_KEY_PATH", "no-such-file.pem"),

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from bot.delivery import Delivery
 from bot.pipeline import Dispatch, Run, State
 from bot.store import MOST_TRIES, StaleRunError, Store
+from tests.support.databases import due, waiting
 from tests.support.runs import NOON, a_run
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path}/app.db")
-    yield opened
-    opened.close()
 
 
 def a_delivery(name: str = "d-1") -> Delivery:
@@ -32,42 +24,42 @@ def opened(store: Store, issue: int, model: str = "breast-cancer") -> Run:
     return store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue, model_name=model))
 
 
-def test_a_delivery_is_taken_in_once_and_stays_after_a_restart(tmp_path: Path) -> None:
-    first = Store(f"sqlite:///{tmp_path}/app.db")
+def test_a_delivery_is_taken_in_once_and_stays_after_a_restart(database_url: str) -> None:
+    first = Store(database_url)
     assert first.take_in(a_delivery())
     assert not first.take_in(a_delivery())
     first.close()
-    second = Store(f"sqlite:///{tmp_path}/app.db")
-    assert second.waiting_deliveries(NOON) == [("owner/demo", "d-1")]
+    second = Store(database_url)
+    assert waiting(second, NOON) == ["d-1"]
     assert second.delivery("d-1") == a_delivery()
     second.delivery_done("d-1")
     assert second.delivery("d-1") is None
-    assert second.waiting_deliveries(NOON) == []
+    assert waiting(second, NOON) == []
     second.close()
 
 
 def test_deliveries_come_in_the_order_in_which_they_were_taken_in(store: Store) -> None:
     for name in ("b", "a", "c"):
         store.take_in(a_delivery(name))
-    assert [name for _, name in store.waiting_deliveries(NOON)] == ["b", "a", "c"]
+    assert waiting(store, NOON) == ["b", "a", "c"]
 
 
 def test_a_delivery_that_fails_is_put_off_and_at_last_a_dead_letter(store: Store) -> None:
     store.take_in(a_delivery())
     assert not store.delivery_failed("d-1", "first", NOON)
-    assert store.waiting_deliveries(NOON) == []
-    assert store.waiting_deliveries(NOON + timedelta(minutes=1)) == [("owner/demo", "d-1")]
+    assert waiting(store, NOON) == []
+    assert waiting(store, NOON + timedelta(minutes=1)) == ["d-1"]
     outcomes = [store.delivery_failed("d-1", "again", NOON) for _ in range(MOST_TRIES - 1)]
     assert outcomes == [False, False, False, True]
-    assert store.waiting_deliveries(NOON + timedelta(days=1)) == []
+    assert waiting(store, NOON + timedelta(days=1)) == []
 
 
 def test_a_delivery_that_is_put_off_waits_without_counting_a_try(store: Store) -> None:
     store.take_in(a_delivery())
     for hours in range(10):
         store.put_delivery_off("d-1", "GitHub is away", NOON + timedelta(hours=hours + 1))
-    assert store.waiting_deliveries(NOON + timedelta(hours=9)) == []
-    assert store.waiting_deliveries(NOON + timedelta(hours=10)) == [("owner/demo", "d-1")]
+    assert waiting(store, NOON + timedelta(hours=9)) == []
+    assert waiting(store, NOON + timedelta(hours=10)) == ["d-1"]
 
 
 def test_a_lock_whose_owner_has_ended_is_free(store: Store) -> None:
@@ -101,15 +93,14 @@ def test_two_who_save_the_same_run_are_told_apart(store: Store) -> None:
 
 def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -> None:
     run = store.save(opened(store, 1).but(due=NOON + timedelta(hours=1)))
-    assert store.due_runs(NOON) == []
+    assert due(store, NOON) == []
     assert store.next_due() == NOON + timedelta(hours=1)
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     run = store.save(run.but(dispatches=(sent,)))
     assert not store.poke("owner/demo", 78)
     assert store.poke("owner/demo", 77)
-    assert store.due_runs(NOON) == [("owner/demo", run.id)]
-    assert store.claim("owner/demo", run.id) == run
-    assert store.due_runs(NOON) == []
+    assert due(store, NOON) == [run.id]
+    assert due(store, NOON) == []
 
 
 def test_a_run_that_has_ended_is_not_poked(store: Store) -> None:
@@ -128,7 +119,7 @@ def test_a_models_lock_goes_to_the_oldest_and_then_to_the_next(store: Store) -> 
     assert store.take_lock(second) == first.id
     store.save(second.but(due=None))
     store.release_lock(first)
-    assert ("owner/demo", second.id) in store.due_runs(NOON - timedelta(days=1)), "the waiting one is looked at"
+    assert second.id in due(store, NOON - timedelta(days=1)), "the waiting one is looked at"
     assert store.take_lock(second) == second.id
 
 

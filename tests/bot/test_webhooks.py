@@ -28,6 +28,7 @@ from bot import webhooks
 from bot.delivery import Delivery
 from bot.store import Store
 from bot.webhooks import MOST_BYTES, Inbox, Webhooks
+from tests.support.databases import waiting
 from tests.support.serving import serving
 
 SECRET = b"it is a secret to everybody"
@@ -49,7 +50,7 @@ class Door:
         self.host, self.port = urllib.parse.urlsplit(address).hostname, urllib.parse.urlsplit(address).port
 
     def rows(self) -> list[Delivery]:
-        found = (self.store.delivery(name) for _, name in self.store.waiting_deliveries(datetime.now(UTC)))
+        found = (self.store.delivery(name) for name in waiting(self.store, datetime.now(UTC)))
         return [delivery for delivery in found if delivery is not None]
 
     def send(self, body: bytes, headers: dict[str, Any], *, drop: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
