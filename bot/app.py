@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -44,6 +45,8 @@ class Service:
         The deployment's settings.
     transport, clock
         Replace the network to GitHub, and the time, for tests.
+    works
+        Whether the worker runs in this process; without it, another process works off what this one stores.
     """
 
     def __init__(
@@ -51,8 +54,11 @@ class Service:
         settings: Settings,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        works: bool = True,
     ) -> None:
         self.settings = settings
+        self.works = works
         self._clock = clock
         self.store = Store(settings.database_url)
         self.github = GitHub(settings, transport)
@@ -65,15 +71,15 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the worker as long as the block lasts."""
+        """Run what works beside the web service as long as the block lasts."""
         async with self.github:
-            worker = asyncio.create_task(self._keep_working(), name="worker")
+            tasks = [asyncio.create_task(self._keep_working(), name="worker")] if self.works else []
             try:
                 yield
             finally:
-                worker.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await worker
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await to_thread.run_sync(self.store.close)
 
     async def _keep_working(self) -> None:
@@ -93,7 +99,7 @@ class Service:
         found = {
             "database": await _trouble(lambda: to_thread.run_sync(self.store.check, abandon_on_cancel=True)),
             "github": await self._trouble_with_github(),
-            "worker": None if self._worker_runs else "stopped",
+            "worker": None if self._worker_runs or not self.works else "stopped",
         }
         return {part: trouble for part, trouble in found.items() if trouble}
 
@@ -121,6 +127,7 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], datetime] = utc_now,
+    works: bool = True,
 ) -> FastAPI:
     """Make the App; without settings those of the environment, and the process ends with code 2 where they are wrong.
 
@@ -128,11 +135,11 @@ def create_app(
     ----------
     settings
         The deployment's settings.
-    transport, clock
-        Replace the network to GitHub, and the time, for tests.
+    transport, clock, works
+        See ``Service``.
     """
     settings = settings or settings_or_exit()
-    service = Service(settings, transport, clock)
+    service = Service(settings, transport, clock, works=works)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -164,8 +171,17 @@ async def _ready(request: Request) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> int:
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, works: bool = True) -> int:
     """Run the App until it is told to stop (SIGINT, SIGTERM); requests that are under way are finished.
+
+    Parameters
+    ----------
+    settings
+        The deployment's settings.
+    host, port
+        Where to listen.
+    works
+        Whether the worker runs here too.
 
     Returns
     -------
@@ -182,9 +198,27 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> int:
         "lifespan": "on",
         "timeout_graceful_shutdown": 5,
     }
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host=host, port=port, **config))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, works=works), host=host, port=port, **config))
     server.run()
     return 0 if server.started else 1
+
+
+def work(settings: Settings) -> int:
+    """Run the worker alone until it is told to stop (SIGINT, SIGTERM); return the process's exit code."""
+    logs.set_up(settings.log_level, _secrets(settings))
+
+    async def until_told() -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, told.set)
+        async with Service(settings).running():
+            log.info("the worker is up: GitHub at %s", settings.github_api_url)
+            await told.wait()
+            log.info("the worker goes down")
+
+    asyncio.run(until_told())
+    return 0
 
 
 def _secrets(settings: Settings) -> list[str]:

@@ -91,7 +91,16 @@ def _serve(parsed: argparse.Namespace) -> int:
     settings = settings_or_exit()
     from bot.app import serve
 
-    return serve(settings, parsed.host, parsed.port)
+    return serve(settings, parsed.host, parsed.port, works=not parsed.no_worker)
+
+
+def _worker(_: argparse.Namespace) -> int:
+    from bot.settings import settings_or_exit
+
+    settings = settings_or_exit()
+    from bot.app import work
+
+    return work(settings)
 
 
 def _operations(parsed: argparse.Namespace) -> int:
@@ -173,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_serve(commands)
+    _add(commands, "worker", _worker, "run the worker alone, beside one or more `modelyard serve --no-worker`", _WORKER)
     _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
     _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
     _add_operations(commands)
@@ -216,6 +226,12 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
     )
+    parser.add_argument(
+        "--no-worker", action="store_true", help="take webhooks only; `modelyard worker` works them off elsewhere"
+    )
+
+
+_WORKER = "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker"
 
 
 def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:

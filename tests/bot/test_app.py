@@ -69,7 +69,7 @@ def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
 
 def test_a_database_that_does_not_answer_is_named(world: World) -> None:
     with running_app(settings_of(world)) as (client, service):
-        with service.store._engine.begin() as connection:
+        with service.store.database.transaction() as connection:
             connection.exec_driver_sql("DROP TABLE counters")
         ready = client.get("/readyz")
 

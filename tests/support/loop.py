@@ -240,22 +240,33 @@ def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SP
 
 
 @contextlib.contextmanager
-def loop_of_processes(folder: Path) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
-    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted."""
+def loop_of_processes(
+    folder: Path, database_url: str | None = None
+) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
+    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted.
+
+    The function's words are the App's command: by default ``serve``; else ``serve``, ``--no-worker`` or ``worker``.
+    """
     app_socket, app_url = bind()
     port = app_socket.getsockname()[1]
     app_socket.close()
     started: list[subprocess.Popen[bytes]] = []
     with _hub_side(folder, app_url, "approval") as (loop, settings):
+        if database_url:
+            settings["database_url"] = database_url
 
-        def start(**more: str) -> subprocess.Popen[bytes]:
+        def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
             environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
             environment |= {f"MODELYARD_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
-            command = [sys.executable, "-m", "bot.cli", "serve", "--port", str(port)]
+            command = [sys.executable, "-m", "bot.cli", *(words or ("serve",))]
+            serves = "worker" not in words
+            command += ["--port", str(port)] if serves else []
             with (folder / "app.log").open("ab") as log:
-                started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-            loop.until(lambda: started[-1].poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
-            return started[-1]
+                process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            started.append(process)
+            if serves:
+                loop.until(lambda: process.poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
+            return process
 
         loop.store = Store(settings["database_url"])
         try:
