@@ -6,9 +6,11 @@ here holds for several replicas at once, on one database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +25,20 @@ MOST_TRIES = 5
 
 class StaleRunError(Exception):
     """Somebody else saved the run in the meantime: read it and decide again."""
+
+
+@dataclass(frozen=True)
+class KeptDelivery:
+    """How a delivery stands in the inbox: ``new`` (waits), ``done`` or ``dead`` (a dead letter)."""
+
+    id: str
+    event: str
+    action: str | None
+    repository: str
+    received: datetime
+    status: str
+    tries: int
+    error: str | None
 
 
 class Store:
@@ -92,6 +108,33 @@ class Store:
             values = {"tries": tries, "status": status, "due": due, "error": error[:2_000]}
             connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(values))
             return dead
+
+    def kept(self, *status: str, limit: int = 100) -> list[KeptDelivery]:
+        """List deliveries by how they stand (``new``, ``dead``, ``done``), the newest first; without payloads."""
+        query = sa.select(*(column for column in INBOX.c if column.name != "payload"))
+        query = query.where(INBOX.c.status.in_(status)).order_by(INBOX.c.number.desc()).limit(limit)
+        with self._transaction() as connection:
+            return [_kept(row) for row in connection.execute(query)]
+
+    def find_delivery(self, delivery_id: str) -> tuple[KeptDelivery, bytes] | None:
+        """Return a delivery however it stands, with its payload; that of a delivery which was handled is gone."""
+        query = sa.select(INBOX).where(INBOX.c.id == delivery_id)
+        with self._transaction() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (_kept(row), row.payload)
+
+    def revive(self, delivery_ids: Sequence[str], now: datetime) -> int:
+        """Have dead letters handled once more; return how many there were."""
+        dead = INBOX.c.id.in_(delivery_ids) & (INBOX.c.status == "dead")
+        values = {"status": "new", "tries": 0, "due": now.timestamp()}
+        with self._transaction() as connection:
+            return int(connection.execute(INBOX.update().where(dead).values(values)).rowcount)
+
+    def forget_handled(self, before: datetime) -> int:
+        """Delete what was received before a time and has been handled; return how many there were."""
+        old = (INBOX.c.status == "done") & (INBOX.c.received < before.timestamp())
+        with self._transaction() as connection:
+            return int(connection.execute(INBOX.delete().where(old)).rowcount)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -248,6 +291,11 @@ def _row(run: Run) -> dict[str, object]:
         "row_version": run.row_version,
         "document": run.model_dump_json(),
     }
+
+
+def _kept(row: sa.Row[Any]) -> KeptDelivery:
+    received = datetime.fromtimestamp(row.received, UTC)
+    return KeptDelivery(row.id, row.event, row.action, row.repository, received, row.status, row.tries, row.error)
 
 
 def _delivery(row: sa.Row[tuple[object, ...]]) -> Delivery:

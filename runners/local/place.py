@@ -48,6 +48,7 @@ class Memory:
     webhook_secret: str
     source_sha: str
     changed_files: int
+    installation: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class Place:
         self._remember(memory)
         with app_socket, hub_socket, _opened(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
             ready = set_up(hub, _setup(memory))
+            self._remember(replace(memory, installation=ready.installation_id))
             # The App first, so that it hears that it was installed.
             with self._app(memory, hub, ready, app_socket) as app, serving(hub, hub_socket):
                 yield Running(hub, ready, app)
