@@ -19,6 +19,7 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
 
+from bot import faults
 from bot.github import errors, values
 from bot.rate import TokenBucket, WriteQueue
 
@@ -197,7 +198,10 @@ class Connection:
     async def write(self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()) -> Answer:
         """Send one write, in its turn; an error status in ``quiet`` is returned rather than raised."""
         async with self.writes.turn():
-            return await self.write_without_turn(method, path, body, quiet=quiet)
+            faults.reached("write.before")
+            answer = await self.write_without_turn(method, path, body, quiet=quiet)
+            faults.reached("write.after")
+            return answer
 
     async def write_without_turn(
         self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()

@@ -37,10 +37,9 @@ def apart(tmp_path: Path) -> Iterator[Started]:
 def killed_once(apart: Started, tmp_path: Path, point: str, act: Callable[[Loop], int]) -> tuple[Loop, int]:
     """Start the App so that it dies at a point, let people act, start it again where it died; return the issue."""
     loop, start = apart
-    marker = tmp_path / "killed"
-    process = start(kill_at=f"{point}:{marker}")
+    process = start(kill_at=f"{point}:{tmp_path}")
     issue = act(loop)
-    loop.until(marker.exists, f"the App comes to {point}")
+    loop.until((tmp_path / point).exists, f"the App comes to {point}")
     assert process.wait(10) == -signal.SIGKILL
     start()
     return loop, issue

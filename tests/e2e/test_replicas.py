@@ -28,14 +28,13 @@ def nothing_was_done_twice(loop: Loop, issues: list[int]) -> None:
 def test_one_takes_webhooks_and_two_work_and_one_of_them_dies(tmp_path: Path, kind: str) -> None:
     url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()
     with loop_of_processes(tmp_path, url) as (loop, start):
-        marker = tmp_path / "killed"
         start("serve", "--no-worker")
         issues = [loop.open(model_name=f"model-{number}") for number in range(4)]
         assert not loop.store.open_runs(), "nobody works yet"
-        first = start("worker", kill_at=f"TrainModel.after:{marker}")
-        start("worker", kill_at=f"TrainModel.after:{marker}")
+        first = start("worker", kill_at=f"TrainModel.after:{tmp_path}")
+        start("worker", kill_at=f"TrainModel.after:{tmp_path}")
         for issue in issues:
             assert loop.until_ended(issue).status == "passed"
-        assert marker.exists()
+        assert (tmp_path / "TrainModel.after").exists()
         assert first.poll() in (None, -signal.SIGKILL)
         nothing_was_done_twice(loop, issues)
