@@ -21,6 +21,7 @@ from actions.operation import OperationError
 from bot import logs
 from bot.clock import utc_now
 from bot.github import GitHub
+from bot.reconcile import Reconciler
 from bot.settings import Settings, settings_or_exit
 from bot.store import Store
 from bot.webhooks import Webhooks
@@ -36,7 +37,7 @@ CHECK_SECONDS = 5.0
 
 
 class Service:
-    """What a running App consists of: store, gateway, webhooks, worker.
+    """What a running App consists of: store, gateway, webhooks, worker, reconciler.
 
     Parameters
     ----------
@@ -65,15 +66,19 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the worker as long as the block lasts."""
+        """Run the worker, and the reconciler beside it, as long as the block lasts."""
         async with self.github:
-            worker = asyncio.create_task(self._keep_working(), name="worker")
+            reconciler = Reconciler(self.store, self.github, self.settings, self.wake, self._clock)
+            tasks = [
+                asyncio.create_task(self._keep_working(), name="worker"),
+                asyncio.create_task(reconciler.run(), name="reconciler"),
+            ]
             try:
                 yield
             finally:
-                worker.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await worker
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await to_thread.run_sync(self.store.close)
 
     async def _keep_working(self) -> None:

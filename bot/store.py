@@ -7,7 +7,7 @@ may block for some milliseconds; asynchronous callers run it in a thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,9 @@ from bot.tables import COUNTERS, INBOX, LOCKS, METADATA, RUNS
 
 MOST_TRIES = 5
 """So often a delivery is handled before it becomes a dead letter."""
+
+MOST_AT_ONCE = 500
+"""Names in one query."""
 
 
 class StaleRunError(Exception):
@@ -96,6 +99,15 @@ class Store:
     def delivery_done(self, delivery_id: str) -> None:
         with self._transaction() as connection:
             connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(status="done", payload=b""))
+
+    def arrived(self, ids: Collection[str]) -> set[str]:
+        """Return those of the deliveries that were ever taken in."""
+        wanted, found = sorted(ids), set()
+        with self._transaction() as connection:
+            for start in range(0, len(wanted), MOST_AT_ONCE):
+                query = sa.select(INBOX.c.id).where(INBOX.c.id.in_(wanted[start : start + MOST_AT_ONCE]))
+                found |= set(connection.execute(query).scalars())
+        return found
 
     def put_delivery_off(self, delivery_id: str, error: str, until: datetime) -> None:
         """Have a delivery handled later, without counting a try: what failed was not about it."""
@@ -263,6 +275,17 @@ class Store:
                 .where(RUNS.c.repository == run.repository, RUNS.c.state == State.QUEUED, RUNS.c.id != run.id)
                 .values(poked=True)
             )
+
+    def free_orphaned_locks(self) -> list[tuple[str, str]]:
+        """Free the locks that no open run holds, and have the runs that wait looked at; return (repository, model)."""
+        held = sa.exists().where(
+            RUNS.c.repository == LOCKS.c.repository, RUNS.c.id == LOCKS.c.run, RUNS.c.state != State.END
+        )
+        with self._transaction() as connection:
+            freed = [(row.repository, row.model) for row in connection.execute(sa.select(LOCKS).where(~held))]
+            connection.execute(LOCKS.delete().where(~held))
+            connection.execute(RUNS.update().where(RUNS.c.state == State.QUEUED).values(poked=True))
+        return freed
 
     def check(self) -> None:
         """Raise where the database does not answer."""

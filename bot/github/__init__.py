@@ -17,6 +17,7 @@ from bot.github.values import (
     Permission,
     PublishedCommit,
     RepoInfo,
+    SentDelivery,
     Step,
     WorkflowRun,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "PublishedCommit",
     "RepoInfo",
     "Repository",
+    "SentDelivery",
     "Step",
     "WorkflowRun",
 ]

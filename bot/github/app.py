@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +19,7 @@ from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
 from bot.github.runs import RunsPart
-from bot.github.values import integer, text
+from bot.github.values import SentDelivery, integer, text
 from bot.rate import TokenBucket, WriteQueue
 
 if TYPE_CHECKING:
@@ -96,6 +99,19 @@ class GitHub:
         hub = await self._connection(installation_id)
         return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
 
+    # --- its webhook ---------------------------------------------------------------------------------------------------
+
+    async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
+        # A GitHub that does not know `status` lists all of them.
+        async with aclosing(self._own().pages("app/hook/deliveries", status="failure")) as listed:
+            found = await _until(since, listed)
+        return [attempt for attempt in found if not attempt.succeeded]
+
+    async def redeliver(self, attempt: int) -> None:
+        """Ask GitHub to deliver the webhook of an attempt once more; one that it has forgotten is let go."""
+        await self._own().write("POST", f"app/hook/deliveries/{attempt}/attempts", quiet=(404, 422))
+
     # --- repositories --------------------------------------------------------------------------------------------------
 
     def repository(self, name: str, installation_id: int | None = None) -> Repository:
@@ -169,3 +185,13 @@ class GitHub:
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._settings.time_factor)
+
+
+async def _until(since: datetime, listed: AsyncIterator[Any]) -> list[SentDelivery]:
+    found = []
+    async for data in listed:
+        attempt = SentDelivery.of(data)
+        if attempt.delivered_at is None or attempt.delivered_at < since:
+            break
+        found.append(attempt)
+    return found

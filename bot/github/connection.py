@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -175,7 +175,7 @@ class Connection:
                 return None
             raise
 
-    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncIterator[Any]:
+    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncGenerator[Any, None]:
         """Read a list, page after page as the ``Link`` header says; ``key`` names it within an object."""
         url = path
         query: Mapping[str, str | int] | None = {"per_page": 100, **_present(params)}

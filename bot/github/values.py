@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Literal
 
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
@@ -198,6 +199,31 @@ class WorkflowRun:
             run_attempt=integer(data, "run_attempt") or 1,
             created_at=moment(data, "created_at"),
             updated_at=moment(data, "updated_at"),
+        )
+
+
+@dataclass(frozen=True)
+class SentDelivery:
+    """One attempt of GitHub's to deliver a webhook to the App; all attempts of one delivery share its ``guid``."""
+
+    id: int
+    guid: str
+    event: str
+    status_code: int
+    delivered_at: datetime | None
+
+    @property
+    def succeeded(self) -> bool:
+        return HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+    @classmethod
+    def of(cls, data: Json) -> SentDelivery:
+        return cls(
+            id=integer(data, "id"),
+            guid=text(data, "guid"),
+            event=text(data, "event"),
+            status_code=integer(data, "status_code"),
+            delivered_at=moment(data, "delivered_at"),
         )
 
 

@@ -41,6 +41,7 @@ from tests.support.unreliable import Unreliable
 
 SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
+Serving = contextlib.AbstractContextManager[None]
 PATIENCE = 60.0
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
@@ -230,13 +231,29 @@ PNG = bytes.fromhex(
 @contextlib.contextmanager
 def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
     """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
-    app_socket, app_url = bind()
-    with _hub_side(folder, app_url, promotion) as (loop, settings):
+    with loop_with_app(folder, promotion=promotion) as (loop, serve):
         loop.clock = Clock(speed)
-        app = create_app(Settings(_env_file=None, **{**settings, **more}), transport=loop.network, clock=loop.clock)
-        loop.store = app.state.service.store
-        with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, app_socket):
+        with serve(**more):
             yield loop
+
+
+@contextlib.contextmanager
+def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tuple[Loop, Callable[..., Serving]]]:
+    """Serve the hub; also give a function that serves the App in this process, as long as its block lasts."""
+    taken, app_url = bind()
+    port = taken.getsockname()[1]
+    taken.close()
+    with _hub_side(folder, app_url, promotion) as (loop, settings):
+
+        @contextlib.contextmanager
+        def serve(**more: Any) -> Iterator[None]:
+            given = Settings(_env_file=None, **{**settings, **more})
+            app = create_app(given, transport=loop.network, clock=loop.clock)
+            loop.store = app.state.service.store
+            with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, bind(port)[0]):
+                yield
+
+        yield loop, serve
 
 
 @contextlib.contextmanager
