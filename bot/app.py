@@ -21,6 +21,7 @@ from actions.operation import OperationError
 from bot import logs
 from bot.clock import utc_now
 from bot.github import GitHub
+from bot.polling import Poller
 from bot.reconcile import Reconciler
 from bot.settings import Settings, settings_or_exit
 from bot.store import Store
@@ -66,13 +67,16 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the worker, and the reconciler beside it, as long as the block lasts."""
+        """Run the worker, and beside it the reconciler and, where wanted, the poller, as long as the block lasts."""
         async with self.github:
             reconciler = Reconciler(self.store, self.github, self.settings, self.wake, self._clock)
             tasks = [
                 asyncio.create_task(self._keep_working(), name="worker"),
                 asyncio.create_task(reconciler.run(), name="reconciler"),
             ]
+            if self.settings.poll:
+                poller = Poller(self.store, self.github, self.wake, self._clock)
+                tasks.append(asyncio.create_task(poller.run(), name="poller"))
             try:
                 yield
             finally:

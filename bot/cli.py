@@ -88,7 +88,7 @@ _DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _d
 def _serve(parsed: argparse.Namespace) -> int:
     from bot.settings import settings_or_exit
 
-    settings = settings_or_exit()
+    settings = settings_or_exit(**({"poll": True} if parsed.poll else {}))
     from bot.app import serve
 
     return serve(settings, parsed.host, parsed.port)
@@ -215,6 +215,11 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--poll",
+        action="store_true",
+        help="fetch webhooks from GitHub every few seconds: for a machine that GitHub cannot reach",
     )
 
 

@@ -1,4 +1,4 @@
-"""Webhooks that never reached the App: which of them GitHub is asked to deliver again (pure)."""
+"""Webhooks that have not reached the App: which of them are fetched, or asked for again (pure)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ UNDER_WAY = timedelta(minutes=1)
 """A younger attempt may still be followed by another one, or by its delivery's row in the inbox."""
 
 
-def used(attempts: Iterable[SentDelivery]) -> list[SentDelivery]:
-    """Leave out the events that the App does nothing with."""
-    return [attempt for attempt in attempts if attempt.event in USED_EVENTS and attempt.guid]
+def to_fetch(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list[SentDelivery]:
+    """Return one attempt of each delivery that is not in the inbox, the oldest first."""
+    first: dict[str, SentDelivery] = {}
+    for attempt in sorted(_missing(attempts, arrived), key=lambda attempt: attempt.id):
+        first.setdefault(attempt.guid, attempt)
+    return list(first.values())
 
 
 def to_redeliver(
@@ -37,8 +40,8 @@ def to_redeliver(
         What every waiting time is multiplied by.
     """
     by_delivery: dict[str, list[tuple[datetime, int]]] = {}
-    for attempt in used(failed):
-        if attempt.guid not in arrived and attempt.delivered_at is not None:
+    for attempt in _missing(failed, arrived):
+        if attempt.delivered_at is not None:
             by_delivery.setdefault(attempt.guid, []).append((attempt.delivered_at, attempt.id))
     due = []
     for attempts in by_delivery.values():
@@ -46,3 +49,8 @@ def to_redeliver(
         if now - latest >= max(UNDER_WAY * stretch, (latest - first) / 2):
             due.append((first, newest))
     return [newest for _, newest in sorted(due)]
+
+
+def _missing(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list[SentDelivery]:
+    """Leave out what has arrived, and the events that the App does nothing with."""
+    return [each for each in attempts if each.event in USED_EVENTS and each.guid and each.guid not in arrived]

@@ -70,6 +70,8 @@ class Reconciler:
 
     async def _missed_webhooks(self) -> None:
         """Have delivered again what failed: GitHub itself tries once."""
+        if self._settings.poll:
+            return
         now = self._clock()
         failed = await self._github.failed_deliveries(now - KEPT)
         arrived = await to_thread.run_sync(self._store.arrived, {attempt.guid for attempt in failed})

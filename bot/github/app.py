@@ -19,12 +19,14 @@ from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
 from bot.github.runs import RunsPart
-from bot.github.values import SentDelivery, integer, text
+from bot.github.values import SentDelivery, integer, part, text
 from bot.rate import TokenBucket, WriteQueue
 
 if TYPE_CHECKING:
     from bot.github.connection import Connection, Wire
     from bot.settings import Settings
+
+DELIVERIES = "app/hook/deliveries"
 
 
 class Repository(IssuesPart, RunsPart, GitPart):
@@ -104,13 +106,27 @@ class GitHub:
     async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
         """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
         # A GitHub that does not know `status` lists all of them.
-        async with aclosing(self._own().pages("app/hook/deliveries", status="failure")) as listed:
+        async with aclosing(self._own().pages(DELIVERIES, status="failure")) as listed:
             found = await _until(since, listed)
         return [attempt for attempt in found if not attempt.succeeded]
 
+    async def deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List all attempts to deliver a webhook since then, the newest first."""
+        async with aclosing(self._own().pages(DELIVERIES)) as listed:
+            return await _until(since, listed)
+
+    async def deliveries_tag(self, known: str) -> str:
+        """Return what tells the present list of deliveries from any other; it costs next to nothing while it stays."""
+        return await self._own().tag(DELIVERIES, known, per_page=100)
+
+    async def delivered_payload(self, attempt: int) -> Any:
+        """Return what an attempt carried; None where GitHub has forgotten it."""
+        data = await self._own().get_or_none(f"{DELIVERIES}/{attempt}")
+        return None if data is None else part(data, "request").get("payload")
+
     async def redeliver(self, attempt: int) -> None:
         """Ask GitHub to deliver the webhook of an attempt once more; one that it has forgotten is let go."""
-        await self._own().write("POST", f"app/hook/deliveries/{attempt}/attempts", quiet=(404, 422))
+        await self._own().write("POST", f"{DELIVERIES}/{attempt}/attempts", quiet=(404, 422))
 
     # --- repositories --------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.github import SentDelivery
-from bot.missed import to_redeliver
+from bot.missed import to_fetch, to_redeliver
 from tests.support.runs import NOON
 
 
@@ -41,3 +41,8 @@ def test_a_delivery_that_goes_on_failing_is_asked_for_ever_more_rarely() -> None
 
 def test_a_deployment_that_stretches_its_waiting_times_waits_longer_here_too() -> None:
     assert to_redeliver([failed(1, "a", 5)], {}, NOON, stretch=10) == []
+
+
+def test_of_a_delivery_with_several_attempts_one_is_fetched_the_oldest_delivery_first() -> None:
+    listed = [failed(3, "a", 1), failed(2, "b", 2), failed(1, "a", 3), failed(4, "known", 0), failed(5, "c", 0, "push")]
+    assert [attempt.id for attempt in to_fetch(listed, {"known"})] == [1, 2]

@@ -59,6 +59,28 @@ def test_an_answer_that_was_given_while_the_app_was_down_counts(apart: Apart) ->
     assert [decision.reason for decision in run.decisions] == ["not good enough"]
 
 
+def test_an_app_that_github_cannot_reach_fetches_what_happens(apart: Apart) -> None:
+    loop, serve = apart
+    loop.values[:] = [0.5]
+    loop.hub.apps.update(loop.ready.app.id, webhook_url="http://127.0.0.1:9/webhook")
+    with patch("bot.polling.EVERY", 0.1), serve(poll=True):
+        issue = loop.open()
+        loop.until_label(issue, "mlops:waiting")
+        loop.say(issue, "/reject")
+        assert loop.until_ended(issue).status == "rejected"
+
+        def looks() -> list[bool]:
+            """Return for each request of the list whether it was conditional."""
+            listed = [each for each in loop.network.requests if each.url.path.endswith("/app/hook/deliveries")]
+            return ["if-none-match" in each.headers for each in listed]
+
+        loop.until(lambda: looks()[-5:] == [True] * 5, "where nothing happens, nothing is read")
+        fetched = [each.url.path for each in loop.network.requests if "/app/hook/deliveries/" in each.url.path]
+        assert len(fetched) == len(set(fetched)), "each is fetched once"
+    assert loop.network.writes("/attempts") == []
+    assert len(loop.jobs.works) == 1
+
+
 def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
     loop, serve = apart
     with serve():
