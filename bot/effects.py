@@ -304,7 +304,10 @@ class Effects:
         jobs: Sequence[Job] = (),
         behind: str = "",
     ) -> None:
-        """Bring the run's one comment up to date; mere progress stands back while writes are scarce."""
+        """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
+
+        Where the issue is gone there is nobody to show anything to: that ends the run elsewhere, as a cancelled one.
+        """
         progress = None
         row = TABLE[run.state]
         if jobs and row.stage is not None:
@@ -312,7 +315,12 @@ class Effects:
                 return
             progress = await self.progress(run, row.stage)
         view = self._view(run, jobs=jobs, progress=progress, behind=behind)
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+        try:
+            await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+        except HubError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                raise
+            log.warning("run %s: its comment cannot be written: %s", run.id, error)
 
     def _view(
         self,

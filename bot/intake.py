@@ -24,7 +24,7 @@ from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
-from bot.pipeline import TABLE, Decision, Run, State
+from bot.pipeline import Decision, Run, State, can_take, with_decision
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.store import Store
@@ -243,9 +243,9 @@ class Intake:
             body = error.body
             wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
             return comments.wrong_arguments(replace(command, wrong=(wrong,)))
-        if not _can_take(run, decision):
+        if not can_take(run, decision):
             return comments.not_waiting(view, command.name)
-        await to_thread.run_sync(self._store.change, run, lambda now: _with_decision(now, decision))
+        await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
         return ""
 
 
@@ -254,21 +254,6 @@ _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
     "reject": "reject",
     "cancel": "cancel",
 }
-_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
-
-
-def _can_take(run: Run, decision: Decision) -> bool:
-    """Tell whether a decision about this attempt still changes anything."""
-    if decision.what == "cancel":
-        return not run.ended and TABLE[run.state].cancellable
-    return run.state in _ANSWERABLE and run.attempt == decision.attempt
-
-
-def _with_decision(run: Run, decision: Decision) -> Run:
-    if not _can_take(run, decision):
-        return run
-    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
-    return run.but(due=decision.when, **changed)
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

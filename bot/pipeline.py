@@ -318,6 +318,26 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     return run.but(state=state, entered=now, tries=0, due=due, send=send, overdue=False, visits=(*run.visits, visit))
 
 
+# --- what people decide ----------------------------------------------------------------------------------------------
+
+_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
+
+
+def can_take(run: Run, decision: Decision) -> bool:
+    """Tell whether a decision about this attempt still changes anything."""
+    if decision.what == "cancel":
+        return not run.ended and TABLE[run.state].cancellable
+    return run.state in _ANSWERABLE and run.attempt == decision.attempt
+
+
+def with_decision(run: Run, decision: Decision) -> Run:
+    """Return the run with a decision noted, to be looked at now; unchanged where it changes nothing any more."""
+    if not can_take(run, decision):
+        return run
+    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
+    return run.but(due=decision.when, **changed)
+
+
 # --- the drawing -----------------------------------------------------------------------------------------------------
 
 

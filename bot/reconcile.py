@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
+from actions.operation import OperationError
 from bot.clock import utc_now
+from bot.comparing import Comparison
 from bot.github import GitHub
 from bot.missed import KEPT, to_redeliver
 from bot.settings import Settings
@@ -51,6 +53,8 @@ class Reconciler:
         self._settings = settings
         self._wake = wake
         self._clock = clock
+        self._looked: dict[str, datetime] = {}
+        """When each repository was last looked at, to the end."""
 
     async def run(self) -> None:
         """Look, and look again, until cancelled."""
@@ -60,7 +64,7 @@ class Reconciler:
 
     async def look(self) -> None:
         """Look at everything once."""
-        for part in (self._missed_webhooks, self._locks):
+        for part in (self._missed_webhooks, self._locks, self._repositories):
             try:
                 await part()
             except Exception:
@@ -83,3 +87,28 @@ class Reconciler:
         """Free what no open run holds."""
         for repository, model in await to_thread.run_sync(self._store.free_orphaned_locks):
             log.warning("the lock of %s in %s was nobody's and is free again", model, repository)
+
+    async def _repositories(self) -> None:
+        """Compare each repository's runs with GitHub; one repository's trouble never stops another's."""
+        for installation, _ in await self._github.installations():
+            for repository in await self._github.installed_repositories(installation):
+                try:
+                    await self._compare(repository, installation)
+                except OperationError as error:
+                    log.warning(
+                        "%s could not be compared with GitHub, and is with the next look: %s", repository, error
+                    )
+
+    async def _compare(self, repository: str, installation: int) -> None:
+        began = self._clock()
+        comparison = Comparison(
+            repository,
+            installation,
+            store=self._store,
+            github=self._github,
+            settings=self._settings,
+            clock=self._clock,
+        )
+        await comparison.look(self._looked.get(repository))
+        self._looked[repository] = began
+        self._wake.set()

@@ -236,6 +236,18 @@ class Store:
         with self._transaction() as connection:
             return bool(connection.execute(query).rowcount)
 
+    def poke_run(self, run: Run) -> None:
+        """Have a run looked at."""
+        with self._transaction() as connection:
+            connection.execute(
+                RUNS.update().where(RUNS.c.repository == run.repository, RUNS.c.id == run.id).values(poked=True)
+            )
+
+    def issues_with_runs(self, repository: str) -> set[int]:
+        """Return the issues that ever had a run."""
+        with self._transaction() as connection:
+            return set(connection.execute(sa.select(RUNS.c.issue).where(RUNS.c.repository == repository)).scalars())
+
     def open_runs(self, repository: str | None = None) -> list[Run]:
         query = sa.select(RUNS.c.document).where(RUNS.c.state != State.END).order_by(RUNS.c.number)
         if repository is not None:

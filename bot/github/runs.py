@@ -97,6 +97,16 @@ class RunsPart(Part):
         found = [run async for data in runs if _is_titled(run := WorkflowRun.of(data), display_title_prefix)]
         return sorted(found, key=lambda run: run.id)
 
+    async def workflow_runs_under_way(self, workflow_file: str) -> list[WorkflowRun]:
+        """List the dispatched runs of a workflow that are queued or running."""
+        hub = await self._connect()
+        path = f"{self._root}/actions/workflows/{segment(workflow_file)}/runs"
+        found = []
+        for status in ("queued", "in_progress"):
+            runs = hub.pages(path, key="workflow_runs", event="workflow_dispatch", status=status)
+            found += [WorkflowRun.of(data) async for data in runs]
+        return found
+
     async def _look(self, workflow_file: str, find_by: str, pauses: tuple[float, ...]) -> int | None:
         """Look for a dispatched run now and after each pause; of two, the younger one is cancelled."""
         for pause in (0.0, *pauses):

@@ -51,6 +51,7 @@ class Issue:
     created_at: datetime | None
     updated_at: datetime | None
     is_pull_request: bool = False
+    closed_by: str = ""
 
     @classmethod
     def of(cls, data: Json) -> Issue:
@@ -68,6 +69,7 @@ class Issue:
             created_at=moment(data, "created_at"),
             updated_at=moment(data, "updated_at"),
             is_pull_request="pull_request" in data,
+            closed_by=text(part(data, "closed_by"), "login"),
         )
 
 
