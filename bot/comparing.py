@@ -16,6 +16,7 @@ from bot.github import GitHub, HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.labels import ASKS, STATE_LABELS
 from bot.pipeline import Run, with_decision
+from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.store import Store
 
@@ -54,6 +55,7 @@ class Comparison:
         self._repository: Repository = github.repository(repository, installation)
         self._github = github
         self._store = store
+        self._recovery = Recovery(store, settings, clock)
         self._stretch = settings.time_factor
         self._clock = clock
 
@@ -61,14 +63,15 @@ class Comparison:
         """Look at everything once; at issues without a run only where they have changed since then."""
         # Before the runs are read: one that begins in between owns nothing that is listed here.
         under_way = await self._repository.workflow_runs_under_way(TRAIN_WORKFLOW)
+        await self._read_requests(since)
         runs = await to_thread.run_sync(self._store.open_runs, self._name)
         who = await self._github.identity()
-        for unowned in drift.unowned(under_way, runs, who, self._clock(), self._stretch):
-            log.warning("workflow run %d (%s) is nobody's and is cancelled", unowned.id, unowned.display_title)
-            await self._repository.cancel_workflow_run(unowned.id)
+        for unowned in drift.unowned(under_way, runs, who):
+            if self._is_settled(unowned.created_at):
+                log.warning("workflow run %d (%s) is nobody's and is cancelled", unowned.id, unowned.display_title)
+                await self._repository.cancel_workflow_run(unowned.id)
         for run in runs:
             await self._compare(run)
-        await self._read_requests(since)
 
     async def _compare(self, run: Run) -> None:
         issue = await self._issue(run)
@@ -104,15 +107,23 @@ class Comparison:
         if not any(who.wrote(comment) and carries(comment, sticky_marker(run)) for comment in comments):
             self._repository.forget_comments(run.issue)
             await to_thread.run_sync(self._store.poke_run, run)
-        for comment in drift.unanswered_commands(run, comments, who, self._clock(), self._stretch):
-            if not await self._repository.has_reacted(comment.id):
+        for comment in drift.unanswered_commands(run, comments, who):
+            if self._is_settled(comment.created_at) and not await self._repository.has_reacted(comment.id):
                 await self._take_in(stand_in.for_comment(self._name, self._installation, issue, comment, self._clock()))
 
     async def _read_requests(self, since: datetime | None) -> None:
+        """Go on with the runs that the database has lost, and read the requests that were never told."""
         issues = await self._repository.issues(labels=[ASKS], since=since - OVERLAP if since else None)
         known = await to_thread.run_sync(self._store.issues_with_runs, self._name)
-        for issue in drift.unread_requests(issues, known, self._clock(), self._stretch):
-            await self._take_in(stand_in.for_issue(self._name, self._installation, issue, self._clock()))
+        for issue in issues:
+            if issue.number not in known and await self._recovery.run_of(self._repository, issue.number) is not None:
+                known.add(issue.number)
+        for issue in drift.unread_requests(issues, known):
+            if self._is_settled(issue.updated_at):
+                await self._take_in(stand_in.for_issue(self._name, self._installation, issue, self._clock()))
+
+    def _is_settled(self, when: datetime | None) -> bool:
+        return drift.is_settled(when, self._clock(), self._stretch)
 
     async def _take_in(self, delivery: Delivery) -> None:
         if await to_thread.run_sync(self._store.take_in, delivery):

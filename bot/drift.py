@@ -37,9 +37,12 @@ def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
     return Decision(who=who or "somebody", what="cancel", when=now, attempt=run.attempt, reason=reason)
 
 
-def unanswered_commands(
-    run: Run, comments: Sequence[Comment], who: Identity, now: datetime, stretch: float = 1.0
-) -> list[Comment]:
+def is_settled(when: datetime | None, now: datetime, stretch: float = 1.0) -> bool:
+    """Tell whether something is old enough for its event to have come and been handled."""
+    return when is None or when <= now - JUST_NOW * stretch
+
+
+def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) -> list[Comment]:
     """Return the commands of people about the run that the App has neither obeyed nor answered, the oldest first.
 
     An edited comment is no command: who wrote what stands there now is not known.
@@ -50,7 +53,7 @@ def unanswered_commands(
         for comment in comments
         if comment.author_type == "User"
         and comment.created_at is not None
-        and run.created < comment.created_at <= now - JUST_NOW * stretch
+        and comment.created_at > run.created
         and comment.updated_at == comment.created_at
         and parse_command(comment.body) is not None
         and not run.knows(comment.id)
@@ -58,30 +61,20 @@ def unanswered_commands(
     ]
 
 
-def unowned(
-    under_way: Iterable[WorkflowRun], runs: Collection[Run], who: Identity, now: datetime, stretch: float = 1.0
-) -> list[WorkflowRun]:
+def unowned(under_way: Iterable[WorkflowRun], runs: Collection[Run], who: Identity) -> list[WorkflowRun]:
     """Return the workflow runs that the App has sent for runs that are over, or that it knows nothing of."""
     owned = {sent.title for run in runs for sent in run.dispatches}
     return [
         found
         for found in under_way
-        if _OURS.fullmatch(found.display_title)
-        and found.actor == who.login
-        and found.display_title not in owned
-        and (found.created_at is None or found.created_at <= now - JUST_NOW * stretch)
+        if _OURS.fullmatch(found.display_title) and found.actor == who.login and found.display_title not in owned
     ]
 
 
-def unread_requests(
-    issues: Iterable[Issue], known: Collection[int], now: datetime, stretch: float = 1.0
-) -> list[Issue]:
+def unread_requests(issues: Iterable[Issue], known: Collection[int]) -> list[Issue]:
     """Return the issues that ask for training and have no run; those that were found wrong wait for their edit."""
     return [
         issue
         for issue in issues
-        if ASKS in issue.labels
-        and state_label("invalid") not in issue.labels
-        and issue.number not in known
-        and (issue.updated_at is None or issue.updated_at <= now - JUST_NOW * stretch)
+        if ASKS in issue.labels and state_label("invalid") not in issue.labels and issue.number not in known
     ]

@@ -29,6 +29,7 @@ from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
 from bot.pipeline import OPERATOR_HAS, TABLE, Dispatch, Run, State
 from bot.published import check_ref, checked
+from bot.run_snapshot import LONGEST, snapshot
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.stage_lines import stage_lines
@@ -103,8 +104,8 @@ class Effects:
     async def send(self, run: Run, start_at: Stage) -> Run:
         """Dispatch the rest of the attempt and remember the workflow run.
 
-        That it will be sent is remembered first. So after a crash, and only then, one is looked for before another is
-        sent.
+        That it will be sent is remembered first, in the comment too. So after a crash, and only then, one is looked for
+        before another is sent.
         """
         pending = run.dispatch
         sent_before = pending is not None and pending.workflow_run is None
@@ -112,7 +113,9 @@ class Effects:
             number = len(run.dispatches) + 1
             title = f"{run.id} attempt {run.attempt} dispatch {number}"
             pending = Dispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
-            run = self.run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
+            run = run.but(dispatches=(*run.dispatches, pending))
+            await self.show(run)
+            run = self.run = await to_thread.run_sync(self._store.save, run)
         info = await self.info()
         inputs = await self._inputs(run, start_at)
         try:
@@ -316,11 +319,18 @@ class Effects:
             progress = await self.progress(run, row.stage)
         view = self._view(run, jobs=jobs, progress=progress, behind=behind)
         try:
-            await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
         except HubError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            gone = error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+            # Nor does a comment that GitHub refuses keep the history from being written.
+            if error.transient or not (gone or run.state is State.WRITE_HISTORY):
                 raise
             log.warning("run %s: its comment cannot be written: %s", run.id, error)
+
+    async def _upsert_sticky(self, run: Run, text: str) -> None:
+        """Write the run's one comment, and into it what the run can be carried on from without the database."""
+        line = snapshot(run, self._settings.webhook_secret.get_secret_value().encode())
+        await self._repository.upsert_comment(run.issue, sticky_marker(run), f"{text}\n\n{line}")
 
     def _view(
         self,
@@ -356,7 +366,7 @@ class Effects:
         error = run.error.body if run.error is not None else None
         if error is None:
             raise ValueError("invalid data without an error")
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.invalid_data(error, run.id))
+        await self._upsert_sticky(run, comments.invalid_data(error, run.id))
         await self.label(run, "invalid")
 
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
@@ -369,7 +379,7 @@ class Effects:
         registry_url = f"{pages}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+        await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
         await self.label(run, label)
         await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
         try:

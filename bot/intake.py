@@ -25,6 +25,7 @@ from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
 from bot.pipeline import Decision, Run, State, can_take, with_decision
+from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.store import Store
@@ -41,6 +42,7 @@ class Intake:
         self._github = github
         self._settings = settings
         self._clock = clock
+        self._recovery = Recovery(store, settings, clock)
 
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
@@ -91,7 +93,7 @@ class Intake:
         issue = await repository.issue(int(payload["issue"]["number"]))
         if ASKS not in issue.labels or issue.state != "open":
             return
-        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
+        run = await self._recovery.run_of(repository, issue.number)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
         if run is not None and run.status != "invalid" and not run.editable:
@@ -180,6 +182,7 @@ class Intake:
                 due=now,
             )
 
+        await self._recovery.count_on(repository)
         await to_thread.run_sync(self._store.open_run, make)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -194,6 +197,7 @@ class Intake:
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
         if run is None and not _asks_for_training(payload["issue"]):
             return
+        run = run or await self._recovery.run_of(repository, issue)
         answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)

@@ -131,6 +131,8 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
 async def write_history(run: Run, fx: Effects) -> Step:
     """Commit everything that is to be kept; from here on the model is free for others."""
     run = run.but(status=run.status or "failed")
+    # Shown before it is done: what goes on from the comment then writes the very same history.
+    await fx.show(run)
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
     return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from bot.delivery import Delivery
-from bot.pipeline import Run, State
+from bot.pipeline import TABLE, Run, State
 from bot.tables import COUNTERS, INBOX, LOCKS, METADATA, RUNS
 
 MOST_TRIES = 5
@@ -145,6 +145,31 @@ class Store:
             run = make(number)
             connection.execute(RUNS.insert().values(_row(run)))
             return run
+
+    def counts(self, repository: str) -> bool:
+        """Tell whether the repository's runs are counted yet."""
+        query = sa.select(COUNTERS.c.last_run).where(COUNTERS.c.repository == repository)
+        with self._transaction() as connection:
+            return connection.execute(query).one_or_none() is not None
+
+    def count_from(self, repository: str, last: int) -> None:
+        """Begin to count a repository's runs after the last one that is known of."""
+        with self._transaction() as connection:
+            known = connection.execute(sa.select(COUNTERS).where(COUNTERS.c.repository == repository)).one_or_none()
+            if known is None:
+                connection.execute(COUNTERS.insert().values(repository=repository, last_run=last))
+
+    def restore(self, run: Run) -> bool:
+        """Store a run that an earlier database held, with its lock; False where its issue has a run already."""
+        key = {"repository": run.repository, "model": run.model}
+        with self._transaction() as connection:
+            if self._latest_of_issue(connection, run.repository, run.issue) is not None:
+                return False
+            connection.execute(RUNS.insert().values(_row(run)))
+            works = run.state in TABLE and TABLE[run.state].stage is not None
+            if works and connection.execute(sa.select(LOCKS).filter_by(**key)).one_or_none() is None:
+                connection.execute(LOCKS.insert().values(run=run.id, **key))
+        return True
 
     def save(self, run: Run) -> Run:
         """Replace a stored run; return it under its new row version.

@@ -37,7 +37,7 @@ def test_an_issue_that_was_opened_while_the_app_was_down_is_trained_once_it_is_u
 
 def test_a_delivery_that_has_only_just_failed_is_left_alone(apart: Apart) -> None:
     loop, serve = apart
-    loop.clock.__init__(speed=0)  # type: ignore[misc]
+    loop.clock.reset(speed=0)
     issue = loop.open()
     loop.until(lambda: "issues" in failures(loop), "the hub has tried to deliver")
     with serve():

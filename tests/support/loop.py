@@ -61,9 +61,11 @@ class Clock:
     def jump(self, by: timedelta) -> None:
         self._jumped += by
 
-    def reset(self) -> None:
-        """Go back to the wall's time, for the next test."""
-        self.__init__(self._speed)  # type: ignore[misc]
+    def reset(self, speed: float | None = None) -> None:
+        """Go back to the wall's time, and run on from there, at another speed if wanted."""
+        self._speed = self._speed if speed is None else speed
+        self._began = datetime.now(UTC)
+        self._jumped = timedelta()
 
 
 @dataclass
@@ -172,6 +174,11 @@ class Loop:
         """Return the states that the issue's run has been in, and is in."""
         run = self.run(issue)
         return [*(visit.state for visit in run.visits), run.state]
+
+    def lose_database(self) -> None:
+        """Delete the App's database, which must not be up."""
+        for file in self.storage.parent.glob("app.sqlite3*"):
+            file.unlink()
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
