@@ -22,7 +22,7 @@ from actions.operation import Reader, Stage
 from actions.request import Champion, WorkOrder
 from actions.results import Progress, PublishedResult
 from actions.storage import Storage
-from bot import comments, run_storage
+from bot import comments, run_storage, stage_watch
 from bot.config import RepositoryConfig, read_config
 from bot.github import HubError, Job, RepoInfo, Repository
 from bot.history_record import record_of
@@ -30,7 +30,7 @@ from bot.labels import STATE_LABELS, state_label
 from bot.pipeline import OPERATOR_HAS, TABLE, Dispatch, Run, State
 from bot.published import check_ref, checked
 from bot.run_snapshot import LONGEST, snapshot
-from bot.run_view import RunView
+from bot.run_view import RunView, Unclaimed
 from bot.settings import Settings
 from bot.stage_lines import stage_lines
 from bot.store import Store
@@ -198,6 +198,10 @@ class Effects:
         for workflow_run in found:
             await self._repository.cancel_workflow_run(workflow_run)
 
+    async def why_unclaimed(self, job: Job) -> Unclaimed:
+        """Ask which runners there are for a job that none has taken."""
+        return stage_watch.unclaimed(job.labels, await self._repository.runners())
+
     async def log_tail(self, job: Job | None) -> str:
         """Return a job's last lines; nothing where GitHub has no log of it."""
         if job is None:
@@ -306,6 +310,7 @@ class Effects:
         *,
         jobs: Sequence[Job] = (),
         behind: str = "",
+        unclaimed: Unclaimed | None = None,
     ) -> None:
         """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
 
@@ -317,7 +322,7 @@ class Effects:
             if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < SPARED_WRITES:
                 return
             progress = await self.progress(run, row.stage)
-        view = self._view(run, jobs=jobs, progress=progress, behind=behind)
+        view = self._view(run, jobs=jobs, progress=progress, behind=behind, unclaimed=unclaimed)
         try:
             await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
         except HubError as error:
@@ -339,6 +344,7 @@ class Effects:
         jobs: Sequence[Job] = (),
         progress: Progress | None = None,
         behind: str = "",
+        unclaimed: Unclaimed | None = None,
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
         registry_url: str = "",
@@ -350,6 +356,7 @@ class Effects:
             stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
             progress=progress.metrics if progress is not None else {},
             ahead=(behind,) if behind else (),
+            unclaimed=unclaimed,
             waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
             history_url=history_url,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from actions.operation import ErrorBody, InvalidInput, Stage
 from bot.commands import changed_request
 from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
-from bot.stage_watch import Seen, find, seen
+from bot.stage_watch import Seen, find, queued_for, seen
 
 if TYPE_CHECKING:
     from bot.effects import Effects
@@ -24,6 +24,8 @@ WATCH = timedelta(seconds=5)
 """How often a running stage is looked at, beside the events that GitHub sends."""
 WAIT = timedelta(seconds=60)
 """How often to look where only an event can change something."""
+QUEUED_LONG = timedelta(minutes=5)
+"""A job that no runner has taken for so long may never be taken: people are told."""
 
 
 async def queued(run: Run, fx: Effects) -> Step:
@@ -203,6 +205,10 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
         return Step(run.but(overdue=True), again=WATCH)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, find(jobs, name), name, standing)
+    job = find(jobs, name)
+    if job is not None and queued_for(job, fx.now()) > fx.scaled(QUEUED_LONG):
+        await fx.show(run, jobs=jobs, unclaimed=await fx.why_unclaimed(job))
+        return Step(run, again=WAIT)
     await fx.show(run, jobs=jobs)
     return Step(run, again=WATCH)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Literal
 
 from bot.github import errors
 from bot.github.errors import HubError
 from bot.github.part import Part, segment
-from bot.github.values import Job, WorkflowRun, integer, text
+from bot.github.values import Job, Runner, WorkflowRun, integer, text
 
 LOOK_FOR_RUN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses between the looks for a run whose dispatch was not answered: a minute in all."""
@@ -129,6 +130,16 @@ class RunsPart(Part):
         hub = await self._connect()
         jobs = hub.pages(f"{self._root}/actions/runs/{run_id}/jobs", key="jobs", filter="latest")
         return [Job.of(data) async for data in jobs]
+
+    async def runners(self) -> list[Runner] | None:
+        """List the repository's own runners; None where the App may not ask (it needs administration: read)."""
+        hub = await self._connect()
+        try:
+            return [Runner.of(data) async for data in hub.pages(f"{self._root}/actions/runners", key="runners")]
+        except HubError as error:
+            if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                raise
+            return None
 
     async def cancel_workflow_run(self, run_id: int) -> None:
         """Ask GitHub to cancel a run; one that is over already, or gone, is fine."""

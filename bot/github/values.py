@@ -146,6 +146,8 @@ class Job:
     steps: tuple[Step, ...]
     run_id: int = 0
     runner_name: str | None = None
+    created_at: datetime | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Json) -> Job:
@@ -162,6 +164,27 @@ class Job:
             steps=tuple(Step.of(step) for step in items(data, "steps") if isinstance(step, Mapping)),
             run_id=integer(data, "run_id"),
             runner_name=optional(data, "runner_name"),
+            created_at=moment(data, "created_at"),
+            labels=tuple(label for label in items(data, "labels") if isinstance(label, str)),
+        )
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A self-hosted runner of a repository."""
+
+    name: str
+    online: bool
+    busy: bool
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: Json) -> Runner:
+        return cls(
+            name=text(data, "name"),
+            online=text(data, "status") == "online",
+            busy=data.get("busy") is True,
+            labels=tuple(text(label, "name") for label in items(data, "labels") if isinstance(label, Mapping)),
         )
 
 
