@@ -20,7 +20,7 @@ from actions.history_management.record import utc
 from actions.model_registry import model_file
 from actions.operation import Reader, Stage
 from actions.request import Champion, WorkOrder
-from actions.results import Progress, PublishedResult
+from actions.results import Heartbeat, Progress, PublishedResult
 from actions.storage import Storage
 from bot import comments, run_storage, stage_watch
 from bot.config import RepositoryConfig, read_config
@@ -217,6 +217,9 @@ class Effects:
 
     async def progress(self, run: Run, stage: Stage) -> Progress | None:
         return await to_thread.run_sync(run_storage.progress_of, self._storage, run, stage)
+
+    async def heartbeat(self, run: Run, stage: Stage) -> Heartbeat | None:
+        return await to_thread.run_sync(run_storage.heartbeat_of, self._storage, run, stage)
 
     async def accept(self, run: Run) -> tuple[str, PublishedResult]:
         """Return the published commit's SHA and result, if it is what publish reported and stands every check."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from actions.results import Heartbeat
 from bot.github import Job, Runner
+from bot.pipeline import Pulse
 from bot.run_view import Unclaimed
 
 Seen = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
@@ -36,6 +38,20 @@ def seen(jobs: Sequence[Job], name: str, limit: timedelta, now: datetime) -> See
     if job.status == "in_progress" and job.started_at is not None:
         return "overdue" if now - job.started_at > limit + GRACE else "running"
     return "waiting"
+
+
+def felt(before: Pulse | None, heartbeat: Heartbeat | None, now: datetime) -> Pulse | None:
+    """Return the pulse after a look at the heartbeat; clocks are not compared, as the runner's may be wrong."""
+    if heartbeat is None:
+        return None
+    if before is not None and before.at == heartbeat.at:
+        return before
+    return Pulse(at=heartbeat.at, seen=now)
+
+
+def is_lost(pulse: Pulse | None, limit: timedelta, now: datetime) -> bool:
+    """Tell whether a stage that gave signs of life has given none for too long."""
+    return pulse is not None and now - pulse.seen > limit
 
 
 def queued_for(job: Job | None, now: datetime) -> timedelta:

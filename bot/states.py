@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from actions.operation import ErrorBody, InvalidInput, Stage
 from bot.commands import changed_request
 from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
-from bot.stage_watch import Seen, find, queued_for, seen
+from bot.stage_watch import Seen, felt, find, is_lost, queued_for, seen
 
 if TYPE_CHECKING:
     from bot.effects import Effects
@@ -24,6 +24,8 @@ WATCH = timedelta(seconds=5)
 """How often a running stage is looked at, beside the events that GitHub sends."""
 WAIT = timedelta(seconds=60)
 """How often to look where only an event can change something."""
+SILENT_LONG = timedelta(minutes=5)
+"""A stage that has given signs of life and gives none for so long has lost its runner."""
 QUEUED_LONG = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
@@ -203,6 +205,11 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
         # The next try writes to the same folder: it waits until nothing of this one runs any more.
         await fx.stop(run)
         return Step(run.but(overdue=True), again=WATCH)
+    if standing == "running":
+        run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
+        if run.lost or is_lost(run.pulse, fx.scaled(SILENT_LONG), fx.now()):
+            await fx.stop(run)
+            return Step(run.but(lost=True), again=WATCH)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, find(jobs, name), name, standing)
     job = find(jobs, name)
@@ -217,6 +224,8 @@ async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, stan
     """Keep why a stage ended wrongly, and decide whether trying again can help."""
     if standing == "timed out" or (standing == "stopped" and run.overdue):
         return Step(run.but(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+    if standing == "stopped" and run.lost:
+        return Step(run.but(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
     if standing == "stopped":
         return Step(run.but(error=_error(name, job, _cancelled(name), "")), "refused")
     progress = await fx.progress(run, name)
@@ -241,6 +250,16 @@ def _timed_out(run: Run, name: Stage) -> ErrorBody:
         rule=f"The {name} stage may take {minutes:g} minutes.",
         found="It was still running then and was stopped.",
         next_step="Give it more time in the form, less data, or a faster runner.",
+    )
+
+
+def _runner_lost(name: Stage) -> ErrorBody:
+    return ErrorBody(
+        kind="crash",
+        reason="runner_lost",
+        rule=f"The {name} stage gives a sign of life every few seconds until it ends.",
+        found=f"It gave none for more than {SILENT_LONG.total_seconds() / 60:g} minutes, so it was stopped.",
+        next_step="Look at the runner: it was switched off, lost its network, or had no memory left.",
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.pipeline import State
+from runners.local.execution import Work
+from runners.local.plan import PlannedJob
 from tests.support.loop import Loop, Serving, loop_with_app
+from tests.support.scripted_runs import Script, writes
 
 Apart = tuple[Loop, Callable[..., Serving]]
 
@@ -28,6 +32,23 @@ def without_runners(loop: Loop) -> None:
 def allow_to_see_runners(loop: Loop) -> None:
     granted = loop.hub.installations.need(loop.ready.installation_id).permissions
     loop.hub.installations.update(loop.ready.installation_id, permissions={**granted, "administration": "read"})
+
+
+def beats(work: Work, job: PlannedJob) -> None:
+    """Give one sign of life, as a stage's process would every few seconds."""
+    at = datetime.now(UTC).isoformat()
+    writes("models", {"heartbeat.json": {"stage": "train", "workflow_run": work.run_id, "at": at}})(work, job)
+
+
+def until_alive(loop: Loop, issue: int, dispatch: int = 1) -> None:
+    """Wait until the App has seen the last sign of life of a dispatch's training."""
+
+    def seen() -> bool:
+        run, files = loop.run(issue), list(loop.storage.rglob("heartbeat.json"))
+        alive = run.pulse is not None and run.pulse.at in files[0].read_text(encoding="utf-8")
+        return alive and len(run.dispatches) == dispatch
+
+    loop.until(lambda: loop.has_run(issue) and seen(), "the App has seen the sign of life")
 
 
 def first_comment(loop: Loop, issue: int) -> str:
@@ -67,3 +88,47 @@ def test_a_run_that_no_runner_takes_can_be_cancelled(apart: Apart) -> None:
         loop.until(lambda: "Waiting for a runner" in first_comment(loop, issue), "the comment says that it waits")
         loop.say(issue, "/cancel")
         assert loop.until_ended(issue).status == "cancelled"
+
+
+def test_a_stage_whose_runner_is_gone_is_stopped_and_sent_again_from_there(apart: Apart) -> None:
+    loop, serve = apart
+    loop.script(train=Script(hang=True, do=beats))
+    with serve():
+        issue = loop.open()
+        until_alive(loop, issue)
+        loop.script()
+        loop.jump(minutes=6)
+        run = loop.until_ended(issue)
+    assert [work.inputs["start_at"] for work in loop.jobs.works] == ["prepare", "train"]
+    assert (run.status, loop.labels(issue)) == ("passed", {"mlops:passed"})
+
+
+def test_runners_that_are_lost_time_and_again_end_the_run_and_it_says_so(apart: Apart) -> None:
+    loop, serve = apart
+    loop.script(train=Script(hang=True, do=beats))
+    with serve():
+        issue = loop.open()
+        for dispatch in (1, 2):
+            until_alive(loop, issue, dispatch)
+            loop.jump(minutes=6)
+        assert loop.until_ended(issue).status == "failed"
+    assert "runner_lost" in first_comment(loop, issue)
+    assert len(loop.jobs.works) == 2
+
+
+@pytest.mark.parametrize("beating", [True, False])
+def test_a_stage_that_lives_or_has_never_given_a_sign_is_left_alone(apart: Apart, beating: bool) -> None:
+    loop, serve = apart
+    loop.script(train=Script(hang=True, do=beats if beating else None))
+    with serve():
+        issue = loop.open()
+        loop.until(loop.jobs.hanging.is_set)
+        for _ in range(4):
+            if beating:
+                beats(loop.jobs.works[-1], loop.jobs.works[-1].jobs[1])
+                until_alive(loop, issue)
+            loop.jump(minutes=2)
+        assert loop.until_state(issue, State.TRAIN_MODEL).lost is False
+        assert len(loop.jobs.works) == 1
+        loop.say(issue, "/cancel")
+        loop.until_ended(issue)
