@@ -9,10 +9,11 @@ from http import HTTPStatus
 
 from anyio import to_thread
 
+from actions.operation import OperationError
 from bot import drift, stand_in
 from bot.delivery import Delivery
 from bot.effects import TRAIN_WORKFLOW, sticky_marker
-from bot.github import GitHub, HubError, Issue, Repository
+from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.labels import ASKS, STATE_LABELS
 from bot.pipeline import Run, with_decision
@@ -34,26 +35,24 @@ class Comparison:
     ----------
     repository, installation
         The repository, and the App's installation on it.
-    store, github, settings
-        The database, the gateway, the App's settings.
+    store, settings
+        The database, the App's settings.
     clock
         Says what time it is (UTC).
     """
 
     def __init__(
         self,
-        repository: str,
+        repository: Repository,
         installation: int,
         *,
         store: Store,
-        github: GitHub,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
-        self._name = repository
+        self._name = repository.name
         self._installation = installation
-        self._repository: Repository = github.repository(repository, installation)
-        self._github = github
+        self._repository = repository
         self._store = store
         self._recovery = Recovery(store, settings, clock)
         self._stretch = settings.time_factor
@@ -65,13 +64,16 @@ class Comparison:
         under_way = await self._repository.workflow_runs_under_way(TRAIN_WORKFLOW)
         await self._read_requests(since)
         runs = await to_thread.run_sync(self._store.open_runs, self._name)
-        who = await self._github.identity()
+        who = await self._repository.who()
         for unowned in drift.unowned(under_way, runs, who):
             if self._is_settled(unowned.created_at):
                 log.warning("workflow run %d (%s) is nobody's and is cancelled", unowned.id, unowned.display_title)
                 await self._repository.cancel_workflow_run(unowned.id)
         for run in runs:
-            await self._compare(run)
+            try:
+                await self._compare(run)
+            except OperationError as error:
+                log.warning("run %s could not be compared with GitHub, and is with the next look: %s", run.id, error)
 
     async def _compare(self, run: Run) -> None:
         issue = await self._issue(run)
@@ -103,7 +105,7 @@ class Comparison:
             label = drift.expected_label(now)
 
     async def _look_at_comments(self, run: Run, issue: Issue) -> None:
-        comments, who = await self._repository.comments(run.issue), await self._github.identity()
+        comments, who = await self._repository.comments(run.issue), await self._repository.who()
         if not any(who.wrote(comment) and carries(comment, sticky_marker(run)) for comment in comments):
             self._repository.forget_comments(run.issue)
             await to_thread.run_sync(self._store.poke_run, run)

@@ -10,7 +10,7 @@ from bot.commands import parse_command
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
 from bot.labels import ASKS, state_label
-from bot.pipeline import TABLE, Decision, Run, State
+from bot.pipeline import TABLE, Decision, Run, State, can_take
 
 JUST_NOW = timedelta(minutes=1)
 """What is younger may still be on its way: the App leaves it to the event."""
@@ -30,11 +30,12 @@ def expected_label(run: Run) -> str | None:
 
 
 def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
-    """Return the decision that lies in an issue's being closed, or gone (None), while its run is open."""
-    if issue is not None and issue.state == "open":
+    """Return the decision that lies in an issue's being closed, or gone (None), while its run could still be stopped."""
+    if run.cancel is not None or (issue is not None and issue.state == "open"):
         return None
-    who, reason = ("somebody", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
-    return Decision(who=who or "somebody", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    who, reason = ("", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
+    decision = Decision(who=who or "somebody", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    return decision if can_take(run, decision) else None
 
 
 def is_settled(when: datetime | None, now: datetime, stretch: float = 1.0) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
+from actions.operation import OperationError
 from bot import delivery
 from bot.clock import utc_now
 from bot.delivery import Delivery, RefusedDelivery
@@ -58,8 +59,10 @@ class Poller:
         while True:
             try:
                 await self.look()
+            except OperationError as error:
+                log.warning("webhooks could not be fetched, and are with the next look: %s", error)
             except Exception:
-                # The outermost edge: GitHub or the database does not answer; the next look makes up for this one.
+                # The outermost edge: the database does not answer, say; the next look makes up for this one.
                 log.exception("fetching webhooks broke, and is tried again in %.0f s", EVERY)
             await asyncio.sleep(EVERY)
 

@@ -67,6 +67,8 @@ class Reconciler:
         for part in (self._missed_webhooks, self._locks, self._repositories):
             try:
                 await part()
+            except OperationError as error:
+                log.warning("reconciling: %s is tried again with the next look: %s", part.__name__.strip("_"), error)
             except Exception:
                 # The outermost edge: what one part stumbles over must not keep the others from their work.
                 log.exception("reconciling: %s broke, and is tried again with the next look", part.__name__.strip("_"))
@@ -90,22 +92,24 @@ class Reconciler:
 
     async def _repositories(self) -> None:
         """Compare each repository's runs with GitHub; one repository's trouble never stops another's."""
-        for installation, _ in await self._github.installations():
-            for repository in await self._github.installed_repositories(installation):
+        for installation, account in await self._github.installations():
+            try:
+                names = await self._github.installed_repositories(installation)
+            except OperationError as error:  # suspended, say
+                log.warning("the installation of %s could not be looked at: %s", account, error)
+                continue
+            for name in names:
                 try:
-                    await self._compare(repository, installation)
+                    await self._compare(name, installation)
                 except OperationError as error:
-                    log.warning(
-                        "%s could not be compared with GitHub, and is with the next look: %s", repository, error
-                    )
+                    log.warning("%s could not be compared with GitHub, and is with the next look: %s", name, error)
 
     async def _compare(self, repository: str, installation: int) -> None:
         began = self._clock()
         comparison = Comparison(
-            repository,
+            self._github.repository(repository, installation),
             installation,
             store=self._store,
-            github=self._github,
             settings=self._settings,
             clock=self._clock,
         )

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from anyio import to_thread
 
 from bot import stand_in
+from bot.config import ConfigError, read_config
 from bot.drift import unanswered_commands
 from bot.effects import INDEX, TRAIN_WORKFLOW
 from bot.github import Comment, Identity, Repository
-from bot.labels import ASKS
+from bot.labels import ASKS, state_label
 from bot.pipeline import Run
 from bot.run_snapshot import read_snapshot
 from bot.settings import Settings
@@ -56,10 +57,16 @@ class Recovery:
         found = self._latest(comments, who, repository.name, issue)
         if found is None:
             return None
+        below = await repository.issue(issue)
+        if found.editable and state_label("invalid") in below.labels:
+            return None  # its request was withdrawn from the queue: an edit made it wrong
         await self.count_on(repository)
         if await to_thread.run_sync(self._store.restore, found.but(due=self._clock())):
             log.warning("run %s was not in the database; it goes on from its comment, in %s", found.id, found.state)
-            await self._hear_again(repository, found, comments, who)
+            # What the snapshot knows nothing of is read again, even what was obeyed once.
+            for comment in unanswered_commands(found, comments, who):
+                again = stand_in.for_comment(repository.name, found.installation, below, comment, self._clock())
+                await to_thread.run_sync(self._store.take_in, again)
         return await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
 
     def _latest(self, comments: Sequence[Comment], who: Identity, repository: str, issue: int) -> Run | None:
@@ -73,18 +80,11 @@ class Recovery:
         _, run_id, comment = max(marked, key=lambda found: found[0])
         return read_snapshot(comment.body, repository, issue, run_id, self._secret)
 
-    async def _hear_again(self, repository: Repository, run: Run, comments: Sequence[Comment], who: Identity) -> None:
-        """Have the commands read again that the snapshot knows nothing of, even those that were obeyed once."""
-        issue = await repository.issue(run.issue)
-        for comment in unanswered_commands(run, comments, who):
-            again = stand_in.for_comment(repository.name, run.installation, issue, comment, self._clock())
-            await to_thread.run_sync(self._store.take_in, again)
-
     async def count_on(self, repository: Repository) -> None:
         """See to it that no run gets a number that another one has had, even if the database knows of none."""
         if await to_thread.run_sync(self._store.counts, repository.name):
             return
-        texts = [(await repository.file(INDEX) or b"").decode(errors="replace")]
+        texts = [(await repository.file(INDEX, await self._branch(repository)) or b"").decode(errors="replace")]
         began = self._clock() - TITLES_FROM
         texts += [
             run.display_title for run in await repository.find_workflow_runs("train", TRAIN_WORKFLOW, since=began)
@@ -95,3 +95,10 @@ class Recovery:
             texts += [comment.body.partition("\n")[0] for comment in own]
         highest = max((int(found[1]) for text in texts for found in _RUN_ID.finditer(text)), default=0)
         await to_thread.run_sync(self._store.count_from, repository.name, highest)
+
+    async def _branch(self, repository: Repository) -> str | None:
+        """Return the branch of the history; None for the default branch."""
+        try:
+            return (await read_config(repository)).history.branch
+        except ConfigError:
+            return None

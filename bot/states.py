@@ -209,7 +209,7 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
         run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
         if run.lost or is_lost(run.pulse, fx.scaled(SILENT_LONG), fx.now()):
             await fx.stop(run)
-            return Step(run.but(lost=True), again=WATCH)
+            return Step(run.but(lost=True), again=WAIT)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, find(jobs, name), name, standing)
     job = find(jobs, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
@@ -86,27 +86,26 @@ class RunsPart(Part):
 
         ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``: those of the last week.
         """
-        hub = await self._connect()
         workflow = f"/workflows/{segment(workflow_file)}" if workflow_file else ""
         start = (since or datetime.now(UTC) - timedelta(days=7)).astimezone(UTC)
-        runs = hub.pages(
-            f"{self._root}/actions{workflow}/runs",
-            key="workflow_runs",
-            event="workflow_dispatch",
-            created=f">={start:%Y-%m-%dT%H:%M:%SZ}",
-        )
-        found = [run async for data in runs if _is_titled(run := WorkflowRun.of(data), display_title_prefix)]
+        runs = self._dispatched(f"{self._root}/actions{workflow}/runs", created=f">={start:%Y-%m-%dT%H:%M:%SZ}")
+        found = [run async for run in runs if _is_titled(run, display_title_prefix)]
         return sorted(found, key=lambda run: run.id)
 
     async def workflow_runs_under_way(self, workflow_file: str) -> list[WorkflowRun]:
         """List the dispatched runs of a workflow that are queued or running."""
-        hub = await self._connect()
         path = f"{self._root}/actions/workflows/{segment(workflow_file)}/runs"
-        found = []
-        for status in ("queued", "in_progress"):
-            runs = hub.pages(path, key="workflow_runs", event="workflow_dispatch", status=status)
-            found += [WorkflowRun.of(data) async for data in runs]
-        return found
+        return [run for status in ("queued", "in_progress") async for run in self._dispatched(path, status=status)]
+
+    async def _dispatched(self, path: str, **which: str) -> AsyncGenerator[WorkflowRun, None]:
+        """List dispatched runs; a workflow that the repository does not have has none."""
+        hub = await self._connect()
+        try:
+            async for data in hub.pages(path, key="workflow_runs", event="workflow_dispatch", **which):
+                yield WorkflowRun.of(data)
+        except HubError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
 
     async def _look(self, workflow_file: str, find_by: str, pauses: tuple[float, ...]) -> int | None:
         """Look for a dispatched run now and after each pause; of two, the younger one is cancelled."""
