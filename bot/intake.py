@@ -20,6 +20,7 @@ from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
+from bot.drift import withdrawal
 from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
@@ -53,7 +54,9 @@ class Intake:
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
-            if delivery.event == "issues":
+            if delivery.event == "issues" and delivery.action in ("closed", "deleted"):
+                await self._withdraw(delivery, payload, repository)
+            elif delivery.event == "issues":
                 await self._issue(delivery, payload, repository)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
@@ -117,6 +120,17 @@ class Intake:
         else:
             await self._say_put_right(repository, delivery, issue.number, run)
             await self._open(repository, delivery, issue.number, requester, request)
+
+    async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
+        """Stop the run of an issue that is closed, or gone: nobody would see its end."""
+        number = int(payload["issue"]["number"])
+        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
+        if run is None:
+            return
+        issue = None if delivery.action == "deleted" else await repository.issue(number)
+        withdrawn = withdrawal(run, issue, self._clock())
+        if withdrawn is not None:
+            await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
 
     async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
         """Return the request that an issue's body makes, or what to answer."""

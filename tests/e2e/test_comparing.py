@@ -71,6 +71,7 @@ def reconciled(loop: Loop, times: int = 2) -> None:
     loop.until(lambda: loop.network.count("GET", "/app/installations$") > before + times, "the App compares")
 
 
+@pytest.mark.usefixtures("silence")
 @pytest.mark.parametrize("state", ["training", "waiting"])
 def test_closing_the_issue_cancels_its_run(loop: Loop, request: pytest.FixtureRequest, state: str) -> None:
     issue = request.getfixturevalue(state)
