@@ -67,6 +67,26 @@ def test_a_run_passes_although_the_app_dies_in(apart: Started, tmp_path: Path, s
     nothing_was_done_twice(loop, issue)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("state", HAPPY)
+def test_a_run_passes_although_the_app_dies_and_its_database_is_lost_in(
+    apart: Started, tmp_path: Path, state: State, moment: str
+) -> None:
+    loop, start = apart
+    marker = tmp_path / "killed"
+    process = start(kill_at=f"{state}.{moment}:{marker}")
+    issue = loop.open()
+    loop.until(marker.exists, f"the App comes to {state}")
+    assert process.wait(10) == -signal.SIGKILL
+    loop.lose_database()
+    start()
+    loop.until(lambda: loop.has_run(issue), "the run is there again")
+    assert loop.until_ended(issue).status == "passed"
+    assert str(loop.file("training_history/models/breast-cancer.yaml")).count("run:") == 1
+    nothing_was_done_twice(loop, issue)
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("state", REJECTED)
 def test_a_rejected_run_is_asked_about_and_ends_although_the_app_dies_in(
