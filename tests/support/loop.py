@@ -176,7 +176,8 @@ class Loop:
         return [*(visit.state for visit in run.visits), run.state]
 
     def lose_database(self) -> None:
-        """Delete the App's database, which must not be up."""
+        """Delete the database of the App, which must not be up; its next start makes another one."""
+        self.store.close()
         for file in self.storage.parent.glob("app.sqlite3*"):
             file.unlink()
 
