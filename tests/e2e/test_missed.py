@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.support.loop import Loop, Serving, loop_with_app
+from tests.support.loop import Loop, Serving, loop_of_processes, loop_with_app
 
 Apart = tuple[Loop, Callable[..., Serving]]
 
@@ -79,6 +79,13 @@ def test_an_app_that_github_cannot_reach_fetches_what_happens(apart: Apart) -> N
         assert len(fetched) == len(set(fetched)), "each is fetched once"
     assert loop.network.writes("/attempts") == []
     assert len(loop.jobs.works) == 1
+
+
+def test_the_command_serves_without_an_address_that_github_can_reach(tmp_path: Path) -> None:
+    with loop_of_processes(tmp_path) as (loop, start):
+        loop.hub.apps.update(loop.ready.app.id, webhook_url="http://127.0.0.1:9/webhook")
+        start("--poll")
+        assert loop.until_ended(loop.open()).status == "passed"
 
 
 def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:

@@ -266,17 +266,17 @@ def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tupl
 
 @contextlib.contextmanager
 def loop_of_processes(folder: Path) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
-    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted."""
+    """Serve the hub; also give a function that starts the App as a process of its own, with more options and settings."""
     app_socket, app_url = bind()
     port = app_socket.getsockname()[1]
     app_socket.close()
     started: list[subprocess.Popen[bytes]] = []
     with _hub_side(folder, app_url, "approval") as (loop, settings):
 
-        def start(**more: str) -> subprocess.Popen[bytes]:
+        def start(*options: str, **more: str) -> subprocess.Popen[bytes]:
             environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
             environment |= {f"MODELYARD_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
-            command = [sys.executable, "-m", "bot.cli", "serve", "--port", str(port)]
+            command = [sys.executable, "-m", "bot.cli", "serve", "--port", str(port), *options]
             with (folder / "app.log").open("ab") as log:
                 started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             loop.until(lambda: started[-1].poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
