@@ -187,7 +187,7 @@ class Effects:
             return ""
         return (await self._repository.workflow_run(sent.workflow_run)).head_sha
 
-    async def stop(self, run: Run) -> None:
+    async def stop(self, run: Run, *, force: bool = False) -> None:
         """Cancel the attempt's workflow run, if one is under way, even one whose answer was never seen."""
         sent = run.dispatch
         if sent is None:
@@ -196,7 +196,7 @@ class Effects:
         if not found:
             found = [each.id for each in await self._repository.find_workflow_runs(sent.title, TRAIN_WORKFLOW)]
         for workflow_run in found:
-            await self._repository.cancel_workflow_run(workflow_run)
+            await self._repository.cancel_workflow_run(workflow_run, force=force)
 
     async def why_unclaimed(self, job: Job) -> Unclaimed:
         """Ask which runners there are for a job that none has taken."""

@@ -288,6 +288,10 @@ class Step:
     again: timedelta | None = None
 
 
+_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None}
+"""What the App knows of a stage that it has not looked at yet."""
+
+
 def time_out_of(run: Run) -> timedelta | None:
     """Return the present state's time-out; that of training is the request's own."""
     if run.state is State.TRAIN_MODEL:
@@ -326,10 +330,6 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
     return run.but(state=state, entered=now, tries=0, due=due, send=send, visits=(*run.visits, visit), **_AT_FIRST)
-
-
-_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None}
-"""What the App knows of a stage that it has not looked at yet."""
 
 
 # --- what people decide ----------------------------------------------------------------------------------------------

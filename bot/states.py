@@ -26,6 +26,8 @@ WAIT = timedelta(seconds=60)
 """How often to look where only an event can change something."""
 SILENT_LONG = timedelta(minutes=5)
 """A stage that has given signs of life and gives none for so long has lost its runner."""
+SEVERAL_BEATS = timedelta(minutes=1)
+"""However short a deployment's waiting times are, a heart beats no faster."""
 QUEUED_LONG = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
@@ -207,8 +209,10 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
         return Step(run.but(overdue=True), again=WATCH)
     if standing == "running":
         run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
-        if run.lost or is_lost(run.pulse, fx.scaled(SILENT_LONG), fx.now()):
-            await fx.stop(run)
+        silent = max(fx.scaled(SILENT_LONG), SEVERAL_BEATS)
+        if run.lost or is_lost(run.pulse, silent, fx.now()):
+            # Where the runner cannot obey any more, GitHub has to end the job without it.
+            await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
             return Step(run.but(lost=True), again=WAIT)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, find(jobs, name), name, standing)

@@ -160,10 +160,11 @@ class Store:
                 connection.execute(COUNTERS.insert().values(repository=repository, last_run=last))
 
     def restore(self, run: Run) -> bool:
-        """Store a run that an earlier database held, with its lock; False where its issue has a run already."""
+        """Store a run that an earlier database held, with its lock; False where its issue or its id has a run already."""
         key = {"repository": run.repository, "model": run.model}
+        known = (RUNS.c.issue == run.issue) | (RUNS.c.id == run.id)
         with self._transaction() as connection:
-            if self._latest_of_issue(connection, run.repository, run.issue) is not None:
+            if connection.execute(sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, known)).first():
                 return False
             connection.execute(RUNS.insert().values(_row(run)))
             works = run.state in TABLE and TABLE[run.state].stage is not None

@@ -140,10 +140,11 @@ class RunsPart(Part):
                 raise
             return None
 
-    async def cancel_workflow_run(self, run_id: int) -> None:
-        """Ask GitHub to cancel a run; one that is over already, or gone, is fine."""
+    async def cancel_workflow_run(self, run_id: int, *, force: bool = False) -> None:
+        """Ask GitHub to cancel a run, with ``force`` without waiting for its runner; one that is over, or gone, is fine."""
         hub = await self._connect()
-        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/cancel", quiet=(404, 409))
+        cancel = "force-cancel" if force else "cancel"
+        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/{cancel}", quiet=(404, 409))
 
     async def job_log_tail(self, job_id: int, lines: int = 30, *, until: datetime | None = None) -> str:
         """Return the last lines of a finished job's log, without time stamps and colours.

@@ -153,6 +153,7 @@ def test_a_run_of_an_earlier_database_is_taken_in_once_with_its_lock(store: Stor
 def test_a_run_of_an_earlier_database_does_not_take_the_place_of_a_newer_one(store: Store) -> None:
     newer = opened(store, 1)
     assert not store.restore(a_run(id="train-20261122-007"))
+    assert not store.restore(a_run(id=newer.id, issue=2))
     assert store.run_of_issue("owner/demo", 1) == newer
 
 

@@ -13,6 +13,7 @@ from runners.local.execution import Work
 from runners.local.plan import PlannedJob
 from tests.support.loop import Loop, Serving, loop_with_app
 from tests.support.scripted_runs import Script, writes
+from tests.support.unreliable import answering
 
 Apart = tuple[Loop, Callable[..., Serving]]
 
@@ -101,6 +102,20 @@ def test_a_stage_whose_runner_is_gone_is_stopped_and_sent_again_from_there(apart
         run = loop.until_ended(issue)
     assert [work.inputs["start_at"] for work in loop.jobs.works] == ["prepare", "train"]
     assert (run.status, loop.labels(issue)) == ("passed", {"mlops:passed"})
+
+
+def test_a_job_that_its_lost_runner_cannot_end_is_ended_by_force(apart: Apart) -> None:
+    loop, serve = apart
+    loop.script(train=Script(hang=True, do=beats))
+    loop.network.add("POST", r"/actions/runs/\d+/cancel$", answering(202, {}), times=1_000)
+    with serve():
+        issue = loop.open()
+        until_alive(loop, issue)
+        loop.script()
+        loop.jump(minutes=6)
+        loop.until(lambda: loop.run(issue).lost, "the App has cancelled it")
+        loop.jump(minutes=6)
+        assert loop.until_ended(issue).status == "passed"
 
 
 def test_runners_that_are_lost_time_and_again_end_the_run_and_it_says_so(apart: Apart) -> None:
