@@ -22,6 +22,9 @@ from actions.operation import OperationError
 from bot import logs
 from bot.clock import utc_now
 from bot.github import GitHub
+from bot.leases import Leases
+from bot.polling import Poller
+from bot.reconcile import Reconciler
 from bot.settings import Settings, settings_or_exit
 from bot.store import Store
 from bot.webhooks import Webhooks
@@ -37,7 +40,7 @@ CHECK_SECONDS = 5.0
 
 
 class Service:
-    """What a running App consists of: store, gateway, webhooks, worker.
+    """What a running App consists of: store, gateway, webhooks, worker, reconciler.
 
     Parameters
     ----------
@@ -74,6 +77,9 @@ class Service:
         """Run what works beside the web service as long as the block lasts."""
         async with self.github:
             tasks = [asyncio.create_task(self._keep_working(), name="worker")] if self.works else []
+            if self.settings.poll:
+                poller = Poller(self.store, self.github, self.wake, self._clock)
+                tasks.append(asyncio.create_task(poller.run(), name="poller"))
             try:
                 yield
             finally:
@@ -86,13 +92,24 @@ class Service:
         while True:
             self._worker_runs = True
             try:
-                await Worker(self.store, self.github, self.settings, self.wake, self._clock).run()
+                await self._work()
             except Exception:
                 # The outermost edge: whatever broke is logged, shown by /readyz, and tried again.
                 log.exception("the worker broke and starts again in %.0f s", WORKER_PAUSE)
             finally:
                 self._worker_runs = False
             await asyncio.sleep(WORKER_PAUSE)
+
+    async def _work(self) -> None:
+        """Be one replica: its worker, and its reconciler beside it."""
+        leases = Leases(self.store.database)
+        parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
+        reconciling = asyncio.create_task(Reconciler(*parts).run(), name="reconciler")
+        try:
+            await Worker(*parts).run()
+        finally:
+            reconciling.cancel()
+            await asyncio.gather(reconciling, return_exceptions=True)
 
     async def troubles(self) -> dict[str, str]:
         """Name what is wrong, by part; nothing where the App is ready."""

@@ -89,7 +89,7 @@ _DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _d
 def _serve(parsed: argparse.Namespace) -> int:
     from bot.settings import settings_or_exit
 
-    settings = settings_or_exit()
+    settings = settings_or_exit(**({"poll": True} if parsed.poll else {}))
     from bot.app import serve
 
     return serve(settings, parsed.host, parsed.port, works=not parsed.no_worker)
@@ -243,6 +243,11 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--no-worker", action="store_true", help="take webhooks only; `modelyard worker` works them off elsewhere"
+    )
+    parser.add_argument(
+        "--poll",
+        action="store_true",
+        help="fetch webhooks from GitHub every few seconds: for a machine that GitHub cannot reach",
     )
 
 

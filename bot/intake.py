@@ -20,11 +20,13 @@ from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
+from bot.drift import withdrawal
 from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
-from bot.pipeline import TABLE, Decision, Run, State
+from bot.pipeline import Decision, Run, State, can_take, with_decision
+from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.store import Store
@@ -41,6 +43,7 @@ class Intake:
         self._github = github
         self._settings = settings
         self._clock = clock
+        self._recovery = Recovery(store, settings, clock)
 
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
@@ -51,7 +54,9 @@ class Intake:
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
-            if delivery.event == "issues":
+            if delivery.event == "issues" and delivery.action in ("closed", "deleted"):
+                await self._withdraw(delivery, payload, repository)
+            elif delivery.event == "issues":
                 await self._issue(delivery, payload, repository)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
@@ -91,7 +96,7 @@ class Intake:
         issue = await repository.issue(int(payload["issue"]["number"]))
         if ASKS not in issue.labels or issue.state != "open":
             return
-        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
+        run = await self._recovery.run_of(repository, issue.number)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
         if run is not None and run.status != "invalid" and not run.editable:
@@ -115,6 +120,17 @@ class Intake:
         else:
             await self._say_put_right(repository, delivery, issue.number, run)
             await self._open(repository, delivery, issue.number, requester, request)
+
+    async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
+        """Stop the run of an issue that is closed, or gone: nobody would see its end."""
+        number = int(payload["issue"]["number"])
+        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
+        if run is None:
+            return
+        issue = None if delivery.action == "deleted" else await repository.issue(number)
+        withdrawn = withdrawal(run, issue, self._clock())
+        if withdrawn is not None:
+            await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
 
     async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
         """Return the request that an issue's body makes, or what to answer."""
@@ -180,6 +196,7 @@ class Intake:
                 due=now,
             )
 
+        await self._recovery.count_on(repository)
         await to_thread.run_sync(self._store.open_run, make)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -194,6 +211,7 @@ class Intake:
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
         if run is None and not _asks_for_training(payload["issue"]):
             return
+        run = run or await self._recovery.run_of(repository, issue)
         answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
@@ -243,9 +261,9 @@ class Intake:
             body = error.body
             wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
             return comments.wrong_arguments(replace(command, wrong=(wrong,)))
-        if not _can_take(run, decision):
+        if not can_take(run, decision):
             return comments.not_waiting(view, command.name)
-        await to_thread.run_sync(self._store.change, run, lambda now: _with_decision(now, decision))
+        await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
         return ""
 
 
@@ -254,21 +272,6 @@ _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
     "reject": "reject",
     "cancel": "cancel",
 }
-_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
-
-
-def _can_take(run: Run, decision: Decision) -> bool:
-    """Tell whether a decision about this attempt still changes anything."""
-    if decision.what == "cancel":
-        return not run.ended and TABLE[run.state].cancellable
-    return run.state in _ANSWERABLE and run.attempt == decision.attempt
-
-
-def _with_decision(run: Run, decision: Decision) -> Run:
-    if not _can_take(run, decision):
-        return run
-    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
-    return run.but(due=decision.when, **changed)
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

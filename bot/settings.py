@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     github_api_url: str = Field(default="https://api.github.com", description="GitHub's API, or GHES's or the hub's")
     database_url: str = Field(default="sqlite:///.modelyard/app.db", repr=False, description="the App's database")
     storage_root: Path = Field(default=Path(".modelyard/storage"), description="the folder shared with the runners")
+    poll: bool = Field(default=False, description="fetch webhooks from GitHub, which then need not reach the App")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
     http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
     time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")

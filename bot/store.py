@@ -6,7 +6,7 @@ here holds for several replicas at once, on one database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,14 @@ import sqlalchemy as sa
 
 from bot.database import Database
 from bot.delivery import Delivery
-from bot.pipeline import Run, State
+from bot.pipeline import TABLE, Run, State
 from bot.tables import COUNTERS, INBOX, LOCKS, RUNS
 
 MOST_TRIES = 5
 """So often a delivery is handled before it becomes a dead letter."""
+
+MOST_AT_ONCE = 500
+"""Names in one query."""
 
 
 class StaleRunError(Exception):
@@ -92,6 +95,15 @@ class Store:
         with self._transaction() as connection:
             connection.execute(INBOX.update().where(INBOX.c.id == delivery_id).values(status="done", payload=b""))
 
+    def arrived(self, ids: Collection[str]) -> set[str]:
+        """Return those of the deliveries that were ever taken in."""
+        wanted, found = sorted(ids), set()
+        with self._transaction() as connection:
+            for start in range(0, len(wanted), MOST_AT_ONCE):
+                query = sa.select(INBOX.c.id).where(INBOX.c.id.in_(wanted[start : start + MOST_AT_ONCE]))
+                found |= set(connection.execute(query).scalars())
+        return found
+
     def put_delivery_off(self, delivery_id: str, error: str, until: datetime) -> None:
         """Have a delivery handled later, without counting a try: what failed was not about it."""
         values = {"due": until.timestamp(), "error": error[:2_000]}
@@ -159,6 +171,31 @@ class Store:
             run = make(number)
             connection.execute(RUNS.insert().values(_row(run)))
             return run
+
+    def counts(self, repository: str) -> bool:
+        """Tell whether the repository's runs are counted yet."""
+        query = sa.select(COUNTERS.c.last_run).where(COUNTERS.c.repository == repository)
+        with self._transaction() as connection:
+            return connection.execute(query).one_or_none() is not None
+
+    def count_from(self, repository: str, last: int) -> None:
+        """Begin to count a repository's runs after the last one that is known of."""
+        first = self.database.insert(COUNTERS).values(repository=repository, last_run=last).on_conflict_do_nothing()
+        with self._transaction() as connection:
+            connection.execute(first)
+
+    def restore(self, run: Run) -> bool:
+        """Store a run that an earlier database held, with its lock; False where its issue or its id has a run already."""
+        lock = {"repository": run.repository, "model": run.model, "run": run.id}
+        known = (RUNS.c.issue == run.issue) | (RUNS.c.id == run.id)
+        with self._transaction() as connection:
+            if connection.execute(sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, known)).first():
+                return False
+            # Another replica may restore it at this moment: then it is stored, and so is its lock.
+            connection.execute(self.database.insert(RUNS).values(_row(run)).on_conflict_do_nothing())
+            if run.state in TABLE and TABLE[run.state].stage is not None:
+                connection.execute(self.database.insert(LOCKS).values(lock).on_conflict_do_nothing())
+        return True
 
     def save(self, run: Run) -> Run:
         """Replace a stored run; return it under its new row version.
@@ -231,6 +268,18 @@ class Store:
         with self._transaction() as connection:
             return bool(connection.execute(query).rowcount)
 
+    def poke_run(self, run: Run) -> None:
+        """Have a run looked at."""
+        with self._transaction() as connection:
+            connection.execute(
+                RUNS.update().where(RUNS.c.repository == run.repository, RUNS.c.id == run.id).values(poked=True)
+            )
+
+    def issues_with_runs(self, repository: str) -> set[int]:
+        """Return the issues that ever had a run."""
+        with self._transaction() as connection:
+            return set(connection.execute(sa.select(RUNS.c.issue).where(RUNS.c.repository == repository)).scalars())
+
     def open_runs(self, repository: str | None = None) -> list[Run]:
         query = sa.select(RUNS.c.document).where(RUNS.c.state != State.END).order_by(RUNS.c.number)
         if repository is not None:
@@ -271,6 +320,17 @@ class Store:
                 .where(RUNS.c.repository == run.repository, RUNS.c.state == State.QUEUED, RUNS.c.id != run.id)
                 .values(poked=True)
             )
+
+    def free_orphaned_locks(self) -> list[tuple[str, str]]:
+        """Free the locks that no open run holds, and have the runs that wait looked at; return (repository, model)."""
+        held = sa.exists().where(
+            RUNS.c.repository == LOCKS.c.repository, RUNS.c.id == LOCKS.c.run, RUNS.c.state != State.END
+        )
+        with self._transaction() as connection:
+            freed = [(row.repository, row.model) for row in connection.execute(sa.select(LOCKS).where(~held))]
+            connection.execute(LOCKS.delete().where(~held))
+            connection.execute(RUNS.update().where(RUNS.c.state == State.QUEUED).values(poked=True))
+        return freed
 
     def check(self) -> None:
         """Raise where the database does not answer."""

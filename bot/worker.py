@@ -58,6 +58,8 @@ class Worker:
         The database, the gateway, the App's settings.
     wake
         Set by the webhook when something was stored.
+    leases
+        This replica's part in the work.
     clock
         Says what time it is (UTC); tests hand in their own.
     """
@@ -68,6 +70,7 @@ class Worker:
         github: GitHub,
         settings: Settings,
         wake: asyncio.Event,
+        leases: Leases,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
@@ -76,7 +79,7 @@ class Worker:
         self._storage = Storage(settings.storage_root)
         self._wake = wake
         self._clock = clock
-        self._leases = Leases(store.database)
+        self._leases = leases
         self._heard = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 

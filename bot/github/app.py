@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,12 +19,14 @@ from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
 from bot.github.runs import RunsPart
-from bot.github.values import integer, text
+from bot.github.values import SentDelivery, integer, part, text
 from bot.rate import TokenBucket, WriteQueue
 
 if TYPE_CHECKING:
     from bot.github.connection import Connection, Wire
     from bot.settings import Settings
+
+DELIVERIES = "app/hook/deliveries"
 
 
 class Repository(IssuesPart, RunsPart, GitPart):
@@ -96,6 +101,33 @@ class GitHub:
         hub = await self._connection(installation_id)
         return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
 
+    # --- its webhook ---------------------------------------------------------------------------------------------------
+
+    async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
+        # A GitHub that does not know `status` lists all of them.
+        async with aclosing(self._own().pages(DELIVERIES, status="failure")) as listed:
+            found = await _until(since, listed)
+        return [attempt for attempt in found if not attempt.succeeded]
+
+    async def deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List all attempts to deliver a webhook since then, the newest first."""
+        async with aclosing(self._own().pages(DELIVERIES)) as listed:
+            return await _until(since, listed)
+
+    async def deliveries_tag(self, known: str) -> str:
+        """Return what tells the present list of deliveries from any other; it costs next to nothing while it stays."""
+        return await self._own().tag(DELIVERIES, known, per_page=100)
+
+    async def delivered_payload(self, attempt: int) -> Any:
+        """Return what an attempt carried; None where GitHub has forgotten it."""
+        data = await self._own().get_or_none(f"{DELIVERIES}/{attempt}")
+        return None if data is None else part(data, "request").get("payload")
+
+    async def redeliver(self, attempt: int) -> None:
+        """Ask GitHub to deliver the webhook of an attempt once more; one that it has forgotten is let go."""
+        await self._own().write("POST", f"{DELIVERIES}/{attempt}/attempts", quiet=(404, 422))
+
     # --- repositories --------------------------------------------------------------------------------------------------
 
     def repository(self, name: str, installation_id: int | None = None) -> Repository:
@@ -169,3 +201,13 @@ class GitHub:
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._settings.time_factor)
+
+
+async def _until(since: datetime, listed: AsyncIterator[Any]) -> list[SentDelivery]:
+    found = []
+    async for data in listed:
+        attempt = SentDelivery.of(data)
+        if attempt.delivered_at is None or attempt.delivered_at < since:
+            break
+        found.append(attempt)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -176,7 +176,14 @@ class Connection:
                 return None
             raise
 
-    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncIterator[Any]:
+    async def tag(self, path: str, known: str, **params: object) -> str:
+        """Return the tag of an answer's present content; where it is the known one, GitHub counts no request."""
+        headers = {"If-None-Match": known} if known else {}
+        response = await self._response("GET", path, params=_present(params), headers=headers)
+        tag: str = response.headers.get("etag", "")
+        return tag
+
+    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncGenerator[Any, None]:
         """Read a list, page after page as the ``Link`` header says; ``key`` names it within an object."""
         url = path
         query: Mapping[str, str | int] | None = {"per_page": 100, **_present(params)}
@@ -233,11 +240,13 @@ class Connection:
         response = await self._response(method, path, **options)
         return Answer(response.status_code, _json(response, f"{method} {path}", is_write=method not in _READS))
 
-    async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _response(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         request = f"{method} {path.partition('?')[0]}"
         is_write = method not in _READS
         try:
-            response = await self._client.arequest(method, path, headers=_HEADERS, **options)
+            response = await self._client.arequest(method, path, headers={**_HEADERS, **(headers or {})}, **options)
         except RateLimitExceeded as error:
             wait = error.retry_after.total_seconds()
             raise errors.rate_limited(request, error.response.status_code, wait) from None

@@ -128,3 +128,58 @@ def test_only_the_owner_gives_a_lock_back(store: Store) -> None:
     store.take_lock(first)
     store.release_lock(second)
     assert store.take_lock(second) == first.id
+
+
+# --- after a loss, and what is left over ---------------------------------------------------------------------------------
+
+
+def test_a_run_of_an_earlier_database_is_taken_in_once_with_its_lock(store: Store) -> None:
+    run = a_run(id="train-20261122-007", state=State.TRAIN_MODEL)
+    assert store.restore(run)
+    assert not store.restore(run)
+    assert store.run_of_issue("owner/demo", 1) == run
+    assert store.take_lock(opened(store, 2)) == run.id
+
+
+def test_a_run_of_an_earlier_database_does_not_take_the_place_of_a_newer_one(store: Store) -> None:
+    newer = opened(store, 1)
+    assert not store.restore(a_run(id="train-20261122-007"))
+    assert not store.restore(a_run(id=newer.id, issue=2))
+    assert store.run_of_issue("owner/demo", 1) == newer
+
+
+def test_runs_are_counted_on_after_the_last_that_is_known_of(store: Store) -> None:
+    assert not store.counts("owner/demo")
+    store.count_from("owner/demo", 41)
+    assert store.counts("owner/demo")
+    store.count_from("owner/demo", 3)
+    assert opened(store, 1).number == 42
+
+
+@pytest.mark.parametrize("state", [State.END, None])
+def test_a_lock_of_a_run_that_is_over_or_unknown_is_freed_and_who_waits_is_looked_at(
+    store: Store, state: State | None
+) -> None:
+    holds = opened(store, 1) if state else a_run(id="train-20261122-099")
+    store.take_lock(holds)
+    waits = opened(store, 2)
+    if state:
+        store.save(holds.but(state=state, due=None))
+    store.save(waits.but(due=None))
+    assert store.free_orphaned_locks() == [("owner/demo", "breast-cancer")]
+    assert due(store, NOON) == [waits.id]
+    assert store.take_lock(waits) == waits.id
+
+
+def test_a_lock_of_an_open_run_is_left_alone(store: Store) -> None:
+    run = opened(store, 1)
+    store.take_lock(run)
+    store.save(run.but(state=State.TRAIN_MODEL))
+    assert store.free_orphaned_locks() == []
+
+
+def test_deliveries_that_arrived_are_told_from_those_that_did_not(store: Store) -> None:
+    store.take_in(a_delivery())
+    names = {f"d-{number}" for number in range(1_200)}
+    assert store.arrived(names) == {"d-1"}
+    assert store.arrived(set()) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -62,6 +63,26 @@ def test_a_run_passes_although_the_app_dies_in(apart: Started, tmp_path: Path, s
     loop, issue = killed_once(apart, tmp_path, f"{state}.{moment}", lambda loop: loop.open())
     loop.until_ended(issue)
     assert loop.labels(issue) == {"mlops:passed"}
+    assert str(loop.file("training_history/models/breast-cancer.yaml")).count("run:") == 1
+    nothing_was_done_twice(loop, issue)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "moment"), [*itertools.product(HAPPY[:-1], ("before", "after")), (S.NOTIFY_SUCCESS, "before")]
+)
+def test_a_run_passes_although_the_app_dies_and_its_database_is_lost_in(
+    apart: Started, tmp_path: Path, state: State, moment: str
+) -> None:
+    loop, start = apart
+    process = start(kill_at=f"{state}.{moment}:{tmp_path}")
+    issue = loop.open()
+    loop.until((tmp_path / f"{state}.{moment}").exists, f"the App comes to {state}")
+    assert process.wait(10) == -signal.SIGKILL
+    loop.lose_database()
+    start()
+    loop.until(lambda: loop.has_run(issue), "the run is there again")
+    assert loop.until_ended(issue).status == "passed"
     assert str(loop.file("training_history/models/breast-cancer.yaml")).count("run:") == 1
     nothing_was_done_twice(loop, issue)
 

@@ -41,6 +41,7 @@ from tests.support.unreliable import Unreliable
 
 SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
+Serving = contextlib.AbstractContextManager[None]
 PATIENCE = 60.0
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
@@ -60,9 +61,11 @@ class Clock:
     def jump(self, by: timedelta) -> None:
         self._jumped += by
 
-    def reset(self) -> None:
-        """Go back to the wall's time, for the next test."""
-        self.__init__(self._speed)  # type: ignore[misc]
+    def reset(self, speed: float | None = None) -> None:
+        """Go back to the wall's time, and run on from there, at another speed if wanted."""
+        self._speed = self._speed if speed is None else speed
+        self._began = datetime.now(UTC)
+        self._jumped = timedelta()
 
 
 @dataclass
@@ -172,6 +175,12 @@ class Loop:
         run = self.run(issue)
         return [*(visit.state for visit in run.visits), run.state]
 
+    def lose_database(self) -> None:
+        """Delete the database of the App, which must not be up; its next start makes another one."""
+        self.store.close()
+        for file in self.storage.parent.glob("app.sqlite3*"):
+            file.unlink()
+
     # --- waiting -----------------------------------------------------------------------------------------------------
 
     def until(self, what: Callable[[], Any], why: str = "") -> Any:
@@ -230,13 +239,29 @@ PNG = bytes.fromhex(
 @contextlib.contextmanager
 def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
     """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
-    app_socket, app_url = bind()
-    with _hub_side(folder, app_url, promotion) as (loop, settings):
+    with loop_with_app(folder, promotion=promotion) as (loop, serve):
         loop.clock = Clock(speed)
-        app = create_app(Settings(_env_file=None, **{**settings, **more}), transport=loop.network, clock=loop.clock)
-        loop.store = app.state.service.store
-        with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, app_socket):
+        with serve(**more):
             yield loop
+
+
+@contextlib.contextmanager
+def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tuple[Loop, Callable[..., Serving]]]:
+    """Serve the hub; also give a function that serves the App in this process, as long as its block lasts."""
+    taken, app_url = bind()
+    port = taken.getsockname()[1]
+    taken.close()
+    with _hub_side(folder, app_url, promotion) as (loop, settings):
+
+        @contextlib.contextmanager
+        def serve(**more: Any) -> Iterator[None]:
+            given = Settings(_env_file=None, **{**settings, **more})
+            app = create_app(given, transport=loop.network, clock=loop.clock)
+            loop.store = app.state.service.store
+            with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, bind(port)[0]):
+                yield
+
+        yield loop, serve
 
 
 @contextlib.contextmanager
