@@ -329,9 +329,8 @@ class Effects:
         try:
             await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
         except HubError as error:
-            gone = error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
             # Nor does a comment that GitHub refuses keep the history from being written.
-            if error.transient or not (gone or run.state is State.WRITE_HISTORY):
+            if error.transient or not (_is_gone(error) or run.state is State.WRITE_HISTORY):
                 raise
             log.warning("run %s: its comment cannot be written: %s", run.id, error)
 
@@ -389,15 +388,24 @@ class Effects:
         registry_url = f"{pages}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
-        await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
-        await self.label(run, label)
-        await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        try:
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
+            await self.label(run, label)
+            await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        except HubError as error:
+            if not _is_gone(error):
+                raise
+            log.warning("run %s: its issue is gone, so nobody is told how it ended", run.id)
         try:
             await self._verdict_check(run, view)
             await self._forget_published(run)
         except HubError as error:  # neither may keep an issue open
             log.warning("run %s: check run or clean-up failed: %s", run.id, error)
-        await self._repository.close_issue(run.issue, reason)
+        try:
+            await self._repository.close_issue(run.issue, reason)
+        except HubError as error:
+            if not _is_gone(error):
+                raise
 
     async def _verdict_check(self, run: Run, view: RunView) -> None:
         """Show the verdict as a check of the commit that was trained on."""
@@ -415,6 +423,10 @@ class Effects:
 
     async def label(self, run: Run, state: str) -> None:
         await self._repository.set_state_label(run.issue, state_label(state), STATE_LABELS)
+
+
+def _is_gone(error: HubError) -> bool:
+    return error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 def _with_sent(run: Run, sent: Dispatch) -> Run:

@@ -89,7 +89,7 @@ def test_a_run_whose_issue_is_deleted_ends_and_is_kept_in_the_history(loop: Loop
         loop.hub.comments.delete(comment.id)
     loop.hub.issues.delete(found.id)
     run = loop.until_ended(training)
-    assert run.status == "cancelled"
+    assert (run.status, run.error) == ("cancelled", None)
     assert "the issue was deleted" in str(loop.file(f"training_history/{run.id}.md"))
 
 
