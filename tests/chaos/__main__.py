@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos.driver import Outcome, chaos
+from tests.chaos.real import real_chaos
 from tests.support.databases import postgres_url, sqlite_url
 
 
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=200, help="at most, on each database (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="(default: 1)")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append", help="(default: both)")
+    parser.add_argument("--real", type=int, default=10, help="runs with real stages, by act (default: 10)")
     options = parser.parse_args(argv)
     right = True
     for kind in options.database or ("sqlite", "postgresql"):
@@ -28,7 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = chaos(
                 Path(name), url, runs=options.runs, kills=options.kills, seed=options.seed, patience=patience
             )
-        print(told(kind, outcome), flush=True)  # noqa: T201 - what it is for
+        print(told(kind, outcome), flush=True)
+        right = right and outcome.right
+    if options.real:
+        with tempfile.TemporaryDirectory(prefix="modelyard-chaos-") as name:
+            url, patience = sqlite_url(Path(name)), 120 + 60 * options.real
+            outcome = real_chaos(
+                Path(name), url, runs=options.real, kills=2 * options.real, seed=options.seed, patience=patience
+            )
+        print(told("sqlite, real stages", outcome), flush=True)
         right = right and outcome.right
     return 0 if right else 1
 

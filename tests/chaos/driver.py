@@ -50,7 +50,7 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
 
         began = time.monotonic()
         processes = Processes(begin, folder, kills, rng)
-        people = People(loop, asked(runs, seed), rng)
+        people = People(loop, asked(runs, seed))
         while not people.done and time.monotonic() - began < patience:
             processes.tend()
             people.act()
@@ -63,10 +63,10 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
 class People:
     """Those who open issues, answer when they are asked, and cancel."""
 
-    def __init__(self, loop: Loop, waiting: list[Asked], rng: random.Random) -> None:
+    def __init__(self, loop: Loop, waiting: list[Asked], at_once: int = AT_ONCE) -> None:
         self._loop = loop
         self._waiting = waiting[::-1]
-        self._rng = rng
+        self._at_once = at_once
         self._said: set[tuple[int, str, int]] = set()
         self.issues: dict[int, Asked] = {}
 
@@ -81,7 +81,7 @@ class People:
         for run in opened.values():
             if run is not None:
                 self._answer(run, self.issues[run.issue])
-        if self._waiting and len(opened) < AT_ONCE:
+        if self._waiting and len(opened) < self._at_once:
             one = self._waiting.pop()
             self.issues[self._loop.open(one.request)] = one
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from bot.pipeline import State
+from tests.support.loop import Start
 
 EVENTS = ("issues", "issue_comment", "workflow_job", "workflow_run")
 POINTS = (
@@ -20,7 +20,6 @@ WRITES = 40
 ROLES = (("serve", "--no-worker"), ("worker",), ("worker",))
 SUDDEN = 0.01
 """The chance, at each look, that a process is killed wherever it is."""
-Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 class Processes:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -43,6 +43,7 @@ SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
 Serving = contextlib.AbstractContextManager[None]
 PATIENCE = 60.0
+Start = Callable[..., subprocess.Popen[bytes]]
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
 
@@ -265,42 +266,52 @@ def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tupl
 
 
 @contextlib.contextmanager
-def loop_of_processes(
-    folder: Path, database_url: str | None = None
-) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
-    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted.
-
-    The function's words are the App's command: by default ``serve``; else ``serve``, ``--no-worker`` or ``worker``.
-    """
+def loop_of_processes(folder: Path, database_url: str | None = None) -> Iterator[tuple[Loop, Start]]:
+    """Serve the hub; also give a function that starts the App as a process of its own; see ``app_processes``."""
     app_socket, app_url = bind()
     port = app_socket.getsockname()[1]
     app_socket.close()
-    started: list[subprocess.Popen[bytes]] = []
     with _hub_side(folder, app_url, "approval") as (loop, settings):
         if database_url:
             settings["database_url"] = database_url
-
-        def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
-            environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
-            environment |= {f"MODELYARD_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
-            command = [sys.executable, "-m", "bot.cli", *(words or ("serve",))]
-            serves = "worker" not in words
-            command += ["--port", str(port)] if serves else []
-            with (folder / "app.log").open("ab") as log:
-                process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            started.append(process)
-            if serves:
-                loop.until(lambda: process.poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
-            return process
-
+        given = {f"MODELYARD_{name.upper()}": str(value) for name, value in settings.items()}
         loop.store = Store(settings["database_url"])
         try:
-            yield loop, start
+            with app_processes(given, port, folder / "app.log") as start:
+                yield loop, start
         finally:
-            for process in started:
-                process.kill()
-                process.wait()
             loop.store.close()
+
+
+@contextlib.contextmanager
+def app_processes(given: Mapping[str, str], port: int, log: Path) -> Iterator[Start]:
+    """Yield a function that starts a process of the App; all have ended after the block.
+
+    Its words are the App's command: by default ``serve``; else ``serve``, ``--no-worker`` or ``worker``. Its keywords are
+    settings beside the ``given`` environment variables.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+
+    def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
+        serves = "worker" not in words
+        command = [sys.executable, "-m", "bot.cli", *(words or ("serve",)), *(["--port", str(port)] if serves else [])]
+        environment = {**inherited, **given, **{f"MODELYARD_{name.upper()}": value for name, value in more.items()}}
+        with log.open("ab") as to:
+            process = subprocess.Popen(command, env=environment, stdout=to, stderr=to)
+        started.append(process)
+        end = time.monotonic() + PATIENCE
+        while serves and process.poll() is None and not _answers(f"http://127.0.0.1:{port}/healthz"):
+            assert time.monotonic() < end, "the App comes up"
+            time.sleep(0.02)
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def _answers(url: str) -> bool:
