@@ -76,6 +76,8 @@ class Comparison:
                 log.warning("run %s could not be compared with GitHub, and is with the next look: %s", run.id, error)
 
     async def _compare(self, run: Run) -> None:
+        if run.entered > self._clock():  # the clock has gone back: its timer would come too late
+            await to_thread.run_sync(self._store.poke_run, run)
         issue = await self._issue(run)
         withdrawn = drift.withdrawal(run, issue, self._clock())
         if withdrawn is not None:

@@ -76,7 +76,7 @@ class Store:
             "received": delivery.received_at.timestamp(),
             "status": "new",
             "tries": 0,
-            "due": delivery.received_at.timestamp(),
+            "due": 0.0,  # at once, even if the clock goes back
         }
         with self._transaction() as connection:
             added = connection.execute(
