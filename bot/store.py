@@ -7,7 +7,7 @@ may block for some milliseconds; asynchronous callers run it in a thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from bot.delivery import Delivery
+from bot.delivery import NEWS, Delivery, Taken
 from bot.pipeline import Run, State
 from bot.tables import COUNTERS, INBOX, LOCKS, METADATA, RUNS
 
@@ -57,23 +57,21 @@ class Store:
 
     # --- inbox -------------------------------------------------------------------------------------------------------
 
-    def take_in(self, delivery: Delivery) -> bool:
-        """Store a delivery durably; False where its id is known already."""
-        row = {
-            "id": delivery.id,
-            "event": delivery.event,
-            "action": delivery.action,
-            "repository": delivery.repository or "",
-            "installation": delivery.installation or 0,
-            "payload": delivery.payload,
-            "received": delivery.received_at.timestamp(),
-            "status": "new",
-            "tries": 0,
-            "due": delivery.received_at.timestamp(),
-        }
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+        """Store deliveries durably, all or none, and say what became of each.
+
+        News of a workflow run has its effect here and is done with that: its run is looked at.
+        """
+        query = insert(INBOX).on_conflict_do_nothing(index_elements=["id"]).returning(INBOX.c.id)
         with self._transaction() as connection:
-            added = connection.execute(insert(INBOX).values(row).on_conflict_do_nothing(index_elements=["id"]))
-            return bool(added.rowcount == 1)
+            added = set(connection.execute(query, [_inbox_row(delivery) for delivery in deliveries]).scalars())
+            woken = _wake(connection, [one for one in deliveries if one.event in NEWS and one.id in added])
+        found: list[Taken] = []
+        for delivery in deliveries:
+            concerns_nobody = delivery.event in NEWS and (delivery.repository, delivery.workflow_run) not in woken
+            found.append("repeated" if delivery.id not in added else "ignored" if concerns_nobody else "stored")
+            added.discard(delivery.id)
+        return found
 
     def waiting_deliveries(self, now: datetime, limit: int = 1_000) -> list[tuple[str, str]]:
         """Return (repository, id) of the deliveries that are due, oldest first."""
@@ -214,16 +212,6 @@ class Store:
         times = [time for time in found if time is not None]
         return datetime.fromtimestamp(min(times), UTC) if times else None
 
-    def poke(self, repository: str, workflow_run: int) -> bool:
-        """Have the open run that a workflow run belongs to looked at; False where there is none."""
-        query = (
-            RUNS.update()
-            .where(RUNS.c.repository == repository, RUNS.c.workflow_run == workflow_run, RUNS.c.state != State.END)
-            .values(poked=True)
-        )
-        with self._transaction() as connection:
-            return bool(connection.execute(query).rowcount)
-
     def open_runs(self, repository: str | None = None) -> list[Run]:
         query = sa.select(RUNS.c.document).where(RUNS.c.state != State.END).order_by(RUNS.c.number)
         if repository is not None:
@@ -277,6 +265,33 @@ def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> N
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _wake(connection: sa.Connection, news: Sequence[Delivery]) -> set[tuple[str, int]]:
+    """Have the open runs looked at that news is about; return them as (repository, workflow run)."""
+    about = {(one.repository, one.workflow_run) for one in news}
+    is_open = RUNS.c.workflow_run.in_([workflow_run for _, workflow_run in about]) & (RUNS.c.state != State.END)
+    rows = connection.execute(sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.workflow_run).where(is_open)).all()
+    found = [row for row in rows if (row.repository, row.workflow_run) in about]
+    for row in found:
+        this = (RUNS.c.repository == row.repository) & (RUNS.c.id == row.id)
+        connection.execute(RUNS.update().where(this).values(poked=True))
+    return {(row.repository, row.workflow_run) for row in found}
+
+
+def _inbox_row(delivery: Delivery) -> dict[str, object]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "action": delivery.action,
+        "repository": delivery.repository or "",
+        "installation": delivery.installation or 0,
+        "payload": b"" if delivery.event in NEWS else delivery.payload,
+        "received": delivery.received_at.timestamp(),
+        "status": "done" if delivery.event in NEWS else "new",
+        "tries": 0,
+        "due": delivery.received_at.timestamp(),
+    }
 
 
 def _row(run: Run) -> dict[str, object]:
