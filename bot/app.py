@@ -207,8 +207,11 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, work
     """
     import uvicorn
 
+    from bot.request_head import BoundedHead
+
     logs.set_up(settings.log_level, _secrets(settings))
     config: dict[str, Any] = {
+        "http": BoundedHead,
         "log_config": None,
         "access_log": False,
         "server_header": False,

@@ -1,6 +1,7 @@
-"""What a webhook delivery means: a new request, a corrected one, a command, or news of a workflow run.
+"""What a webhook delivery means: a new request, a corrected one, or a command.
 
-Every handler may run twice for one delivery (a crash comes in between), so each looks before it acts.
+News of a workflow run is not among them: it has its effect when it is stored (``Store.take_in_all``). Every handler may run twice
+for one delivery (a crash comes in between), so each looks before it acts.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ class Intake:
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
-        if delivery.event in ("workflow_job", "workflow_run"):
-            await self._workflow_news(delivery, payload)
-        elif delivery.event in ("installation", "installation_repositories"):
+        if delivery.event in ("installation", "installation_repositories"):
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
@@ -71,11 +70,6 @@ class Intake:
             await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
-
-    async def _workflow_news(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
-        news = payload[delivery.event]
-        number = news["run_id"] if delivery.event == "workflow_job" else news["id"]
-        await to_thread.run_sync(self._store.poke, delivery.repository or "", int(number))
 
     async def _installed(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
         """The labels exist from the moment that the App is installed."""

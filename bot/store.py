@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.database import Database
-from bot.delivery import Delivery
+from bot.delivery import NEWS, Delivery, Taken
 from bot.pipeline import TABLE, Run, State
 from bot.tables import COUNTERS, INBOX, LOCKS, RUNS
 
@@ -64,25 +64,25 @@ class Store:
 
     # --- inbox -------------------------------------------------------------------------------------------------------
 
-    def take_in(self, delivery: Delivery) -> bool:
-        """Store a delivery durably; False where its id is known already."""
-        row = {
-            "id": delivery.id,
-            "event": delivery.event,
-            "action": delivery.action,
-            "repository": delivery.repository or "",
-            "installation": delivery.installation or 0,
-            "payload": delivery.payload,
-            "received": delivery.received_at.timestamp(),
-            "status": "new",
-            "tries": 0,
-            "due": 0.0,  # at once, even if the clock goes back
-        }
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+        """Store deliveries durably, all or none, and say what became of each.
+
+        News of a workflow run has its effect here and is done with that: its run is looked at.
+        """
+        query = self.database.insert(INBOX).on_conflict_do_nothing(index_elements=["id"]).returning(INBOX.c.id)
         with self._transaction() as connection:
-            added = connection.execute(
-                self.database.insert(INBOX).values(row).on_conflict_do_nothing(index_elements=["id"])
-            )
-            return bool(added.rowcount == 1)
+            added = set(connection.execute(query, [_inbox_row(delivery) for delivery in deliveries]).scalars())
+            woken = _wake(connection, [one for one in deliveries if one.event in NEWS and one.id in added])
+        found: list[Taken] = []
+        for delivery in deliveries:
+            concerns_nobody = delivery.event in NEWS and (delivery.repository, delivery.workflow_run) not in woken
+            found.append("repeated" if delivery.id not in added else "ignored" if concerns_nobody else "stored")
+            added.discard(delivery.id)
+        return found
+
+    def take_in(self, delivery: Delivery) -> bool:
+        """Store one delivery durably; False where its id is known already."""
+        return self.take_in_all([delivery]) != ["repeated"]
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery that still has to be handled; None where that was done."""
@@ -258,16 +258,6 @@ class Store:
         times = [time for time in found if time is not None]
         return datetime.fromtimestamp(min(times), UTC) if times else None
 
-    def poke(self, repository: str, workflow_run: int) -> bool:
-        """Have the open run that a workflow run belongs to looked at; False where there is none."""
-        query = (
-            RUNS.update()
-            .where(RUNS.c.repository == repository, RUNS.c.workflow_run == workflow_run, RUNS.c.state != State.END)
-            .values(poked=True)
-        )
-        with self._transaction() as connection:
-            return bool(connection.execute(query).rowcount)
-
     def poke_run(self, run: Run) -> None:
         """Have a run looked at."""
         with self._transaction() as connection:
@@ -336,6 +326,33 @@ class Store:
         """Raise where the database does not answer."""
         with self._transaction() as connection:
             connection.execute(sa.select(sa.func.count()).select_from(COUNTERS))
+
+
+def _wake(connection: sa.Connection, news: Sequence[Delivery]) -> set[tuple[str, int]]:
+    """Have the open runs looked at that news is about; return them as (repository, workflow run)."""
+    about = {(one.repository, one.workflow_run) for one in news}
+    is_open = RUNS.c.workflow_run.in_([workflow_run for _, workflow_run in about]) & (RUNS.c.state != State.END)
+    rows = connection.execute(sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.workflow_run).where(is_open)).all()
+    found = [row for row in rows if (row.repository, row.workflow_run) in about]
+    for row in found:
+        this = (RUNS.c.repository == row.repository) & (RUNS.c.id == row.id)
+        connection.execute(RUNS.update().where(this).values(poked=True))
+    return {(row.repository, row.workflow_run) for row in found}
+
+
+def _inbox_row(delivery: Delivery) -> dict[str, object]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "action": delivery.action,
+        "repository": delivery.repository or "",
+        "installation": delivery.installation or 0,
+        "payload": b"" if delivery.event in NEWS else delivery.payload,
+        "received": delivery.received_at.timestamp(),
+        "status": "done" if delivery.event in NEWS else "new",
+        "tries": 0,
+        "due": 0.0,  # at once, even if the clock goes back
+    }
 
 
 def _row(run: Run) -> dict[str, object]:

@@ -45,6 +45,7 @@ RUNS = sa.Table(
     sa.Column("document", sa.Text, nullable=False),
     sa.Index("runs_issue", "repository", "issue"),
     sa.Index("runs_due", "due"),
+    sa.Index("runs_workflow_run", "workflow_run"),
 )
 LOCKS = sa.Table(
     "locks",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -9,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,7 +21,9 @@ from fastapi import FastAPI
 
 from bot import app as app_module
 from bot.app import Service, create_app
+from bot.delivery import Delivery
 from bot.settings import Settings
+from bot.store import Store
 from tests.support.gateway import World
 from tests.support.keys import private_key
 from tests.support.serving import serving
@@ -106,6 +112,9 @@ def test_nothing_else_is_shown_to_a_visitor(world: World, path: str) -> None:
 # --- the process ---------------------------------------------------------------------------------------------------------
 
 
+A_DELIVERY = Delivery("d", "issues", "opened", None, None, b"{}", datetime(2026, 11, 22, tzinfo=UTC))
+
+
 def environment(world: World, **changes: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
     return {
@@ -134,6 +143,32 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_what_was_accepted_survives_a_kill_right_after_the_answer(world: World) -> None:
+    port = free_port()
+    url = f"sqlite:///{world.folder / 'killed.db'}"
+    body = b'{"action": "opened", "repository": {"full_name": "owner/nowhere"}}'
+    signature = hmac.new(b"canary-of-the-webhook", body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json", "X-GitHub-Event": "issues", "X-GitHub-Delivery": "d-1",
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }  # fmt: skip
+    with serve(world, port, MODELYARD_DATABASE_URL=url) as process:
+        try:
+            status, limit = 0, time.monotonic() + 30
+            while not status and time.monotonic() < limit:
+                with contextlib.suppress(httpx.TransportError):
+                    answer = httpx.post(f"http://127.0.0.1:{port}/webhook", content=body, headers=headers, timeout=10)
+                    status = answer.status_code
+        finally:
+            process.kill()
+        process.communicate(timeout=30)
+
+    assert status == 202
+    store = Store(url)
+    assert store.take_in_all([replace(A_DELIVERY, id="d-1"), replace(A_DELIVERY, id="d-2")]) == ["repeated", "stored"]
+    store.close()
 
 
 def test_a_wrong_setting_ends_the_process_with_code_2_and_says_which(world: World) -> None:

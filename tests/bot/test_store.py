@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,14 +21,18 @@ def a_delivery(name: str = "d-1") -> Delivery:
     )  # fmt: skip
 
 
+def news(name: str, workflow_run: int, repository: str = "owner/demo") -> Delivery:
+    return replace(a_delivery(name), event="workflow_job", repository=repository, workflow_run=workflow_run)
+
+
 def opened(store: Store, issue: int, model: str = "breast-cancer") -> Run:
     return store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue, model_name=model))
 
 
 def test_a_delivery_is_taken_in_once_and_stays_after_a_restart(database_url: str) -> None:
     first = Store(database_url)
-    assert first.take_in(a_delivery())
-    assert not first.take_in(a_delivery())
+    assert first.take_in_all([a_delivery()]) == ["stored"]
+    assert first.take_in_all([a_delivery()]) == ["repeated"]
     first.close()
     second = Store(database_url)
     assert waiting(second, NOON) == ["d-1"]
@@ -39,13 +44,30 @@ def test_a_delivery_is_taken_in_once_and_stays_after_a_restart(database_url: str
 
 
 def test_deliveries_come_in_the_order_in_which_they_were_taken_in(store: Store) -> None:
-    for name in ("b", "a", "c"):
-        store.take_in(a_delivery(name))
+    store.take_in_all([a_delivery("b"), a_delivery("a")])
+    store.take_in_all([a_delivery("c")])
     assert waiting(store, NOON) == ["b", "a", "c"]
 
 
+def test_of_the_same_delivery_twice_in_one_transaction_the_first_counts(store: Store) -> None:
+    store.take_in_all([a_delivery("known")])
+    results = store.take_in_all([a_delivery("d-1"), a_delivery("known"), a_delivery("d-1"), a_delivery("d-2")])
+    assert results == ["stored", "repeated", "repeated", "stored"]
+    assert waiting(store, NOON) == ["known", "d-1", "d-2"]
+
+
+def test_news_is_kept_as_handled_and_wakes_its_run_once(store: Store) -> None:
+    sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
+    run = store.save(opened(store, 1).but(dispatches=(sent,), due=None))
+    assert store.take_in_all([news("n-1", 77), news("n-1", 77), news("n-2", 77)]) == ["stored", "repeated", "stored"]
+    assert waiting(store, NOON) == []
+    assert due(store, NOON) == [run.id]
+    assert store.take_in_all([news("n-2", 77)]) == ["repeated"]
+    assert due(store, NOON) == []
+
+
 def test_a_delivery_that_fails_is_put_off_and_at_last_a_dead_letter(store: Store) -> None:
-    store.take_in(a_delivery())
+    store.take_in_all([a_delivery()])
     assert not store.delivery_failed("d-1", "first", NOON)
     assert waiting(store, NOON) == []
     assert waiting(store, NOON + timedelta(minutes=1)) == ["d-1"]
@@ -55,7 +77,7 @@ def test_a_delivery_that_fails_is_put_off_and_at_last_a_dead_letter(store: Store
 
 
 def test_a_delivery_that_is_put_off_waits_without_counting_a_try(store: Store) -> None:
-    store.take_in(a_delivery())
+    store.take_in_all([a_delivery()])
     for hours in range(10):
         store.put_delivery_off("d-1", "GitHub is away", NOON + timedelta(hours=hours + 1))
     assert waiting(store, NOON + timedelta(hours=9)) == []
@@ -97,8 +119,9 @@ def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -
     assert store.next_due() == NOON + timedelta(hours=1)
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     run = store.save(run.but(dispatches=(sent,)))
-    assert not store.poke("owner/demo", 78)
-    assert store.poke("owner/demo", 77)
+    assert store.take_in_all([news("n-1", 78), news("n-2", 77, "owner/other")]) == ["ignored", "ignored"]
+    assert due(store, NOON) == []
+    assert store.take_in_all([news("n-3", 77)]) == ["stored"]
     assert due(store, NOON) == [run.id]
     assert due(store, NOON) == []
 
@@ -106,7 +129,7 @@ def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -
 def test_a_run_that_has_ended_is_not_poked(store: Store) -> None:
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     store.save(opened(store, 1).but(dispatches=(sent,), state=State.END))
-    assert not store.poke("owner/demo", 77)
+    assert store.take_in_all([news("n-1", 77)]) == ["ignored"]
 
 
 def test_a_models_lock_goes_to_the_oldest_and_then_to_the_next(store: Store) -> None:

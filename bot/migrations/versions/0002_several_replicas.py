@@ -1,4 +1,4 @@
-"""Who works (replicas), on what (leases), and what is to happen again and again (schedules)."""
+"""Who works (replicas), on what (leases), what is to happen again and again (schedules); runs by their workflow run."""
 
 from __future__ import annotations
 
@@ -31,3 +31,4 @@ def upgrade() -> None:
         sa.Column("cron", sa.String, nullable=False),
         sa.Column("next_at", sa.Float, nullable=False),
     )
+    op.create_index("runs_workflow_run", "runs", ["workflow_run"])
