@@ -24,7 +24,6 @@ from benchmarks.machine import ROOT
 SECRET = "only for benchmarks"  # noqa: S105 - guards nothing
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-_DATABASE = "app.sqlite3"
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,17 @@ def modelyard(folder: Path) -> Launch:
 
 def database_url(folder: Path) -> str:
     """Return where ``modelyard`` has the App keep its things."""
-    return f"sqlite:///{folder / _DATABASE}"
+    return f"sqlite:///{database(folder)}"
+
+
+def database(folder: Path) -> Path:
+    """Return the database's file."""
+    return folder / "app.sqlite3"
 
 
 def handled_and_stored(folder: Path) -> tuple[int, int]:
     """Return how many deliveries the App has worked off, and how many it has."""
-    with closing(sqlite3.connect(folder / _DATABASE)) as connection:
+    with closing(sqlite3.connect(database(folder))) as connection:
         rows = dict(connection.execute("SELECT status = 'new', count(*) FROM inbox GROUP BY 1").fetchall())
     return rows.get(0, 0), sum(rows.values())
 

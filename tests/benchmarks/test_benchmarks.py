@@ -87,6 +87,20 @@ def test_every_delivery_of_the_ingest_load_is_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_burst_is_taken_without_a_refusal_and_worked_off(tmp_path: Path) -> None:
+    found = {row["what"]: row["figure"] for row in figures("burst", tmp_path, limit=280)}
+    assert found["refused"] == 0
+    assert found["deliveries"] == found["worked off"] == 10_000
+
+
+@pytest.mark.slow
+def test_a_restart_with_waiting_runs_is_measured_until_the_worker_works(tmp_path: Path) -> None:
+    found = {row["what"]: row["figure"] for row in figures("restart", tmp_path)}
+    assert found["waiting runs"] == 10_000
+    assert found["start to the work on the run that is due"] > 0
+
+
+@pytest.mark.slow
 def test_the_loop_is_measured_from_issue_to_closed_issue(tmp_path: Path) -> None:
     rows = figures("loop", tmp_path, limit=280)
     parts = {row["part"]: row["seconds"] for row in rows if "part" in row}
