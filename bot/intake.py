@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot import comments
+from bot import comments, log_context
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
@@ -45,6 +45,7 @@ class Intake:
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
+        log_context.about_issue((payload.get("issue") or {}).get("number"))
         if delivery.event in ("workflow_job", "workflow_run"):
             await self._workflow_news(delivery, payload)
         elif delivery.event in ("installation", "installation_repositories"):
@@ -92,6 +93,7 @@ class Intake:
         if ASKS not in issue.labels or issue.state != "open":
             return
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
+        log_context.about_run(run)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
         if run is not None and run.status != "invalid" and not run.editable:
@@ -180,7 +182,7 @@ class Intake:
                 due=now,
             )
 
-        await to_thread.run_sync(self._store.open_run, make)
+        log_context.about_run(await to_thread.run_sync(self._store.open_run, make))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -192,6 +194,7 @@ class Intake:
             return
         issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
+        log_context.about_run(run)
         if run is None and not _asks_for_training(payload["issue"]):
             return
         answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
