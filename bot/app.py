@@ -16,17 +16,19 @@ from anyio import to_thread
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from actions.operation import OperationError
-from bot import logs
+from bot import dashboard, logs, overview
+from bot.access import check_may_look
 from bot.clock import utc_now
 from bot.github import GitHub
 from bot.leases import Leases
+from bot.metrics import CONTENT_TYPE, Metrics
 from bot.polling import Poller
 from bot.reconcile import Reconciler
 from bot.settings import Settings, settings_or_exit
-from bot.store import Store
+from bot.store import KeptDelivery, Store
 from bot.webhooks import Webhooks
 from bot.worker import Worker
 
@@ -69,6 +71,7 @@ class Service:
         secret = settings.webhook_secret.get_secret_value().encode()
         self.webhooks = Webhooks(self.store, secret, self.wake)
         self._worker_runs = False
+        self.metrics = Metrics(self.store.database, self.webhooks.counts, self.github.traffic, self._worker_stands)
         self._github_checked = -GITHUB_CHECK_SECONDS
         self._github_trouble: str | None = None
 
@@ -106,19 +109,36 @@ class Service:
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
         reconciling = asyncio.create_task(Reconciler(*parts).run(), name="reconciler")
         try:
-            await Worker(*parts).run()
+            await Worker(*parts, self.metrics.step_took).run()
         finally:
             reconciling.cancel()
             await asyncio.gather(reconciling, return_exceptions=True)
+
+    def _worker_stands(self) -> bool | None:
+        """Tell whether the worker runs; None where it is another process's matter."""
+        return self._worker_runs if self.works else None
 
     async def troubles(self) -> dict[str, str]:
         """Name what is wrong, by part; nothing where the App is ready."""
         found = {
             "database": await _trouble(lambda: to_thread.run_sync(self.store.check, abandon_on_cancel=True)),
             "github": await self._trouble_with_github(),
-            "worker": None if self._worker_runs or not self.works else "stopped",
+            "worker": "stopped" if self._worker_stands() is False else None,
         }
         return {part: trouble for part, trouble in found.items() if trouble}
+
+    async def seen(self) -> dashboard.Seen:
+        """Look at everything that the dashboard shows."""
+        troubles = await self.troubles()
+        read = await to_thread.run_sync(self._read) if "database" not in troubles else None
+        figures, runs, dead, waiting = read or (None, overview.Runs((), (), {}), [], [])
+        hub = dashboard.web_address(self.settings.github_api_url)
+        return dashboard.Seen(figures, runs, dead, waiting, troubles, self.github.traffic.limits, hub, self._clock())
+
+    def _read(self) -> tuple[overview.Figures, overview.Runs, list[KeptDelivery], list[KeptDelivery]]:
+        database = self.store.database
+        dead, waiting = (self.store.kept(status, limit=20) for status in ("dead", "new"))
+        return overview.figures(database), overview.runs(database), dead, waiting
 
     async def _trouble_with_github(self) -> str | None:
         if time.monotonic() - self._github_checked > GITHUB_CHECK_SECONDS or self._github_trouble:
@@ -171,6 +191,8 @@ def create_app(
     app.add_route("/webhook", service.webhooks.receive, methods=["POST"])
     app.add_route("/healthz", _alive, methods=["GET"])
     app.add_route("/readyz", _ready, methods=["GET"])
+    app.add_route("/", _dashboard, methods=["GET"])
+    app.add_route("/metrics", _metrics, methods=["GET"])
     return app
 
 
@@ -186,6 +208,20 @@ async def _ready(request: Request) -> Response:
     if troubles:
         return JSONResponse({"status": "not_ready", "troubles": troubles}, 503)
     return JSONResponse({"status": "ready"})
+
+
+async def _dashboard(request: Request) -> Response:
+    """Show a person how everything stands."""
+    service: Service = request.app.state.service
+    check_may_look(request, service.settings.dashboard_token)
+    return HTMLResponse(dashboard.page(await service.seen()), headers=dashboard.HEADERS)
+
+
+async def _metrics(request: Request) -> Response:
+    """Tell Prometheus how everything stands."""
+    service: Service = request.app.state.service
+    check_may_look(request, service.settings.dashboard_token)
+    return Response(await to_thread.run_sync(service.metrics.text), media_type=CONTENT_TYPE)
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, works: bool = True) -> int:
@@ -244,4 +280,5 @@ def work(settings: Settings) -> int:
 def _secrets(settings: Settings) -> list[str]:
     key = settings.key()
     lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
-    return [settings.webhook_secret.get_secret_value(), key, *lines]
+    token = [settings.dashboard_token.get_secret_value()] if settings.dashboard_token else []
+    return [settings.webhook_secret.get_secret_value(), key, *lines, *token]

@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot import comments
+from bot import comments, log_context
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
@@ -49,6 +49,7 @@ class Intake:
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
+        log_context.about_issue((payload.get("issue") or {}).get("number"))
         if delivery.event in ("installation", "installation_repositories"):
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:
@@ -91,6 +92,7 @@ class Intake:
         if ASKS not in issue.labels or issue.state != "open":
             return
         run = await self._recovery.run_of(repository, issue.number)
+        log_context.about_run(run)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
         if run is not None and run.status != "invalid" and not run.editable:
@@ -191,7 +193,7 @@ class Intake:
             )
 
         await self._recovery.count_on(repository)
-        await to_thread.run_sync(self._store.open_run, make)
+        log_context.about_run(await to_thread.run_sync(self._store.open_run, make))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -206,6 +208,7 @@ class Intake:
         if run is None and not _asks_for_training(payload["issue"]):
             return
         run = run or await self._recovery.run_of(repository, issue)
+        log_context.about_run(run)
         answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)

@@ -45,6 +45,15 @@ def _answer(meaning: str, **properties: _Object) -> _Object:
     return {"description": meaning, "content": {"application/json": {"schema": schema}}}
 
 
+def _page(meaning: str, content_type: str) -> _Object:
+    nowhere = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {
+        "200": {"description": meaning, "content": {content_type: {"schema": {"type": "string"}}}},
+        "401": {"description": "not from this machine, and without the dashboard's token", **nowhere},
+        "404": {"description": "not from this machine, and there is no token that would help", **nowhere},
+    }
+
+
 def _one_of(*words: str) -> _Object:
     return {"type": "string", "enum": list(words)}
 
@@ -98,5 +107,13 @@ _OPERATIONS: dict[tuple[str, str], _Object] = {
                 troubles={"type": "object", "additionalProperties": {"type": "string"}},
             ),
         },
+    },
+    ("get", "/"): {
+        "summary": "Show a person how everything stands.",
+        "responses": _page("the dashboard", "text/html"),
+    },
+    ("get", "/metrics"): {
+        "summary": "Tell Prometheus how everything stands.",
+        "responses": _page("the metrics", "text/plain"),
     },
 }  # fmt: skip

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     app_id: int = Field(ge=1, description="the App's number, shown on its settings page")
     private_key: SecretStr | None = Field(default=None, description="the App's private key, as PEM text")
     private_key_path: Path | None = Field(default=None, description="the file of the App's private key (instead)")
+    dashboard_token: SecretStr | None = Field(
+        default=None, min_length=16, description="what shows dashboard and metrics to others than this machine"
+    )
     github_api_url: str = Field(default="https://api.github.com", description="GitHub's API, or GHES's or the hub's")
     database_url: str = Field(default="sqlite:///.modelyard/app.db", repr=False, description="the App's database")
     storage_root: Path = Field(default=Path(".modelyard/storage"), description="the folder shared with the runners")
@@ -242,7 +245,7 @@ def _missing(name: str) -> ErrorBody:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL"} or isinstance(value, dict)
+    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN"} or isinstance(value, dict)
     if secret:
         return "a value that is not shown"
     # An address may hold a password where none belongs.

@@ -20,14 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from actions.operation import ErrorBody, OperationError
 from actions.storage import Storage
-from bot import faults
+from bot import faults, log_context
 from bot.clock import utc_now
 from bot.delivery import Delivery
 from bot.effects import Effects
 from bot.github import GitHub, HubError
 from bot.intake import Intake
 from bot.leases import BEAT, SILENCE, THE_INBOX, Leases
-from bot.pipeline import TABLE, Run, StageError, Step, advance
+from bot.pipeline import TABLE, Run, StageError, State, Step, advance
 from bot.settings import Settings
 from bot.states import HANDLERS
 from bot.store import StaleRunError, Store
@@ -62,6 +62,8 @@ class Worker:
         This replica's part in the work.
     clock
         Says what time it is (UTC); tests hand in their own.
+    step_took
+        Is told how many seconds each step took, in which state.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Worker:
         wake: asyncio.Event,
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
+        step_took: Callable[[State, float], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
@@ -80,6 +83,7 @@ class Worker:
         self._wake = wake
         self._clock = clock
         self._leases = leases
+        self._step_took = step_took
         self._heard = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -182,6 +186,7 @@ class Worker:
                 await self._handle(delivery)
 
     async def _handle(self, delivery: Delivery) -> None:
+        began = time.monotonic()
         faults.reached(f"{delivery.event}.before")
         intake = Intake(self._store, self._github, self._settings, self._clock)
         try:
@@ -191,17 +196,22 @@ class Worker:
             return
         faults.reached(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.delivery_done, delivery.id)
+        log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=_measured(began, "done"))
 
     async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
         """Handle a delivery later; one that fails by itself, time and again, is a dead letter, and a person is told."""
         now, waited = self._clock(), self._clock() - delivery.received_at
         if passes(error) and waited < LONGEST_OUTAGE:
-            log.warning("delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error)
+            log.warning(
+                "delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error, extra={"status": "waits"}
+            )
             due = now + pause(error, waited) * self._settings.time_factor
             await to_thread.run_sync(self._store.put_delivery_off, delivery.id, str(error), due)
             return
         dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), now)
-        log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, " for good" if dead else "", exc_info=error)
+        end = " for good" if dead else ""
+        extra = {"status": "dead" if dead else "failed"}
+        log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, end, exc_info=error, extra=extra)
         if dead:
             await intake.say_dead(delivery)
 
@@ -214,6 +224,8 @@ class Worker:
         waits = run.send and run.due is not None and run.due > self._clock()
         while not run.ended and not waits:
             self._check_alive()
+            log_context.about_run(run)
+            began = time.monotonic()
             try:
                 step = await self._step(run)
                 faults.reached(f"{run.state}.after")
@@ -224,7 +236,10 @@ class Worker:
                 run = await to_thread.run_sync(self._store.run, repository, run_id)
             else:
                 waits = run.due is None or run.due > self._clock()
-                log.info("run %s: %s, %s", run.id, step.run.state, step.outcome or "waits")
+                log_context.about_run(run)
+                self._step_took(step.run.state, time.monotonic() - began)
+                outcome = step.outcome or "waits"
+                log.info("run %s: %s, %s", run.id, step.run.state, outcome, extra=_measured(began, outcome))
 
     async def _step(self, run: Run) -> Step:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
@@ -261,6 +276,11 @@ class Worker:
         if row.stage:
             return Step(kept, "refused")
         return Step(kept, "error") if "error" in row.next or row.retries else Step(run, again=LONGEST_PAUSE)
+
+
+def _measured(began: float, status: str) -> dict[str, object]:
+    """Return the fields of a log line about something that took its time."""
+    return {"duration_ms": round((time.monotonic() - began) * 1_000), "status": status}
 
 
 def passes(error: Exception) -> bool:

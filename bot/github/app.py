@@ -19,6 +19,7 @@ from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
 from bot.github.runs import RunsPart
+from bot.github.traffic import Traffic
 from bot.github.values import SentDelivery, integer, part, text
 from bot.rate import TokenBucket, WriteQueue
 
@@ -47,6 +48,7 @@ class GitHub:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         self._transport = transport
+        self.traffic = Traffic()
         self._app: Connection | None = None
         self._identity: Identity | None = None
         self._connections: dict[int, Connection] = {}
@@ -58,7 +60,7 @@ class GitHub:
         from bot.github.connection import Connection, app_auth
 
         key = self._settings.key()
-        self._app = Connection(app_auth(self._settings.app_id, key), self._wire(), self._write_queue())
+        self._app = Connection(app_auth(self._settings.app_id, key), self._wire("app"), self._write_queue())
         return self
 
     async def __aexit__(
@@ -177,7 +179,9 @@ class GitHub:
                     raise
 
             auth = InstallationAuth(InstallationTokens(ask))
-            known = self._connections[installation_id] = Connection(auth, self._wire(), self._write_queue())
+            known = self._connections[installation_id] = Connection(
+                auth, self._wire(str(installation_id)), self._write_queue()
+            )
         return known
 
     def _forget(self, installation_id: int) -> None:
@@ -189,12 +193,13 @@ class GitHub:
             raise RuntimeError("use GitHub with `async with`")
         return self._app
 
-    def _wire(self) -> Wire:
+    def _wire(self, whose: str) -> Wire:
         from bot.github.connection import Wire
 
         seconds = self._settings.http_timeout_seconds
         timeout = httpx.Timeout(seconds, connect=min(5.0, seconds), pool=4 * seconds)
-        return Wire(self._settings.github_api_url, timeout, self._transport, self._settings.time_factor)
+        watch = self.traffic.watch(whose)
+        return Wire(self._settings.github_api_url, timeout, self._transport, self._settings.time_factor, watch)
 
     def _write_queue(self) -> WriteQueue:
         return WriteQueue(TokenBucket(self._settings.write_burst, self._settings.writes_per_second))

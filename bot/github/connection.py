@@ -21,6 +21,7 @@ from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, Ret
 
 from bot import faults
 from bot.github import errors, values
+from bot.github.traffic import Traffic, Watch
 from bot.rate import TokenBucket, WriteQueue
 
 API_VERSION = "2026-03-10"
@@ -47,12 +48,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """What all connections of one App share."""
+    """How to reach GitHub; ``watch`` is told what comes back."""
 
     base_url: str
     timeout: httpx.Timeout
     transport: httpx.AsyncBaseTransport | None
     time_factor: float
+    watch: Watch
 
 
 class Retry:
@@ -128,12 +130,16 @@ class _Client(githubkit.GitHub[Any]):
 
 
 def _client(auth: BaseAuthStrategy, wire: Wire) -> _Client:
+    async def answered(response: httpx.Response) -> None:
+        wire.watch(response)
+
     return _Client(
         auth,
         base_url=wire.base_url,
         user_agent="modelyard",
         timeout=wire.timeout,
         async_transport=wire.transport,
+        async_event_hooks={"response": [answered]},
         # githubkit's own store is one for the whole process: an App's JWT would outlive its key there.
         cache_strategy=MemCacheStrategy(),
         http_cache=False,
@@ -157,6 +163,7 @@ class Connection:
     def __init__(self, auth: BaseAuthStrategy, wire: Wire, writes: WriteQueue) -> None:
         self._client = _client(auth, wire)
         self._base_url = wire.base_url.rstrip("/") + "/"
+        self._watch = wire.watch
         self.writes = writes
 
     async def close(self) -> None:
@@ -258,6 +265,7 @@ class Connection:
         except RequestError as error:
             cause = error.exc
             if errors.is_network_error(cause):
+                self._watch(None)
                 raise errors.lost(request, cause, is_write=is_write) from None
             raise cause from None  # an error of ours, raised while the request was made
         return response.raw_response
@@ -341,7 +349,7 @@ class InstallationAuth(BaseAuthStrategy):
 
 def token_connection(token: str, base_url: str) -> Connection:
     """Return a connection with the identity of a token's holder."""
-    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0)
+    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0, Traffic().watch("token"))
     return Connection(TokenAuthStrategy(token), wire, WriteQueue(TokenBucket()))
 
 

@@ -75,8 +75,10 @@ def test_a_webhook_is_answered_as_the_document_says_whatever_it_is(
     assert 202 in seen or auth is None or mode is GenerationMode.NEGATIVE
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_life_and_readiness_are_answered_as_the_document_says(api: schemathesis.BaseSchema, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/metrics"])
+def test_what_tells_how_the_app_stands_is_answered_as_the_document_says(
+    api: schemathesis.BaseSchema, path: str
+) -> None:
     assert answers(api[path]["GET"], GenerationMode.POSITIVE) == {200}
 
 
