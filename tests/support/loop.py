@@ -94,6 +94,7 @@ class Loop:
         self.clock.reset()
         self.network.troubles.clear()
         self.network.requests.clear()
+        self.hub.faults.clear()
         self.jobs.works.clear()
         self.jobs.hanging.clear()
         self.values.clear()
