@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
 SLOW_SECONDS = 1.0
+PLANNED = "X-Local-Hub-Fault"
+"""A header that tells a planned 502 from an error of the hub's own."""
 RETRY_AFTER = 1
 """Seconds that a rate limit lasts."""
 TOKEN_LASTS = 5.0
@@ -155,7 +157,8 @@ async def _break(kind: Kind, answer: list[Message], scope: Scope, receive: Recei
         _close(send)
         await _until_closed(receive)
     elif kind is Kind.BROKEN:
-        await JSONResponse({"message": "Server Error"}, 502)(scope, receive, send)
+        broken = JSONResponse(ApiError(502, "Server Error").body(), 502, {PLANNED: "yes"})
+        await broken(scope, receive, send)
     elif kind is Kind.SLOW:
         await asyncio.sleep(SLOW_SECONDS)
         for message in answer:
