@@ -30,6 +30,7 @@ from bot.pipeline import Decision, Run, State, can_take, with_decision
 from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
+from bot.stage_watch import find
 from bot.store import Store
 from bot.values import WrongField
 
@@ -204,12 +205,13 @@ class Intake:
         if command is None:
             return
         issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
+        written = datetime.fromisoformat(payload["comment"]["created_at"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
         if run is None and not _asks_for_training(payload["issue"]):
             return
         run = run or await self._recovery.run_of(repository, issue)
         log_context.about_run(run)
-        answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
+        answer = await self._answer(command, str(payload["sender"]["login"]), comment, written, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
         else:
@@ -220,6 +222,7 @@ class Intake:
         command: ParsedCommand | UnknownCommand,
         who: str,
         comment: int,
+        written: datetime,
         repository: Repository,
         run: Run | None,
     ) -> str:
@@ -235,9 +238,11 @@ class Intake:
             return comments.help_text()
         if run is None:
             return comments.no_run(command.name)
-        return await self._about_run(command, who, comment, run)
+        return await self._about_run(command, who, comment, written, repository, run)
 
-    async def _about_run(self, command: ParsedCommand, who: str, comment: int, run: Run) -> str:
+    async def _about_run(
+        self, command: ParsedCommand, who: str, comment: int, written: datetime, repository: Repository, run: Run
+    ) -> str:
         if run.knows(comment):
             return ""
         view = RunView(run, updated=self._clock())
@@ -258,7 +263,7 @@ class Intake:
             body = error.body
             wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
             return comments.wrong_arguments(replace(command, wrong=(wrong,)))
-        if not can_take(run, decision):
+        if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, written, repository):
             return comments.not_waiting(view, command.name)
         await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
         return ""
@@ -269,6 +274,20 @@ _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
     "reject": "reject",
     "cancel": "cancel",
 }
+
+
+async def _is_for_this_attempt(run: Run, decision: Decision, written: datetime, repository: Repository) -> bool:
+    """Tell whether an answer was written after the present attempt's question, or since its results are judged.
+
+    A comment may come late, in a later attempt than it was written in. It is GitHub's times alone that are compared.
+    """
+    if decision.what == "cancel" or (run.question and decision.comment > run.question):
+        return True
+    sent = run.dispatch
+    if sent is None or sent.workflow_run is None:
+        return False
+    judge = find(await repository.jobs(sent.workflow_run), "judge")
+    return judge is not None and judge.started_at is not None and written >= judge.started_at
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

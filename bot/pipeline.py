@@ -334,7 +334,10 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
 
 # --- what people decide ----------------------------------------------------------------------------------------------
 
-_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
+_ANSWERABLE = (
+    State.JUDGE_RESULTS, State.CHECK_RETRY_LIMIT, State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT,
+)  # fmt: skip
+"""Where an answer is taken. People see the verdict on GitHub before they are asked: what they say then is kept."""
 
 
 def can_take(run: Run, decision: Decision) -> bool:

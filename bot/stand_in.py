@@ -24,9 +24,10 @@ def for_issue(repository: str, installation: int, issue: Issue, now: datetime) -
 
 def for_comment(repository: str, installation: int, issue: Issue, comment: Comment, now: datetime) -> Delivery:
     """Return the news that somebody wrote a comment."""
+    written = comment.created_at.isoformat() if comment.created_at else now.isoformat()
     payload = {
         "issue": _issue(issue),
-        "comment": {"id": comment.id, "body": comment.body},
+        "comment": {"id": comment.id, "body": comment.body, "created_at": written},
         "sender": {"login": comment.author, "type": comment.author_type},
     }
     return _delivery(f"comment-{comment.id}", "issue_comment", "created", repository, installation, payload, now)

@@ -86,7 +86,7 @@ async def notify_operator(run: Run, fx: Effects) -> Step:
 async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
-    if answer is not None and answer.attempt == run.attempt and answer.comment > run.question:
+    if answer is not None and answer.attempt == run.attempt:
         run = run.but(answer=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
             return Step(run, "approve")

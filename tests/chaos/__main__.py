@@ -48,7 +48,8 @@ def told(kind: str, outcome: Outcome) -> str:
     faults = ", ".join(f"{count} {fault}" for fault, count in sorted(outcome.faults.items())) or "none"
     ran = f"{kind}: {outcome.runs} runs in {outcome.seconds:.0f} s"
     lines = [
-        f"{ran}, {outcome.kills} kills at {len(outcome.points)} fault points and between, faults of the hub: {faults}",
+        f"{ran}, {outcome.kills} kills at {len(outcome.points)} fault points and between",
+        f"  past deliveries sent again: {outcome.redelivered}; faults of the hub: {faults}",
         f"  lost or ended wrongly: {len(outcome.lost)}",
         *(f"    {each}" for each in outcome.lost[:20]),
         f"  done twice: {len(outcome.twice)}",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import httpx
+import jwt
 
 from bot.pipeline import Run, State
 from tests.chaos.killing import Processes
@@ -16,7 +20,17 @@ from tests.support.loop import Loop, loop_of_processes
 
 AT_ONCE = 12
 """So many issues are open at the same time."""
-SETTINGS = {"time_factor": "0.05", "write_burst": "1000", "writes_per_second": "100", "log_level": "WARNING"}
+SETTINGS = {
+    "time_factor": "0.05",
+    "write_burst": "1000",
+    "writes_per_second": "100",
+    "http_timeout_seconds": "2",
+    "log_level": "WARNING",
+}
+FAULTS = 0.01
+"""The share of the App's requests whose answers the hub breaks."""
+REDELIVERED = 0.2
+"""The chance, at each look, that somebody has a past delivery sent again."""
 RUNNERS = 6
 
 
@@ -29,6 +43,7 @@ class Outcome:
     kills: int = 0
     points: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
+    redelivered: int = 0
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
 
@@ -48,16 +63,44 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
         def begin(*words: str, **more: str) -> subprocess.Popen[bytes]:
             return start(*words, **SETTINGS, **more)
 
+        loop.hub.faults.at_random(FAULTS, seed)
         began = time.monotonic()
         processes = Processes(begin, folder, kills, rng)
         people = People(loop, asked(runs, seed))
+        outcome = Outcome(runs)
         while not people.done and time.monotonic() - began < patience:
             processes.tend()
             people.act()
+            if rng.random() < REDELIVERED:
+                outcome.redelivered += _redeliver(loop, rng)
             time.sleep(0.1)
-        outcome = Outcome(runs, time.monotonic() - began, processes.kills, processes.at_points)
+        outcome.seconds, outcome.kills = time.monotonic() - began, processes.kills
+        outcome.points = processes.at_points
+        outcome.faults = {str(kind): count for kind, count in loop.hub.faults.counts.items()}
+        loop.hub.faults.clear()
         outcome.lost, outcome.twice = wrong(loop, people.issues)
         return outcome
+
+
+def _redeliver(loop: Loop, rng: random.Random) -> int:
+    """Have any delivery of the past sent again, as one may on the App's page; return whether that was taken."""
+    past = loop.hub.deliveries.find(state="done")
+    if not past:
+        return 0
+    with contextlib.suppress(httpx.HTTPError):  # the hub breaks this answer, too
+        answer = httpx.post(
+            f"{loop.hub.api_url}/app/hook/deliveries/{rng.choice(past).id}/attempts",
+            headers={"Authorization": f"Bearer {_jwt(loop)}"},
+            timeout=2,
+        )
+        return int(answer.is_success)
+    return 0
+
+
+def _jwt(loop: Loop) -> str:
+    now = int(time.time())
+    claims = {"iat": now - 60, "exp": now + 540, "iss": str(loop.ready.app.id)}
+    return jwt.encode(claims, loop.ready.private_key_path.read_text(encoding="ascii"), algorithm="RS256")
 
 
 class People:

@@ -522,3 +522,51 @@ def test_a_second_run_of_a_model_queues_visibly_and_then_runs(loop: Loop, model:
     assert loop.until_ended(first).version == 1
     assert loop.until_ended(second).version == 2
     assert "candidate: 2" in str(loop.file(f"training_history/models/{model}.yaml"))
+
+
+# --- answers before their question ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "attempts"), [("/approve more trees", "passed", 2), ("/reject no", "rejected", 1)]
+)
+def test_an_answer_that_comes_before_the_question_is_kept_for_it(
+    loop: Loop, model: str, words: str, status: str, attempts: int
+) -> None:
+    loop.values[:] = [0.5, 0.95]
+    issue = loop.open(model_name=model)
+
+    def publish(work: Any, job: Any) -> None:
+        if order_of(work)["attempt"] == 1:
+            loop.until_state(issue, S.JUDGE_RESULTS)
+            loop.say(issue, words)
+            loop.until(lambda: loop.run(issue).answer is not None, "the answer is kept")
+        loop.publish(work, job)
+
+    loop.script(publish=Script(do=publish))
+    run = loop.until_ended(issue)
+    assert (run.status, run.attempt) == (status, attempts)
+    assert [decision.what for decision in run.decisions] == ["approve" if attempts == 2 else "reject"]
+
+
+def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    second_click = loop.say(issue, "I think so, too")
+
+    def publish(work: Any, job: Any) -> None:
+        loop.until_state(issue, S.JUDGE_RESULTS)
+        late = loop.delivery_of(second_click, body="/approve")
+        loop.store.take_in(late)
+        loop.until(lambda: loop.store.delivery(late.id) is None, "what came late was read")
+        loop.publish(work, job)
+
+    # GitHub's times are in whole seconds.
+    loop.script(prepare=Script(seconds=1.1), publish=Script(do=publish))
+    loop.say(issue, "/approve")
+    loop.until(lambda: loop.run(issue).attempt == 2 and loop.run(issue).state is S.WAIT_FOR_OPERATOR_INPUT)
+    assert any("nothing to do now" in text for text in loop.comments(issue))
+    loop.say(issue, "/reject")
+    run = loop.until_ended(issue)
+    assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])

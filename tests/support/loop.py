@@ -6,6 +6,7 @@ Every request of the App and every answer is held against GitHub's own descripti
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import httpx
 
 from actions.request import TrainingRequest, WorkOrder
 from bot.app import create_app
+from bot.delivery import Delivery
 from bot.forms import form_body
 from bot.init import Source, files
 from bot.pipeline import Run, State
@@ -98,6 +100,7 @@ class Loop:
         self.clock.reset()
         self.network.troubles.clear()
         self.network.requests.clear()
+        self.hub.faults.clear()
         self.jobs.works.clear()
         self.jobs.hanging.clear()
         self.values.clear()
@@ -135,6 +138,18 @@ class Loop:
         """Write a comment; return its id."""
         with self.person(by) as client:
             return int(client.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status().json()["id"])
+
+    def delivery_of(self, comment: int, *, body: str) -> Delivery:
+        """Return the delivery of a comment as it would come another time, with other words in it."""
+        for sent in self.hub.deliveries.find():
+            payload = json.loads(sent.payload)
+            if sent.event == "issue_comment" and payload["comment"]["id"] == comment:
+                payload["comment"]["body"] = body
+                text = json.dumps(payload).encode()
+                return Delivery(
+                    f"late-{comment}", sent.event, sent.action, self.name, sent.installation_id, text, self.clock()
+                )
+        raise AssertionError(f"comment {comment} was not delivered")
 
     # --- what can be seen --------------------------------------------------------------------------------------------
 
