@@ -86,4 +86,3 @@ def test_the_dashboard_leads_from_a_run_to_its_issue(
         link = entry.get_by_role("link", name=f"{loop.name} #{issue}").get_attribute("href")
 
     assert link == f"{loop.hub.base_url}/{loop.name}/issues/{issue}"
-    assert httpx.get(link, timeout=20).status_code == httpx.codes.OK
