@@ -1,4 +1,4 @@
-"""The dashboard's page, from what was read for it (pure). Everything shown is escaped: much of it was typed by strangers."""
+"""The dashboard's page, from what was read for it (pure). Everything is escaped: strangers typed much of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.store import KeptDelivery
 
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }

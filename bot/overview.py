@@ -50,7 +50,7 @@ def figures(database: Database) -> Figures:
     alive = sa.select(sa.func.count()).select_from(REPLICAS).where(REPLICAS.c.beat >= time.time() - SILENCE)
     with database.transaction() as connection:
         inbox = {status: (count, oldest) for status, count, oldest in connection.execute(by_status)}
-        runs: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+        runs: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state)}
         replicas = connection.execute(alive).scalar_one()
     waiting, oldest = inbox.get("new", (0, None))
     return Figures(waiting, inbox.get("dead", (0, None))[0], oldest, runs, replicas)
