@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
+import jwt
 import pytest
 
 from bot.github import GitHub, HubError, LabelDefinition, Repository
@@ -337,6 +339,15 @@ def test_a_refused_token_is_replaced_once_and_no_more(world: World) -> None:
     assert token_requests(world) == 2
     shown = str(caught.value)
     assert not any(request.headers["authorization"].split()[-1] in shown for request in world.network.requests)
+
+
+def test_the_apps_jwt_is_issued_a_minute_back_and_good_for_ten_minutes_at_most(world: World) -> None:
+    world.do(lambda repository: repository.info())
+
+    request = next(each for each in world.network.requests if "access_tokens" in each.url.path)
+    claims = jwt.decode(request.headers["authorization"].split()[-1], options={"verify_signature": False})
+    assert time.time() - 70 < claims["iat"] <= time.time() - 60
+    assert claims["exp"] - time.time() <= 600
 
 
 def test_a_repository_without_the_app_is_named(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -570,3 +571,16 @@ def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, 
     loop.say(issue, "/reject")
     run = loop.until_ended(issue)
     assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])
+
+
+def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_in_the_end_a_person_is_told(
+    loop: Loop, model: str
+) -> None:
+    issue = loop.open(model_name=model)
+    broken = loop.delivery_of(loop.say(issue, "hello"), body="hello")
+    payload = json.dumps({"action": "created", "issue": {"number": issue}}).encode()
+    loop.store.take_in(dataclasses.replace(broken, payload=payload))
+    assert loop.until_ended(loop.open(model_name=f"b{model[-50:]}")).status == "passed"
+    loop.until(lambda: any(f"modelyard:dead-{broken.id}" in text for text in loop.comments(issue)), "it is told")
+    assert [kept.id for kept in loop.store.kept("dead")] == [broken.id]
+    loop.until_ended(issue)
