@@ -1,8 +1,8 @@
-"""Who may look inside: people and programs on this machine, and whoever knows the dashboard's token.
+"""Who may look inside: whoever knows the dashboard's token; without one, people who try Modelyard on their own machine.
 
-The App stands behind a public address, whose proxy may run on this machine. So a request counts as this machine's only
-if nothing says that it came a longer way, and if it was meant for this machine: a page in a browser here can have its own
-host name lead to 127.0.0.1 (DNS rebinding), but cannot change the Host header.
+An App that serves GitHub stands behind a public address, whose proxy may run on this machine: that a request comes from
+here says nothing there. Only with a hub on this machine does it, and even then the request has to be meant for this machine: a
+page in a browser can have its own host name lead to 127.0.0.1 (DNS rebinding), but cannot change the Host header.
 """
 
 from __future__ import annotations
@@ -19,14 +19,23 @@ from starlette.requests import Request
 _CAME_FURTHER = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 
-def check_may_look(request: Request, token: SecretStr | None) -> None:
-    """Raise HTTPException where a request may not look inside: 404 where no token would help, else 401."""
-    if is_from_this_machine(request):
-        return
+def check_may_look(request: Request, token: SecretStr | None, *, trying: bool) -> None:
+    """Raise HTTPException where a request may not look inside: 404 where no token would help, else 401.
+
+    Parameters
+    ----------
+    request
+        Who asks.
+    token
+        The dashboard's; where there is one, everybody needs it.
+    trying
+        Whether the hub is one on this machine.
+    """
     if token is None:
-        raise HTTPException(404)
+        if not trying or not is_from_this_machine(request):
+            raise HTTPException(404)
     # Compared as bytes: a header may hold any character.
-    if not hmac.compare_digest(_given(request).encode(), token.get_secret_value().encode()):
+    elif not hmac.compare_digest(_given(request).encode(), token.get_secret_value().encode()):
         raise HTTPException(401, headers={"www-authenticate": 'Basic realm="Modelyard", charset="UTF-8"'})
 
 

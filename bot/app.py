@@ -68,6 +68,7 @@ class Service:
         self.store = Store(settings.database_url)
         self.github = GitHub(settings, transport)
         self.wake = asyncio.Event()
+        self.masked = logs.JsonLines(_secrets(settings)).masked
         secret = settings.webhook_secret.get_secret_value().encode()
         self.webhooks = Webhooks(self.store, secret, self.wake)
         self._worker_runs = False
@@ -113,6 +114,10 @@ class Service:
         finally:
             reconciling.cancel()
             await asyncio.gather(reconciling, return_exceptions=True)
+
+    def check_may_look(self, request: Request) -> None:
+        """Refuse whoever may not see how the App stands; see ``bot.access``."""
+        check_may_look(request, self.settings.dashboard_token, trying=self.settings.has_local_hub)
 
     def _worker_stands(self) -> bool | None:
         """Tell whether the worker runs; None where it is another process's matter."""
@@ -213,14 +218,14 @@ async def _ready(request: Request) -> Response:
 async def _dashboard(request: Request) -> Response:
     """Show a person how everything stands."""
     service: Service = request.app.state.service
-    check_may_look(request, service.settings.dashboard_token)
-    return HTMLResponse(dashboard.page(await service.seen()), headers=dashboard.HEADERS)
+    service.check_may_look(request)
+    return HTMLResponse(service.masked(dashboard.page(await service.seen())), headers=dashboard.HEADERS)
 
 
 async def _metrics(request: Request) -> Response:
     """Tell Prometheus how everything stands."""
     service: Service = request.app.state.service
-    check_may_look(request, service.settings.dashboard_token)
+    service.check_may_look(request)
     return Response(await to_thread.run_sync(service.metrics.text), media_type=CONTENT_TYPE)
 
 

@@ -26,7 +26,7 @@ from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
-from bot.pipeline import Decision, Run, State, can_take, with_decision
+from bot.pipeline import TABLE, Decision, Run, State, can_take, with_decision
 from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
@@ -122,7 +122,7 @@ class Intake:
         """Stop the run of an issue that is closed, or gone: nobody would see its end."""
         number = int(payload["issue"]["number"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
-        if run is None:
+        if run is None or run.ended or not TABLE[run.state].cancellable:  # closed by the App itself, mostly
             return
         issue = None if delivery.action == "deleted" else await repository.issue(number)
         withdrawn = withdrawal(run, issue, self._clock())

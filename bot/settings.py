@@ -122,6 +122,11 @@ class Settings(BaseSettings):
             raise PydanticCustomError("one_key", "exactly one of PRIVATE_KEY and PRIVATE_KEY_PATH")
         return self
 
+    @property
+    def has_local_hub(self) -> bool:
+        """Tell whether the hub is on this machine: a trial, or a test."""
+        return urlsplit(self.github_api_url).hostname in _LOOPBACK
+
     def key(self) -> str:
         """Return the private key as PEM text, from wherever it was given."""
         if self.private_key_path is not None:

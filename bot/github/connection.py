@@ -30,6 +30,8 @@ LONGEST_WAIT = 60.0
 
 WAIT_UNTOLD = 60.0
 """Where GitHub limits without saying for how long."""
+_JITTER = random.Random()  # noqa: S311 - no secret
+"""Of its own: whoever seeds the module's, as a test does, means to get what follows from it."""
 _SHORTEST_WAIT = timedelta(seconds=1)
 
 MOST_PAGES = 200
@@ -94,7 +96,7 @@ class Retry:
 
         Never nothing: githubkit takes a wait of zero (a reset that has just passed) for none given, and waits a minute.
         """
-        return max(wait, _SHORTEST_WAIT) * self._factor * (1 + random.random() / 5)  # noqa: S311 - no secret
+        return max(wait, _SHORTEST_WAIT) * self._factor * (1 + _JITTER.random() / 5)
 
 
 def _status(error: GitHubException) -> int:

@@ -106,6 +106,23 @@ def test_the_token_opens_the_door_from_afar(door: Door, path: str, given: str) -
 
 
 @with_token
+@pytest.mark.parametrize("path", PAGES)
+def test_where_a_token_is_set_this_machine_needs_it_too(door: Door, path: str) -> None:
+    assert door.client.get(path).status_code == 401
+    assert door.client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_app_that_serves_github_shows_nothing_without_a_token_for_its_proxy_may_be_on_this_machine(
+    world: World, tmp_path: Path, path: str
+) -> None:
+    changes = {"database_url": f"sqlite:///{tmp_path}/app.db", "storage_root": tmp_path / "storage"}
+    app = create_app(world.settings(github_api_url="https://api.github.com", **changes), works=False)
+    with serving(app) as address:
+        assert httpx.get(address + path, timeout=20).status_code == 404
+
+
+@with_token
 @pytest.mark.parametrize(
     "given",
     [

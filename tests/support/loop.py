@@ -272,6 +272,8 @@ def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tupl
         @contextlib.contextmanager
         def serve(**more: Any) -> Iterator[None]:
             given = Settings(_env_file=None, **{**settings, **more})
+            # Connections of the App that was up before belong to an event loop that has ended.
+            loop.network.inner = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
             app = create_app(given, transport=loop.network, clock=loop.clock)
             loop.store = app.state.service.store
             with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, bind(port)[0]):
