@@ -90,7 +90,9 @@ class Worker:
         elif self._tasks:
             seconds = min(seconds, 1.0)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes at the moment of waking.
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def _start_what_is_due(self) -> None:
         now = self._clock()
