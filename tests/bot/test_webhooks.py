@@ -307,6 +307,8 @@ def converse(door: Door, head: bytes, pieces: Iterator[bytes]) -> tuple[int, int
                 except BlockingIOError:
                     time.sleep(0.001)
                     continue
+                except ConnectionError:  # the server has answered and closed between the two looks; its answer is here
+                    continue
                 sent += count
                 rest = rest[count:]
         deadline = time.monotonic() + 10

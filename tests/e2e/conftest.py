@@ -38,6 +38,13 @@ def loop(running: Loop) -> Loop:
     return running
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Give a loop for tests that look for anything left behind: no run of another test is still going in it."""
+    with running_loop(tmp_path_factory.mktemp("calm")) as loop:
+        yield loop
+
+
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> str:
     """Return a model's name that no other test uses."""

@@ -203,21 +203,21 @@ def test_a_stage_that_says_no_is_not_tried_again(loop: Loop, model: str, stage: 
     assert "library_missing" in loop.comments(issue)[0]
 
 
-def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(loop: Loop, model: str) -> None:
-    head, stored = loop.head(), loop.stored()
-    loop.script(prepare=says("prepare", "invalid_input", "target_missing"))
-    issue = loop.open(model_name=model)
-    loop.until_label(issue, "mlops:invalid")
-    loop.until_ended(issue)
-    assert loop.states(issue) == [S.QUEUED, S.PREPARE_DATA, S.INVALID_DATA, S.END]
-    assert "Do it." in loop.comments(issue)[0]
-    assert (loop.head(), loop.stored()) == (head, stored)
-    assert loop.issue(issue)["state"] == "open"
-    loop.script()
-    loop.edit(issue, form_body(a_request(model_name=model, target="other")))
-    loop.until_label(issue, "mlops:passed")
-    assert "What was wrong here has been put right." in loop.comments(issue)[0]
-    assert "✅ Passed" in loop.comments(issue)[1]
+def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(calm: Loop, model: str) -> None:
+    head, stored = calm.head(), calm.stored()
+    calm.script(prepare=says("prepare", "invalid_input", "target_missing"))
+    issue = calm.open(model_name=model)
+    calm.until_label(issue, "mlops:invalid")
+    calm.until_ended(issue)
+    assert calm.states(issue) == [S.QUEUED, S.PREPARE_DATA, S.INVALID_DATA, S.END]
+    assert "Do it." in calm.comments(issue)[0]
+    assert (calm.head(), calm.stored()) == (head, stored)
+    assert calm.issue(issue)["state"] == "open"
+    calm.script()
+    calm.edit(issue, form_body(a_request(model_name=model, target="other")))
+    calm.until_label(issue, "mlops:passed")
+    assert "What was wrong here has been put right." in calm.comments(issue)[0]
+    assert "✅ Passed" in calm.comments(issue)[1]
 
 
 def test_a_stage_beyond_its_time_is_stopped_and_sent_again(loop: Loop, model: str) -> None:

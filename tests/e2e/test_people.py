@@ -150,18 +150,18 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("right", "wrong", "told"), WRONG)
 def test_a_wrong_form_is_told_by_field_and_leaves_nothing(
-    loop: Loop, right: str, wrong: str, told: tuple[str, ...]
+    calm: Loop, right: str, wrong: str, told: tuple[str, ...]
 ) -> None:
-    head, stored = loop.head(), loop.stored()
+    head, stored = calm.head(), calm.stored()
     body = form_body(a_request())
     assert right in body
-    issue = loop.open(body.replace(right, wrong))
-    loop.until_label(issue, "mlops:invalid")
-    comment = loop.comments(issue)[0]
+    issue = calm.open(body.replace(right, wrong))
+    calm.until_label(issue, "mlops:invalid")
+    comment = calm.comments(issue)[0]
     for word in told:
         assert word in comment
-    assert (loop.head(), loop.stored()) == (head, stored)
-    assert not loop.has_run(issue)
+    assert (calm.head(), calm.stored()) == (head, stored)
+    assert not calm.has_run(issue)
 
 
 def test_a_label_without_the_form_is_told_and_a_corrected_issue_runs(loop: Loop) -> None:
