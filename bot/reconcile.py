@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=5)
 """How long after a look the next one begins."""
+REMEMBERED = 2 * KEPT
+"""So long the inbox remembers a delivery that was handled: GitHub may send it again meanwhile."""
 
 
 class Reconciler:
@@ -80,7 +82,7 @@ class Reconciler:
 
     async def look(self) -> None:
         """Look at everything once."""
-        for part in (self._missed_webhooks, self._locks, self._repositories):
+        for part in (self._missed_webhooks, self._handled_webhooks, self._locks, self._repositories):
             try:
                 await part()
             except OperationError as error:
@@ -100,6 +102,10 @@ class Reconciler:
         for attempt in to_redeliver(failed, arrived, now, self._settings.time_factor):
             log.info("webhook missed: the attempt %d is made again", attempt)
             await self._github.redeliver(attempt)
+
+    async def _handled_webhooks(self) -> None:
+        """Forget what was handled long ago, so that the inbox does not grow for ever."""
+        await to_thread.run_sync(self._store.forget_handled, self._clock() - REMEMBERED)
 
     async def _locks(self) -> None:
         """Free what no open run holds."""

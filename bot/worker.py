@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 LONGEST_SLEEP = 1.0
 """Seconds after which the worker looks at its tables again: another replica may have stored something."""
 LONGEST_PAUSE = timedelta(minutes=2)
+SHORTEST_PAUSE = timedelta(seconds=5)
+UNTOLD_LIMIT = timedelta(minutes=1), timedelta(minutes=15)
+"""The shortest and the longest pause where GitHub limits without saying for how long; it asks for a minute, and more each time."""
 LONGEST_OUTAGE = timedelta(hours=12)
 """So long a delivery waits for GitHub to answer again."""
 MOST_AT_ONCE = 20
@@ -292,7 +295,9 @@ def pause(error: Exception, waited: timedelta) -> timedelta:
     """Return how long to leave things alone: as long as GitHub says, else about as long as it has lasted already."""
     if isinstance(error, HubError) and error.retry_after:
         return timedelta(seconds=error.retry_after)
-    return min(max(waited / 2, timedelta(seconds=5)), LONGEST_PAUSE)
+    is_limit = isinstance(error, HubError) and error.body.reason == "rate_limited"
+    shortest, longest = UNTOLD_LIMIT if is_limit else (SHORTEST_PAUSE, LONGEST_PAUSE)
+    return min(max(waited, shortest) if is_limit else max(waited / 2, shortest), longest)
 
 
 def _body_of(run: Run, error: Exception) -> ErrorBody:

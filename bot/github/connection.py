@@ -28,8 +28,6 @@ API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0
 """Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
 
-WAIT_UNTOLD = 60.0
-"""Where GitHub limits without saying for how long."""
 _JITTER = random.Random()  # noqa: S311 - no secret
 """Of its own: whoever seeds the module's, as a test does, means to get what follows from it."""
 _SHORTEST_WAIT = timedelta(seconds=1)
@@ -262,7 +260,7 @@ class Connection:
         except RequestFailed as error:
             status, said = _status(error), errors.words(error.response.content)
             if errors.is_rate_limit(status, said):
-                raise errors.rate_limited(request, status, WAIT_UNTOLD) from None
+                raise errors.rate_limited(request, status, None) from None
             raise errors.from_status(request, status, said, is_write=is_write) from None
         except RequestError as error:
             cause = error.exc

@@ -213,6 +213,20 @@ def test_a_delivery_without_the_right_signature_is_refused_and_leaves_nothing(
     assert "owner/models" not in caplog.text
 
 
+def test_signatures_are_compared_in_constant_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, expected: bytes) -> bool:
+        compared.append((given, expected))
+        return False
+
+    body = json.dumps(OPENED).encode()
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+
+    assert door.send(body, {})[0] == 401, "nothing but the comparison decides"
+    assert [{given, expected} for given, expected in compared] == [{signature(body)[7:].encode()}]
+
+
 def test_the_old_sha1_signature_alone_is_refused(door: Door) -> None:
     body = json.dumps(OPENED).encode()
     old = "sha1=" + hmac.new(SECRET, body, hashlib.sha1).hexdigest()

@@ -573,6 +573,20 @@ def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, 
     assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])
 
 
+def test_actions_that_the_app_does_not_know_are_taken_and_ask_for_nothing(loop: Loop, model: str) -> None:
+    issue = loop.open(model_name=model)
+    loop.until_ended(issue)
+    comment = loop.delivery_of(loop.say(issue, "hello"), body="/retry")
+    before = loop.comments(issue), loop.labels(issue), len(loop.jobs.works)
+    payload = json.loads(comment.payload)
+    for event in ("issues", "issue_comment", "workflow_run", "installation"):
+        strange = payload | {"action": "frobnicated", "workflow_run": {"id": 1}}
+        assert (event, loop.deliver(event, strange)) == (event, httpx.codes.ACCEPTED)
+    loop.until(lambda: not loop.store.kept("new"), "all are handled")
+    assert loop.store.kept("dead") == []
+    assert (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)) == before
+
+
 def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_in_the_end_a_person_is_told(
     loop: Loop, model: str
 ) -> None:

@@ -88,6 +88,19 @@ def test_the_command_serves_without_an_address_that_github_can_reach(tmp_path: P
         assert loop.until_ended(loop.open()).status == "passed"
 
 
+def test_deliveries_that_were_handled_are_forgotten_once_github_cannot_send_them_again(apart: Apart) -> None:
+    loop, serve = apart
+    with serve():
+        loop.until_ended(loop.open())
+        handled = {kept.id for kept in loop.store.kept("done")}
+        assert handled
+        loop.jump(days=5)
+        loop.until_ended(loop.open())
+        assert handled <= {kept.id for kept in loop.store.kept("done")}, "GitHub may still send them again"
+        loop.jump(days=2)
+        loop.until(lambda: not handled & {kept.id for kept in loop.store.kept("done")}, "they are forgotten")
+
+
 def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
     loop, serve = apart
     with serve():

@@ -6,12 +6,15 @@ Every request of the App and every answer is held against GitHub's own descripti
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -150,6 +153,17 @@ class Loop:
                     f"late-{comment}", sent.event, sent.action, self.name, sent.installation_id, text, self.clock()
                 )
         raise AssertionError(f"comment {comment} was not delivered")
+
+    def deliver(self, event: str, payload: Mapping[str, Any]) -> int:
+        """Send the App a webhook, signed as GitHub would; return the status of the answer."""
+        body = json.dumps(payload).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": str(uuid.uuid4()),
+            "X-Hub-Signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest(),
+        }
+        return httpx.post(self.ready.app.webhook_url, content=body, headers=headers, timeout=20).status_code
 
     # --- what can be seen --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,38 @@
+"""How long the App leaves things alone after trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.github.errors import HubError, rate_limited
+from bot.worker import pause
+
+
+def pauses(error: Exception, count: int) -> list[int]:
+    """Return the pauses, in seconds, one after the other, while the trouble goes on."""
+    waited, found = timedelta(), []
+    for _ in range(count):
+        found.append(pause(error, waited))
+        waited += found[-1]
+    return [round(one.total_seconds()) for one in found]
+
+
+def test_a_rate_limit_that_does_not_say_how_long_is_left_alone_a_minute_and_then_twice_as_long_each_time() -> None:
+    assert pauses(rate_limited("GET /x", 403, None), 8) == [60, 60, 120, 240, 480, 900, 900, 900]
+
+
+@pytest.mark.parametrize("told", [1, 600, 3_000])
+def test_a_rate_limit_that_says_how_long_is_left_alone_so_long(told: float) -> None:
+    assert pauses(rate_limited("GET /x", 429, told), 3) == [told] * 3
+
+
+def test_other_trouble_is_looked_at_again_soon_and_then_less_often_up_to_two_minutes() -> None:
+    lost = HubError("hub_unreachable", rule="R.", found="F.", next_step="N.", transient=True)
+
+    found = pauses(lost, 16)
+
+    assert found[0] == 5
+    assert found == sorted(found)
+    assert found[-1] == 120
