@@ -108,12 +108,9 @@ class Service:
         """Be one replica: its worker, and its reconciler beside it."""
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
-        reconciling = asyncio.create_task(Reconciler(*parts).run(), name="reconciler")
-        try:
+        async with asyncio.TaskGroup() as together:  # where one breaks, both start again
+            together.create_task(Reconciler(*parts).run(), name="reconciler")
             await Worker(*parts, self.metrics.step_took).run()
-        finally:
-            reconciling.cancel()
-            await asyncio.gather(reconciling, return_exceptions=True)
 
     def check_may_look(self, request: Request) -> None:
         """Refuse whoever may not see how the App stands; see ``bot.access``."""

@@ -83,7 +83,10 @@ def test_a_database_that_does_not_answer_is_named(world: World) -> None:
     assert ready.json()["troubles"] == {"database": "OperationalError"}
 
 
-def test_a_worker_that_broke_is_named_and_starts_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["Worker", "Reconciler"])
+def test_a_worker_that_broke_is_named_and_starts_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     class Broken:
         starts = 0
 
@@ -93,7 +96,7 @@ def test_a_worker_that_broke_is_named_and_starts_again(world: World, monkeypatch
         async def run(self) -> None:
             raise RuntimeError("a bug")
 
-    monkeypatch.setattr(app_module, "Worker", Broken)
+    monkeypatch.setattr(app_module, part, Broken)
     monkeypatch.setattr(app_module, "WORKER_PAUSE", 0.2)
     with running_app(settings_of(world)) as (client, _):
         troubles = client.get("/readyz").json()["troubles"]

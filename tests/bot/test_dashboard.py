@@ -201,6 +201,18 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_the_page_says_how_many_runs_it_does_not_list(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.overview.MOST_OPEN", 2)
+    for number in (1, 2, 3):
+        door.service.store.open_run(lambda _, n=number: a_run(id=f"train-20261122-00{n}", issue=n, due=None))  # type: ignore[misc]
+
+    text = door.client.get("/").text
+
+    assert "train-20261122-002" in text
+    assert "train-20261122-003" not in text
+    assert "and 1 more" in text
+
+
 def test_the_page_says_what_is_wrong_even_without_a_database(door: Door) -> None:
     with door.service.store.database.transaction() as connection:
         connection.exec_driver_sql("DROP TABLE counters")
