@@ -145,7 +145,9 @@ class Worker:
                 # What is due already is another replica's.
                 seconds = min(seconds, max((due - self._clock()).total_seconds(), 0.02))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes at the moment of waking.
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def _start_what_is_due(self) -> None:
         now = self._clock()

@@ -117,9 +117,10 @@ class Place:
             served = source.serve(hub)
             memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
             _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
-            set_up(hub, _setup(memory, Path(repository)))
+            ready = set_up(hub, _setup(memory, Path(repository)))
             for number in range(1, RUNNERS + 1):
                 hub.runs.add_runner(f"runner-{number}")
+        memory = replace(memory, installation=ready.installation_id)
         self._remember(memory)
         return memory
 
@@ -164,7 +165,6 @@ class Place:
             self._remember(memory)
             with app_socket, hub_socket, _hub(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
                 ready = set_up(hub, _setup(memory))
-                self._remember(replace(memory, installation=ready.installation_id))
                 app_socket.close()
                 yield OpenedHub(hub, ready, hub_socket, memory.app_port, self._app_settings(memory, hub, ready))
 

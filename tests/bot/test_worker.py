@@ -1,13 +1,19 @@
-"""How long the App leaves things alone after trouble."""
+"""How long the App leaves things alone after trouble, and how its worker ends."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from bot.github import GitHub
 from bot.github.errors import HubError, rate_limited
-from bot.worker import pause
+from bot.leases import Leases
+from bot.store import Store
+from bot.worker import Worker, pause
+from tests.support.gateway import World
 
 
 def pauses(error: Exception, count: int) -> list[int]:
@@ -36,3 +42,27 @@ def test_other_trouble_is_looked_at_again_soon_and_then_less_often_up_to_two_min
     assert found[0] == 5
     assert found == sorted(found)
     assert found[-1] == 120
+
+
+@pytest.mark.parametrize("ticks", range(6))
+def test_a_worker_that_is_told_to_end_ends_although_it_is_woken_at_the_same_moment(
+    world: World, tmp_path: Path, ticks: int
+) -> None:
+    async def told_to_end() -> bool:
+        wake = asyncio.Event()
+        worker = Worker(store, GitHub(settings), settings, wake, Leases(store.database))
+        task = asyncio.create_task(worker.run())
+        await asyncio.sleep(0.5)
+        wake.set()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=5)
+        return bool(done)
+
+    settings = world.settings(storage_root=tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'app.db'}")
+    try:
+        assert asyncio.run(told_to_end())
+    finally:
+        store.close()

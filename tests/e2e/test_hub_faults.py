@@ -33,11 +33,12 @@ ONE_MORE = 1
 LOST = [(kind, executed) for kind in (Kind.BROKEN, Kind.SILENT, Kind.CLOSED) for executed in (True, False)]
 WAYS = [(kind, kind in (Kind.CUT, Kind.SLOW)) for kind in Kind if kind not in dict(LOST)] + LOST
 QUICK = {
+    "token": [(Kind.BROKEN, False)],
     "comment": [(Kind.SECONDARY, False), (Kind.CLOSED, True), (Kind.CUT, True)],
     "dispatch": [(Kind.BROKEN, True), (Kind.SILENT, True), (Kind.CLOSED, False)],
     "ref-update": [(Kind.BROKEN, True), (Kind.EXPIRED, False)],
 }
-"""What is tried at every ``make test``, beside the 502 that each call meets; all else is slow."""
+"""What is tried at every ``make test``; all else is slow."""
 
 
 def cases() -> Iterator[object]:
@@ -45,7 +46,7 @@ def cases() -> Iterator[object]:
         for kind, executed in WAYS:
             if (name, kind) == ("token", Kind.EXPIRED):
                 continue  # it is not asked for with a token
-            quick = (kind, executed) in [(Kind.BROKEN, False), *QUICK.get(name, [])]
+            quick = (kind, executed) in QUICK.get(name, [])
             what = f"{name}-{kind.name.lower()}" + ("-executed" if executed else "")
             yield pytest.param(name, kind, executed, id=what, marks=[] if quick else pytest.mark.slow)
 

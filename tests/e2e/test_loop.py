@@ -354,6 +354,7 @@ def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_
         assert loop.network.writes("/git/trees") == ["POST trees"] * 3
 
 
+@pytest.mark.slow
 def test_an_outage_is_waited_for_and_costs_nothing(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", away, times=6)
     loop.network.add("PATCH", r"/issues/comments/", away, times=3)

@@ -81,6 +81,7 @@ def test_an_app_that_github_cannot_reach_fetches_what_happens(apart: Apart) -> N
     assert len(loop.jobs.works) == 1
 
 
+@pytest.mark.slow
 def test_the_command_serves_without_an_address_that_github_can_reach(tmp_path: Path) -> None:
     with loop_of_processes(tmp_path) as (loop, start):
         loop.hub.apps.update(loop.ready.app.id, webhook_url="http://127.0.0.1:9/webhook")

@@ -202,6 +202,7 @@ def test_a_request_is_frozen_once_the_work_has_begun_and_an_edit_is_told_so(loop
     loop.until_ended(issue)
 
 
+@pytest.mark.slow
 def test_a_request_stays_frozen_while_its_next_attempt_queues(loop: Loop) -> None:
     loop.values[:] = [0.5, 0.95]
     issue = loop.open(model_name="still-frozen")

@@ -136,6 +136,7 @@ def test_a_command_that_was_obeyed_and_lost_is_obeyed_again(apart: Apart) -> Non
     assert [decision.reason for decision in again.decisions] == ["too little data"]
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_another_one_goes_on_after_it(apart: Apart) -> None:
     loop, serve = apart
     goes_on = threading.Event()
@@ -210,6 +211,7 @@ def test_wrong_data_is_not_looked_at_again(apart: Apart) -> None:
     assert len(loop.comments(issue)) == 1
 
 
+@pytest.mark.slow
 def test_numbers_are_not_given_twice(apart: Apart) -> None:
     loop, serve = apart
     with serve():

@@ -31,3 +31,5 @@ def serving(app: Any, listening: socket.socket | None = None, http: Any = "auto"
     finally:
         server.should_exit = True
         thread.join(10)
+        if thread.is_alive():
+            raise RuntimeError("the server did not end")

@@ -135,6 +135,7 @@ def test_a_push_that_fails_says_so_without_the_token(
     assert b"canary-token" not in b"".join(desk.files().values())
 
 
+@pytest.mark.slow
 def test_the_same_request_in_two_processes_gives_the_same_figures_byte_for_byte(tmp_path: Path) -> None:
     code = (
         "import sys; from actions.request import WorkOrder; from actions.stages import run_stage\n"
