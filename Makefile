@@ -5,6 +5,7 @@
 #   make serve    the last demo's runs in a browser
 #   make test     the quick tests      make test-all   all tests that need no GPU     ARGS=... go to pytest
 #   make lint     what CI checks       make bench      what takes how long
+#   make chaos    hundreds of runs while the App is killed again and again: nothing lost, nothing done twice
 #   make lock     newest versions into requirements/*.txt
 #   make clean    removes what make has made, environment and demo included
 
@@ -22,7 +23,7 @@ environment=$$(sh actions/setup/environment.sh requirements/runner.txt requireme
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
-.PHONY: help demo serve test test-all lint bench lock clean
+.PHONY: help demo serve test test-all lint bench chaos lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +45,9 @@ lint:
 
 bench:
 	@$(call with,dev); exec "$$python" -m benchmarks $(ARGS)
+
+chaos:
+	@$(call with,dev); exec "$$python" -m tests.chaos $(ARGS)
 
 lock:
 	@$(call with,dev); PATH="$$environment/bin:$$PATH" KEEP="$(KEEP)" exec sh requirements/lock.sh

@@ -37,6 +37,17 @@ class Progress(_Value):
     error: ErrorBody | None = None
 
 
+HEARTBEAT_FILE = "heartbeat.json"
+
+
+class Heartbeat(_Value):
+    """``heartbeat.json``: replaced every few seconds by a stage as long as its process lives."""
+
+    stage: Stage
+    workflow_run: int = Field(description="GitHub's id of the workflow run; 0 where the stage does not know it")
+    at: str = Field(max_length=40, description="ISO 8601, UTC, by the runner's clock")
+
+
 class Published(_Value):
     """``published.json`` in the attempt's evaluations folder: which commit publish pushed."""
 

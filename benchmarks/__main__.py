@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.machine import machine
 from benchmarks.report import Outcome, show
 
-NAMES = ("loop", "imports", "ingest", "parse", "mcp")
+NAMES = ("loop", "imports", "ingest", "burst", "restart", "parse", "mcp")
 """Modules of this package. Each has a docstring that says what it measures, and ``run()``."""
 
 

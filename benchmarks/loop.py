@@ -214,8 +214,13 @@ def _end(log: Path, watch: Watch) -> Iterator[tuple[str, float, int]]:
     start, closed = watch.timeline.in_order()[-1][1].ended, watch.timeline.closed
     for line in log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        end = datetime.fromisoformat(entry["time"]).timestamp()
-        if entry["logger"] != "bot.worker" or not start <= end < closed or entry["message"].endswith("waits"):
+        end = datetime.fromisoformat(entry["timestamp"]).timestamp()
+        if (
+            entry["logger"] != "bot.worker"
+            or not entry["message"].startswith("run ")
+            or not start <= end < closed
+            or entry["message"].endswith("waits")
+        ):
             continue
         what = entry["message"].partition(": ")[2].partition(",")[0]
         yield what, round(end - start, 3), between(watch.requests, start, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -15,14 +16,19 @@ from anyio import to_thread
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from actions.operation import OperationError
-from bot import logs
+from bot import dashboard, logs, overview
+from bot.access import check_may_look
 from bot.clock import utc_now
 from bot.github import GitHub
+from bot.leases import Leases
+from bot.metrics import CONTENT_TYPE, Metrics
+from bot.polling import Poller
+from bot.reconcile import Reconciler
 from bot.settings import Settings, settings_or_exit
-from bot.store import Store
+from bot.store import KeptDelivery, Store
 from bot.webhooks import Webhooks
 from bot.worker import Worker
 
@@ -36,7 +42,7 @@ CHECK_SECONDS = 5.0
 
 
 class Service:
-    """What a running App consists of: store, gateway, webhooks, worker.
+    """What a running App consists of: store, gateway, webhooks, worker, reconciler.
 
     Parameters
     ----------
@@ -44,6 +50,8 @@ class Service:
         The deployment's settings.
     transport, clock
         Replace the network to GitHub, and the time, for tests.
+    works
+        Whether the worker runs in this process; without it, another process works off what this one stores.
     """
 
     def __init__(
@@ -51,36 +59,44 @@ class Service:
         settings: Settings,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        works: bool = True,
     ) -> None:
         self.settings = settings
+        self.works = works
         self._clock = clock
         self.store = Store(settings.database_url)
         self.github = GitHub(settings, transport)
         self.wake = asyncio.Event()
+        self.masked = logs.JsonLines(_secrets(settings)).masked
         secret = settings.webhook_secret.get_secret_value().encode()
         self.webhooks = Webhooks(self.store, secret, self.wake)
         self._worker_runs = False
+        self.metrics = Metrics(self.store.database, self.webhooks.counts, self.github.traffic, self._worker_stands)
         self._github_checked = -GITHUB_CHECK_SECONDS
         self._github_trouble: str | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the worker as long as the block lasts."""
+        """Run what works beside the web service as long as the block lasts."""
         async with self.github:
-            worker = asyncio.create_task(self._keep_working(), name="worker")
+            tasks = [asyncio.create_task(self._keep_working(), name="worker")] if self.works else []
+            if self.settings.poll:
+                poller = Poller(self.store, self.github, self.wake, self._clock)
+                tasks.append(asyncio.create_task(poller.run(), name="poller"))
             try:
                 yield
             finally:
-                worker.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await worker
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await to_thread.run_sync(self.store.close)
 
     async def _keep_working(self) -> None:
         while True:
             self._worker_runs = True
             try:
-                await Worker(self.store, self.github, self.settings, self.wake, self._clock).run()
+                await self._work()
             except Exception:
                 # The outermost edge: whatever broke is logged, shown by /readyz, and tried again.
                 log.exception("the worker broke and starts again in %.0f s", WORKER_PAUSE)
@@ -88,14 +104,43 @@ class Service:
                 self._worker_runs = False
             await asyncio.sleep(WORKER_PAUSE)
 
+    async def _work(self) -> None:
+        """Be one replica: its worker, and its reconciler beside it."""
+        leases = Leases(self.store.database)
+        parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
+        async with asyncio.TaskGroup() as together:  # where one breaks, both start again
+            together.create_task(Reconciler(*parts).run(), name="reconciler")
+            await Worker(*parts, self.metrics.step_took).run()
+
+    def check_may_look(self, request: Request) -> None:
+        """Refuse whoever may not see how the App stands; see ``bot.access``."""
+        check_may_look(request, self.settings.dashboard_token, trying=self.settings.has_local_hub)
+
+    def _worker_stands(self) -> bool | None:
+        """Tell whether the worker runs; None where it is another process's matter."""
+        return self._worker_runs if self.works else None
+
     async def troubles(self) -> dict[str, str]:
         """Name what is wrong, by part; nothing where the App is ready."""
         found = {
             "database": await _trouble(lambda: to_thread.run_sync(self.store.check, abandon_on_cancel=True)),
             "github": await self._trouble_with_github(),
-            "worker": None if self._worker_runs else "stopped",
+            "worker": "stopped" if self._worker_stands() is False else None,
         }
         return {part: trouble for part, trouble in found.items() if trouble}
+
+    async def seen(self) -> dashboard.Seen:
+        """Look at everything that the dashboard shows."""
+        troubles = await self.troubles()
+        read = await to_thread.run_sync(self._read) if "database" not in troubles else None
+        figures, runs, dead, waiting = read or (None, overview.Runs((), (), {}), [], [])
+        hub = dashboard.web_address(self.settings.github_api_url)
+        return dashboard.Seen(figures, runs, dead, waiting, troubles, self.github.traffic.limits, hub, self._clock())
+
+    def _read(self) -> tuple[overview.Figures, overview.Runs, list[KeptDelivery], list[KeptDelivery]]:
+        database = self.store.database
+        dead, waiting = (self.store.kept(status, limit=20) for status in ("dead", "new"))
+        return overview.figures(database), overview.runs(database), dead, waiting
 
     async def _trouble_with_github(self) -> str | None:
         if time.monotonic() - self._github_checked > GITHUB_CHECK_SECONDS or self._github_trouble:
@@ -121,6 +166,7 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], datetime] = utc_now,
+    works: bool = True,
 ) -> FastAPI:
     """Make the App; without settings those of the environment, and the process ends with code 2 where they are wrong.
 
@@ -128,11 +174,11 @@ def create_app(
     ----------
     settings
         The deployment's settings.
-    transport, clock
-        Replace the network to GitHub, and the time, for tests.
+    transport, clock, works
+        See ``Service``.
     """
     settings = settings or settings_or_exit()
-    service = Service(settings, transport, clock)
+    service = Service(settings, transport, clock, works=works)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -147,6 +193,8 @@ def create_app(
     app.add_route("/webhook", service.webhooks.receive, methods=["POST"])
     app.add_route("/healthz", _alive, methods=["GET"])
     app.add_route("/readyz", _ready, methods=["GET"])
+    app.add_route("/", _dashboard, methods=["GET"])
+    app.add_route("/metrics", _metrics, methods=["GET"])
     return app
 
 
@@ -164,8 +212,31 @@ async def _ready(request: Request) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> int:
+async def _dashboard(request: Request) -> Response:
+    """Show a person how everything stands."""
+    service: Service = request.app.state.service
+    service.check_may_look(request)
+    return HTMLResponse(service.masked(dashboard.page(await service.seen())), headers=dashboard.HEADERS)
+
+
+async def _metrics(request: Request) -> Response:
+    """Tell Prometheus how everything stands."""
+    service: Service = request.app.state.service
+    service.check_may_look(request)
+    return Response(await to_thread.run_sync(service.metrics.text), media_type=CONTENT_TYPE)
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, works: bool = True) -> int:
     """Run the App until it is told to stop (SIGINT, SIGTERM); requests that are under way are finished.
+
+    Parameters
+    ----------
+    settings
+        The deployment's settings.
+    host, port
+        Where to listen.
+    works
+        Whether the worker runs here too.
 
     Returns
     -------
@@ -174,20 +245,42 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> int:
     """
     import uvicorn
 
+    from bot.request_head import BoundedHead
+
     logs.set_up(settings.log_level, _secrets(settings))
     config: dict[str, Any] = {
+        "http": BoundedHead,
         "log_config": None,
         "access_log": False,
         "server_header": False,
         "lifespan": "on",
         "timeout_graceful_shutdown": 5,
     }
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host=host, port=port, **config))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, works=works), host=host, port=port, **config))
     server.run()
     return 0 if server.started else 1
+
+
+def work(settings: Settings) -> int:
+    """Run the worker alone until it is told to stop (SIGINT, SIGTERM); return the process's exit code."""
+    logs.set_up(settings.log_level, _secrets(settings))
+
+    async def until_told() -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, told.set)
+        async with Service(settings).running():
+            log.info("the worker is up: GitHub at %s", settings.github_api_url)
+            await told.wait()
+            log.info("the worker goes down")
+
+    asyncio.run(until_told())
+    return 0
 
 
 def _secrets(settings: Settings) -> list[str]:
     key = settings.key()
     lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
-    return [settings.webhook_secret.get_secret_value(), key, *lines]
+    token = [settings.dashboard_token.get_secret_value()] if settings.dashboard_token else []
+    return [settings.webhook_secret.get_secret_value(), key, *lines, *token]

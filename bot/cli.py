@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -88,10 +89,31 @@ _DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _d
 def _serve(parsed: argparse.Namespace) -> int:
     from bot.settings import settings_or_exit
 
-    settings = settings_or_exit()
+    settings = settings_or_exit(**({"poll": True} if parsed.poll else {}))
     from bot.app import serve
 
-    return serve(settings, parsed.host, parsed.port)
+    return serve(settings, parsed.host, parsed.port, works=not parsed.no_worker)
+
+
+def _worker(_: argparse.Namespace) -> int:
+    from bot.settings import settings_or_exit
+
+    settings = settings_or_exit()
+    from bot.app import work
+
+    return work(settings)
+
+
+def _inbox(parsed: argparse.Namespace) -> int:
+    from bot.inbox import run
+
+    return run(parsed)
+
+
+def _replay(parsed: argparse.Namespace) -> int:
+    from runners.local.replay import replay
+
+    return replay(Path(parsed.file), event=parsed.event)
 
 
 def _operations(parsed: argparse.Namespace) -> int:
@@ -173,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_serve(commands)
+    _add(commands, "worker", _worker, "run the worker alone, beside one or more `modelyard serve --no-worker`", _WORKER)
+    _add_inbox(commands)
+    _add_replay(commands)
     _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
     _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
     _add_operations(commands)
@@ -216,6 +241,45 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
     )
+    parser.add_argument(
+        "--no-worker", action="store_true", help="take webhooks only; `modelyard worker` works them off elsewhere"
+    )
+    parser.add_argument(
+        "--poll",
+        action="store_true",
+        help="fetch webhooks from GitHub every few seconds: for a machine that GitHub cannot reach",
+    )
+
+
+def _add_inbox(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "inbox",
+        _inbox,
+        "list the webhook deliveries that could not be handled (dead letters), and have them handled once more",
+        "modelyard inbox --replay 0b1c4fd0-73d1-11f0-8f5c-0a58a9feac02",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--waiting", action="store_true", help="list those that wait as well")
+    what.add_argument("--show", metavar="ID", help="print one as JSON, as `modelyard replay` reads it")
+    what.add_argument("--replay", metavar="ID", nargs="+", help="have dead letters handled once more; `all` for all")
+
+
+def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "replay",
+        _replay,
+        "send a saved webhook delivery to the App of the last demo, and show what becomes of it",
+        "modelyard inbox --show ID > delivery.json; modelyard replay delivery.json",
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="JSON of `modelyard inbox --show`, of GitHub's API, or a bare payload"
+    )
+    parser.add_argument("--event", help="which event it is, where the file does not say so, such as issues")
+
+
+_WORKER = "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker"
 
 
 def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:

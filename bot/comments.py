@@ -42,9 +42,9 @@ def languages() -> list[str]:
 # --- about a run -------------------------------------------------------------------------------------------------------
 
 
-def sticky(view: RunView, language: str = "en") -> str:
+def sticky(view: RunView, language: str = "en", limit: int = LIMIT) -> str:
     """Return the run's one comment, for whatever state it is in."""
-    return _about("sticky", view, language)
+    return _about("sticky", view, language, limit)
 
 
 def headline(view: RunView, language: str = "en") -> str:
@@ -77,14 +77,14 @@ def request_frozen(view: RunView, language: str = "en") -> str:
     return _about("request_frozen", view, language)
 
 
-def _about(template: str, view: RunView, language: str, **more: object) -> str:
+def _about(template: str, view: RunView, language: str, limit: int = LIMIT, **more: object) -> str:
     """Render with less and less of the long parts (log, notes, values) until it fits."""
     text = ""
     for detail in (_FULL, _LESS, _LEAST):
         text = _rendered(template, language, view=view, run=view.run, **detail, **more)
-        if len(text) <= LIMIT:
+        if len(text) <= limit:
             break
-    return markdown.cap(text, LIMIT)
+    return markdown.cap(text, limit)
 
 
 _FULL = {"log_limit": 12_000, "text_limit": 2_000, "cell_limit": 200}

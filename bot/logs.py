@@ -1,4 +1,7 @@
-"""What the App logs: one JSON object a line on stderr, with every secret masked."""
+"""What the App logs: one JSON object a line on stderr, every line with the same fields, every secret masked.
+
+A line that measured something says so by ``extra={"duration_ms": ..., "status": ...}``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
+from bot.log_context import subject
+
+SERVICE = "modelyard"
 MASK = "***"
 _TOKENS = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
@@ -36,15 +42,23 @@ class JsonLines(logging.Formatter):
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def format(self, record: logging.LogRecord) -> str:
+        about = subject()
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "service": SERVICE,
+            "execution_id": about.execution_id,
+            "issue_number": about.issue_number,
+            "training_job_name": about.training_job_name,
+            "message": record.getMessage(),
+            "duration_ms": getattr(record, "duration_ms", None),
+            "status": getattr(record, "status", None),
             "logger": record.name,
-            "message": self.masked(record.getMessage()),
         }
         if record.exc_info and record.exc_info[0] is not None:
-            line["error"] = self.masked(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+            line["error"] = self.formatException(record.exc_info)
+        shown = {name: self.masked(value) if isinstance(value, str) else value for name, value in line.items()}
+        return json.dumps(shown, ensure_ascii=False)
 
     def masked(self, text: str) -> str:
         """Return a text without its secrets."""

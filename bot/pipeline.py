@@ -191,6 +191,13 @@ class Visit(_Value):
     left: datetime
 
 
+class Pulse(_Value):
+    """The last sign of life that the App has seen of the present stage."""
+
+    at: str = Field(description="when that was, by the runner's clock")
+    seen: datetime = Field(description="when the App saw it first, by its own")
+
+
 class Run(_Value):
     """One request carried to its end."""
 
@@ -209,6 +216,8 @@ class Run(_Value):
     seed: int | None = Field(default=None, description="what an approval set for the present attempt's training")
     send: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
     overdue: bool = Field(default=False, description="the App has stopped the present stage beyond its time-out")
+    pulse: Pulse | None = None
+    lost: bool = Field(default=False, description="the App has stopped the present stage, as its runner is gone")
     question: int = Field(default=0, description="the comment that asks about the present attempt")
     dispatches: tuple[Dispatch, ...] = ()
     answer: Decision | None = None
@@ -279,6 +288,10 @@ class Step:
     again: timedelta | None = None
 
 
+_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None}
+"""What the App knows of a stage that it has not looked at yet."""
+
+
 def time_out_of(run: Run) -> timedelta | None:
     """Return the present state's time-out; that of training is the request's own."""
     if run.state is State.TRAIN_MODEL:
@@ -302,7 +315,8 @@ def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
         return _enter(run.but(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
         delay = RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)]
-        return run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None, overdue=False)
+        again = run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
+        return again.but(**_AT_FIRST)
     outcome: Outcome = step.outcome
     if outcome == "error" and "error" not in row.next:
         outcome = "exhausted"
@@ -315,7 +329,30 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     visit = Visit(state=run.state, entered=run.entered, left=now)
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
-    return run.but(state=state, entered=now, tries=0, due=due, send=send, overdue=False, visits=(*run.visits, visit))
+    return run.but(state=state, entered=now, tries=0, due=due, send=send, visits=(*run.visits, visit), **_AT_FIRST)
+
+
+# --- what people decide ----------------------------------------------------------------------------------------------
+
+_ANSWERABLE = (
+    State.JUDGE_RESULTS, State.CHECK_RETRY_LIMIT, State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT,
+)  # fmt: skip
+"""Where an answer is taken. People see the verdict on GitHub before they are asked: what they say then is kept."""
+
+
+def can_take(run: Run, decision: Decision) -> bool:
+    """Tell whether a decision about this attempt still changes anything."""
+    if decision.what == "cancel":
+        return not run.ended and TABLE[run.state].cancellable
+    return run.state in _ANSWERABLE and run.attempt == decision.attempt
+
+
+def with_decision(run: Run, decision: Decision) -> Run:
+    """Return the run with a decision noted, to be looked at now; unchanged where it changes nothing any more."""
+    if not can_take(run, decision):
+        return run
+    changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
+    return run.but(due=decision.when, **changed)
 
 
 # --- the drawing -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from actions.operation import InvalidInput, NotFound, Stage
-from actions.results import FOLDER_OF, ModelFacts, Progress, Published
+from actions.results import FOLDER_OF, HEARTBEAT_FILE, Heartbeat, ModelFacts, Progress, Published
 from actions.storage import Storage
 from bot.pipeline import Run
 
@@ -24,6 +24,18 @@ def progress_of(storage: Storage, run: Run, stage: Stage) -> Progress | None:
     except ValidationError:
         return None
     return progress if progress.stage == stage else None
+
+
+def heartbeat_of(storage: Storage, run: Run, stage: Stage) -> Heartbeat | None:
+    """Return a stage's last sign of life; None where the run's present workflow run has left none."""
+    text = _read(_folder(storage, run, stage) / HEARTBEAT_FILE)
+    try:
+        heartbeat = Heartbeat.model_validate_json(text or "")
+    except ValidationError:
+        return None
+    # An earlier workflow run, whose runner died, leaves its last one behind.
+    known = run.dispatch is not None and heartbeat.workflow_run == run.dispatch.workflow_run
+    return heartbeat if known and heartbeat.stage == stage else None
 
 
 def published_by(storage: Storage, run: Run) -> Published:

@@ -40,6 +40,22 @@ class StageLine:
 
 
 @dataclass(frozen=True)
+class Unclaimed:
+    """A job that no runner takes.
+
+    Attributes
+    ----------
+    labels
+        What a runner must have to take it.
+    runners
+        Those of the repository that fit: ``none`` is online, all are ``busy``, or it is ``unknown``.
+    """
+
+    labels: tuple[str, ...]
+    runners: Literal["none", "busy", "unknown"]
+
+
+@dataclass(frozen=True)
 class RunView:
     """What a comment about a run is made of.
 
@@ -55,6 +71,8 @@ class RunView:
         Figures that the running stage has reported so far.
     ahead
         While it is queued: the runs before it, the one that has the model first.
+    unclaimed
+        Why the present stage does not begin, once it has been queued for long.
     plots
         File name and URL of each plot.
     history_url, registry_url
@@ -68,6 +86,7 @@ class RunView:
     stages: tuple[StageLine, ...] = ()
     progress: Mapping[str, float] = field(default_factory=dict)
     ahead: tuple[str, ...] = ()
+    unclaimed: Unclaimed | None = None
     plots: tuple[tuple[str, str], ...] = ()
     history_url: str = ""
     registry_url: str = ""

@@ -19,7 +19,7 @@ from actions.operation import ErrorBody, OperationError
 PREFIX = "MODELYARD_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_DATABASES = ("sqlite",)
+_DATABASES = ("sqlite", "postgresql")
 
 
 class SettingsError(OperationError):
@@ -57,9 +57,13 @@ class Settings(BaseSettings):
     app_id: int = Field(ge=1, description="the App's number, shown on its settings page")
     private_key: SecretStr | None = Field(default=None, description="the App's private key, as PEM text")
     private_key_path: Path | None = Field(default=None, description="the file of the App's private key (instead)")
+    dashboard_token: SecretStr | None = Field(
+        default=None, min_length=16, description="what shows dashboard and metrics to others than this machine"
+    )
     github_api_url: str = Field(default="https://api.github.com", description="GitHub's API, or GHES's or the hub's")
     database_url: str = Field(default="sqlite:///.modelyard/app.db", repr=False, description="the App's database")
     storage_root: Path = Field(default=Path(".modelyard/storage"), description="the folder shared with the runners")
+    poll: bool = Field(default=False, description="fetch webhooks from GitHub, which then need not reach the App")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
     http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
     time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")
@@ -117,6 +121,11 @@ class Settings(BaseSettings):
         if (self.private_key is None) == (self.private_key_path is None):
             raise PydanticCustomError("one_key", "exactly one of PRIVATE_KEY and PRIVATE_KEY_PATH")
         return self
+
+    @property
+    def has_local_hub(self) -> bool:
+        """Tell whether the hub is on this machine: a trial, or a test."""
+        return urlsplit(self.github_api_url).hostname in _LOOPBACK
 
     def key(self) -> str:
         """Return the private key as PEM text, from wherever it was given."""
@@ -241,7 +250,7 @@ def _missing(name: str) -> ErrorBody:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL"} or isinstance(value, dict)
+    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN"} or isinstance(value, dict)
     if secret:
         return "a value that is not shown"
     # An address may hold a password where none belongs.

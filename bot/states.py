@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from actions.operation import ErrorBody, InvalidInput, Stage
 from bot.commands import changed_request
 from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
-from bot.stage_watch import Seen, find, seen
+from bot.stage_watch import Seen, felt, find, is_lost, queued_for, seen
 
 if TYPE_CHECKING:
     from bot.effects import Effects
@@ -24,6 +24,12 @@ WATCH = timedelta(seconds=5)
 """How often a running stage is looked at, beside the events that GitHub sends."""
 WAIT = timedelta(seconds=60)
 """How often to look where only an event can change something."""
+SILENT_LONG = timedelta(minutes=5)
+"""A stage that has given signs of life and gives none for so long has lost its runner."""
+SEVERAL_BEATS = timedelta(minutes=1)
+"""However short a deployment's waiting times are, a heart beats no faster."""
+QUEUED_LONG = timedelta(minutes=5)
+"""A job that no runner has taken for so long may never be taken: people are told."""
 
 
 async def queued(run: Run, fx: Effects) -> Step:
@@ -80,7 +86,7 @@ async def notify_operator(run: Run, fx: Effects) -> Step:
 async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
-    if answer is not None and answer.attempt == run.attempt and answer.comment > run.question:
+    if answer is not None and answer.attempt == run.attempt:
         run = run.but(answer=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
             return Step(run, "approve")
@@ -131,6 +137,8 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
 async def write_history(run: Run, fx: Effects) -> Step:
     """Commit everything that is to be kept; from here on the model is free for others."""
     run = run.but(status=run.status or "failed")
+    # Shown before it is done: what goes on from the comment then writes the very same history.
+    await fx.show(run)
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
     return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")
@@ -199,8 +207,19 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
         # The next try writes to the same folder: it waits until nothing of this one runs any more.
         await fx.stop(run)
         return Step(run.but(overdue=True), again=WATCH)
+    if standing == "running":
+        run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
+        silent = max(fx.scaled(SILENT_LONG), SEVERAL_BEATS)
+        if run.lost or is_lost(run.pulse, silent, fx.now()):
+            # Where the runner cannot obey any more, GitHub has to end the job without it.
+            await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
+            return Step(run.but(lost=True), again=WAIT)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, find(jobs, name), name, standing)
+    job = find(jobs, name)
+    if job is not None and queued_for(job, fx.now()) > fx.scaled(QUEUED_LONG):
+        await fx.show(run, jobs=jobs, unclaimed=await fx.why_unclaimed(job))
+        return Step(run, again=WAIT)
     await fx.show(run, jobs=jobs)
     return Step(run, again=WATCH)
 
@@ -209,6 +228,8 @@ async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, stan
     """Keep why a stage ended wrongly, and decide whether trying again can help."""
     if standing == "timed out" or (standing == "stopped" and run.overdue):
         return Step(run.but(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+    if standing == "stopped" and run.lost:
+        return Step(run.but(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
     if standing == "stopped":
         return Step(run.but(error=_error(name, job, _cancelled(name), "")), "refused")
     progress = await fx.progress(run, name)
@@ -233,6 +254,16 @@ def _timed_out(run: Run, name: Stage) -> ErrorBody:
         rule=f"The {name} stage may take {minutes:g} minutes.",
         found="It was still running then and was stopped.",
         next_step="Give it more time in the form, less data, or a faster runner.",
+    )
+
+
+def _runner_lost(name: Stage) -> ErrorBody:
+    return ErrorBody(
+        kind="crash",
+        reason="runner_lost",
+        rule=f"The {name} stage gives a sign of life every few seconds until it ends.",
+        found=f"It gave none for more than {SILENT_LONG.total_seconds() / 60:g} minutes, so it was stopped.",
+        next_step="Look at the runner: it was switched off, lost its network, or had no memory left.",
     )
 
 

@@ -8,16 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Protocol
 
-from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from bot import delivery
 from bot.clock import utc_now
-from bot.delivery import Delivery, RefusedDelivery
+from bot.delivery import Delivery, RefusedDelivery, Taken
+from bot.inbox_batch import Inbox, InboxBatch
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +27,6 @@ MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
 READ_SECONDS = 10.0
 """In this time a body has to be there: GitHub itself gives up after it."""
 STORE_SECONDS = 8.0
-
-
-class Inbox(Protocol):
-    """Where deliveries are kept."""
-
-    def take_in(self, delivery: Delivery) -> bool:
-        """Store a delivery durably before returning; False where its id is known already."""
 
 
 class Webhooks:
@@ -63,7 +55,7 @@ class Webhooks:
         clock: Callable[[], datetime] = utc_now,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._inbox = inbox
+        self._inbox = InboxBatch(inbox)
         self._secret = secret
         self._wake = wake
         self._clock = clock
@@ -104,11 +96,11 @@ class Webhooks:
         self.counts[f"event:{event}"] += 1
         if event not in delivery.USED_EVENTS:
             return "ignored"
-        is_new = await self._store(taken)
-        if is_new:
+        result = await self._store(taken)
+        if result == "stored":
             self._wake.set()
-        log.info("webhook %s %s.%s %s", name, event, taken.action, "stored" if is_new else "repeated")
-        return "stored" if is_new else "repeated"
+        log.info("webhook %s %s.%s %s", name, event, taken.action, result)
+        return result
 
     async def _body(self, request: Request) -> bytes:
         """Read the body as it comes, never holding more than may be."""
@@ -133,10 +125,10 @@ class Webhooks:
             self._in_flight -= len(body)
         return bytes(body)
 
-    async def _store(self, taken: Delivery) -> bool:
+    async def _store(self, taken: Delivery) -> Taken:
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                return await to_thread.run_sync(self._inbox.take_in, taken, abandon_on_cancel=True)
+                return await self._inbox.take_in(taken)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             # Whether it was stored in the end does not matter: its id keeps a redelivery from counting twice.
             log.warning("webhook %s could not be stored: %s", taken.id, error)

@@ -10,38 +10,50 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from anyio import to_thread
+from sqlalchemy.exc import SQLAlchemyError
 
 from actions.operation import ErrorBody, OperationError
 from actions.storage import Storage
-from bot import faults
+from bot import faults, log_context
 from bot.clock import utc_now
 from bot.delivery import Delivery
 from bot.effects import Effects
 from bot.github import GitHub, HubError
 from bot.intake import Intake
-from bot.pipeline import TABLE, Run, StageError, Step, advance
+from bot.leases import BEAT, SILENCE, THE_INBOX, Leases
+from bot.pipeline import TABLE, Run, StageError, State, Step, advance
 from bot.settings import Settings
 from bot.states import HANDLERS
 from bot.store import StaleRunError, Store
 
 log = logging.getLogger(__name__)
 
-LONGEST_SLEEP = 30.0
-"""Seconds after which the worker looks at its tables again, whatever happens."""
+LONGEST_SLEEP = 1.0
+"""Seconds after which the worker looks at its tables again: another replica may have stored something."""
 LONGEST_PAUSE = timedelta(minutes=2)
+SHORTEST_PAUSE = timedelta(seconds=5)
+UNTOLD_LIMIT = timedelta(minutes=1), timedelta(minutes=15)
+"""The shortest and the longest pause where GitHub limits without saying for how long; it asks for a minute, and more each time."""
 LONGEST_OUTAGE = timedelta(hours=12)
 """So long a delivery waits for GitHub to answer again."""
 MOST_AT_ONCE = 20
 """Runs and repositories worked on at the same time."""
+STOPS_AFTER = SILENCE - BEAT
+"""Seconds without a sign of life that could be stored, after which a replica stops: others will take its work over."""
+
+
+class Fallen(Exception):
+    """Raised where a replica could not say in time that it lives: its work is others' by now."""
 
 
 class Worker:
-    """The App's one background task.
+    """The App's one background task; several replicas of it share one database.
 
     Parameters
     ----------
@@ -49,8 +61,12 @@ class Worker:
         The database, the gateway, the App's settings.
     wake
         Set by the webhook when something was stored.
+    leases
+        This replica's part in the work.
     clock
         Says what time it is (UTC); tests hand in their own.
+    step_took
+        Is told how many seconds each step took, in which state.
     """
 
     def __init__(
@@ -59,7 +75,9 @@ class Worker:
         github: GitHub,
         settings: Settings,
         wake: asyncio.Event,
+        leases: Leases,
         clock: Callable[[], datetime] = utc_now,
+        step_took: Callable[[State, float], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
@@ -67,28 +85,65 @@ class Worker:
         self._storage = Storage(settings.storage_root)
         self._wake = wake
         self._clock = clock
-        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._leases = leases
+        self._step_took = step_took
+        self._heard = time.monotonic()
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled.
+
+        Raises
+        ------
+        Fallen
+            The database has not taken this replica's signs of life for too long.
+        """
+        await to_thread.run_sync(self._leases.beat)
+        self._heard = time.monotonic()
+        beating = asyncio.create_task(self._keep_beating(), name="heartbeat")
         try:
-            while True:
+            while not beating.done():
                 self._wake.clear()
                 await self._start_what_is_due()
                 await self._sleep()
+            await beating
         finally:
+            beating.cancel()
             for task in self._tasks.values():
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(beating, *self._tasks.values(), return_exceptions=True)
+            with contextlib.suppress(SQLAlchemyError):
+                await to_thread.run_sync(self._leases.leave)
+
+    async def _keep_beating(self) -> None:
+        """Say every few seconds that this replica lives; end where that is not heard any more."""
+        try:
+            while True:
+                await asyncio.sleep(BEAT)
+                self._check_alive()
+                began = time.monotonic()
+                try:
+                    await to_thread.run_sync(self._leases.beat)
+                except SQLAlchemyError as error:
+                    log.warning("the database does not take this replica's sign of life: %s", error)
+                else:
+                    self._heard = began
+        finally:
+            self._wake.set()
+
+    def _check_alive(self) -> None:
+        """Raise Fallen where this process was stopped or cut off for so long that others may have its work."""
+        if time.monotonic() - self._heard > STOPS_AFTER:
+            raise Fallen
 
     async def _sleep(self) -> None:
         """Sleep until something is stored, due or done."""
-        due = await to_thread.run_sync(self._store.next_due)
         seconds = LONGEST_SLEEP
-        if due is not None and not self._tasks:
-            seconds = min(seconds, max((due - self._clock()).total_seconds(), 0.01))
-        elif self._tasks:
-            seconds = min(seconds, 1.0)
+        if not self._tasks:
+            due = await to_thread.run_sync(self._store.next_due)
+            if due is not None:
+                # What is due already is another replica's.
+                seconds = min(seconds, max((due - self._clock()).total_seconds(), 0.02))
         with contextlib.suppress(TimeoutError):
             # Not wait_for: in Python 3.11 it loses a cancellation that comes at the moment of waking.
             async with asyncio.timeout(seconds):
@@ -96,22 +151,28 @@ class Worker:
 
     async def _start_what_is_due(self) -> None:
         now = self._clock()
-        by_repository: dict[str, list[str]] = {}
-        for repository, delivery in await to_thread.run_sync(self._store.waiting_deliveries, now):
-            by_repository.setdefault(repository, []).append(delivery)
-        for repository, deliveries in by_repository.items():
-            self._start(("inbox", repository), functools.partial(self._handle_all, deliveries))
-        for key in await to_thread.run_sync(self._store.due_runs, now):
+        busy = [repository for repository, work in self._tasks if work == THE_INBOX]
+        inboxes = await to_thread.run_sync(self._leases.inboxes, now, busy, self._room())
+        for repository, deliveries in inboxes.items():
+            self._start((repository, THE_INBOX), functools.partial(self._handle_all, deliveries))
+        for key in await to_thread.run_sync(self._leases.runs, now, list(self._tasks), self._room()):
             self._start(key, functools.partial(self._carry_on, *key))
 
-    def _start(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if key in self._tasks or len(self._tasks) >= MOST_AT_ONCE:
-            return
-        task = asyncio.create_task(work())
+    def _room(self) -> int:
+        return MOST_AT_ONCE - len(self._tasks)
+
+    def _start(self, key: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(self._leased(key, work))
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._finished(key, done))
 
-    def _finished(self, key: Hashable, task: asyncio.Task[None]) -> None:
+    async def _leased(self, key: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        finally:
+            await to_thread.run_sync(self._leases.release, *key)
+
+    def _finished(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         del self._tasks[key]
         if task.cancelled():
             return
@@ -124,11 +185,13 @@ class Worker:
 
     async def _handle_all(self, deliveries: Sequence[str]) -> None:
         for delivery_id in deliveries:
+            self._check_alive()
             delivery = await to_thread.run_sync(self._store.delivery, delivery_id)
             if delivery is not None:
                 await self._handle(delivery)
 
     async def _handle(self, delivery: Delivery) -> None:
+        began = time.monotonic()
         faults.reached(f"{delivery.event}.before")
         intake = Intake(self._store, self._github, self._settings, self._clock)
         try:
@@ -138,17 +201,22 @@ class Worker:
             return
         faults.reached(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.delivery_done, delivery.id)
+        log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=_measured(began, "done"))
 
     async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
         """Handle a delivery later; one that fails by itself, time and again, is a dead letter, and a person is told."""
         now, waited = self._clock(), self._clock() - delivery.received_at
         if passes(error) and waited < LONGEST_OUTAGE:
-            log.warning("delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error)
+            log.warning(
+                "delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error, extra={"status": "waits"}
+            )
             due = now + pause(error, waited) * self._settings.time_factor
             await to_thread.run_sync(self._store.put_delivery_off, delivery.id, str(error), due)
             return
         dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), now)
-        log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, " for good" if dead else "", exc_info=error)
+        end = " for good" if dead else ""
+        extra = {"status": "dead" if dead else "failed"}
+        log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, end, exc_info=error, extra=extra)
         if dead:
             await intake.say_dead(delivery)
 
@@ -156,10 +224,13 @@ class Worker:
 
     async def _carry_on(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait."""
-        run = await to_thread.run_sync(self._store.claim, repository, run_id)
+        run = await to_thread.run_sync(self._store.run, repository, run_id)
         # Late news of a workflow run that failed does not shorten the pause before the next one is sent.
         waits = run.send and run.due is not None and run.due > self._clock()
         while not run.ended and not waits:
+            self._check_alive()
+            log_context.about_run(run)
+            began = time.monotonic()
             try:
                 step = await self._step(run)
                 faults.reached(f"{run.state}.after")
@@ -167,10 +238,13 @@ class Worker:
                     self._store.save, advance(step, self._clock(), self._settings.time_factor)
                 )
             except StaleRunError:
-                run = await to_thread.run_sync(self._store.claim, repository, run_id)
+                run = await to_thread.run_sync(self._store.run, repository, run_id)
             else:
                 waits = run.due is None or run.due > self._clock()
-                log.info("run %s: %s, %s", run.id, step.run.state, step.outcome or "waits")
+                log_context.about_run(run)
+                self._step_took(step.run.state, time.monotonic() - began)
+                outcome = step.outcome or "waits"
+                log.info("run %s: %s, %s", run.id, step.run.state, outcome, extra=_measured(began, outcome))
 
     async def _step(self, run: Run) -> Step:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
@@ -209,6 +283,11 @@ class Worker:
         return Step(kept, "error") if "error" in row.next or row.retries else Step(run, again=LONGEST_PAUSE)
 
 
+def _measured(began: float, status: str) -> dict[str, object]:
+    """Return the fields of a log line about something that took its time."""
+    return {"duration_ms": round((time.monotonic() - began) * 1_000), "status": status}
+
+
 def passes(error: Exception) -> bool:
     """Tell whether trouble is likely to pass by itself."""
     return isinstance(error, TimeoutError | OSError) or (isinstance(error, HubError) and error.transient)
@@ -218,7 +297,9 @@ def pause(error: Exception, waited: timedelta) -> timedelta:
     """Return how long to leave things alone: as long as GitHub says, else about as long as it has lasted already."""
     if isinstance(error, HubError) and error.retry_after:
         return timedelta(seconds=error.retry_after)
-    return min(max(waited / 2, timedelta(seconds=5)), LONGEST_PAUSE)
+    is_limit = isinstance(error, HubError) and error.body.reason == "rate_limited"
+    shortest, longest = UNTOLD_LIMIT if is_limit else (SHORTEST_PAUSE, LONGEST_PAUSE)
+    return min(max(waited, shortest) if is_limit else max(waited / 2, shortest), longest)
 
 
 def _body_of(run: Run, error: Exception) -> ErrorBody:

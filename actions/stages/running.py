@@ -13,6 +13,7 @@ from actions.markdown import code, inline, table
 from actions.operation import Context, InvalidInput, NotAllowed, Result, Stage, Unavailable
 from actions.request import WorkOrder
 from actions.stages import inputs as stage_inputs
+from actions.stages.heartbeat import beating
 from actions.stages.judging import judged
 from actions.stages.records import (
     PROGRESS_FILE,
@@ -104,7 +105,8 @@ STAGES: dict[Stage, Callable[[WorkOrder, Context], Any]] = {
 def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
     """Run one stage of an attempt, or skip it where its inputs and code are unchanged.
 
-    Leaves ``<stage>.json`` and, while it runs and where it fails, ``progress.json`` in the stage's folder.
+    Leaves ``<stage>.json`` and, while it runs and where it fails, ``progress.json`` in the stage's folder; while it runs, a
+    heartbeat too.
 
     Raises
     ------
@@ -119,7 +121,8 @@ def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
     context = Context(storage=storage, report=progress, data_roots=order.data_roots)
     progress.write("starting")
     try:
-        outcome = _skipped_or_done(name, order, context)
+        with beating(name, folder):
+            outcome = _skipped_or_done(name, order, context)
     except BaseException as error:  # the stage's outermost edge: the App has to see why it ended
         if isinstance(error, InvalidInput):
             _leave_nothing(name, folder)

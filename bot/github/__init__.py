@@ -17,6 +17,8 @@ from bot.github.values import (
     Permission,
     PublishedCommit,
     RepoInfo,
+    Runner,
+    SentDelivery,
     Step,
     WorkflowRun,
 )
@@ -33,6 +35,8 @@ __all__ = [
     "PublishedCommit",
     "RepoInfo",
     "Repository",
+    "Runner",
+    "SentDelivery",
     "Step",
     "WorkflowRun",
 ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,12 +19,15 @@ from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
 from bot.github.runs import RunsPart
-from bot.github.values import integer, text
+from bot.github.traffic import Traffic
+from bot.github.values import SentDelivery, integer, part, text
 from bot.rate import TokenBucket, WriteQueue
 
 if TYPE_CHECKING:
     from bot.github.connection import Connection, Wire
     from bot.settings import Settings
+
+DELIVERIES = "app/hook/deliveries"
 
 
 class Repository(IssuesPart, RunsPart, GitPart):
@@ -42,6 +48,7 @@ class GitHub:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         self._transport = transport
+        self.traffic = Traffic()
         self._app: Connection | None = None
         self._identity: Identity | None = None
         self._connections: dict[int, Connection] = {}
@@ -53,7 +60,7 @@ class GitHub:
         from bot.github.connection import Connection, app_auth
 
         key = self._settings.key()
-        self._app = Connection(app_auth(self._settings.app_id, key), self._wire(), self._write_queue())
+        self._app = Connection(app_auth(self._settings.app_id, key), self._wire("app"), self._write_queue())
         return self
 
     async def __aexit__(
@@ -95,6 +102,33 @@ class GitHub:
         """List the repositories of one installation, as ``owner/name``."""
         hub = await self._connection(installation_id)
         return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
+
+    # --- its webhook ---------------------------------------------------------------------------------------------------
+
+    async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
+        # A GitHub that does not know `status` lists all of them.
+        async with aclosing(self._own().pages(DELIVERIES, status="failure")) as listed:
+            found = await _until(since, listed)
+        return [attempt for attempt in found if not attempt.succeeded]
+
+    async def deliveries(self, since: datetime) -> list[SentDelivery]:
+        """List all attempts to deliver a webhook since then, the newest first."""
+        async with aclosing(self._own().pages(DELIVERIES)) as listed:
+            return await _until(since, listed)
+
+    async def deliveries_tag(self, known: str) -> str:
+        """Return what tells the present list of deliveries from any other; it costs next to nothing while it stays."""
+        return await self._own().tag(DELIVERIES, known, per_page=100)
+
+    async def delivered_payload(self, attempt: int) -> Any:
+        """Return what an attempt carried; None where GitHub has forgotten it."""
+        data = await self._own().get_or_none(f"{DELIVERIES}/{attempt}")
+        return None if data is None else part(data, "request").get("payload")
+
+    async def redeliver(self, attempt: int) -> None:
+        """Ask GitHub to deliver the webhook of an attempt once more; one that it has forgotten is let go."""
+        await self._own().write("POST", f"{DELIVERIES}/{attempt}/attempts", quiet=(404, 422))
 
     # --- repositories --------------------------------------------------------------------------------------------------
 
@@ -145,7 +179,9 @@ class GitHub:
                     raise
 
             auth = InstallationAuth(InstallationTokens(ask))
-            known = self._connections[installation_id] = Connection(auth, self._wire(), self._write_queue())
+            known = self._connections[installation_id] = Connection(
+                auth, self._wire(str(installation_id)), self._write_queue()
+            )
         return known
 
     def _forget(self, installation_id: int) -> None:
@@ -157,15 +193,26 @@ class GitHub:
             raise RuntimeError("use GitHub with `async with`")
         return self._app
 
-    def _wire(self) -> Wire:
+    def _wire(self, whose: str) -> Wire:
         from bot.github.connection import Wire
 
         seconds = self._settings.http_timeout_seconds
         timeout = httpx.Timeout(seconds, connect=min(5.0, seconds), pool=4 * seconds)
-        return Wire(self._settings.github_api_url, timeout, self._transport, self._settings.time_factor)
+        watch = self.traffic.watch(whose)
+        return Wire(self._settings.github_api_url, timeout, self._transport, self._settings.time_factor, watch)
 
     def _write_queue(self) -> WriteQueue:
         return WriteQueue(TokenBucket(self._settings.write_burst, self._settings.writes_per_second))
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._settings.time_factor)
+
+
+async def _until(since: datetime, listed: AsyncIterator[Any]) -> list[SentDelivery]:
+    found = []
+    async for data in listed:
+        attempt = SentDelivery.of(data)
+        if attempt.delivered_at is None or attempt.delivered_at < since:
+            break
+        found.append(attempt)
+    return found

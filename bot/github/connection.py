@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,15 +19,17 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
 
+from bot import faults
 from bot.github import errors, values
+from bot.github.traffic import Traffic, Watch
 from bot.rate import TokenBucket, WriteQueue
 
 API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0
 """Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
 
-WAIT_UNTOLD = 60.0
-"""Where GitHub limits without saying for how long."""
+_JITTER = random.Random()  # noqa: S311 - no secret
+"""Of its own: whoever seeds the module's, as a test does, means to get what follows from it."""
 _SHORTEST_WAIT = timedelta(seconds=1)
 
 MOST_PAGES = 200
@@ -46,12 +48,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """What all connections of one App share."""
+    """How to reach GitHub; ``watch`` is told what comes back."""
 
     base_url: str
     timeout: httpx.Timeout
     transport: httpx.AsyncBaseTransport | None
     time_factor: float
+    watch: Watch
 
 
 class Retry:
@@ -91,7 +94,7 @@ class Retry:
 
         Never nothing: githubkit takes a wait of zero (a reset that has just passed) for none given, and waits a minute.
         """
-        return max(wait, _SHORTEST_WAIT) * self._factor * (1 + random.random() / 5)  # noqa: S311 - no secret
+        return max(wait, _SHORTEST_WAIT) * self._factor * (1 + _JITTER.random() / 5)
 
 
 def _status(error: GitHubException) -> int:
@@ -127,12 +130,16 @@ class _Client(githubkit.GitHub[Any]):
 
 
 def _client(auth: BaseAuthStrategy, wire: Wire) -> _Client:
+    async def answered(response: httpx.Response) -> None:
+        wire.watch(response)
+
     return _Client(
         auth,
         base_url=wire.base_url,
         user_agent="modelyard",
         timeout=wire.timeout,
         async_transport=wire.transport,
+        async_event_hooks={"response": [answered]},
         # githubkit's own store is one for the whole process: an App's JWT would outlive its key there.
         cache_strategy=MemCacheStrategy(),
         http_cache=False,
@@ -156,6 +163,7 @@ class Connection:
     def __init__(self, auth: BaseAuthStrategy, wire: Wire, writes: WriteQueue) -> None:
         self._client = _client(auth, wire)
         self._base_url = wire.base_url.rstrip("/") + "/"
+        self._watch = wire.watch
         self.writes = writes
 
     async def close(self) -> None:
@@ -175,7 +183,14 @@ class Connection:
                 return None
             raise
 
-    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncIterator[Any]:
+    async def tag(self, path: str, known: str, **params: object) -> str:
+        """Return the tag of an answer's present content; where it is the known one, GitHub counts no request."""
+        headers = {"If-None-Match": known} if known else {}
+        response = await self._response("GET", path, params=_present(params), headers=headers)
+        tag: str = response.headers.get("etag", "")
+        return tag
+
+    async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncGenerator[Any, None]:
         """Read a list, page after page as the ``Link`` header says; ``key`` names it within an object."""
         url = path
         query: Mapping[str, str | int] | None = {"per_page": 100, **_present(params)}
@@ -197,7 +212,10 @@ class Connection:
     async def write(self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()) -> Answer:
         """Send one write, in its turn; an error status in ``quiet`` is returned rather than raised."""
         async with self.writes.turn():
-            return await self.write_without_turn(method, path, body, quiet=quiet)
+            faults.reached("write.before")
+            answer = await self.write_without_turn(method, path, body, quiet=quiet)
+            faults.reached("write.after")
+            return answer
 
     async def write_without_turn(
         self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()
@@ -229,22 +247,25 @@ class Connection:
         response = await self._response(method, path, **options)
         return Answer(response.status_code, _json(response, f"{method} {path}", is_write=method not in _READS))
 
-    async def _response(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _response(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         request = f"{method} {path.partition('?')[0]}"
         is_write = method not in _READS
         try:
-            response = await self._client.arequest(method, path, headers=_HEADERS, **options)
+            response = await self._client.arequest(method, path, headers={**_HEADERS, **(headers or {})}, **options)
         except RateLimitExceeded as error:
             wait = error.retry_after.total_seconds()
             raise errors.rate_limited(request, error.response.status_code, wait) from None
         except RequestFailed as error:
             status, said = _status(error), errors.words(error.response.content)
             if errors.is_rate_limit(status, said):
-                raise errors.rate_limited(request, status, WAIT_UNTOLD) from None
+                raise errors.rate_limited(request, status, None) from None
             raise errors.from_status(request, status, said, is_write=is_write) from None
         except RequestError as error:
             cause = error.exc
             if errors.is_network_error(cause):
+                self._watch(None)
                 raise errors.lost(request, cause, is_write=is_write) from None
             raise cause from None  # an error of ours, raised while the request was made
         return response.raw_response
@@ -328,7 +349,7 @@ class InstallationAuth(BaseAuthStrategy):
 
 def token_connection(token: str, base_url: str) -> Connection:
     """Return a connection with the identity of a token's holder."""
-    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0)
+    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0, Traffic().watch("token"))
     return Connection(TokenAuthStrategy(token), wire, WriteQueue(TokenBucket()))
 
 

@@ -92,13 +92,14 @@ def is_rate_limit(status: int, message: str) -> bool:
     return status == HTTPStatus.FORBIDDEN and "rate limit" in message.lower()
 
 
-def rate_limited(request: str, status: int, retry_after: float) -> HubError:
-    """Make the error for a rate limit that lasts longer than a request may wait."""
+def rate_limited(request: str, status: int, retry_after: float | None) -> HubError:
+    """Make the error for a rate limit that lasts longer than a request may wait, or (None) nobody knows how long."""
+    again = "it does not say until when" if retry_after is None else f"again in {retry_after:.0f} s"
     return HubError(
         "rate_limited",
         rule="GitHub limits how much an App may ask.",
-        found=f"{request}: {status}, again in {retry_after:.0f} s.",
-        next_step="It is tried again then.",
+        found=f"{request}: {status}, {again}.",
+        next_step="It is tried again after that time, or with growing pauses.",
         status=status,
         transient=True,
         retry_after=retry_after,

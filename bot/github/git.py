@@ -23,6 +23,7 @@ MOST_COMMIT_TRIES = 10
 MOST_REMEMBERED = 20
 """Published commits that a repository's object keeps in memory."""
 _INLINE_BYTES = 1_000_000
+_JITTER = random.Random()  # noqa: S311 - no secret
 _REGULAR = {"100644", "100755"}
 
 
@@ -182,7 +183,7 @@ class GitPart(Part):
         async with self._one_commit:
             for count in range(MOST_COMMIT_TRIES):
                 if count:
-                    await self._sleep(min(5.0, 0.1 * 2**count) * (0.5 + random.random()))  # noqa: S311 - no secret
+                    await self._sleep(min(5.0, 0.1 * 2**count) * (0.5 + _JITTER.random()))
                 try:
                     return await self._commit_once(branch, message, change, reads, blobs or {})
                 except _Moved:

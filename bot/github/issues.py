@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
 from actions.markdown import COMMENT_LIMIT
 from bot.github.errors import HubError
 from bot.github.part import Part, segment
-from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoInfo, text
+from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoInfo, part, text
 
 MOST_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""
@@ -82,15 +83,21 @@ class IssuesPart(Part):
         return Issue.of(await (await self._connect()).get(self._issue(number)))
 
     async def issues(
-        self, *, state: str = "open", labels: Sequence[str] = (), creator: str | None = None
+        self,
+        *,
+        state: str = "open",
+        labels: Sequence[str] = (),
+        creator: str | None = None,
+        since: datetime | None = None,
     ) -> list[Issue]:
-        """List issues (not pull requests), the oldest first."""
+        """List issues (not pull requests), the oldest first; with ``since`` those that were changed after it."""
         hub = await self._connect()
         wanted = hub.pages(
             f"{self._root}/issues",
             state=state,
             labels=",".join(labels) or None,
             creator=creator,
+            since=f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if since else None,
             sort="created",
             direction="asc",
         )
@@ -131,6 +138,10 @@ class IssuesPart(Part):
             comment = await self._create(number, marker, marked(marker, body))
         return self._remember(key, comment)
 
+    def forget_comments(self, number: int) -> None:
+        """Look at the issue again before the next write: somebody may have deleted or changed what was written."""
+        self._written = {key: comment for key, comment in self._written.items() if key[0] != number}
+
     def _remember(self, key: tuple[int, str], comment: Comment) -> Comment:
         """Save the next look-up; the oldest are forgotten and looked up again."""
         self._written.pop(key, None)
@@ -143,6 +154,12 @@ class IssuesPart(Part):
         """React to a comment, with ``+1``, ``eyes``, ``rocket`` ...; once, however often it is called."""
         hub = await self._connect()
         await hub.write("POST", f"{self._root}/issues/comments/{comment_id}/reactions", {"content": content})
+
+    async def has_reacted(self, comment_id: int) -> bool:
+        """Tell whether the App has reacted to a comment."""
+        hub, who = await self._connect(), await self._who()
+        reactions = hub.pages(f"{self._root}/issues/comments/{comment_id}/reactions")
+        return who.login in [text(part(data, "user"), "login") async for data in reactions]
 
     async def _edit(self, comment_id: int, body: str) -> Comment | None:
         hub = await self._connect()

@@ -45,6 +45,10 @@ class Part:
         self._who = who
         self._sleep = sleep
 
+    async def who(self) -> Identity:
+        """Return who the App is here, and so which comments are its own."""
+        return await self._who()
+
     async def spare(self) -> int:
         """Return how many writes could go out now without waiting; unimportant ones stand back when it is low."""
         return (await self._connect()).writes.spare()

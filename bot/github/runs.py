@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Literal
 
 from bot.github import errors
 from bot.github.errors import HubError
 from bot.github.part import Part, segment
-from bot.github.values import Job, WorkflowRun, integer, text
+from bot.github.values import Job, Runner, WorkflowRun, integer, text
 
 LOOK_FOR_RUN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses between the looks for a run whose dispatch was not answered: a minute in all."""
@@ -85,17 +86,26 @@ class RunsPart(Part):
 
         ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``: those of the last week.
         """
-        hub = await self._connect()
         workflow = f"/workflows/{segment(workflow_file)}" if workflow_file else ""
         start = (since or datetime.now(UTC) - timedelta(days=7)).astimezone(UTC)
-        runs = hub.pages(
-            f"{self._root}/actions{workflow}/runs",
-            key="workflow_runs",
-            event="workflow_dispatch",
-            created=f">={start:%Y-%m-%dT%H:%M:%SZ}",
-        )
-        found = [run async for data in runs if _is_titled(run := WorkflowRun.of(data), display_title_prefix)]
+        runs = self._dispatched(f"{self._root}/actions{workflow}/runs", created=f">={start:%Y-%m-%dT%H:%M:%SZ}")
+        found = [run async for run in runs if _is_titled(run, display_title_prefix)]
         return sorted(found, key=lambda run: run.id)
+
+    async def workflow_runs_under_way(self, workflow_file: str) -> list[WorkflowRun]:
+        """List the dispatched runs of a workflow that are queued or running."""
+        path = f"{self._root}/actions/workflows/{segment(workflow_file)}/runs"
+        return [run for status in ("queued", "in_progress") async for run in self._dispatched(path, status=status)]
+
+    async def _dispatched(self, path: str, **which: str) -> AsyncGenerator[WorkflowRun, None]:
+        """List dispatched runs; a workflow that the repository does not have has none."""
+        hub = await self._connect()
+        try:
+            async for data in hub.pages(path, key="workflow_runs", event="workflow_dispatch", **which):
+                yield WorkflowRun.of(data)
+        except HubError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
 
     async def _look(self, workflow_file: str, find_by: str, pauses: tuple[float, ...]) -> int | None:
         """Look for a dispatched run now and after each pause; of two, the younger one is cancelled."""
@@ -120,10 +130,21 @@ class RunsPart(Part):
         jobs = hub.pages(f"{self._root}/actions/runs/{run_id}/jobs", key="jobs", filter="latest")
         return [Job.of(data) async for data in jobs]
 
-    async def cancel_workflow_run(self, run_id: int) -> None:
-        """Ask GitHub to cancel a run; one that is over already, or gone, is fine."""
+    async def runners(self) -> list[Runner] | None:
+        """List the repository's own runners; None where the App may not ask (it needs administration: read)."""
         hub = await self._connect()
-        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/cancel", quiet=(404, 409))
+        try:
+            return [Runner.of(data) async for data in hub.pages(f"{self._root}/actions/runners", key="runners")]
+        except HubError as error:
+            if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                raise
+            return None
+
+    async def cancel_workflow_run(self, run_id: int, *, force: bool = False) -> None:
+        """Ask GitHub to cancel a run, with ``force`` without waiting for its runner; one that is over, or gone, is fine."""
+        hub = await self._connect()
+        cancel = "force-cancel" if force else "cancel"
+        await hub.write("POST", f"{self._root}/actions/runs/{run_id}/{cancel}", quiet=(404, 409))
 
     async def job_log_tail(self, job_id: int, lines: int = 30, *, until: datetime | None = None) -> str:
         """Return the last lines of a finished job's log, without time stamps and colours.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Literal
 
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
@@ -50,6 +51,7 @@ class Issue:
     created_at: datetime | None
     updated_at: datetime | None
     is_pull_request: bool = False
+    closed_by: str = ""
 
     @classmethod
     def of(cls, data: Json) -> Issue:
@@ -67,6 +69,7 @@ class Issue:
             created_at=moment(data, "created_at"),
             updated_at=moment(data, "updated_at"),
             is_pull_request="pull_request" in data,
+            closed_by=text(part(data, "closed_by"), "login"),
         )
 
 
@@ -143,6 +146,8 @@ class Job:
     steps: tuple[Step, ...]
     run_id: int = 0
     runner_name: str | None = None
+    created_at: datetime | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Json) -> Job:
@@ -159,6 +164,27 @@ class Job:
             steps=tuple(Step.of(step) for step in items(data, "steps") if isinstance(step, Mapping)),
             run_id=integer(data, "run_id"),
             runner_name=optional(data, "runner_name"),
+            created_at=moment(data, "created_at"),
+            labels=tuple(label for label in items(data, "labels") if isinstance(label, str)),
+        )
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A self-hosted runner of a repository."""
+
+    name: str
+    online: bool
+    busy: bool
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: Json) -> Runner:
+        return cls(
+            name=text(data, "name"),
+            online=text(data, "status") == "online",
+            busy=data.get("busy") is True,
+            labels=tuple(text(label, "name") for label in items(data, "labels") if isinstance(label, Mapping)),
         )
 
 
@@ -198,6 +224,31 @@ class WorkflowRun:
             run_attempt=integer(data, "run_attempt") or 1,
             created_at=moment(data, "created_at"),
             updated_at=moment(data, "updated_at"),
+        )
+
+
+@dataclass(frozen=True)
+class SentDelivery:
+    """One attempt of GitHub's to deliver a webhook to the App; all attempts of one delivery share its ``guid``."""
+
+    id: int
+    guid: str
+    event: str
+    status_code: int
+    delivered_at: datetime | None
+
+    @property
+    def succeeded(self) -> bool:
+        return HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+    @classmethod
+    def of(cls, data: Json) -> SentDelivery:
+        return cls(
+            id=integer(data, "id"),
+            guid=text(data, "guid"),
+            event=text(data, "event"),
+            status_code=integer(data, "status_code"),
+            delivered_at=moment(data, "delivered_at"),
         )
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
@@ -48,6 +48,7 @@ class Memory:
     webhook_secret: str
     source_sha: str
     changed_files: int
+    installation: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,18 @@ class Running:
     ready: Ready
     app: subprocess.Popen[bytes]
     """The App's process."""
+
+
+@dataclass(frozen=True)
+class OpenedHub:
+    """A place's hub, and what its App needs to know."""
+
+    hub: Hub
+    ready: Ready
+    listening: socket.socket
+    app_port: int
+    settings: Mapping[str, str]
+    """The App's environment variables."""
 
 
 class Place:
@@ -98,15 +111,16 @@ class Place:
         (self.folder / "storage").mkdir(parents=True)
         with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
             hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
-        with _opened(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
+        with _hub(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
             # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
             hub.add_person(REPOSITORY.partition("/")[0])
             served = source.serve(hub)
             memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
             _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
-            set_up(hub, _setup(memory, Path(repository)))
+            ready = set_up(hub, _setup(memory, Path(repository)))
             for number in range(1, RUNNERS + 1):
                 hub.runs.add_runner(f"runner-{number}")
+        memory = replace(memory, installation=ready.installation_id)
         self._remember(memory)
         return memory
 
@@ -132,44 +146,50 @@ class Place:
     @contextlib.contextmanager
     def running(self) -> Iterator[Running]:
         """Serve the hub and run the App, on the ports of before where they are free; both have ended after the block."""
-        memory = self.memory
-        with self._held():
-            yield from self._run(memory)
-
-    def _run(self, memory: Memory) -> Iterator[Running]:
-        hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
-        memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
-        self._remember(memory)
-        with app_socket, hub_socket, _opened(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
-            ready = set_up(hub, _setup(memory))
-            # The App first, so that it hears that it was installed.
-            with self._app(memory, hub, ready, app_socket) as app, serving(hub, hub_socket):
-                yield Running(hub, ready, app)
+        # The App first, so that it hears that it was installed.
+        with self._opened() as opened, self._app(opened) as app, serving(opened.hub, opened.listening):
+            yield Running(opened.hub, opened.ready, app)
 
     @contextlib.contextmanager
-    def _app(
-        self, memory: Memory, hub: Hub, ready: Ready, listening: socket.socket
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `modelyard serve` as a process; its log is in ``app_log``."""
-        listening.close()
-        command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(memory.app_port)]
-        settings = {
-            "APP_ID": str(ready.app.id),
-            "PRIVATE_KEY_PATH": str(ready.private_key_path),
-            "WEBHOOK_SECRET": memory.webhook_secret,
-            "GITHUB_API_URL": hub.api_url,
-            "DATABASE_URL": f"sqlite:///{self.folder / 'app.sqlite3'}",
-            "STORAGE_ROOT": str(self.folder / "storage"),
+    def running_hub(self) -> Iterator[OpenedHub]:
+        """Serve the hub alone, for a caller that runs the App by itself."""
+        with self._opened() as opened, serving(opened.hub, opened.listening):
+            yield opened
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[OpenedHub]:
+        memory = self.memory
+        with self._held():
+            hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
+            memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
+            self._remember(memory)
+            with app_socket, hub_socket, _hub(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
+                ready = set_up(hub, _setup(memory))
+                app_socket.close()
+                yield OpenedHub(hub, ready, hub_socket, memory.app_port, self._app_settings(memory, hub, ready))
+
+    def _app_settings(self, memory: Memory, hub: Hub, ready: Ready) -> dict[str, str]:
+        return {
+            "MODELYARD_APP_ID": str(ready.app.id),
+            "MODELYARD_PRIVATE_KEY_PATH": str(ready.private_key_path),
+            "MODELYARD_WEBHOOK_SECRET": memory.webhook_secret,
+            "MODELYARD_GITHUB_API_URL": hub.api_url,
+            "MODELYARD_DATABASE_URL": f"sqlite:///{self.folder / 'app.sqlite3'}",
+            "MODELYARD_STORAGE_ROOT": str(self.folder / "storage"),
         }
+
+    @contextlib.contextmanager
+    def _app(self, opened: OpenedHub) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `modelyard serve` as a process; its log is in ``app_log``."""
+        command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(opened.app_port)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
-        environment = inherited | {f"MODELYARD_{name}": value for name, value in settings.items()}
-        environment["PYTHONPATH"] = str(source.ROOT)
+        environment = {**inherited, **opened.settings, "PYTHONPATH": str(source.ROOT)}
         with self.app_log.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            self._wait_for_app(process, f"http://127.0.0.1:{memory.app_port}/healthz")
+            self._wait_for_app(process, f"http://127.0.0.1:{opened.app_port}/healthz")
             yield process
         finally:
             process.terminate()
@@ -191,7 +211,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def _opened(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
+def _hub(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
     hub = Hub.open(folder / "hub", f"http://{HOST}:{port}", webhooks_enabled=webhooks)
     try:
         yield hub

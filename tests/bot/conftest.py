@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.store import Store
 from runners.local.hub.hub import Hub
+from tests.support.databases import postgres_url, sqlite_url
 from tests.support.gateway import World, running_hub
 from tests.support.github_openapi import AsyncCheckedTransport
 
@@ -21,3 +23,16 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 @pytest.fixture
 def world(hub: Hub, tmp_path: Path) -> World:
     return World.of(hub, tmp_path, AsyncCheckedTransport)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty database, of one kind and then of the other."""
+    return sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url()
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = Store(database_url)
+    yield opened
+    opened.close()

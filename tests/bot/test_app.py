@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -9,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,7 +21,9 @@ from fastapi import FastAPI
 
 from bot import app as app_module
 from bot.app import Service, create_app
+from bot.delivery import Delivery
 from bot.settings import Settings
+from bot.store import Store
 from tests.support.gateway import World
 from tests.support.keys import private_key
 from tests.support.serving import serving
@@ -69,7 +75,7 @@ def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
 
 def test_a_database_that_does_not_answer_is_named(world: World) -> None:
     with running_app(settings_of(world)) as (client, service):
-        with service.store._engine.begin() as connection:
+        with service.store.database.transaction() as connection:
             connection.exec_driver_sql("DROP TABLE counters")
         ready = client.get("/readyz")
 
@@ -77,7 +83,10 @@ def test_a_database_that_does_not_answer_is_named(world: World) -> None:
     assert ready.json()["troubles"] == {"database": "OperationalError"}
 
 
-def test_a_worker_that_broke_is_named_and_starts_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["Worker", "Reconciler"])
+def test_a_worker_that_broke_is_named_and_starts_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     class Broken:
         starts = 0
 
@@ -87,7 +96,7 @@ def test_a_worker_that_broke_is_named_and_starts_again(world: World, monkeypatch
         async def run(self) -> None:
             raise RuntimeError("a bug")
 
-    monkeypatch.setattr(app_module, "Worker", Broken)
+    monkeypatch.setattr(app_module, part, Broken)
     monkeypatch.setattr(app_module, "WORKER_PAUSE", 0.2)
     with running_app(settings_of(world)) as (client, _):
         troubles = client.get("/readyz").json()["troubles"]
@@ -104,6 +113,9 @@ def test_nothing_else_is_shown_to_a_visitor(world: World, path: str) -> None:
 
 
 # --- the process ---------------------------------------------------------------------------------------------------------
+
+
+A_DELIVERY = Delivery("d", "issues", "opened", None, None, b"{}", datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def environment(world: World, **changes: str) -> dict[str, str]:
@@ -134,6 +146,32 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_what_was_accepted_survives_a_kill_right_after_the_answer(world: World) -> None:
+    port = free_port()
+    url = f"sqlite:///{world.folder / 'killed.db'}"
+    body = b'{"action": "opened", "repository": {"full_name": "owner/nowhere"}}'
+    signature = hmac.new(b"canary-of-the-webhook", body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json", "X-GitHub-Event": "issues", "X-GitHub-Delivery": "d-1",
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }  # fmt: skip
+    with serve(world, port, MODELYARD_DATABASE_URL=url) as process:
+        try:
+            status, limit = 0, time.monotonic() + 30
+            while not status and time.monotonic() < limit:
+                with contextlib.suppress(httpx.TransportError):
+                    answer = httpx.post(f"http://127.0.0.1:{port}/webhook", content=body, headers=headers, timeout=10)
+                    status = answer.status_code
+        finally:
+            process.kill()
+        process.communicate(timeout=30)
+
+    assert status == 202
+    store = Store(url)
+    assert store.take_in_all([replace(A_DELIVERY, id="d-1"), replace(A_DELIVERY, id="d-2")]) == ["repeated", "stored"]
+    store.close()
 
 
 def test_a_wrong_setting_ends_the_process_with_code_2_and_says_which(world: World) -> None:

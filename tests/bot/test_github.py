@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import timedelta
 
 import httpx
+import jwt
 import pytest
+from githubkit import Response
+from githubkit.exception import PrimaryRateLimitExceeded, RequestError
 
 from bot.github import GitHub, HubError, LabelDefinition, Repository
+from bot.github.connection import Retry
 from bot.github.issues import marked
 from tests.support import unreliable
 from tests.support.gateway import World
@@ -339,6 +345,15 @@ def test_a_refused_token_is_replaced_once_and_no_more(world: World) -> None:
     assert not any(request.headers["authorization"].split()[-1] in shown for request in world.network.requests)
 
 
+def test_the_apps_jwt_is_issued_a_minute_back_and_good_for_ten_minutes_at_most(world: World) -> None:
+    world.do(lambda repository: repository.info())
+
+    request = next(each for each in world.network.requests if "access_tokens" in each.url.path)
+    claims = jwt.decode(request.headers["authorization"].split()[-1], options={"verify_signature": False})
+    assert time.time() - 70 < claims["iat"] <= time.time() - 60
+    assert claims["exp"] - time.time() <= 600
+
+
 def test_a_repository_without_the_app_is_named(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.info(), name="owner/not-there")
@@ -403,14 +418,32 @@ def test_a_read_is_given_up_after_three_more_tries(world: World) -> None:
         unreliable.answering(403, {"message": "You have exceeded a secondary rate limit. Please wait."}),
     ],
 )
-def test_a_rate_limit_that_does_not_say_how_long_lasts_a_minute(world: World, fault: unreliable.Fault) -> None:
+def test_a_rate_limit_that_does_not_say_how_long_is_the_callers_to_wait_for(
+    world: World, fault: unreliable.Fault
+) -> None:
     world.network.add("GET", "/issues/1$", fault, times=100)
 
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(1))
 
     assert caught.value.body.reason == "rate_limited"
-    assert (caught.value.transient, caught.value.retry_after) == (True, 60)
+    assert (caught.value.transient, caught.value.retry_after) == (True, None)
+
+
+def test_many_who_failed_together_wait_for_different_times_none_much_longer_than_told() -> None:
+    request = httpx.Request("GET", "https://api.github.com/x")
+    lost = RequestError(httpx.ReadTimeout("no answer", request=request))
+    told = PrimaryRateLimitExceeded(Response(httpx.Response(429, request=request), object), timedelta(seconds=30))
+    beyond = PrimaryRateLimitExceeded(Response(httpx.Response(429, request=request), object), timedelta(seconds=61))
+
+    for error, count, least in ((told, 0, 30), (lost, 0, 1), (lost, 2, 9)):
+        waits = [Retry(1).chain()(error, count).retry_after for _ in range(50)]
+        seconds = [wait.total_seconds() for wait in waits if wait is not None]
+        assert len(set(seconds)) == 50
+        assert min(seconds) >= least
+        assert max(seconds) <= 1.2 * least
+    assert not Retry(1).chain()(beyond, 0).do_retry, "a longer one is waited for without holding anything"
+    assert not Retry(1).chain()(lost, 3).do_retry
 
 
 @pytest.mark.parametrize("fault", [unreliable.answering(500), unreliable.timed_out])

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from bot import logs
+from bot import log_context, logs
+from bot.pipeline import Dispatch
 from tests.support.keys import private_key
+from tests.support.runs import NOON, a_run
 
 CANARY = "canary-9f3b-do-not-show"
+FIELDS = {
+    "timestamp", "level", "service", "execution_id", "issue_number", "training_job_name", "message", "duration_ms", "status",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,7 +36,68 @@ def test_each_record_is_one_line_of_json(stream: io.StringIO) -> None:
     (line,) = stream.getvalue().splitlines()
     record = json.loads(line)
     assert record["message"] == "run train-20261122-001:\nsecond line"
-    assert (record["level"], record["logger"]) == ("info", "bot.worker")
+    assert (record["level"], record["logger"], record["service"]) == ("info", "bot.worker", "modelyard")
+    assert record["timestamp"].endswith("+00:00")
+
+
+def in_a_task(stream: io.StringIO, work: Callable[[], None]) -> dict[str, Any]:
+    """Do some work as one of the worker's tasks does, and return the one line that it logged."""
+    contextvars.copy_context().run(work)
+    return dict(json.loads(stream.getvalue()))
+
+
+def test_every_field_is_there_where_nothing_is_known(stream: io.StringIO) -> None:
+    record = in_a_task(stream, lambda: logging.getLogger("bot").info("up"))
+
+    assert record.keys() == {*FIELDS, "logger"}
+    assert [name for name in FIELDS if record[name] is None] == [name for name in FIELDS if name in UNKNOWN]
+
+
+UNKNOWN = {"execution_id", "issue_number", "training_job_name", "duration_ms", "status"}
+
+
+def test_lines_about_a_run_carry_its_ids_and_its_dispatch(stream: io.StringIO) -> None:
+    sent = Dispatch(attempt=1, start_at="prepare", title="train-20261122-001 attempt 1", sent_at=NOON)
+
+    def work() -> None:
+        log_context.about_run(a_run(issue=7, dispatches=(sent,)))
+        logging.getLogger("bot").info("a step", extra={"duration_ms": 12, "status": "ok"})
+
+    record = in_a_task(stream, work)
+
+    assert (record["execution_id"], record["issue_number"]) == ("train-20261122-001", 7)
+    assert record["training_job_name"] == "train-20261122-001 attempt 1"
+    assert (record["duration_ms"], record["status"]) == (12, "ok")
+
+
+def test_a_run_that_was_not_sent_yet_has_no_training_job(stream: io.StringIO) -> None:
+    def work() -> None:
+        log_context.about_run(a_run())
+        logging.getLogger("bot").info("a step")
+
+    assert in_a_task(stream, work)["training_job_name"] is None
+
+
+def test_lines_about_another_issue_no_longer_carry_the_run(stream: io.StringIO) -> None:
+    def work() -> None:
+        log_context.about_run(a_run())
+        log_context.about_issue(8)
+        logging.getLogger("bot").info("a delivery")
+
+    record = in_a_task(stream, work)
+
+    assert (record["execution_id"], record["issue_number"]) == (None, 8)
+
+
+def test_secrets_are_masked_in_every_field(stream: io.StringIO) -> None:
+    def work() -> None:
+        sent = Dispatch(attempt=1, start_at="prepare", title=CANARY, sent_at=NOON)
+        log_context.about_run(a_run(dispatches=(sent,)))
+        logging.getLogger(CANARY).info("a step", extra={"status": CANARY})
+
+    record = in_a_task(stream, work)
+
+    assert (record["training_job_name"], record["status"], record["logger"]) == ("***", "***", "***")
 
 
 @pytest.mark.parametrize(

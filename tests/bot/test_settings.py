@@ -100,7 +100,6 @@ def test_a_key_given_twice_is_refused(complete: None, monkeypatch: pytest.Monkey
         ("GITHUB_API_URL", "http://github.example.org/api/v3"),
         ("DATABASE_URL", "mysql://db/modelyard"),
         ("LOG_LEVEL", "loud"),
-        ("DATABASE_URL", "postgresql://localhost/modelyard"),
         ("HTTP_TIMEOUT_SECONDS", "-1"),
         ("TIME_FACTOR", "nan"),
         ("PRIVATE_KEY_PATH", "no-such-file.pem"),
@@ -123,7 +122,11 @@ def test_secrets_are_not_shown_even_where_they_are_wrong(complete: None, monkeyp
     monkeypatch.setenv("MODELYARD_DATABASE_URL", f"mysql://user:{CANARY}@db/modelyard")
     monkeypatch.setenv("MODELYARD_GITHUB_API_URL", f"https://user:{CANARY}@api.github.com")
 
-    assert set(problems()) == {"PRIVATE_KEY", "DATABASE_URL", "GITHUB_API_URL"}
+    monkeypatch.setenv("MODELYARD_DASHBOARD_TOKEN", CANARY[:8])
+
+    found = problems()
+    assert set(found) == {"PRIVATE_KEY", "DATABASE_URL", "GITHUB_API_URL", "DASHBOARD_TOKEN"}
+    assert CANARY[:8] not in found["DASHBOARD_TOKEN"]
 
 
 def test_a_storage_root_that_is_a_file_is_refused(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from actions.results import Progress
-from bot.github import Job, Step
+from bot.github import Job, Runner, Step
 from bot.stage_lines import stage_lines
-from bot.stage_watch import seen
+from bot.stage_watch import queued_for, seen, unclaimed
 from tests.support.runs import NOON
 
 LIMIT = timedelta(minutes=15)
@@ -70,3 +70,27 @@ def test_stages_of_an_earlier_dispatch_are_done_and_a_silent_stage_shows_its_ste
     step = Step(2, "Set up Modelyard", "in_progress", None, NOON, None)
     lines = stage_lines([a_job(steps=(step,))], "train", None, minutes(1))
     assert (lines[0].status, lines[1].status, lines[1].note) == ("done", "running", "Set up Modelyard")
+
+
+@pytest.mark.parametrize(
+    ("runners", "expected"),
+    [
+        (None, "unknown"),
+        ([], "none"),
+        ([Runner("a", True, False, ("self-hosted",))], "none"),
+        ([Runner("a", False, False, ("self-hosted", "gpu"))], "none"),
+        ([Runner("a", True, True, ("self-hosted", "GPU"))], "busy"),
+        (
+            [Runner("a", True, True, ("self-hosted", "gpu")), Runner("b", True, False, ("self-hosted", "gpu"))],
+            "unknown",
+        ),
+    ],
+)
+def test_why_no_runner_takes_a_job(runners: list[Runner] | None, expected: str) -> None:
+    assert unclaimed(["self-hosted", "gpu"], runners).runners == expected
+
+
+def test_a_job_waits_from_when_it_was_made_until_a_runner_takes_it() -> None:
+    assert queued_for(a_job(status="queued", created_at=NOON), minutes(7)) == timedelta(minutes=7)
+    assert queued_for(a_job(created_at=NOON), minutes(7)) == timedelta(0)
+    assert queued_for(None, minutes(7)) == timedelta(0)

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +25,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot import webhooks
-from bot.delivery import Delivery
+from bot.delivery import Delivery, Taken
+from bot.inbox_batch import Inbox
+from bot.request_head import BoundedHead
 from bot.store import Store
-from bot.webhooks import MOST_BYTES, Inbox, Webhooks
+from bot.webhooks import MOST_BYTES, Webhooks
+from tests.support.databases import waiting
 from tests.support.serving import serving
 
 SECRET = b"it is a secret to everybody"
@@ -49,7 +52,7 @@ class Door:
         self.host, self.port = urllib.parse.urlsplit(address).hostname, urllib.parse.urlsplit(address).port
 
     def rows(self) -> list[Delivery]:
-        found = (self.store.delivery(name) for _, name in self.store.waiting_deliveries(datetime.now(UTC)))
+        found = (self.store.delivery(name) for name in waiting(self.store, datetime.now(UTC)))
         return [delivery for delivery in found if delivery is not None]
 
     def send(self, body: bytes, headers: dict[str, Any], *, drop: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
@@ -97,7 +100,7 @@ class Switch:
 @pytest.fixture(scope="module")
 def switch() -> Iterator[tuple[Switch, str]]:
     switch = Switch()
-    with serving(Starlette(routes=[Route("/webhook", switch.receive, methods=["POST"])])) as address:
+    with serving(Starlette(routes=[Route("/webhook", switch.receive, methods=["POST"])]), http=BoundedHead) as address:
         yield switch, address
 
 
@@ -157,7 +160,7 @@ def test_a_form_with_a_payload_is_read_as_well(door: Door) -> None:
 
 
 def test_parts_of_a_payload_that_are_not_what_they_should_be_are_left_out(door: Door) -> None:
-    odd = {"action": ["opened"], "repository": {"full_name": "../\ud800"}, "installation": {"id": 2**70}}
+    odd = {"action": ["opened"], "repository": {"full_name": "../é"}, "installation": {"id": 2**70}}
 
     status, _ = door.deliver(odd)
 
@@ -210,6 +213,20 @@ def test_a_delivery_without_the_right_signature_is_refused_and_leaves_nothing(
     assert "owner/models" not in caplog.text
 
 
+def test_signatures_are_compared_in_constant_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, expected: bytes) -> bool:
+        compared.append((given, expected))
+        return False
+
+    body = json.dumps(OPENED).encode()
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+
+    assert door.send(body, {})[0] == 401, "nothing but the comparison decides"
+    assert [{given, expected} for given, expected in compared] == [{signature(body)[7:].encode()}]
+
+
 def test_the_old_sha1_signature_alone_is_refused(door: Door) -> None:
     body = json.dumps(OPENED).encode()
     old = "sha1=" + hmac.new(SECRET, body, hashlib.sha1).hexdigest()
@@ -259,7 +276,8 @@ def test_a_delivery_id_that_is_none_is_refused(door: Door, value: str) -> None:
         b'{"a": ' + b"9" * 5_000 + b"}",
         b"[" * 100_000,
         b'{"a":' * 100_000,
-        b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"half of a character": "\\ud800"}',
         json.dumps(OPENED).encode("utf-16"),
     ],
 )
@@ -394,23 +412,38 @@ def test_all_unfinished_bodies_together_are_bounded(door: Door, monkeypatch: pyt
 
 def test_an_endless_header_is_refused(door: Door) -> None:
     with socket.create_connection((str(door.host), door.port), timeout=10) as connection:
-        connection.sendall(HEAD + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n")
-        assert connection.recv(100).startswith((b"HTTP/1.1 4", b""))
+        connection.sendall(HEAD + b"X-Long: " + b"x" * 80_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
     assert door.rows() == []
+
+
+def test_many_requests_on_one_connection_have_a_head_each(door: Door) -> None:
+    connection = http.client.HTTPConnection(str(door.host), door.port, timeout=10)
+    for number in range(4):
+        padding = {"X-Padding": "x" * 30_000, "X-GitHub-Event": "ping", "X-GitHub-Delivery": f"p-{number}"}
+        connection.request(
+            "POST",
+            "/webhook",
+            b"{}",
+            {**padding, "X-Hub-Signature-256": signature(b"{}"), "Content-Type": "application/json"},
+        )
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["result"]) == (202, "ignored")
+    connection.close()
 
 
 # --- the database -------------------------------------------------------------------------------------------------------
 
 
 class FullDisk:
-    def take_in(self, delivery: Delivery) -> bool:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class SlowDisk:
-    def take_in(self, delivery: Delivery) -> bool:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
         time.sleep(1.0)
-        return True
+        return ["stored" for _ in deliveries]
 
 
 @pytest.mark.parametrize("inbox", [FullDisk(), SlowDisk()])
@@ -441,6 +474,22 @@ def test_a_locked_database_is_answered_503_and_the_redelivery_is_taken(
     assert status == 503
     assert door.deliver(OPENED)[0] == 202
     assert len(door.rows()) == 1
+
+
+def test_everybody_who_waits_for_a_locked_database_is_answered_503(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "STORE_SECONDS", 0.5)
+    lock = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        with ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(lambda number: door.deliver(OPENED, X_GitHub_Delivery=f"d-{number}")[0], range(8)))
+        lock.execute("ROLLBACK")
+    finally:
+        lock.close()
+
+    assert statuses == [503] * 8
 
 
 def test_deliveries_of_many_senders_are_all_stored(door: Door) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ REJECTED = (
     S.NOTIFY_FAILURE,
 )  # fmt: skip
 MOMENTS = ("after", pytest.param("before", marks=pytest.mark.slow))
+QUICK = (S.TRAIN_MODEL, S.REGISTER_MODEL, S.WRITE_HISTORY, S.WAIT_FOR_OPERATOR_INPUT, S.ROLLBACK_MODEL)
+"""Killed at every ``make test``, which has a part of the chaos runs as well; all other states are slow."""
+
+
+def moments(states: Iterable[State]) -> list[object]:
+    """Return every state with the moment before and after its work."""
+    return [
+        pytest.param(state, moment, marks=[] if state in QUICK and moment == "after" else pytest.mark.slow)
+        for state, moment in itertools.product(states, ("before", "after"))
+    ]
+
 
 Started = tuple[Loop, Callable[..., subprocess.Popen[bytes]]]
 
@@ -37,10 +49,9 @@ def apart(tmp_path: Path) -> Iterator[Started]:
 def killed_once(apart: Started, tmp_path: Path, point: str, act: Callable[[Loop], int]) -> tuple[Loop, int]:
     """Start the App so that it dies at a point, let people act, start it again where it died; return the issue."""
     loop, start = apart
-    marker = tmp_path / "killed"
-    process = start(kill_at=f"{point}:{marker}")
+    process = start(kill_at=f"{point}:{tmp_path}")
     issue = act(loop)
-    loop.until(marker.exists, f"the App comes to {point}")
+    loop.until((tmp_path / point).exists, f"the App comes to {point}")
     assert process.wait(10) == -signal.SIGKILL
     start()
     return loop, issue
@@ -57,8 +68,7 @@ def nothing_was_done_twice(loop: Loop, issue: int, attempts: int = 1) -> None:
     assert len(loop.labels(issue)) == 1
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("state", HAPPY)
+@pytest.mark.parametrize(("state", "moment"), moments(HAPPY))
 def test_a_run_passes_although_the_app_dies_in(apart: Started, tmp_path: Path, state: State, moment: str) -> None:
     loop, issue = killed_once(apart, tmp_path, f"{state}.{moment}", lambda loop: loop.open())
     loop.until_ended(issue)
@@ -67,8 +77,27 @@ def test_a_run_passes_although_the_app_dies_in(apart: Started, tmp_path: Path, s
     nothing_was_done_twice(loop, issue)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("state", REJECTED)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("state", "moment"), [*itertools.product(HAPPY[:-1], ("before", "after")), (S.NOTIFY_SUCCESS, "before")]
+)
+def test_a_run_passes_although_the_app_dies_and_its_database_is_lost_in(
+    apart: Started, tmp_path: Path, state: State, moment: str
+) -> None:
+    loop, start = apart
+    process = start(kill_at=f"{state}.{moment}:{tmp_path}")
+    issue = loop.open()
+    loop.until((tmp_path / f"{state}.{moment}").exists, f"the App comes to {state}")
+    assert process.wait(10) == -signal.SIGKILL
+    loop.lose_database()
+    start()
+    loop.until(lambda: loop.has_run(issue), "the run is there again")
+    assert loop.until_ended(issue).status == "passed"
+    assert str(loop.file("training_history/models/breast-cancer.yaml")).count("run:") == 1
+    nothing_was_done_twice(loop, issue)
+
+
+@pytest.mark.parametrize(("state", "moment"), moments(REJECTED))
 def test_a_rejected_run_is_asked_about_and_ends_although_the_app_dies_in(
     apart: Started, tmp_path: Path, state: State, moment: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -353,6 +354,7 @@ def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_
         assert loop.network.writes("/git/trees") == ["POST trees"] * 3
 
 
+@pytest.mark.slow
 def test_an_outage_is_waited_for_and_costs_nothing(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", away, times=6)
     loop.network.add("PATCH", r"/issues/comments/", away, times=3)
@@ -522,3 +524,78 @@ def test_a_second_run_of_a_model_queues_visibly_and_then_runs(loop: Loop, model:
     assert loop.until_ended(first).version == 1
     assert loop.until_ended(second).version == 2
     assert "candidate: 2" in str(loop.file(f"training_history/models/{model}.yaml"))
+
+
+# --- answers before their question ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "attempts"), [("/approve more trees", "passed", 2), ("/reject no", "rejected", 1)]
+)
+def test_an_answer_that_comes_before_the_question_is_kept_for_it(
+    loop: Loop, model: str, words: str, status: str, attempts: int
+) -> None:
+    loop.values[:] = [0.5, 0.95]
+    issue = loop.open(model_name=model)
+
+    def publish(work: Any, job: Any) -> None:
+        if order_of(work)["attempt"] == 1:
+            loop.until_state(issue, S.JUDGE_RESULTS)
+            loop.say(issue, words)
+            loop.until(lambda: loop.run(issue).answer is not None, "the answer is kept")
+        loop.publish(work, job)
+
+    loop.script(publish=Script(do=publish))
+    run = loop.until_ended(issue)
+    assert (run.status, run.attempt) == (status, attempts)
+    assert [decision.what for decision in run.decisions] == ["approve" if attempts == 2 else "reject"]
+
+
+def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    second_click = loop.say(issue, "I think so, too")
+
+    def publish(work: Any, job: Any) -> None:
+        loop.until_state(issue, S.JUDGE_RESULTS)
+        late = loop.delivery_of(second_click, body="/approve")
+        loop.store.take_in(late)
+        loop.until(lambda: loop.store.delivery(late.id) is None, "what came late was read")
+        loop.publish(work, job)
+
+    # GitHub's times are in whole seconds.
+    loop.script(prepare=Script(seconds=1.1), publish=Script(do=publish))
+    loop.say(issue, "/approve")
+    loop.until(lambda: loop.run(issue).attempt == 2 and loop.run(issue).state is S.WAIT_FOR_OPERATOR_INPUT)
+    assert any("nothing to do now" in text for text in loop.comments(issue))
+    loop.say(issue, "/reject")
+    run = loop.until_ended(issue)
+    assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])
+
+
+def test_actions_that_the_app_does_not_know_are_taken_and_ask_for_nothing(loop: Loop, model: str) -> None:
+    issue = loop.open(model_name=model)
+    loop.until_ended(issue)
+    comment = loop.delivery_of(loop.say(issue, "hello"), body="/retry")
+    before, dead = (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)), loop.store.kept("dead")
+    payload = json.loads(comment.payload)
+    for event in ("issues", "issue_comment", "workflow_run", "installation"):
+        strange = payload | {"action": "frobnicated", "workflow_run": {"id": 1}}
+        assert (event, loop.deliver(event, strange)) == (event, httpx.codes.ACCEPTED)
+    loop.until(lambda: not loop.store.kept("new"), "all are handled")
+    assert loop.store.kept("dead") == dead
+    assert (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)) == before
+
+
+def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_in_the_end_a_person_is_told(
+    loop: Loop, model: str
+) -> None:
+    issue = loop.open(model_name=model)
+    broken = loop.delivery_of(loop.say(issue, "hello"), body="hello")
+    payload = json.dumps({"action": "created", "issue": {"number": issue}}).encode()
+    loop.store.take_in(dataclasses.replace(broken, payload=payload))
+    assert loop.until_ended(loop.open(model_name=f"b{model[-50:]}")).status == "passed"
+    loop.until(lambda: any(f"modelyard:dead-{broken.id}" in text for text in loop.comments(issue)), "it is told")
+    assert [kept.id for kept in loop.store.kept("dead")] == [broken.id]
+    loop.until_ended(issue)

@@ -40,6 +40,17 @@ def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
     return loop.comments(issue)[-1]
 
 
+# --- the issue itself ----------------------------------------------------------------------------------------------------
+
+
+def test_closing_the_issue_stops_its_run_at_once(loop: Loop, waiting: int) -> None:
+    with loop.person("owner") as client:
+        client.patch(f"/issues/{waiting}", json={"state": "closed"}).raise_for_status()
+    run = loop.until_ended(waiting)
+    assert [(one.who, one.reason) for one in run.decisions] == [("owner", "the issue was closed")]
+    assert (run.status, loop.labels(waiting)) == ("cancelled", {"mlops:cancelled"})
+
+
 # --- commands ------------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +202,7 @@ def test_a_request_is_frozen_once_the_work_has_begun_and_an_edit_is_told_so(loop
     loop.until_ended(issue)
 
 
+@pytest.mark.slow
 def test_a_request_stays_frozen_while_its_next_attempt_queues(loop: Loop) -> None:
     loop.values[:] = [0.5, 0.95]
     issue = loop.open(model_name="still-frozen")

@@ -25,6 +25,8 @@ from openapi_core.validation.schemas.exceptions import InvalidSchemaValue
 from openapi_schema_validator import OAS30Validator
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
+from runners.local.hub.faults import PLANNED
+
 DESCRIPTION = Path(__file__).parents[1] / "data" / "github-openapi-subset.json"
 PREFIX = "/api/v3"
 SERVER = "https://api.github.com"
@@ -67,7 +69,7 @@ class Checker:
         what = f"{request.method} {path} -> {response.status_code}"
         route = _route(request.method, path.removeprefix(PREFIX))
         assert route is not None, f"{what}: GitHub's description has no such route"
-        assert response.status_code < 500, f"{what}: {response.text[:500]}"
+        assert response.status_code < 500 or PLANNED in response.headers, f"{what}: {response.text[:500]}"
         self.seen.add((request.method, route.template, response.status_code))
         plain = _plain(request, route, path)
         if response.status_code < 400:

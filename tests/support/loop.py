@@ -6,12 +6,16 @@ Every request of the App and every answer is held against GitHub's own descripti
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,6 +27,7 @@ import httpx
 
 from actions.request import TrainingRequest, WorkOrder
 from bot.app import create_app
+from bot.delivery import Delivery
 from bot.forms import form_body
 from bot.init import Source, files
 from bot.pipeline import Run, State
@@ -41,7 +46,9 @@ from tests.support.unreliable import Unreliable
 
 SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
+Serving = contextlib.AbstractContextManager[None]
 PATIENCE = 60.0
+Start = Callable[..., subprocess.Popen[bytes]]
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
 
@@ -60,9 +67,11 @@ class Clock:
     def jump(self, by: timedelta) -> None:
         self._jumped += by
 
-    def reset(self) -> None:
-        """Go back to the wall's time, for the next test."""
-        self.__init__(self._speed)  # type: ignore[misc]
+    def reset(self, speed: float | None = None) -> None:
+        """Go back to the wall's time, and run on from there, at another speed if wanted."""
+        self._speed = self._speed if speed is None else speed
+        self._began = datetime.now(UTC)
+        self._jumped = timedelta()
 
 
 @dataclass
@@ -94,6 +103,7 @@ class Loop:
         self.clock.reset()
         self.network.troubles.clear()
         self.network.requests.clear()
+        self.hub.faults.clear()
         self.jobs.works.clear()
         self.jobs.hanging.clear()
         self.values.clear()
@@ -131,6 +141,29 @@ class Loop:
         """Write a comment; return its id."""
         with self.person(by) as client:
             return int(client.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status().json()["id"])
+
+    def delivery_of(self, comment: int, *, body: str) -> Delivery:
+        """Return the delivery of a comment as it would come another time, with other words in it."""
+        for sent in self.hub.deliveries.find():
+            payload = json.loads(sent.payload)
+            if sent.event == "issue_comment" and payload["comment"]["id"] == comment:
+                payload["comment"]["body"] = body
+                text = json.dumps(payload).encode()
+                return Delivery(
+                    f"late-{comment}", sent.event, sent.action, self.name, sent.installation_id, text, self.clock()
+                )
+        raise AssertionError(f"comment {comment} was not delivered")
+
+    def deliver(self, event: str, payload: Mapping[str, Any]) -> int:
+        """Send the App a webhook, signed as GitHub would; return the status of the answer."""
+        body = json.dumps(payload).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": str(uuid.uuid4()),
+            "X-Hub-Signature-256": "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest(),
+        }
+        return httpx.post(self.ready.app.webhook_url, content=body, headers=headers, timeout=20).status_code
 
     # --- what can be seen --------------------------------------------------------------------------------------------
 
@@ -171,6 +204,12 @@ class Loop:
         """Return the states that the issue's run has been in, and is in."""
         run = self.run(issue)
         return [*(visit.state for visit in run.visits), run.state]
+
+    def lose_database(self) -> None:
+        """Delete the database of the App, which must not be up; its next start makes another one."""
+        self.store.close()
+        for file in self.storage.parent.glob("app.sqlite3*"):
+            file.unlink()
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
@@ -230,41 +269,80 @@ PNG = bytes.fromhex(
 @contextlib.contextmanager
 def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
     """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
-    app_socket, app_url = bind()
-    with _hub_side(folder, app_url, promotion) as (loop, settings):
+    with loop_with_app(folder, promotion=promotion) as (loop, serve):
         loop.clock = Clock(speed)
-        app = create_app(Settings(_env_file=None, **{**settings, **more}), transport=loop.network, clock=loop.clock)
-        loop.store = app.state.service.store
-        with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, app_socket):
+        with serve(**more):
             yield loop
 
 
 @contextlib.contextmanager
-def loop_of_processes(folder: Path) -> Iterator[tuple[Loop, Callable[..., subprocess.Popen[bytes]]]]:
-    """Serve the hub; also give a function that starts the App as a process of its own, with more settings if wanted."""
+def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tuple[Loop, Callable[..., Serving]]]:
+    """Serve the hub; also give a function that serves the App in this process, as long as its block lasts."""
+    taken, app_url = bind()
+    port = taken.getsockname()[1]
+    taken.close()
+    with _hub_side(folder, app_url, promotion) as (loop, settings):
+
+        @contextlib.contextmanager
+        def serve(**more: Any) -> Iterator[None]:
+            given = Settings(_env_file=None, **{**settings, **more})
+            # Connections of the App that was up before belong to an event loop that has ended.
+            loop.network.inner = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
+            app = create_app(given, transport=loop.network, clock=loop.clock)
+            loop.store = app.state.service.store
+            with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, bind(port)[0]):
+                yield
+
+        yield loop, serve
+
+
+@contextlib.contextmanager
+def loop_of_processes(folder: Path, database_url: str | None = None) -> Iterator[tuple[Loop, Start]]:
+    """Serve the hub; also give a function that starts the App as a process of its own; see ``app_processes``."""
     app_socket, app_url = bind()
     port = app_socket.getsockname()[1]
     app_socket.close()
-    started: list[subprocess.Popen[bytes]] = []
     with _hub_side(folder, app_url, "approval") as (loop, settings):
-
-        def start(**more: str) -> subprocess.Popen[bytes]:
-            environment = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
-            environment |= {f"MODELYARD_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
-            command = [sys.executable, "-m", "bot.cli", "serve", "--port", str(port)]
-            with (folder / "app.log").open("ab") as log:
-                started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-            loop.until(lambda: started[-1].poll() is not None or _answers(f"{app_url}/healthz"), "the App is up")
-            return started[-1]
-
+        if database_url:
+            settings["database_url"] = database_url
+        given = {f"MODELYARD_{name.upper()}": str(value) for name, value in settings.items()}
         loop.store = Store(settings["database_url"])
         try:
-            yield loop, start
+            with app_processes(given, port, folder / "app.log") as start:
+                yield loop, start
         finally:
-            for process in started:
-                process.kill()
-                process.wait()
             loop.store.close()
+
+
+@contextlib.contextmanager
+def app_processes(given: Mapping[str, str], port: int, log: Path) -> Iterator[Start]:
+    """Yield a function that starts a process of the App; all have ended after the block.
+
+    Its words are the App's command: by default ``serve``; else ``serve``, ``--no-worker`` or ``worker``. Its keywords are
+    settings beside the ``given`` environment variables.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+
+    def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
+        serves = "worker" not in words
+        command = [sys.executable, "-m", "bot.cli", *(words or ("serve",)), *(["--port", str(port)] if serves else [])]
+        environment = {**inherited, **given, **{f"MODELYARD_{name.upper()}": value for name, value in more.items()}}
+        with log.open("ab") as to:
+            process = subprocess.Popen(command, env=environment, stdout=to, stderr=to)
+        started.append(process)
+        end = time.monotonic() + PATIENCE
+        while serves and process.poll() is None and not _answers(f"http://127.0.0.1:{port}/healthz"):
+            assert time.monotonic() < end, "the App comes up"
+            time.sleep(0.02)
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -9,7 +9,7 @@ from actions.operation import ErrorBody
 from actions.request import TrainingRequest
 from actions.results import DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
 from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
-from bot.run_view import RunView, StageLine
+from bot.run_view import RunView, StageLine, Unclaimed
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RUN_ID = "train-20261122-001"
@@ -133,6 +133,8 @@ def every_view() -> dict[str, RunView]:
         "queued": a_view(a_run(State.QUEUED, dispatches=())),
         "behind another": a_view(a_run(State.QUEUED, dispatches=()), ahead=("train-20261122-000",)),
         "training": a_view(a_run(), stages=STAGES, progress={"loss": 0.31}),
+        "unclaimed": a_view(a_run(), stages=STAGES, unclaimed=Unclaimed(("self-hosted", "gpu"), "none")),
+        "busy": a_view(a_run(), stages=STAGES, unclaimed=Unclaimed(("gpu",), "busy")),
         "asking": a_view(
             judged(rejected, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
         ),

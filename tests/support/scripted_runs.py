@@ -66,8 +66,12 @@ class ScriptedExecutor:
                 continue
             stopped = self._job(work, job, report, cancelled) != "success"
 
+    def script_for(self, work: Work, job: PlannedJob) -> Script:
+        """Return how a job goes."""
+        return self.scripts.get(job.id, Script())
+
     def _job(self, work: Work, job: PlannedJob, report: Report, cancelled: threading.Event) -> Conclusion:
-        script = self.scripts.get(job.id, Script())
+        script = self.script_for(work, job)
         step = job.id.capitalize()
         report.job_started(job)
         report.step_started(job, step)

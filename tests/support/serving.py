@@ -13,9 +13,9 @@ import uvicorn
 
 
 @contextlib.contextmanager
-def serving(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
+def serving(app: Any, listening: socket.socket | None = None, http: Any = "auto") -> Iterator[str]:
     """Yield the address, such as ``http://127.0.0.1:43210``; ``listening`` is a socket that is bound already."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none", http=http)
     server = uvicorn.Server(config)
     sockets = None if listening is None else [listening]
     thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, daemon=True)
@@ -31,3 +31,5 @@ def serving(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+        if thread.is_alive():
+            raise RuntimeError("the server did not end")

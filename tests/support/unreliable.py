@@ -65,6 +65,10 @@ class Unreliable(httpx.AsyncBaseTransport):
     def add(self, method: str, path: str, fault: Fault, *, delivered: bool = False, times: int = 1) -> None:
         self.troubles.append(Trouble(method, path, fault, delivered, times))
 
+    def count(self, method: str, path: str) -> int:
+        """Return how many requests of a method went out to a path (a regular expression that is searched for)."""
+        return sum(request.method == method and bool(re.search(path, request.url.path)) for request in self.requests)
+
     def writes(self, path: str = "") -> list[str]:
         """Return the writes that went out, but for tokens, as ``METHOD last-part``."""
         return [

@@ -11,6 +11,7 @@ from runners.local.hub import records
 from runners.local.hub.access import Actor
 from runners.local.hub.auth import Authentication, new_key_pair
 from runners.local.hub.events import Events
+from runners.local.hub.faults import Faults
 from runners.local.hub.git import GitRepository
 from runners.local.hub.rate import RateCounter
 from runners.local.hub.runs import Runs
@@ -60,6 +61,7 @@ class Hub:
         self.deliveries: Table[records.Delivery] = self.store.table(records.Delivery)
         self.auth = Authentication(self)
         self.rate = RateCounter()
+        self.faults = Faults()
         self.events = Events(self)
         self.webhooks = Webhooks(self)
         self.runs = Runs(self)

@@ -84,12 +84,16 @@ def get_workflow_run(call: Call) -> dict[str, Any]:
     return runs_shapes.run(call.hub, _run(call))
 
 
+@routes.post("/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", needs="actions:write")
+def force_cancel_workflow_run(call: Call) -> Answer:
+    """Cancel a run that does not obey; runners always obey here, so it is the same."""
+    return _cancelled(call)
+
+
 @routes.post("/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", needs="actions:write")
 def cancel_workflow_run(call: Call) -> Answer:
     """Cancel a run that is not over."""
-    if not call.hub.runs.cancel(_run(call)):
-        raise ApiError(409, "Cannot cancel a workflow run that is completed.")
-    return Answer({}, 202)
+    return _cancelled(call)
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -156,6 +160,12 @@ def _run(call: Call) -> WorkflowRun:
     if found is None or found.repository_id != call.repository.id:
         raise not_found()
     return found
+
+
+def _cancelled(call: Call) -> Answer:
+    if not call.hub.runs.cancel(_run(call)):
+        raise ApiError(409, "Cannot cancel a workflow run that is completed.")
+    return Answer({}, 202)
 
 
 def _job(call: Call) -> WorkflowJob:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runners.local.hub.app import serve
+from runners.local.hub.faults import FaultyAnswers
 
 if TYPE_CHECKING:
     import uvicorn
@@ -39,7 +40,12 @@ def server(hub: Hub) -> uvicorn.Server:
 
     return uvicorn.Server(
         uvicorn.Config(
-            serve(hub), log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=1
+            FaultyAnswers(serve(hub), hub),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
     )
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ import pytest
 
 from actions.operation import InvalidInput, NotAllowed, NotFound, OperationError, Stage, Unavailable
 from actions.request import WorkOrder
-from actions.results import Progress, PublishedResult
+from actions.results import Heartbeat, Progress, PublishedResult
 from actions.stages import StageOutcome, run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 
@@ -134,6 +135,7 @@ def test_a_push_that_fails_says_so_without_the_token(
     assert b"canary-token" not in b"".join(desk.files().values())
 
 
+@pytest.mark.slow
 def test_the_same_request_in_two_processes_gives_the_same_figures_byte_for_byte(tmp_path: Path) -> None:
     code = (
         "import sys; from actions.request import WorkOrder; from actions.stages import run_stage\n"
@@ -288,6 +290,25 @@ def test_a_crash_is_seen_in_progress_too(desk: Desk, monkeypatch: pytest.MonkeyP
     assert error is not None
     assert error.reason == "stage_crashed"
     assert "No space left" in error.found
+
+
+def test_a_stage_gives_a_sign_of_life_as_long_as_it_works(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    heartbeat = desk.root / f"{REPOSITORY}/processed/{RUN}/1/heartbeat.json"
+    seen = []
+
+    def look(*_: object, **__: object) -> None:
+        end = time.monotonic() + 10
+        while not heartbeat.is_file() and time.monotonic() < end:
+            time.sleep(0.01)
+        seen.append(Heartbeat.model_validate_json(heartbeat.read_bytes()))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("GITHUB_RUN_ID", "9000000001")
+    monkeypatch.setattr("actions.data_preparation.files.replacing", look)
+    with pytest.raises(OSError, match="No space"):
+        run_stage("prepare", desk.order())
+    assert [(one.stage, one.workflow_run) for one in seen] == [("prepare", 9_000_000_001)]
+    assert not heartbeat.exists()
 
 
 def test_an_order_of_another_repository_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

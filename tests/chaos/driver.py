@@ -1,0 +1,147 @@
+"""Open many issues, kill the App's processes again and again, and see that every run ends rightly, once."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import jwt
+
+from bot.pipeline import Run, State
+from tests.chaos.killing import Processes
+from tests.chaos.plan import Asked, PlannedExecutor, asked
+from tests.chaos.verdict import wrong
+from tests.support.loop import Loop, loop_of_processes
+
+AT_ONCE = 12
+"""So many issues are open at the same time."""
+SETTINGS = {
+    "time_factor": "0.05",
+    "write_burst": "1000",
+    "writes_per_second": "100",
+    "http_timeout_seconds": "2",
+    "log_level": "WARNING",
+}
+FAULTS = 0.01
+"""The share of the App's requests whose answers the hub breaks."""
+REDELIVERED = 0.2
+"""The chance, at each look, that somebody has a past delivery sent again."""
+RUNNERS = 6
+
+
+@dataclass
+class Outcome:
+    """What chaos came to."""
+
+    runs: int
+    seconds: float = 0.0
+    kills: int = 0
+    points: list[str] = field(default_factory=list)
+    faults: dict[str, int] = field(default_factory=dict)
+    redelivered: int = 0
+    lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> bool:
+        return not self.lost and not self.twice
+
+
+def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, patience: float) -> Outcome:
+    """Let so many runs go through so many kills; ``patience`` is how many seconds it may take at most."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    with loop_of_processes(folder, database_url) as (loop, start):
+        loop.hub.runs.executor = PlannedExecutor()
+        for number in range(3, RUNNERS + 1):
+            loop.hub.runs.add_runner(f"runner-{number}")
+
+        def begin(*words: str, **more: str) -> subprocess.Popen[bytes]:
+            return start(*words, **SETTINGS, **more)
+
+        loop.hub.faults.at_random(FAULTS, seed)
+        began = time.monotonic()
+        processes = Processes(begin, folder, kills, rng)
+        people = People(loop, asked(runs, seed))
+        outcome = Outcome(runs)
+        while not people.done and time.monotonic() - began < patience:
+            processes.tend()
+            people.act()
+            if rng.random() < REDELIVERED:
+                outcome.redelivered += _redeliver(loop, rng)
+            time.sleep(0.1)
+        outcome.seconds, outcome.kills = time.monotonic() - began, processes.kills
+        outcome.points = processes.at_points
+        outcome.faults = {str(kind): count for kind, count in loop.hub.faults.counts.items()}
+        loop.hub.faults.clear()
+        outcome.lost, outcome.twice = wrong(loop, people.issues)
+        return outcome
+
+
+def _redeliver(loop: Loop, rng: random.Random) -> int:
+    """Have any delivery of the past sent again, as one may on the App's page; return whether that was taken."""
+    past = loop.hub.deliveries.find(state="done")
+    if not past:
+        return 0
+    with contextlib.suppress(httpx.HTTPError):  # the hub breaks this answer, too
+        answer = httpx.post(
+            f"{loop.hub.api_url}/app/hook/deliveries/{rng.choice(past).id}/attempts",
+            headers={"Authorization": f"Bearer {_jwt(loop)}"},
+            timeout=2,
+        )
+        return int(answer.is_success)
+    return 0
+
+
+def _jwt(loop: Loop) -> str:
+    now = int(time.time())
+    claims = {"iat": now - 60, "exp": now + 540, "iss": str(loop.ready.app.id)}
+    return jwt.encode(claims, loop.ready.private_key_path.read_text(encoding="ascii"), algorithm="RS256")
+
+
+class People:
+    """Those who open issues, answer when they are asked, and cancel."""
+
+    def __init__(self, loop: Loop, waiting: list[Asked], at_once: int = AT_ONCE) -> None:
+        self._loop = loop
+        self._waiting = waiting[::-1]
+        self._at_once = at_once
+        self._said: set[tuple[int, str, int]] = set()
+        self.issues: dict[int, Asked] = {}
+
+    @property
+    def done(self) -> bool:
+        """Tell whether every issue was opened and has come to its end."""
+        return not self._waiting and not self._open()
+
+    def act(self) -> None:
+        """Do whatever there is to do now."""
+        opened = self._open()
+        for run in opened.values():
+            if run is not None:
+                self._answer(run, self.issues[run.issue])
+        if self._waiting and len(opened) < self._at_once:
+            one = self._waiting.pop()
+            self.issues[self._loop.open(one.request)] = one
+
+    def _open(self) -> dict[int, Run | None]:
+        """Return the issues that have not come to their end, with their runs."""
+        found = {issue: self._loop.store.run_of_issue(self._loop.name, issue) for issue in self.issues}
+        return {issue: run for issue, run in found.items() if run is None or not run.ended}
+
+    def _answer(self, run: Run, one: Asked) -> None:
+        if run.state is State.WAIT_FOR_OPERATOR_INPUT and run.attempt <= len(one.kind.answers):
+            self._say_twice(run, one.kind.answers[run.attempt - 1])
+        if one.kind.cancels and run.state is State.TRAIN_MODEL:
+            self._say_twice(run, "/cancel")
+
+    def _say_twice(self, run: Run, text: str) -> None:
+        """Say it, and say it again: people click twice."""
+        if (run.issue, text, run.attempt) not in self._said:
+            self._said.add((run.issue, text, run.attempt))
+            self._loop.say(run.issue, text)
+            self._loop.say(run.issue, text, by="owner")

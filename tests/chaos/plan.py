@@ -1,0 +1,128 @@
+"""What chaos asks for: issues of several kinds, each with what its jobs do, what people say, and how it has to end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actions.request import TrainingRequest, WorkOrder
+from runners.local.execution import Work
+from runners.local.plan import PlannedJob
+from tests.support.results import a_result
+from tests.support.runs import a_request
+from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes, writes
+
+GOOD, BAD = 0.95, 0.5
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
+)
+WRONG_DATA = {
+    "stage": "prepare",
+    "step": "failed",
+    "updated": "2026-11-22T12:00:00Z",
+    "error": {"kind": "invalid_input", "reason": "target_missing", "rule": "R.", "found": "F.", "next_step": "N."},
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of issue.
+
+    Attributes
+    ----------
+    values
+        What the metric comes to, attempt by attempt.
+    answers
+        What people say, in turn, each time that they are asked; each is said twice.
+    status, label, attempts
+        How its run has to end, and how many attempts it takes.
+    retries
+        The form's ``max_retries``.
+    cancels
+        The job in which somebody cancels it.
+    crashes
+        The job that ends with an error the first time.
+    """
+
+    name: str
+    status: str
+    label: str
+    values: tuple[float, ...] = (GOOD,)
+    answers: tuple[str, ...] = ()
+    attempts: int = 1
+    retries: int = 2
+    cancels: str | None = None
+    crashes: str | None = None
+
+
+KINDS = (
+    Kind("passes", "passed", "mlops:passed"),
+    Kind("approved", "passed", "mlops:passed", (BAD, GOOD), ("/approve n_estimators=50 more trees",), attempts=2),
+    Kind("approved twice", "passed", "mlops:passed", (BAD, BAD, GOOD), ("/approve", "/approve seed=7"), attempts=3),
+    Kind("given up", "rejected", "mlops:failed", (BAD,), ("/reject not worth it",)),
+    Kind("no retries", "rejected", "mlops:failed", (BAD,), retries=0),
+    Kind("prepare crashes once", "passed", "mlops:passed", crashes="prepare"),
+    Kind("train crashes once", "passed", "mlops:passed", crashes="train"),
+    Kind("wrong data", "invalid", "mlops:invalid"),
+    Kind("cancelled", "cancelled", "mlops:cancelled", cancels="train"),
+)
+"""Every state and edge that people, stages and data can lead to."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One issue to open."""
+
+    kind: Kind
+    request: TrainingRequest
+
+
+def asked(count: int, seed: int) -> list[Asked]:
+    """Return that many issues; every third shares its model with others, so that runs queue."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    kinds = [KINDS[number % len(KINDS)] for number in range(count)]
+    rng.shuffle(kinds)
+    return [Asked(kind, _request(kind, number)) for number, kind in enumerate(kinds)]
+
+
+def _request(kind: Kind, number: int) -> TrainingRequest:
+    model = f"shared-{number % 4}" if number % 3 == 0 else f"model-{number}"
+    return a_request(model_name=model, max_retries=kind.retries, notes=kind.name)
+
+
+class PlannedExecutor(ScriptedExecutor):
+    """Does with each job what its issue's kind says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._crashed: set[str] = set()
+
+    def script_for(self, work: Work, job: PlannedJob) -> Script:
+        order = WorkOrder.model_validate_json(work.inputs["order"])
+        kind = next(each for each in KINDS if each.name == order.request.notes)
+        if kind.crashes == job.id and order.run not in self._crashed:
+            self._crashed.add(order.run)
+            return Script(outcome="failure", log=("MemoryError",))
+        if kind.cancels == job.id:
+            return Script(hang=True)
+        if kind.name == "wrong data" and job.id == "prepare":
+            return Script(outcome="failure", do=writes("processed", {"progress.json": WRONG_DATA}))
+        if job.id == "publish":
+            return Script(do=_published(kind.values, order))
+        return Script()
+
+
+def _published(values: Sequence[float], order: WorkOrder) -> Callable[[Work, PlannedJob], None]:
+    value = values[min(order.attempt, len(values)) - 1]
+
+    def do(work: Work, job: PlannedJob) -> None:
+        models = area(work, "models")
+        models.mkdir(parents=True, exist_ok=True)
+        (models / "model.skops").write_bytes(b"true")
+        result: Callable[[Work], Any] = lambda _: a_result(order, value, git_sha=work.sha)  # noqa: E731
+        publishes(result, {"roc_curve.png": PNG})(work, job)
+
+    return do

@@ -1,0 +1,24 @@
+"""Twenty runs of what `make chaos` does with hundreds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.driver import chaos
+from tests.support.databases import postgres_url, sqlite_url
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_runs_end_rightly_and_once_although_the_app_is_killed_and_the_hub_breaks_answers(
+    tmp_path: Path, kind: str
+) -> None:
+    url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()
+    outcome = chaos(tmp_path, url, runs=10, kills=8, seed=3, patience=500)
+    assert outcome.lost == []
+    assert outcome.twice == []
+    assert outcome.kills >= 4
+    assert len(outcome.faults) > 1, "the hub broke answers in several ways"
+    assert outcome.redelivered

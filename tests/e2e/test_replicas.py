@@ -1,0 +1,40 @@
+"""Several processes on one database: one takes webhooks, others work, and one that dies is taken over."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.pipeline import State
+from tests.support.databases import postgres_url, sqlite_url
+from tests.support.loop import Loop, loop_of_processes
+
+S = State
+
+
+def nothing_was_done_twice(loop: Loop, issues: list[int]) -> None:
+    log = loop.hub.git(loop.ready.repository).run("log", "--format=%s", "main").decode()
+    for issue in issues:
+        run, said = loop.run(issue), loop.comments(issue)
+        assert len([text for text in said if f"modelyard:run-{run.id}" in text]) == 1
+        assert len(said) == len(set(said)) == 2, "the one comment, and that it has finished"
+        assert log.count(run.id) == 1, log
+    assert len(loop.jobs.works) == len(issues)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.slow), "postgresql"])
+def test_one_takes_webhooks_and_two_work_and_one_of_them_dies(tmp_path: Path, kind: str) -> None:
+    url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()
+    with loop_of_processes(tmp_path, url) as (loop, start):
+        start("serve", "--no-worker")
+        issues = [loop.open(model_name=f"model-{number}") for number in range(4)]
+        assert not loop.store.open_runs(), "nobody works yet"
+        first = start("worker", kill_at=f"TrainModel.after:{tmp_path}")
+        start("worker", kill_at=f"TrainModel.after:{tmp_path}")
+        for issue in issues:
+            assert loop.until_ended(issue).status == "passed"
+        assert (tmp_path / "TrainModel.after").exists()
+        assert first.poll() in (None, -signal.SIGKILL)
+        nothing_was_done_twice(loop, issues)
