@@ -105,12 +105,22 @@ class Service:
             await asyncio.sleep(WORKER_PAUSE)
 
     async def _work(self) -> None:
-        """Be one replica: its worker, and its reconciler beside it."""
+        """Be one replica: its worker, and its reconciler beside it; where one breaks, both end."""
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
-        async with asyncio.TaskGroup() as together:  # where one breaks, both start again
-            together.create_task(Reconciler(*parts).run(), name="reconciler")
-            await Worker(*parts, self.metrics.step_took).run()
+        together = [
+            asyncio.create_task(Worker(*parts, self.metrics.step_took).run()),
+            asyncio.create_task(Reconciler(*parts).run()),
+        ]
+        # No TaskGroup: in Python 3.11 it loses a cancellation that comes while one has broken and the other is ending.
+        try:
+            done, _ = await asyncio.wait(together, return_when=asyncio.FIRST_COMPLETED)
+            for broken in done:
+                broken.result()
+        finally:
+            for task in together:
+                task.cancel()
+            await asyncio.gather(*together, return_exceptions=True)
 
     def check_may_look(self, request: Request) -> None:
         """Refuse whoever may not see how the App stands; see ``bot.access``."""

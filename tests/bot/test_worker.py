@@ -6,12 +6,15 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from bot.app import Service
 from bot.github import GitHub
 from bot.github.errors import HubError, rate_limited
 from bot.leases import Leases
 from bot.store import Store
+from bot.tables import REPLICAS
 from bot.worker import Worker, pause
 from tests.support.gateway import World
 
@@ -66,3 +69,37 @@ def test_a_worker_that_is_told_to_end_ends_although_it_is_woken_at_the_same_mome
         assert asyncio.run(told_to_end())
     finally:
         store.close()
+
+
+class NeverAnswers(httpx.AsyncBaseTransport):
+    """A network that answers nothing, and takes a moment to give up where it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.given_up = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.given_up.set()
+            await asyncio.sleep(0.5)
+        return httpx.Response(500, request=request)
+
+
+def test_the_app_ends_although_its_worker_broke_and_its_reconciler_is_still_ending(
+    world: World, tmp_path: Path
+) -> None:
+    async def told_to_end() -> None:
+        network = NeverAnswers()
+        settings = world.settings(storage_root=tmp_path, database_url=f"sqlite:///{tmp_path / 'app.db'}")
+        service = Service(settings, network)
+        async with asyncio.timeout(20):
+            async with service.running():
+                await network.asked.wait()
+                with service.store.database.transaction() as connection:
+                    REPLICAS.drop(connection)
+                await network.given_up.wait()
+
+    asyncio.run(told_to_end())
