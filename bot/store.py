@@ -55,6 +55,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self._take_in = self.database.insert(INBOX).on_conflict_do_nothing(index_elements=["id"]).returning(INBOX.c.id)
 
     def close(self) -> None:
         self.database.close()
@@ -69,9 +70,9 @@ class Store:
 
         News of a workflow run has its effect here and is done with that: its run is looked at.
         """
-        query = self.database.insert(INBOX).on_conflict_do_nothing(index_elements=["id"]).returning(INBOX.c.id)
+        rows = [_inbox_row(delivery) for delivery in deliveries]
         with self._transaction() as connection:
-            added = set(connection.execute(query, [_inbox_row(delivery) for delivery in deliveries]).scalars())
+            added = set(connection.execute(self._take_in, rows).scalars())
             woken = _wake(connection, [one for one in deliveries if one.event in NEWS and one.id in added])
         found: list[Taken] = []
         for delivery in deliveries:
@@ -328,11 +329,18 @@ class Store:
             connection.execute(sa.select(sa.func.count()).select_from(COUNTERS))
 
 
+_OPEN = sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.workflow_run).where(
+    RUNS.c.workflow_run.in_(sa.bindparam("workflow_runs", expanding=True)), RUNS.c.state != State.END
+)
+"""The open runs of some workflow runs. Made once: SQLAlchemy takes longer to make a query than SQLite to answer it."""
+
+
 def _wake(connection: sa.Connection, news: Sequence[Delivery]) -> set[tuple[str, int]]:
     """Have the open runs looked at that news is about; return them as (repository, workflow run)."""
     about = {(one.repository, one.workflow_run) for one in news}
-    is_open = RUNS.c.workflow_run.in_([workflow_run for _, workflow_run in about]) & (RUNS.c.state != State.END)
-    rows = connection.execute(sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.workflow_run).where(is_open)).all()
+    if not about:
+        return set()
+    rows = connection.execute(_OPEN, {"workflow_runs": [workflow_run for _, workflow_run in about]}).all()
     found = [row for row in rows if (row.repository, row.workflow_run) in about]
     for row in found:
         this = (RUNS.c.repository == row.repository) & (RUNS.c.id == row.id)

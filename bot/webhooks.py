@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from bot import delivery
 from bot.clock import utc_now
@@ -63,35 +63,39 @@ class Webhooks:
         self._in_flight = 0
         self.counts: Counter[str] = Counter()
 
-    async def receive(self, request: Request) -> Response:
-        """Answer one delivery."""
-        name = request.headers.get("x-github-delivery", "")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one delivery, as an ASGI application."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        response = await self._answer(headers, receive)
+        await response(scope, receive, send)
+
+    async def _answer(self, headers: Mapping[bytes, str], receive: Receive) -> Response:
+        name = headers.get(b"x-github-delivery", "")
         try:
-            result = await self._take(request)
+            result = await self._take(headers, receive)
         except RefusedDelivery as refused:
             self.counts[refused.reason] += 1
             # The body is not logged, and of the id only what is a well-formed one: nobody has vouched for either.
             log.warning("webhook refused: %s, delivery %.100r", refused.reason, name)
             # What was not read is in the way of the next request.
-            headers = {"connection": "close"}
+            more = {"connection": "close"}
             if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                headers["retry-after"] = "10"
-            return JSONResponse({"error": refused.reason}, refused.status, headers)
+                more["retry-after"] = "10"
+            return JSONResponse({"error": refused.reason}, refused.status, more)
         self.counts[result] += 1
         return JSONResponse({"delivery": name, "result": result}, HTTPStatus.ACCEPTED)
 
-    async def _take(self, request: Request) -> str:
-        headers = request.headers
-        event, name = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
-        # Starlette reads headers as Latin-1: this gives back the bytes that came.
-        signature = headers.get("x-hub-signature-256", "").encode("latin-1")
+    async def _take(self, headers: Mapping[bytes, str], receive: Receive) -> str:
+        event, name = headers.get(b"x-github-event", ""), headers.get(b"x-github-delivery", "")
+        # Read as Latin-1, so this gives back the bytes that came.
+        signature = headers.get(b"x-hub-signature-256", "").encode("latin-1")
         delivery.check_headers(event, name)
         if not delivery.is_well_formed_signature(signature):
             raise RefusedDelivery(HTTPStatus.UNAUTHORIZED, "signature_missing")
-        body = await self._body(request)
+        body = await self._body(headers.get(b"content-length", ""), receive)
         if not delivery.is_signed(body, signature, self._secret):
             raise RefusedDelivery(HTTPStatus.UNAUTHORIZED, "signature_wrong")
-        text = delivery.unwrapped(body, headers.get("content-type", ""))
+        text = delivery.unwrapped(body, headers.get(b"content-type", ""))
         taken = delivery.read(name, event, text, self._clock())
         self.counts[f"event:{event}"] += 1
         if event not in delivery.USED_EVENTS:
@@ -102,15 +106,20 @@ class Webhooks:
         log.info("webhook %s %s.%s %s", name, event, taken.action, result)
         return result
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, announced: str, receive: Receive) -> bytes:
         """Read the body as it comes, never holding more than may be."""
-        announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced[:20]) > MOST_BYTES:
             raise _too_large()
         body = bytearray()
         try:
             async with asyncio.timeout(self._read_seconds):
-                async for piece in request.stream():
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise RefusedDelivery(HTTPStatus.BAD_REQUEST, "body_incomplete")
+                    piece = message.get("body", b"")
+                    more = message.get("more_body", False)
                     self._in_flight += len(piece)
                     body += piece
                     if len(body) > MOST_BYTES:
@@ -119,8 +128,6 @@ class Webhooks:
                         raise RefusedDelivery(HTTPStatus.SERVICE_UNAVAILABLE, "busy")
         except TimeoutError:
             raise RefusedDelivery(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow") from None
-        except ClientDisconnect:
-            raise RefusedDelivery(HTTPStatus.BAD_REQUEST, "body_incomplete") from None
         finally:
             self._in_flight -= len(body)
         return bytes(body)

@@ -20,12 +20,11 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bot import webhooks
-from bot.delivery import Delivery, Taken
+from bot.delivery import NEWS, Delivery, Taken
 from bot.inbox_batch import Inbox
 from bot.request_head import BoundedHead
 from bot.store import Store
@@ -93,14 +92,14 @@ class Switch:
 
     endpoint: Webhooks
 
-    async def receive(self, request: Request) -> Response:
-        return await self.endpoint.receive(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.endpoint(scope, receive, send)
 
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[tuple[Switch, str]]:
     switch = Switch()
-    with serving(Starlette(routes=[Route("/webhook", switch.receive, methods=["POST"])]), http=BoundedHead) as address:
+    with serving(Starlette(routes=[Route("/webhook", switch, methods=["POST"])]), http=BoundedHead) as address:
         yield switch, address
 
 
@@ -286,6 +285,42 @@ def test_a_signed_body_that_is_no_plain_json_object_is_refused(door: Door, body:
 
     assert status == 400
     assert door.rows() == []
+
+
+@pytest.mark.parametrize("event", sorted(NEWS))
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"a": NaN}', b"[]", b"7", b'{"action": "\xff"}', b"\xef\xbb\xbf{}", b'{"a":' * 100_000]
+)
+def test_signed_news_that_is_no_plain_json_object_is_refused(door: Door, event: str, body: bytes) -> None:
+    status, _ = door.send(body, {"X-GitHub-Event": event})
+
+    assert status == 400
+    assert door.rows() == []
+
+
+@pytest.mark.parametrize("wrong", [{"repository": 7}, {"workflow_job": []}, {"installation": "1"}])
+def test_signed_news_whose_parts_are_no_objects_is_refused(door: Door, wrong: dict[str, object]) -> None:
+    status, answer = door.deliver({"action": "completed", **wrong}, X_GitHub_Event="workflow_job")
+
+    assert (status, answer["error"]) == (400, "not_an_object")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"workflow_job": None, "repository": None},
+        {"workflow_job": {}, "repository": {}},
+        {"workflow_job": {"run_id": "7"}, "repository": {"full_name": "owner/models"}},
+        {"workflow_job": {"run_id": True}, "repository": {"full_name": ["owner/models"]}},
+        {"workflow_job": {"run_id": 2**70}, "action": {}},
+        {"workflow_job": {"run_id": 7}, "repository": {"full_name": "../models"}},
+    ],
+)
+def test_signed_news_that_names_no_run_asks_for_nothing(door: Door, odd: dict[str, object]) -> None:
+    status, answer = door.deliver(odd, X_GitHub_Event="workflow_job")
+
+    assert (status, answer["result"]) == (202, "ignored")
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/jsonp", "multipart/form-data"])

@@ -45,6 +45,7 @@ def server(hub: Hub) -> uvicorn.Server:
             access_log=False,
             lifespan="on",
             ws="none",
+            loop="asyncio",  # the faults know its sockets
             timeout_graceful_shutdown=1,
         )
     )
