@@ -176,9 +176,11 @@ async def _trouble(check: Callable[[], Awaitable[object]]) -> str | None:
 class _App(FastAPI):
     """FastAPI with a way around its layers for webhooks: they are a sixth of what taking one costs."""
 
+    takes_deliveries: Webhooks | None = None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_webhook = scope["type"] == "http" and scope["path"] == "/webhook" and scope["method"] == "POST"
-        take = self.state.service.webhooks if is_webhook else super().__call__
+        take = self.takes_deliveries if is_webhook and self.takes_deliveries else super().__call__
         await take(scope, receive, send)
 
 
@@ -188,6 +190,7 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], datetime] = utc_now,
     works: bool = True,
+    takes: bool = True,
 ) -> FastAPI:
     """Make the App; without settings those of the environment, and the process ends with code 2 where they are wrong.
 
@@ -197,6 +200,8 @@ def create_app(
         The deployment's settings.
     transport, clock, works
         See ``Service``.
+    takes
+        Whether webhooks are taken; without that, only how the worker stands can be seen.
     """
     settings = settings or settings_or_exit()
     service = Service(settings, transport, clock, works=works)
@@ -211,7 +216,9 @@ def create_app(
     # No pages that describe the routes: there is nothing to look up for a person.
     app = _App(title="Modelyard", lifespan=lifespan, openapi_url=None)
     app.state.service = service
-    app.router.routes.append(Route("/webhook", service.webhooks, methods=["POST"]))
+    if takes:
+        app.takes_deliveries = service.webhooks
+        app.router.routes.append(Route("/webhook", service.webhooks, methods=["POST"]))
     app.add_route("/healthz", _alive, methods=["GET"])
     app.add_route("/readyz", _ready, methods=["GET"])
     app.add_route("/", _dashboard, methods=["GET"])
@@ -247,7 +254,9 @@ async def _metrics(request: Request) -> Response:
     return Response(await to_thread.run_sync(service.metrics.text), media_type=CONTENT_TYPE)
 
 
-def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, works: bool = True) -> int:
+def serve(
+    settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, works: bool = True, takes: bool = True
+) -> int:
     """Run the App until it is told to stop (SIGINT, SIGTERM); requests that are under way are finished.
 
     Parameters
@@ -256,8 +265,8 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, work
         The deployment's settings.
     host, port
         Where to listen.
-    works
-        Whether the worker runs here too.
+    works, takes
+        Whether the worker runs here too; whether webhooks are taken.
 
     Returns
     -------
@@ -278,13 +287,15 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000, *, work
         "lifespan": "on",
         "timeout_graceful_shutdown": 5,
     }
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, works=works), host=host, port=port, **config))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, works=works, takes=takes), host=host, port=port, **config)
+    )
     server.run()
     return 0 if server.started else 1
 
 
 def work(settings: Settings) -> int:
-    """Run the worker alone until it is told to stop (SIGINT, SIGTERM); return the process's exit code."""
+    """Run the worker alone, with no port open, until it is told to stop (SIGINT, SIGTERM); return the exit code."""
     logs.set_up(settings.log_level, _secrets(settings))
 
     async def until_told() -> None:

@@ -95,13 +95,13 @@ def _serve(parsed: argparse.Namespace) -> int:
     return serve(settings, parsed.host, parsed.port, works=not parsed.no_worker)
 
 
-def _worker(_: argparse.Namespace) -> int:
+def _worker(parsed: argparse.Namespace) -> int:
     from bot.settings import settings_or_exit
 
     settings = settings_or_exit()
-    from bot.app import work
+    from bot.app import serve, work
 
-    return work(settings)
+    return work(settings) if parsed.port is None else serve(settings, parsed.host, parsed.port, takes=False)
 
 
 def _inbox(parsed: argparse.Namespace) -> int:
@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_serve(commands)
-    _add(commands, "worker", _worker, "run the worker alone, beside one or more `modelyard serve --no-worker`", _WORKER)
+    _add_worker(commands)
     _add_inbox(commands)
     _add_replay(commands)
     _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
@@ -251,6 +251,20 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
 
 
+def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "worker",
+        _worker,
+        "run the worker alone, beside one or more `modelyard serve --no-worker`",
+        "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker --port 8001",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, help="port for /healthz, /readyz, /metrics and the dashboard (default: none is open)"
+    )
+
+
 def _add_inbox(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _add(
         commands,
@@ -277,9 +291,6 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
         "file", metavar="FILE", help="JSON of `modelyard inbox --show`, of GitHub's API, or a bare payload"
     )
     parser.add_argument("--event", help="which event it is, where the file does not say so, such as issues")
-
-
-_WORKER = "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker"
 
 
 def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,15 +12,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import jinja2
+from markupsafe import Markup
 
 from bot.github.traffic import RateLimit
 from bot.overview import Figures, Runs
 from bot.pipeline import Run, State
 from bot.store import KeptDelivery
 
+_TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = (_TEMPLATES / "dashboard.css").read_text(encoding="utf-8")
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    # The page's own style and nothing else, whatever became of the escaping.
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; img-src data:; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
@@ -62,6 +70,7 @@ def page(seen: Seen) -> str:
     ]
     return _template().render(
         seen=seen,
+        style=Markup(_STYLE),  # noqa: S704 - a file of ours
         limits=limits,
         open=[_shown(run, seen) for run in seen.runs.open],
         ended=[_shown(run, seen) for run in seen.runs.ended],
@@ -116,7 +125,7 @@ def _in(timestamp: float, now: datetime) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

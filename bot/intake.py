@@ -50,7 +50,7 @@ class Intake:
     async def handle(self, delivery: Delivery) -> None:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
-        log_context.about_issue((payload.get("issue") or {}).get("number"))
+        log_context.about_issue(delivery.repository, (payload.get("issue") or {}).get("number"))
         if delivery.event in ("installation", "installation_repositories"):
             await self._installed(delivery, payload)
         elif delivery.repository and delivery.installation:

@@ -15,6 +15,7 @@ from bot.pipeline import Run
 class Subject:
     """The ids that every line carries; None where there is none."""
 
+    repository: str | None = None
     execution_id: str | None = None
     issue_number: int | None = None
     training_job_name: str | None = None
@@ -33,9 +34,9 @@ def about_run(run: Run | None) -> None:
     if run is None:
         return
     title = run.dispatch.title if run.dispatch else None
-    _SUBJECT.set(Subject(run.id, run.issue, title))
+    _SUBJECT.set(Subject(run.repository, run.id, run.issue, title))
 
 
-def about_issue(number: int | None) -> None:
-    """Have this task's lines carry an issue's number from now on, and no run."""
-    _SUBJECT.set(Subject(issue_number=number))
+def about_issue(repository: str | None, number: int | None) -> None:
+    """Have this task's lines carry a repository and an issue's number from now on, and no run."""
+    _SUBJECT.set(Subject(repository, issue_number=number))

@@ -47,6 +47,7 @@ class JsonLines(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "service": SERVICE,
+            "repository": about.repository,
             "execution_id": about.execution_id,
             "issue_number": about.issue_number,
             "training_job_name": about.training_job_name,

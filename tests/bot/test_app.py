@@ -131,9 +131,9 @@ def environment(world: World, **changes: str) -> dict[str, str]:
     }
 
 
-def serve(world: World, port: int, **changes: str) -> subprocess.Popen[str]:
+def serve(world: World, port: int, command: str = "serve", **changes: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(port)],
+        [sys.executable, "-m", "bot.cli", command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=world.folder,
         env=environment(world, **changes),
         stdout=subprocess.PIPE,
@@ -184,16 +184,36 @@ def test_a_wrong_setting_ends_the_process_with_code_2_and_says_which(world: Worl
     assert "Traceback" not in said
 
 
+def becomes_ready(port: int) -> int:
+    status, limit = 0, time.monotonic() + 30
+    while status != 200 and time.monotonic() < limit:
+        with contextlib.suppress(httpx.TransportError):
+            status = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code
+        time.sleep(0.05)
+    return status
+
+
+def test_a_worker_with_a_port_shows_how_it_stands_there_and_takes_no_webhooks(world: World) -> None:
+    port = free_port()
+    with serve(world, port, "worker") as process:
+        try:
+            status = becomes_ready(port)
+            metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+            webhook = httpx.post(f"http://127.0.0.1:{port}/webhook", content=b"{}", timeout=10)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert (status, webhook.status_code) == (200, 404)
+    assert "modelyard_worker_up 1.0" in metrics
+    assert 'modelyard_github_rate_limit_remaining_requests{installation="app"' in metrics
+
+
 def test_the_process_serves_logs_json_and_ends_when_it_is_told_to(world: World) -> None:
     port = free_port()
     with serve(world, port) as process:
         try:
-            limit = time.monotonic() + 30
-            status = 0
-            while status != 200 and time.monotonic() < limit:
-                with contextlib.suppress(httpx.TransportError):
-                    status = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code
-                time.sleep(0.05)
+            status = becomes_ready(port)
             refused = httpx.post(f"http://127.0.0.1:{port}/webhook", content=b"{}", timeout=10)
         finally:
             process.send_signal(signal.SIGTERM)

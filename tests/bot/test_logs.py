@@ -49,23 +49,24 @@ def in_a_task(stream: io.StringIO, work: Callable[[], None]) -> dict[str, Any]:
 def test_every_field_is_there_where_nothing_is_known(stream: io.StringIO) -> None:
     record = in_a_task(stream, lambda: logging.getLogger("bot").info("up"))
 
-    assert record.keys() == {*FIELDS, "logger"}
+    assert record.keys() == {*FIELDS, "repository", "logger"}
     assert [name for name in FIELDS if record[name] is None] == [name for name in FIELDS if name in UNKNOWN]
 
 
-UNKNOWN = {"execution_id", "issue_number", "training_job_name", "duration_ms", "status"}
+UNKNOWN = {"repository", "execution_id", "issue_number", "training_job_name", "duration_ms", "status"}
 
 
 def test_lines_about_a_run_carry_its_ids_and_its_dispatch(stream: io.StringIO) -> None:
     sent = Dispatch(attempt=1, start_at="prepare", title="train-20261122-001 attempt 1", sent_at=NOON)
 
     def work() -> None:
-        log_context.about_run(a_run(issue=7, dispatches=(sent,)))
+        log_context.about_run(a_run(repository="owner/models", issue=7, dispatches=(sent,)))
         logging.getLogger("bot").info("a step", extra={"duration_ms": 12, "status": "ok"})
 
     record = in_a_task(stream, work)
 
-    assert (record["execution_id"], record["issue_number"]) == ("train-20261122-001", 7)
+    assert (record["repository"], record["execution_id"]) == ("owner/models", "train-20261122-001")
+    assert record["issue_number"] == 7
     assert record["training_job_name"] == "train-20261122-001 attempt 1"
     assert (record["duration_ms"], record["status"]) == (12, "ok")
 
@@ -81,12 +82,12 @@ def test_a_run_that_was_not_sent_yet_has_no_training_job(stream: io.StringIO) ->
 def test_lines_about_another_issue_no_longer_carry_the_run(stream: io.StringIO) -> None:
     def work() -> None:
         log_context.about_run(a_run())
-        log_context.about_issue(8)
+        log_context.about_issue("owner/others", 8)
         logging.getLogger("bot").info("a delivery")
 
     record = in_a_task(stream, work)
 
-    assert (record["execution_id"], record["issue_number"]) == (None, 8)
+    assert (record["repository"], record["execution_id"], record["issue_number"]) == ("owner/others", None, 8)
 
 
 def test_secrets_are_masked_in_every_field(stream: io.StringIO) -> None:
