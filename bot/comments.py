@@ -11,16 +11,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from actions import markdown
 from actions.operation import ErrorBody
-from actions.request import METRICS, Scalar
+from actions.request import METRICS, Scalar, TrainingRequest
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
 from bot.run_view import RunView, StageLine
 from bot.values import WrongField, format_scalar
+from bot.who_may import needs
+
+if TYPE_CHECKING:
+    from actions.history_management.record import RecordedDecision, RunRecord
+    from actions.model_registry.model_file import Version
+    from bot.config import CommandRule
+    from bot.past_runs import Estimate
+    from bot.pipeline import Run
 
 __all__ = ["RunView", "StageLine"]
 
@@ -121,7 +130,7 @@ def may_not_ask(has: str, needs: str = "write", language: str = "en") -> str:
     return _render("may_not_ask", language, has=has, needs=needs)
 
 
-def refused(command: str, needs: str, has: str, language: str = "en") -> str:
+def refused(command: str, needs: Sequence[str], has: str, language: str = "en") -> str:
     """Return what is said to somebody who may not say this command."""
     return _render("refused", language, command=command, has=has, needs=needs)
 
@@ -137,9 +146,57 @@ def unknown_command(command: UnknownCommand, language: str = "en") -> str:
     return _render("unknown_command", language, word=command.word, nearest=command.nearest)
 
 
-def help_text(language: str = "en") -> str:
-    """Return the answer to ``/help``, made from the commands' declarations."""
-    return _render("help", language)
+def help_text(rules: Mapping[str, CommandRule] | None = None, language: str = "en") -> str:
+    """Return the answer to ``/help``, made from the commands' declarations and the repository's rules about them."""
+    needed = {name: needs(command, (rules or {}).get(name)) for name, command in COMMANDS.items()}
+    return _render("help", language, needed=needed)
+
+
+def not_done(command: str, error: ErrorBody, language: str = "en") -> str:
+    """Return what is said to a command that was understood, but could not be carried out."""
+    return _render("not_done", language, command=command, error=error, text_limit=2_000)
+
+
+def plan(request: TrainingRequest, estimated: Estimate | None, champion: int | None, language: str = "en") -> str:
+    """Return the answer to ``/plan``."""
+    return _render("plan", language, request=request, estimated=estimated, champion=champion)
+
+
+def past(model: str, records: Sequence[RunRecord], language: str = "en") -> str:
+    """Return the answer to ``/history``: the latest finished runs of a model."""
+    return _render("past", language, model=model, records=records)
+
+
+def unlocked(model: str, holder: Run | None, now: datetime, language: str = "en") -> str:
+    """Return the answer to ``/unlock``: who had the model's lock, if anybody."""
+    return _render("unlocked", language, model=model, holder=holder, now=now)
+
+
+def promoted(
+    version: Version, record: RunRecord, decision: RecordedDecision, before: int | None = None, language: str = "en"
+) -> str:
+    """Return what is said when a version has become the champion by a person's word."""
+    return _render("promoted", language, version=version, record=record, decision=decision, before=before)
+
+
+def already_champion(version: Version, record: RunRecord, language: str = "en") -> str:
+    """Return what is said where the version is the champion already."""
+    return _render("already_champion", language, version=version, record=record)
+
+
+def registered(model: str, version: int, run: str, language: str = "en") -> str:
+    """Return the answer to ``/register``."""
+    return _render("registered", language, model=model, version=version, run_id=run)
+
+
+def operation_result(name: str, result: str, language: str = "en") -> str:
+    """Return what an operation answered, as JSON."""
+    return _render("operation_result", language, name=name, result=result)
+
+
+def operation_sent(name: str, url: str, language: str = "en") -> str:
+    """Return what is said when an operation was sent to a runner."""
+    return _render("operation_sent", language, name=name, url=url)
 
 
 def no_run(command: str, language: str = "en") -> str:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from actions import safe_yaml
 from actions.operation import InvalidInput
 from actions.request import Label
+from bot.commands import COMMANDS, Permission
 
 CONFIG_PATH = ".github/modelyard.yml"
 SIZE_LIMIT = 64 * 1024
@@ -59,6 +69,35 @@ class HistoryConfig(_Value):
     )
 
 
+Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$")]
+Team = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_](?:[a-z0-9_-]{0,99})$")]
+
+
+class CommandRule(_Value):
+    """Who may say a command: everybody with the permission, and those that are named."""
+
+    permission: Permission | None = Field(default=None, description="the least permission; none: only who is named")
+    users: list[Login] = Field(default_factory=list, max_length=100, description="logins")
+    teams: list[Team] = Field(default_factory=list, max_length=20, description="slugs of the organisation's teams")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_permission_alone(cls, value: object) -> object:
+        return {"permission": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.permission in (None, "none") and not self.users and not self.teams:
+            raise PydanticCustomError("nobody", "a permission from read to admin, or users, or teams")
+        return self
+
+
+def _command(name: str) -> str:
+    if name not in COMMANDS:
+        raise PydanticCustomError("command", "one of the commands: " + ", ".join(COMMANDS))
+    return name
+
+
 class RepositoryConfig(_Value):
     """What ``.github/modelyard.yml`` may say. Each default is the careful choice."""
 
@@ -70,6 +109,13 @@ class RepositoryConfig(_Value):
     )
     promotion: Promotion = Field(
         default="approval", description="auto: a passed model becomes champion at once; approval: when somebody says so"
+    )
+    commands: dict[Annotated[str, AfterValidator(_command)], CommandRule] = Field(
+        default_factory=dict, description="who may say which command, where it is not the usual permission"
+    )
+    approver: Literal["anyone", "another"] = Field(
+        default="anyone",
+        description="another: whoever asked for a run may neither approve it nor promote its model",
     )
     history: HistoryConfig = Field(default_factory=HistoryConfig)
     public_repository: Annotated[bool, BeforeValidator(_yes_or_no), Field(strict=True)] = Field(
@@ -182,9 +228,20 @@ data_roots:{roots}
 runners:
   - self-hosted
 
-# What makes a passed model the champion, which production uses. auto: at once. approval: a person, by
-# `modelyard run set_model_alias --name MODEL --alias champion --version N` in a checkout, or by pull request.
+# What makes a passed model the champion, which production uses. auto: at once. approval: a person, by `/promote` at the
+# run's issue, or by pull request.
 promotion: {promotion}
+
+# Whether whoever asked for a run may also approve it and promote its model: anyone, or another person.
+approver: anyone
+
+# Who may say which command, where it is not the usual permission (`/help` lists those).
+# commands:
+#   approve: maintain
+#   promote:
+#     permission: admin
+#     users: [octocat]
+#     teams: [ml-leads]
 
 # The branch that holds training_history/. By default the default branch.
 # history:

@@ -213,7 +213,7 @@ _OPERATION = (
     _HEAD
     + """\
 name: Modelyard operation
-run-name: ${{ inputs.operation }}
+run-name: ${{ inputs.operation }} ${{ inputs.dispatch }}
 
 on:
   workflow_dispatch:
@@ -234,6 +234,10 @@ on:
         description: The storage root that URIs are relative to
         type: string
         required: true
+      dispatch:
+        description: What asked for it, for the run's title
+        type: string
+        default: ""
 
 permissions: {}
 

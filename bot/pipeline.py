@@ -208,6 +208,7 @@ class Run(_Value):
     requester: str
     request: TrainingRequest
     created: datetime
+    asked_in: int = Field(default=0, description="the comment whose command opened it; 0: the issue itself did")
     state: State = State.QUEUED
     entered: datetime
     tries: int = Field(default=0, description="errors seen in this stay in this state")

@@ -78,6 +78,13 @@ class IssuesPart(Part):
                 return cast("Permission", name)
         return "none"
 
+    async def in_team(self, team: str, login: str) -> bool:
+        """Tell whether somebody is a member of one of the organisation's teams; where GitHub does not say so: no."""
+        organisation = self.name.partition("/")[0]
+        path = f"orgs/{segment(organisation)}/teams/{segment(team)}/memberships/{segment(login)}"
+        data = await (await self._connect()).get_or_none(path)
+        return data is not None and text(data, "state") == "active"
+
     async def issue(self, number: int) -> Issue:
         """Read one issue."""
         return Issue.of(await (await self._connect()).get(self._issue(number)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actions.operation import InvalidInput
 from actions.request import Scalar, TrainingRequest
-from bot.commands import COMMANDS, PERMISSIONS, ParsedCommand, UnknownCommand, changed_request, may, parse_command
+from bot.commands import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
 from bot.values import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
 from tests.support.run_views import a_request
@@ -147,11 +147,29 @@ def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None
     assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_commands_need_write_permission(name: str) -> None:
-    assert [permission for permission in PERMISSIONS if may(name, permission)] == ["write", "maintain", "admin"]
-    assert not may(name, "custom-role")
-    assert not may(name, "")
+def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:
+    assert parsed("/promote").words == {}
+    assert parsed("/promote 3 it is better").words == {"version": "3"}
+    assert parsed("/promote v3 it is better").reason == "it is better"
+    assert (parsed("/rollback 3rd try").words, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
+
+
+@pytest.mark.parametrize(
+    "line", ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1"]
+)
+def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
+    command = parsed(line)
+    assert len(command.wrong) == 1
+    assert command.command.usage in command.wrong[0].next_step
+
+
+def test_an_operation_gets_any_arguments_and_no_reason() -> None:
+    command = parsed("/run load_dataset data='my data.csv' rows=5 target=seed")
+    assert command.words == {"operation": "load_dataset"}
+    assert command.overrides == {"data": "my data.csv", "rows": 5, "target": "seed"}
+    assert not command.wrong
+    assert parsed("/run load_dataset data=x please").wrong
+    assert parsed("/run load_dataset data=x data=y").wrong
 
 
 @given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
