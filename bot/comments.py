@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actions.history_management.record import RecordedDecision, RunRecord
     from actions.model_registry.model_file import Version
     from bot.config import CommandRule
+    from bot.file_checks import Finding
     from bot.past_runs import Estimate
     from bot.pipeline import Run
 
@@ -69,6 +70,11 @@ def status_reply(view: RunView, language: str = "en") -> str:
 def decision_needed(view: RunView, language: str = "en") -> str:
     """Return the question to the operator, a comment of its own, for an edited comment notifies nobody."""
     return _about("decision_needed", view, language)
+
+
+def expiring(view: RunView, language: str = "en") -> str:
+    """Return the reminder that the question to the operator is about to lapse."""
+    return _about("expiring", view, language)
 
 
 def finished(view: RunView, language: str = "en") -> str:
@@ -192,6 +198,11 @@ def registered(model: str, version: int, run: str, language: str = "en") -> str:
 def operation_result(name: str, result: str, language: str = "en") -> str:
     """Return what an operation answered, as JSON."""
     return _render("operation_result", language, name=name, result=result)
+
+
+def file_findings(findings: Sequence[Finding], language: str = "en") -> str:
+    """Return the summary of a check run about files that were pushed."""
+    return _render("file_findings", language, findings=findings[:_MOST_WRONG])
 
 
 def operation_sent(name: str, url: str, language: str = "en") -> str:

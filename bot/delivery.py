@@ -14,7 +14,7 @@ import msgspec
 from pydantic_core import from_json
 
 USED_EVENTS = frozenset(
-    {"issues", "issue_comment", "workflow_run", "workflow_job", "installation", "installation_repositories"}
+    {"issues", "issue_comment", "workflow_run", "workflow_job", "installation", "installation_repositories", "push"}
 )
 """The events that the App acts on. Others are answered, counted and not stored."""
 

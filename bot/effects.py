@@ -96,6 +96,10 @@ class Effects:
     async def take_lock(self, run: Run) -> str:
         return await to_thread.run_sync(self._store.take_lock, run)
 
+    async def run_of(self, run_id: str) -> Run:
+        """Return another run of the same repository."""
+        return await to_thread.run_sync(self._store.run, self.run.repository, run_id)
+
     async def release_lock(self, run: Run) -> None:
         await to_thread.run_sync(self._store.release_lock, run)
 
@@ -312,7 +316,7 @@ class Effects:
         run: Run,
         *,
         jobs: Sequence[Job] = (),
-        behind: str = "",
+        behind: Run | None = None,
         unclaimed: Unclaimed | None = None,
     ) -> None:
         """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
@@ -345,7 +349,7 @@ class Effects:
         *,
         jobs: Sequence[Job] = (),
         progress: Progress | None = None,
-        behind: str = "",
+        behind: Run | None = None,
         unclaimed: Unclaimed | None = None,
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
@@ -357,7 +361,7 @@ class Effects:
             updated=self.now(),
             stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
             progress=progress.metrics if progress is not None else {},
-            ahead=(behind,) if behind else (),
+            ahead=behind,
             unclaimed=unclaimed,
             waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
@@ -369,6 +373,12 @@ class Effects:
         """Ask whether to train again, in a comment of its own, since an edited one notifies nobody; return its id."""
         text = comments.decision_needed(self._view(run))
         return (await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
+
+    async def remind(self, run: Run) -> None:
+        """Remind people, once an attempt, that the question is about to lapse."""
+        await self._repository.post_once(
+            run.issue, f"expiring-{run.id}-{run.attempt}", comments.expiring(self._view(run))
+        )
 
     async def say_invalid(self, run: Run) -> None:
         """Say what is wrong with the data; editing the issue starts again."""

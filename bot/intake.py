@@ -20,6 +20,7 @@ from bot.command_answers import CommandAnswers
 from bot.commands import Permission, UnknownCommand, parse_command
 from bot.delivery import Delivery
 from bot.drift import withdrawal
+from bot.file_checks import check_push
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, definitions
 from bot.pipeline import TABLE, Run, with_decision
@@ -61,6 +62,8 @@ class Intake:
                 await self._withdraw(delivery, payload, repository)
             elif delivery.event == "issues":
                 await self._issue(delivery, payload, repository)
+            elif delivery.event == "push" and not _is_bot(payload["sender"]):
+                await check_push(repository, payload)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
 

@@ -28,6 +28,8 @@ SILENT_LONG = timedelta(minutes=5)
 """A stage that has given signs of life and gives none for so long has lost its runner."""
 SEVERAL_BEATS = timedelta(minutes=1)
 """However short a deployment's waiting times are, a heart beats no faster."""
+REMINDED_BEFORE = timedelta(hours=4)
+"""So long before a question to a person lapses, people are reminded of it."""
 QUEUED_LONG = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
@@ -36,7 +38,7 @@ async def queued(run: Run, fx: Effects) -> Step:
     """Take the model's lock, or say who has it."""
     owner = await fx.take_lock(run)
     if owner != run.id:
-        await fx.show(run, behind=owner)
+        await fx.show(run, behind=await fx.run_of(owner))
         await fx.label(run, "queued")
         return Step(run, again=WAIT)
     return Step(run, "ok")
@@ -95,6 +97,9 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     if left <= timedelta(0):
         return Step(run.but(status="rejected"), "time-out")
     await fx.show(run)
+    if left > REMINDED_BEFORE:
+        return Step(run, again=left - REMINDED_BEFORE)
+    await fx.remind(run)
     return Step(run, again=left)
 
 

@@ -253,8 +253,8 @@ def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
 
 def test_an_answer_in_an_unknown_language_is_in_english() -> None:
     assert comments.languages() == ["en"]
-    assert comments.help_text("tlh") == comments.help_text("en")
-    assert comments.help_text("../en") == comments.help_text("en")
+    assert comments.help_text(language="tlh") == comments.help_text("en")
+    assert comments.help_text("../en") == comments.help_text(language="en")
 
 
 def test_a_repository_that_was_never_set_up_is_told_so() -> None:
@@ -301,7 +301,13 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
     )
     stages = (StageLine(text, "running", 1.0, text, 5),)
-    return a_view(run, stages=stages, progress={text: 1.0}, ahead=(text,), plots=((text, "https://e.x/p.png"),))
+    return a_view(
+        run,
+        stages=stages,
+        progress={text: 1.0},
+        ahead=a_run(State.TRAIN_MODEL, requester=text),
+        plots=((text, "https://e.x/p.png"),),
+    )
 
 
 def assert_deaf(text: str, *, images: int = 0) -> None:

@@ -148,7 +148,7 @@ def test_a_member_of_a_named_team_may(loop: Loop, ended: int) -> None:
         return httpx.Response(200, json={"state": "active", "role": "member", "url": str(request.url)}, request=request)
 
     with configured(loop, "commands:\n  status: {teams: [ml-leads]}\n"):
-        loop.network.trouble("GET", r"/orgs/owner/teams/ml-leads/memberships/reader$", a_member)
+        loop.network.add("GET", r"/orgs/owner/teams/ml-leads/memberships/reader$", a_member)
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
 
 
@@ -334,6 +334,63 @@ def test_unlock_frees_the_model_for_the_run_that_waits(loop: Loop, model: str) -
 def test_what_is_not_there_yet_says_what_is_missing(loop: Loop, ended: int) -> None:
     assert "compare_models" in answered(loop, ended, "/compare 1 2")
     assert "`not_yet_available`" in answered(loop, ended, "/evaluate")
+
+
+# --- reminders and checks ------------------------------------------------------------------------------------------------
+
+
+def test_people_are_reminded_once_before_a_question_lapses(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    run = loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    reminder = f"<!-- modelyard:expiring-{run.id}-1 -->"
+
+    loop.jump(hours=19)
+    loop.until(lambda: not [each for each in loop.store.open_runs() if each.due and each.due < loop.clock()])
+    assert not any(text.startswith(reminder) for text in loop.comments(issue))
+
+    loop.jump(hours=2)
+    loop.until(lambda: any(text.startswith(reminder) for text in loop.comments(issue)), "people are reminded")
+    loop.jump(hours=4)
+    assert loop.until_ended(issue).status == "rejected"
+    assert sum(text.startswith(reminder) for text in loop.comments(issue)) == 1
+
+
+def checks(loop: Loop, sha: str) -> dict[str, str]:
+    with loop.person("owner") as client:
+        found = client.get(f"/commits/{sha}/check-runs").raise_for_status().json()["check_runs"]
+    return {each["name"]: each["conclusion"] for each in found}
+
+
+def push(loop: Loop, branch: str, path: str, text: str) -> str:
+    """Commit a file to a new branch through the API, as a person does in a browser; return the commit."""
+    with loop.person("owner") as client:
+        sha = client.get("/git/ref/heads/main").raise_for_status().json()["object"]["sha"]
+        blob = client.post("/git/blobs", json={"content": text, "encoding": "utf-8"}).raise_for_status().json()["sha"]
+        entry = {"path": path, "mode": "100644", "type": "blob", "sha": blob}
+        tree = client.post("/git/trees", json={"base_tree": sha, "tree": [entry]}).raise_for_status().json()["sha"]
+        body = {"message": "Change it", "tree": tree, "parents": [sha]}
+        commit = client.post("/git/commits", json=body).raise_for_status().json()["sha"]
+        client.post("/git/refs", json={"ref": f"refs/heads/{branch}", "sha": commit}).raise_for_status()
+    return str(commit)
+
+
+def test_a_pushed_configuration_gets_a_check(loop: Loop, model: str) -> None:
+    wrong = push(loop, f"{model}-1", CONFIG, "promtion: auto\n")
+    right = push(loop, f"{model}-2", CONFIG, "promotion: auto\n")
+    loop.until(lambda: checks(loop, wrong) == {"Modelyard configuration": "failure"}, "the wrong one is found")
+    loop.until(lambda: checks(loop, right) == {"Modelyard configuration": "success"}, "the right one is found right")
+
+
+def test_a_pull_request_that_edits_the_registry_is_checked(loop: Loop, model: str) -> None:
+    passed(loop, model)
+    path = model_file.path_of(model)
+    text = loop.file(path) or ""
+    forged = text.replace(registry(loop, model).version(1).sha256, "e" * 64)
+    wrong = push(loop, f"{model}-1", path, forged)
+    right = push(loop, f"{model}-2", path, model_file.set_alias(text, "champion", 1))
+    loop.until(lambda: checks(loop, wrong) == {"Modelyard registry": "failure"}, "the wrong one is found")
+    loop.until(lambda: checks(loop, right) == {"Modelyard registry": "success"}, "the right one is found right")
 
 
 # --- operations ----------------------------------------------------------------------------------------------------------
