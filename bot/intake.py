@@ -21,6 +21,7 @@ from bot import comments, log_context
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
+from bot.doors import Doors, Told
 from bot.drift import withdrawal
 from bot.effects import sticky_marker
 from bot.forms import parse_form
@@ -31,6 +32,7 @@ from bot.recovery import Recovery
 from bot.run_view import RunView
 from bot.settings import Settings
 from bot.stage_watch import find
+from bot.stand_in import SLOT
 from bot.store import Store
 from bot.values import WrongField
 
@@ -40,7 +42,15 @@ log = logging.getLogger(__name__)
 class Intake:
     """Handles deliveries, one at a time for each repository."""
 
-    def __init__(self, store: Store, github: GitHub, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        github: GitHub,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        door_used: Told = lambda *_: None,
+    ) -> None:
+        self._doors = Doors(settings, clock, door_used)
         self._store = store
         self._github = github
         self._settings = settings
@@ -61,6 +71,10 @@ class Intake:
                 await self._issue(delivery, payload, repository)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
+            elif delivery.event == "repository_dispatch":
+                await self._doors.dispatched(delivery, payload, repository)
+            elif delivery.event == SLOT:
+                await self._doors.scheduled(delivery, payload, repository)
 
     async def say_dead(self, delivery: Delivery) -> None:
         """Tell the people at the issue that something about it could not be handled."""
@@ -87,10 +101,11 @@ class Intake:
     # --- requests ----------------------------------------------------------------------------------------------------
 
     async def _issue(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
-        if delivery.action not in ("opened", "edited", "labeled", "reopened") or _is_bot(payload["sender"]):
+        if not await self._doors.may_ask(delivery.action, payload, repository):
             return
         issue = await repository.issue(int(payload["issue"]["number"]))
-        if ASKS not in issue.labels or issue.state != "open":
+        asker = await self._doors.asker(payload["sender"], issue, repository)
+        if asker is None or ASKS not in issue.labels or issue.state != "open":
             return
         run = await self._recovery.run_of(repository, issue.number)
         log_context.about_run(run)
@@ -100,11 +115,10 @@ class Intake:
             if not run.ended and "body" in payload.get("changes", {}):
                 await self._say_frozen(repository, run)
             return
-        requester = str(payload["sender"]["login"])
-        permission = await repository.permission(requester)
+        permission = "write" if asker.decided else await repository.permission(asker.login)
         if not may("approve", permission):
             reply = comments.may_not_ask(has=permission)
-            await repository.post_once(issue.number, f"refused-{requester}", reply)
+            await repository.post_once(issue.number, f"refused-{asker.login}", reply)
             return
         await repository.ensure_labels(definitions())
         refusal, request = await self._read_request(repository, issue.body)
@@ -116,7 +130,7 @@ class Intake:
                 await self._say_frozen(repository, run)
         else:
             await self._say_put_right(repository, delivery, issue.number, run)
-            await self._open(repository, delivery, issue.number, requester, request)
+            await self._open(repository, delivery, issue.number, asker.login, request)
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
         """Stop the run of an issue that is closed, or gone: nobody would see its end."""
