@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import httpx
 import pytest
 
 from bot.forms import form_body
 from bot.metrics import CONTENT_TYPE
-from bot.stand_in import SLOT
-from runners.local.hub.access import Actor
 from tests.support.databases import sqlite_url
 from tests.support.loop import Loop, loop_of_processes
 from tests.support.runs import a_request
@@ -153,7 +149,9 @@ def test_a_dispatch_that_is_delivered_again_opens_nothing_even_where_the_inbox_h
     dispatch(loop, {**FIELDS, "model_name": model})
     issue = the_issue(loop, model)
     loop.until_ended(issue)
-    sent = next(each for each in loop.hub.deliveries.find() if each.event == "repository_dispatch" and model in each.payload)
+    sent = next(
+        each for each in loop.hub.deliveries.find() if each.event == "repository_dispatch" and model in each.payload
+    )
     loop.hub.webhooks.redeliver(sent)
     settled(loop)
     loop.store.forget_handled(loop.clock().replace(year=9000))
