@@ -20,6 +20,7 @@ examples:
   modelyard demo                                     the whole loop on this machine
   modelyard init --source OWNER/REPO@SHA             prepare a repository for training by issue
   modelyard doctor                                   what is missing or wrong in this set-up, and the cure
+  modelyard start --file request.yml --wait          ask for a training from the command line
   modelyard serve                                    the App, on 127.0.0.1:8000
   modelyard operations                               what can be run
   modelyard run load_dataset --data sklearn://iris   one operation, here and now
@@ -80,7 +81,13 @@ def _demo(arguments: Sequence[str]) -> int:
     return int(demo(arguments) or 0)
 
 
-_DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _demo}
+def _start(arguments: Sequence[str]) -> int:
+    from bot.start import main as start
+
+    return start(arguments)
+
+
+_DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _demo, "start": _start}
 
 
 # --- commands that argparse reads ------------------------------------------------------------------------------------
@@ -199,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_inbox(commands)
     _add_replay(commands)
     _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
+    _add(commands, "start", _unreached, "ask for a training in a repository, and follow its run (own --help)", "")
     _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
     _add_operations(commands)
     _add_mcp(commands)

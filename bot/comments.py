@@ -225,6 +225,27 @@ def config_broken(error: ErrorBody, language: str = "en") -> str:
     return _render("config_broken", language, error=error, text_limit=2_000)
 
 
+def asked_by_dispatch(by: str, key: str, form: str, language: str = "en") -> str:
+    """Return the body of an issue that the App opens for a ``repository_dispatch``; ``form`` is the request."""
+    return _rendered_whole("asked_by_dispatch", language, by=by, key=key, form=form)
+
+
+def asked_by_schedule(name: str, cron: str, slot: datetime, form: str, language: str = "en") -> str:
+    """Return the body of an issue that the App opens for a schedule's slot."""
+    return _rendered_whole("asked_by_schedule", language, name=name, cron=cron, slot=slot, form=form)
+
+
+def dispatch_wrong(by: str, key: str, wrong: Sequence[WrongField], language: str = "en") -> str:
+    """Return the body of the issue that says what is wrong with a ``repository_dispatch``."""
+    rows = [(one.label, one.rule, one.found, one.next_step) for one in wrong[:_MOST_WRONG]]
+    return _render("dispatch_wrong", language, by=by, key=key, rows=rows, more=len(wrong) - len(rows))
+
+
+def schedules_broken(error: ErrorBody, language: str = "en") -> str:
+    """Return the body of the issue that says why no schedule can be read."""
+    return _render("schedules_broken", language, error=error, text_limit=2_000)
+
+
 def internal_trouble(reference: str, language: str = "en") -> str:
     """Return what is said where the App itself failed, time and again, at something about this issue."""
     return _render("internal_trouble", language, reference=reference)
@@ -245,6 +266,11 @@ def _finalized(value: object) -> str:
 
 def _render(template: str, language: str, **values: object) -> str:
     return markdown.cap(_rendered(template, language, **values), LIMIT)
+
+
+def _rendered_whole(template: str, language: str, *, form: str, **values: object) -> str:
+    """Render with a request's form, which has to stay as it is to the letter, below."""
+    return f"{_render(template, language, **values)}\n\n{form}"
 
 
 def _rendered(template: str, language: str, **values: object) -> str:

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -23,6 +24,7 @@ from actions import safe_yaml
 from actions.operation import InvalidInput
 from actions.request import Label
 from bot.commands import COMMANDS, Permission
+from bot.schedule_config import ScheduleConfig
 
 CONFIG_PATH = ".github/modelyard.yml"
 SIZE_LIMIT = 64 * 1024
@@ -122,6 +124,17 @@ class RepositoryConfig(_Value):
         default=False, description="whether to work although everybody can open an issue here"
     )
     language: Literal["en"] = Field(default="en", description="the language that the bot speaks")
+    schedules: list[ScheduleConfig] = Field(
+        default_factory=list, max_length=20, description="trainings that are asked for again and again, by cron"
+    )
+
+    @field_validator("schedules")
+    @classmethod
+    def _have_names_of_their_own(cls, value: list[ScheduleConfig]) -> list[ScheduleConfig]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("schedules", "each schedule has a name of its own")
+        return value
 
 
 def parse_config(text: str | bytes) -> RepositoryConfig:
@@ -253,4 +266,18 @@ public_repository: false
 
 # The language that the bot speaks.
 language: en
+
+# Trainings that are asked for again and again: cron in UTC, at most every 15 minutes. The request has the form's fields by
+# the names that `modelyard start --help` lists. Nobody is asked for permission then: who may change this file decides.
+# schedules:
+#   - name: nightly
+#     cron: "30 2 * * *"
+#     request:
+#       model_name: breast-cancer
+#       task: classification
+#       algorithm: random_forest
+#       data: sklearn://breast_cancer
+#       target: target
+#       metric: accuracy
+#       threshold: 0.95
 """

@@ -17,8 +17,9 @@ from anyio import to_thread
 from actions.request import TrainingRequest
 from bot import comments, log_context
 from bot.command_answers import CommandAnswers
-from bot.commands import Permission, UnknownCommand, parse_command
+from bot.commands import UnknownCommand, parse_command
 from bot.delivery import Delivery
+from bot.doors import Doors, Told
 from bot.drift import withdrawal
 from bot.file_checks import check_push
 from bot.github import GitHub, HubError, Repository
@@ -27,21 +28,26 @@ from bot.pipeline import TABLE, Run, with_decision
 from bot.recovery import Recovery
 from bot.said import Said
 from bot.settings import Settings
+from bot.stand_in import SLOT
 from bot.store import Store
 from bot.training_requests import TrainingRequests
-from bot.who_may import reaches
+from bot.who_may import LEAST_TO_ASK, reaches
 
 log = logging.getLogger(__name__)
-
-
-LEAST_TO_ASK: Permission = "write"
-"""The permission that asking for a training takes."""
 
 
 class Intake:
     """Handles deliveries, one at a time for each repository."""
 
-    def __init__(self, store: Store, github: GitHub, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        github: GitHub,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        door_used: Told = lambda *_: None,
+    ) -> None:
+        self._doors = Doors(settings, clock, door_used)
         self._store = store
         self._github = github
         self._settings = settings
@@ -66,6 +72,10 @@ class Intake:
                 await check_push(repository, payload)
             elif delivery.event == "issue_comment":
                 await self._comment(delivery, payload, repository)
+            elif delivery.event == "repository_dispatch":
+                await self._doors.dispatched(delivery, payload, repository)
+            elif delivery.event == SLOT:
+                await self._doors.scheduled(delivery, payload, repository)
 
     async def say_dead(self, delivery: Delivery) -> None:
         """Tell the people at the issue that something about it could not be handled."""
@@ -92,10 +102,11 @@ class Intake:
     # --- requests ----------------------------------------------------------------------------------------------------
 
     async def _issue(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
-        if delivery.action not in ("opened", "edited", "labeled", "reopened") or _is_bot(payload["sender"]):
+        if not await self._doors.may_ask(delivery.action, payload, repository):
             return
         issue = await repository.issue(int(payload["issue"]["number"]))
-        if ASKS not in issue.labels or issue.state != "open":
+        asker = await self._doors.asker(payload["sender"], issue, repository)
+        if asker is None or ASKS not in issue.labels or issue.state != "open":
             return
         run = await self._recovery.run_of(repository, issue.number)
         log_context.about_run(run)
@@ -105,8 +116,7 @@ class Intake:
             if not run.ended and "body" in payload.get("changes", {}):
                 await self._requests.say_frozen(repository, run)
             return
-        requester = str(payload["sender"]["login"])
-        if not await self._may_ask(repository, issue.number, requester):
+        if not asker.decided and not await self._may_ask(repository, issue.number, asker.login):
             return
         await repository.ensure_labels(definitions())
         refusal, request = await self._requests.read(repository, issue.body)
@@ -119,7 +129,7 @@ class Intake:
         else:
             # Where the issue has just been opened nothing was said yet.
             await self._requests.say_put_right(repository, issue.number, run, is_new=delivery.action == "opened")
-            await self._requests.open(repository, delivery.installation or 0, issue.number, requester, request)
+            await self._requests.open(repository, delivery.installation or 0, issue.number, asker.login, request)
 
     async def _may_ask(self, repository: Repository, issue: int, requester: str) -> bool:
         permission = await repository.permission(requester)

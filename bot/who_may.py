@@ -9,6 +9,9 @@ from bot.commands import PERMISSIONS, Command, Permission
 if TYPE_CHECKING:
     from bot.config import CommandRule
 
+LEAST_TO_ASK: Permission = "write"
+"""The permission that asking for a training takes."""
+
 
 def may(command: Command, who: str, permission: str, rule: CommandRule | None = None) -> bool:
     """Tell whether somebody may say a command, as far as teams do not matter.

@@ -23,6 +23,7 @@ from actions.storage import Storage
 from bot import faults, log_context
 from bot.clock import utc_now
 from bot.delivery import Delivery
+from bot.doors import Told
 from bot.effects import Effects
 from bot.github import GitHub, HubError
 from bot.intake import Intake
@@ -67,6 +68,8 @@ class Worker:
         Says what time it is (UTC); tests hand in their own.
     step_took
         Is told how many seconds each step took, in which state.
+    door_used
+        Is told what became of each request that came by another door than the form.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Worker:
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
         step_took: Callable[[State, float], None] = lambda *_: None,
+        door_used: Told = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
@@ -87,6 +91,7 @@ class Worker:
         self._clock = clock
         self._leases = leases
         self._step_took = step_took
+        self._door_used = door_used
         self._heard = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -193,7 +198,7 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         began = time.monotonic()
         faults.reached(f"{delivery.event}.before")
-        intake = Intake(self._store, self._github, self._settings, self._clock)
+        intake = Intake(self._store, self._github, self._settings, self._clock, self._door_used)
         try:
             await intake.handle(delivery)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others

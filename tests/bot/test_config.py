@@ -67,3 +67,79 @@ def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, ne
     body = error.value.body
     assert (body.reason, body.field) == (reason, field)
     assert body.next_step.startswith(next_step)
+
+
+# --- schedules -----------------------------------------------------------------------------------------------------------
+
+SCHEDULE = """\
+schedules:
+  - name: nightly
+    cron: "30 2 * * *"
+    request:
+      model_name: breast-cancer
+      task: classification
+      algorithm: random_forest
+      data: sklearn://breast_cancer
+      target: target
+      metric: accuracy
+      threshold: 0.95
+      hyperparameters: {n_estimators: 200, criterion: gini}
+"""
+
+
+def test_a_schedule_is_read_with_a_typed_request() -> None:
+    [schedule] = parse_config(SCHEDULE).schedules
+    assert (schedule.name, schedule.cron, schedule.request.threshold) == ("nightly", "30 2 * * *", 0.95)
+    assert schedule.request.hyperparameters == {"n_estimators": 200, "criterion": "gini"}
+
+
+def test_the_example_that_init_writes_is_right_once_it_is_taken_out_of_its_comment() -> None:
+    text = render_config([], "approval")
+    example = text[text.index("# schedules:") :].replace("# ", "")
+    assert [one.name for one in parse_config(example).schedules] == ["nightly"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "field", "told"),
+    [
+        ("30 2 * * *", "30 2 * *", "schedules.0.cron", "five fields"),
+        ("30 2 * * *", "@daily", "schedules.0.cron", "five fields"),
+        ("30 2 * * *", "0 30 2 * * *", "schedules.0.cron", "five fields"),
+        ("30 2 * * *", "61 2 * * *", "schedules.0.cron", "minute"),
+        ("30 2 * * *", "0 0 30 2 *", "schedules.0.cron", "expression of cron"),
+        ("30 2 * * *", "*/14 * * * *", "schedules.0.cron", "every 15 minutes"),
+        ("30 2 * * *", "0,50 0,23 * * *", "schedules.0.cron", "every 15 minutes"),
+        ("name: nightly", "name: A b", "schedules.0.name", "pattern"),
+        ("threshold: 0.95", "threshold: high", "schedules.0.request", "Threshold"),
+        ("threshold: 0.95", "thresold: 0.95", "schedules.0.request", "Did you mean threshold?"),
+        ("      target: target\n", "", "schedules.0.request", "Target column"),
+        ("n_estimators: 200", "n_estimators: [1]", "schedules.0.request", "Hyperparameters"),
+    ],
+)
+def test_a_mistake_in_a_schedule_is_named(right: str, wrong: str, field: str, told: str) -> None:
+    assert right in SCHEDULE
+    with pytest.raises(ConfigError) as error:
+        parse_config(SCHEDULE.replace(right, wrong))
+    assert (error.value.body.field, error.value.body.reason) == (field, "config_invalid")
+    assert told in error.value.body.rule
+
+
+def test_an_unknown_key_of_a_schedule_is_told_the_known_ones() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(SCHEDULE.replace("    cron:", "    crn:"))
+    assert error.value.body.reason in ("config_unknown_key", "config_invalid")
+    assert "schedules.0" in str(error.value.body.field)
+
+
+def test_two_schedules_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(SCHEDULE + SCHEDULE.partition("schedules:\n")[2])
+    assert (error.value.body.field, "name of its own" in error.value.body.rule) == ("schedules", True)
+
+
+@pytest.mark.parametrize(
+    "cron", ["*/15 * * * *", "0 0 29 2 *", "0 3 L * *", "0,15,30,45 0-23 * * 1-5", " 5  4 * * sun "]
+)
+def test_expressions_that_are_rare_enough_are_taken(cron: str) -> None:
+    [schedule] = parse_config(SCHEDULE.replace("30 2 * * *", cron)).schedules
+    assert schedule.cron == " ".join(cron.split())

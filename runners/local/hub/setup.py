@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
 APP_PERMISSIONS = {"actions": "write", "checks": "write", "contents": "write", "issues": "write", "metadata": "read"}
-APP_EVENTS = ("issues", "issue_comment", "push", "workflow_job", "workflow_run")
+APP_EVENTS = ("issues", "issue_comment", "push", "repository_dispatch", "workflow_job", "workflow_run")
 """What the App needs on GitHub, and no more; README has them where the App is registered."""
 ROLES: dict[str, Role] = {"writer": "write", "reader": "read", "outsider": "none"}
 
