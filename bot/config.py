@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
 from actions import safe_yaml
+from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
 from actions.operation import InvalidInput
 from actions.request import Label
 
@@ -59,6 +60,31 @@ class HistoryConfig(_Value):
     )
 
 
+class SlackConfig(_Value):
+    """Which channel of Slack is told what. The deployment has the token."""
+
+    channel: SlackChannel = Field(description="the channel's id, or its name in quotes, such as '#models'")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what it is told"
+    )
+
+
+class EmailConfig(_Value):
+    """Who is told what by mail. The deployment has the mail server."""
+
+    to: list[MailAddress] = Field(min_length=1, max_length=20, description="plain addresses")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what they are told"
+    )
+
+
+class NotificationsConfig(_Value):
+    """Who is told outside of GitHub that a person has to decide, that a model passed, or that a run ended otherwise."""
+
+    slack: SlackConfig | None = None
+    email: EmailConfig | None = None
+
+
 class RepositoryConfig(_Value):
     """What ``.github/modelyard.yml`` may say. Each default is the careful choice."""
 
@@ -75,7 +101,8 @@ class RepositoryConfig(_Value):
     public_repository: Annotated[bool, BeforeValidator(_yes_or_no), Field(strict=True)] = Field(
         default=False, description="whether to work although everybody can open an issue here"
     )
-    language: Literal["en"] = Field(default="en", description="the language that the bot speaks")
+    notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
+    language: Language = Field(default="en", description="the language that the bot speaks")
 
 
 def parse_config(text: str | bytes) -> RepositoryConfig:
@@ -149,9 +176,10 @@ def _keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = RepositoryConfig
     for part in place:
         nested = model.model_fields[part].annotation
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+        named = [one for one in (nested, *get_args(nested)) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not named:
             return []
-        model = nested
+        model = named[0]
     return sorted(model.model_fields)
 
 
@@ -194,6 +222,16 @@ promotion: {promotion}
 # true.
 public_repository: false
 
-# The language that the bot speaks.
+# Who is told outside of GitHub: waiting (somebody has to decide), success, failure. Whoever runs Modelyard gives it
+# access to Slack and to a mail server; .github/modelyard/notifications/ may hold words of your own.
+# notifications:
+#   slack:
+#     channel: "#models"
+#     events: [waiting, success, failure]
+#   email:
+#     to: [team@example.org]
+#     events: [failure]
+
+# The language that the bot speaks: en or ja.
 language: en
 """

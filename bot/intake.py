@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -69,7 +69,8 @@ class Intake:
             return
         repository = self._github.repository(delivery.repository, delivery.installation)
         try:
-            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
+            language = await language_of(repository)
+            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id, language))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
 
@@ -103,20 +104,21 @@ class Intake:
         requester = str(payload["sender"]["login"])
         permission = await repository.permission(requester)
         if not may("approve", permission):
-            reply = comments.may_not_ask(has=permission)
+            reply = comments.may_not_ask(has=permission, language=await language_of(repository))
             await repository.post_once(issue.number, f"refused-{requester}", reply)
             return
         await repository.ensure_labels(definitions())
-        refusal, request = await self._read_request(repository, issue.body)
+        asked = await self._read_request(repository, issue.body)
+        request = asked.request
         if request is None:
-            await self._say_invalid(repository, issue.number, run, refusal)
+            await self._say_invalid(repository, issue.number, run, asked.refusal)
         elif run is not None and not run.ended:
             changed = await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
             if changed.request != request:
                 await self._say_frozen(repository, run)
         else:
-            await self._say_put_right(repository, delivery, issue.number, run)
-            await self._open(repository, delivery, issue.number, requester, request)
+            await self._say_put_right(repository, delivery, issue.number, run, asked.language)
+            await self._open(repository, delivery, issue.number, requester, request, asked.language)
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
         """Stop the run of an issue that is closed, or gone: nobody would see its end."""
@@ -129,28 +131,28 @@ class Intake:
         if withdrawn is not None:
             await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
 
-    async def _read_request(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
+    async def _read_request(self, repository: Repository, body: str) -> _Asked:
         """Return the request that an issue's body makes, or what to answer."""
         try:
             config = await read_config(repository)
         except ConfigError as error:
-            return comments.config_broken(error.body), None
-        info = await repository.info()
+            return _Asked(comments.config_broken(error.body))
+        info, language = await repository.info(), config.language
         if not info.private and not config.public_repository:
-            return comments.public_repository_refused(), None
+            return _Asked(comments.public_repository_refused(language))
         form = parse_form(body)
         if form.not_a_form:
-            return comments.not_a_form(), None
+            return _Asked(comments.not_a_form(language))
         if form.request is None:
-            return comments.invalid(list(form.wrong)), None
+            return _Asked(comments.invalid(list(form.wrong), language))
         if form.request.runner not in config.runners:
             allowed = ", ".join(config.runners)
             wrong = WrongField(
                 "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {allowed}.", form.request.runner,
                 "Choose one of them, or have it added to that file.",
             )  # fmt: skip
-            return comments.invalid([wrong]), None
-        return "", form.request
+            return _Asked(comments.invalid([wrong], language))
+        return _Asked("", form.request, language)
 
     async def _say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
         """One comment and one label; a request that was waiting in the queue leaves it."""
@@ -163,20 +165,28 @@ class Intake:
         await repository.upsert_comment(issue, f"issue-{issue}", text)
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
 
-    async def _say_put_right(self, repository: Repository, delivery: Delivery, issue: int, before: Run | None) -> None:
+    async def _say_put_right(
+        self, repository: Repository, delivery: Delivery, issue: int, before: Run | None, language: str
+    ) -> None:
         """Take back what was said to be wrong: the run that begins now has a comment of its own."""
         if delivery.action == "opened":
             return
         for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
             if await repository.own_comment(issue, marker) is not None:
-                await repository.upsert_comment(issue, marker, comments.put_right())
+                await repository.upsert_comment(issue, marker, comments.put_right(language))
 
     async def _say_frozen(self, repository: Repository, run: Run) -> None:
         frozen = comments.request_frozen(RunView(run, updated=self._clock()))
         await repository.post_once(run.issue, f"frozen-{run.id}", frozen)
 
     async def _open(
-        self, repository: Repository, delivery: Delivery, issue: int, requester: str, request: TrainingRequest
+        self,
+        repository: Repository,
+        delivery: Delivery,
+        issue: int,
+        requester: str,
+        request: TrainingRequest,
+        language: str,
     ) -> None:
         now = self._clock()
 
@@ -191,6 +201,7 @@ class Intake:
                 created=now,
                 entered=now,
                 due=now,
+                language=language,
             )
 
         await self._recovery.count_on(repository)
@@ -228,16 +239,17 @@ class Intake:
     ) -> str:
         """Carry a command out; return what to say, or nothing where the sticky comment will show it."""
         permission = await repository.permission(who)
+        language = run.language if run is not None else await language_of(repository)
         if isinstance(command, UnknownCommand):
-            return comments.unknown_command(command) if permission != "none" else ""
+            return comments.unknown_command(command, language) if permission != "none" else ""
         if not may(command.command, permission):
-            return comments.refused(command.name, command.command.permission, permission)
+            return comments.refused(command.name, command.command.permission, permission, language)
         if command.wrong:
-            return comments.wrong_arguments(command)
+            return comments.wrong_arguments(command, language)
         if command.name == "help":
-            return comments.help_text()
+            return comments.help_text(language)
         if run is None:
-            return comments.no_run(command.name)
+            return comments.no_run(command.name, language)
         return await self._about_run(command, who, comment, written, repository, run)
 
     async def _about_run(
@@ -262,11 +274,28 @@ class Intake:
         except InvalidInput as error:
             body = error.body
             wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
-            return comments.wrong_arguments(replace(command, wrong=(wrong,)))
+            return comments.wrong_arguments(replace(command, wrong=(wrong,)), run.language)
         if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, written, repository):
             return comments.not_waiting(view, command.name)
         await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
         return ""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What an issue's body comes to: a request, or what to answer."""
+
+    refusal: str
+    request: TrainingRequest | None = None
+    language: str = "en"
+
+
+async def language_of(repository: Repository) -> str:
+    """Return the language that a repository's owners chose; English where that cannot be read."""
+    try:
+        return (await read_config(repository)).language
+    except (ConfigError, HubError):
+        return "en"
 
 
 _DECISIONS: Mapping[str, Literal["approve", "reject", "cancel"]] = {
