@@ -120,7 +120,7 @@ class MailServer:
             raise ValueError(wrong) from None
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
             raise ValueError(wrong)
-        if re.search(r"[\x00-\x20\x7f]", unquote(parts.netloc)):
+        if " " in parts.netloc or re.search(r"[\x00-\x1f\x7f]", unquote(parts.netloc)):
             raise ValueError("a URL without blanks or control characters")
         local = parts.hostname in _LOOPBACK
         asked = parse_qs(parts.query, keep_blank_values=True)

@@ -54,7 +54,7 @@ class Notice(_Value):
     )
     attempt: int = Field(default=1, ge=1, description="the present attempt")
     attempts_allowed: int = Field(default=1, ge=1, description="how many attempts the request allows")
-    requester: Text = Field(default="", description="who asked for the training")
+    requester: Text = Field(description="who asked for the training")
     decided_by: Text = Field(default="", description="who rejected or cancelled it, where somebody did")
     reason: Text = Field(default="", description="the reason that they gave")
     metric: Text = Field(default="", description="the metric that is judged")

@@ -145,10 +145,10 @@ def render(template: bytes | str, notice: Notice, channel: ChannelName) -> Messa
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise _wrong("template_failed", "Its values have to be used as what they are.", found, path) from None
-    title, _, body = text.strip().partition("\n")
-    if not title.strip():
+    title, _, body = clean(text).strip().partition("\n")
+    if not title:
         raise _wrong("message_empty", "Its first line is the title.", "It says nothing.", path)
-    return Message(shorten(_BLANKS.sub(" ", clean(title)).strip(), LONGEST_TITLE), _tidy(body))
+    return Message(shorten(plain(title), LONGEST_TITLE), _tidy(body))
 
 
 def _source(template: bytes | str, path: str) -> str:
@@ -177,7 +177,7 @@ def _collected(pieces: Any, path: str) -> str:
 
 def _tidy(body: str) -> str:
     """Leave no blanks at the ends of lines, and at most one empty line in a row."""
-    lines = "\n".join(line.rstrip() for line in clean(body).split("\n"))
+    lines = "\n".join(line.rstrip() for line in body.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", lines).strip("\n")
 
 
