@@ -123,7 +123,10 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
     try:
         return RepositoryConfig.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False, include_context=False)[0]) from None
+        errors = error.errors(include_url=False, include_context=False)
+        # A misspelt key is also a missing one: the first of the two helps.
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        raise _explained(first) from None
 
 
 class Files(Protocol):

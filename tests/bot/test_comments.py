@@ -252,7 +252,7 @@ def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
 
 
 def test_an_answer_in_an_unknown_language_is_in_english() -> None:
-    assert comments.languages() == ["en"]
+    assert comments.languages() == ["en", "ja"]
     assert comments.help_text("tlh") == comments.help_text("en")
     assert comments.help_text("../en") == comments.help_text("en")
 
