@@ -77,5 +77,10 @@ def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> 
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each request to GitHub a line, each retry a traceback: what matters of them is in our own errors.
-    for name, quieter in (("httpx", "WARNING"), ("httpcore", "WARNING"), ("githubkit", "ERROR")):
+    for name, quieter in (
+        ("httpx", "WARNING"),
+        ("httpcore", "WARNING"),
+        ("githubkit", "ERROR"),
+        ("slack_sdk", "CRITICAL"),
+    ):
         logging.getLogger(name).setLevel(quieter)

@@ -7,7 +7,7 @@ import html
 import re
 import smtplib
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -25,7 +25,7 @@ _TRANSIENT = range(400, 500)
 
 
 def mail(
-    message: Message, footer: str, *, sender: str, to: Sequence[str], key: str = "", links: Iterable[str] = ()
+    message: Message, footer: str, *, sender: str, to: Sequence[str], key: str = "", links: Collection[str] = ()
 ) -> EmailMessage:
     """Return a mail with the same words as text and as HTML.
 
@@ -54,7 +54,7 @@ def mail(
     return made
 
 
-def _html(message: Message, footer: str, links: Iterable[str]) -> str:
+def _html(message: Message, footer: str, links: Collection[str]) -> str:
     paragraphs = [part for part in re.split(r"\n{2,}", message.body) if part.strip()]
     body = "".join(f"<p>{_linked(part, links)}</p>\n" for part in paragraphs)
     return (
@@ -65,7 +65,7 @@ def _html(message: Message, footer: str, links: Iterable[str]) -> str:
     )
 
 
-def _linked(text: str, links: Iterable[str]) -> str:
+def _linked(text: str, links: Collection[str]) -> str:
     """Escape a text; of the addresses in it only the known ones become links."""
     known = set(links)
     pieces = [
