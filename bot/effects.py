@@ -24,7 +24,7 @@ from actions.operation import OperationError, Reader, Stage
 from actions.request import Champion, WorkOrder
 from actions.results import Heartbeat, Progress, PublishedResult
 from actions.storage import Storage
-from bot import comments, run_storage, stage_watch
+from bot import comments, faults, run_storage, stage_watch
 from bot.config import ConfigError, RepositoryConfig, read_config
 from bot.github import HubError, Job, RepoInfo, Repository
 from bot.history_record import record_of
@@ -375,17 +375,21 @@ class Effects:
         text = comments.decision_needed(self._view(run))
         return (await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
 
-    async def tell(self, run: Run, event: Event) -> tuple[tuple[str, ...], timedelta | None]:
-        """Tell the channels outside of GitHub; return who need not be told any more, and when to try the others again."""
+    async def tell(self, run: Run, event: Event) -> tuple[Run, timedelta | None]:
+        """Tell the channels outside of GitHub; return the run that remembers it, and how long to leave the others alone.
+
+        It is remembered at once, whatever else has changed in the run meanwhile: nobody is told again because an answer
+        came while another channel was slow.
+        """
         try:
             config = (await self.config()).notifications
         except (ConfigError, HubError) as error:
             if isinstance(error, HubError) and error.transient:
                 raise
             log.warning("run %s: nobody outside of GitHub is told: %s", run.id, error)
-            return run.told, None
+            return run, None
         if not any(wanted and event in wanted.events for wanted in (config.slack, config.email)):
-            return run.told, None
+            return run, None
         view = self._view(run, history_url=await self._history_url(run))
         notice = notice_of(view, event, (await self.info()).html_url)
 
@@ -398,7 +402,11 @@ class Effects:
                 return None
 
         told = await tell(run, notice, config, self._settings.channels, own_template)
-        return told.done, told.rest
+        if told.done != run.told:
+            faults.reached(f"{run.state}.told")
+            remembered = functools.partial(_with_told, before=run, told=told.done)
+            run = self.run = await to_thread.run_sync(self._store.change, run, remembered)
+        return run, told.rest
 
     def give_up_telling(self, run: Run, event: Event) -> None:
         """Say in the log that a channel was not told, however often it was tried."""
@@ -471,6 +479,11 @@ def _is_gone(error: HubError) -> bool:
 
 def _with_sent(run: Run, sent: Dispatch) -> Run:
     return run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+
+
+def _with_told(run: Run, before: Run, told: tuple[str, ...]) -> Run:
+    """Note who was told, with what the state had done before: the question at the issue, how the run ended."""
+    return run.but(told=told, question=before.question, status=before.status)
 
 
 def _without_pending(run: Run) -> Run:

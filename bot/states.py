@@ -193,8 +193,7 @@ HANDLERS: dict[State, Handler] = {
 
 async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> Step:
     """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
-    told, missed = await fx.tell(run, event)
-    run = run.but(told=told)
+    run, missed = await fx.tell(run, event)
     if missed is None:
         return Step(run, "ok")
     if run.tries < TABLE[run.state].retries:

@@ -185,6 +185,24 @@ def test_a_channel_that_fails_is_tried_again_and_nobody_else_is_told_twice(
     assert len(loop.comments(issue)) == 2
 
 
+def test_an_answer_that_comes_while_another_channel_is_slow_has_nobody_told_twice(
+    loop: Loop, slack: LocalSlack, mail: LocalMail
+) -> None:
+    configure(loop)
+    loop.values[:] = [0.5]
+    slack.hangs.clear()
+    issue = loop.open(max_retries=1)
+    loop.until(lambda: slack.asked and mail.taken, "the mail is there and Slack hangs")
+    loop.say(issue, "/reject")
+    loop.until(lambda: loop.run(issue).answer, "the answer was taken")
+    slack.hangs.set()
+    run = loop.until_ended(issue)
+    assert run.status == "rejected"
+    assert [len(recipients) for recipients, _ in mail.taken] == [2, 2]
+    assert len({message["Message-ID"] for _, message in mail.taken}) == 2
+    assert len(loop.comments(issue)) == 3
+
+
 @pytest.mark.parametrize("plan", [LIMITED, BROKEN, refused("channel_not_found")], ids=["limited", "broken", "unknown"])
 def test_a_channel_that_never_takes_anything_is_given_up_and_the_run_ends_as_it_would(
     loop: Loop, slack: LocalSlack, mail: LocalMail, plan: Any, caplog: pytest.LogCaptureFixture
@@ -260,7 +278,7 @@ def test_nobody_is_forgotten_although_the_app_dies_before_it_remembers_whom_it_t
             "slack_token": TOKEN, "slack_api_url": slack.url, "smtp_url": mail.url, "mail_from": "m@example.org",
             "time_factor": "0.1",
         }  # fmt: skip
-        process = start(**more, kill_at=f"{S.NOTIFY_SUCCESS}.after:{tmp_path}")
+        process = start(**more, kill_at=f"{S.NOTIFY_SUCCESS}.told:{tmp_path}")
         issue = loop.open()
         process.wait(60)
         run = loop.run(issue)
