@@ -117,11 +117,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*head, *lines])
 
 
-def cap(text: str, limit: int = COMMENT_LIMIT) -> str:
+def cap(text: str, limit: int = COMMENT_LIMIT, why: str = "Cut here: it was longer than a comment may be.") -> str:
     """Return at most ``limit`` characters of a whole document, whose end then says that it was cut."""
     if len(text) <= limit:
         return text
-    note = "\n\n*Cut here: it was longer than a comment may be.*"
+    note = f"\n\n*{why}*"
     cut = text[: limit - len(note)]
     mark = _open_fence(cut)
     return cut[: len(cut) - len(mark) - 1] + f"\n{mark}" + note if mark else cut + note

@@ -317,5 +317,7 @@ def work(settings: Settings) -> int:
 def _secrets(settings: Settings) -> list[str]:
     key = settings.key()
     lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
-    token = [settings.dashboard_token.get_secret_value()] if settings.dashboard_token else []
-    return [settings.webhook_secret.get_secret_value(), key, *lines, *token]
+    more = (settings.dashboard_token, settings.slack_token, settings.smtp_url)
+    given = [secret.get_secret_value() for secret in more if secret is not None]
+    mail = settings.channels.email
+    return [settings.webhook_secret.get_secret_value(), key, *lines, *given, *([mail.password] if mail else [])]

@@ -15,10 +15,9 @@ from typing import Literal
 from anyio import to_thread
 
 from actions.operation import InvalidInput, OperationError, Unavailable
-from actions.request import TrainingRequest
 from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request
-from bot.config import ConfigError, RepositoryConfig, read_config
+from bot.config import ConfigError, RepositoryConfig, language_of, read_config
 from bot.github import HubError, Repository
 from bot.labels import ASKS
 from bot.operation_answers import OperationAnswers
@@ -30,7 +29,7 @@ from bot.said import Said, check_another
 from bot.settings import Settings
 from bot.stage_watch import find
 from bot.store import Store
-from bot.training_requests import TrainingRequests
+from bot.training_requests import Asked, TrainingRequests
 from bot.values import WrongField
 from bot.who_may import may, needs
 
@@ -50,6 +49,11 @@ class _About:
     issue: int
     run: Run | None
     config: RepositoryConfig
+
+    @property
+    def language(self) -> str:
+        """The run's language, or the repository's."""
+        return self.run.language if self.run is not None else self.config.language
 
     def need_run(self) -> Run:
         if self.run is None:
@@ -105,27 +109,30 @@ class CommandAnswers:
         except ConfigError:
             config = RepositoryConfig()  # the careful one: what is wrong with the file is told where it matters
         permission = await repository.permission(said.who)
+        about = _About(said, repository, issue, run, config)
         if not await self._may(said, repository, permission, config):
             wanted = needs(said.command.command, config.commands.get(said.name))
-            return comments.refused(said.name, wanted, permission)
+            return comments.refused(said.name, wanted, permission, about.language)
         if said.command.wrong:
-            return comments.wrong_arguments(said.command)
+            return comments.wrong_arguments(said.command, about.language)
         try:
-            return await self._carry_out(_About(said, repository, issue, run, config))
+            return await self._carry_out(about)
         except OperationError as error:
             if isinstance(error, HubError) and error.transient:
                 raise
-            return comments.not_done(said.name, error.body)
+            return comments.not_done(said.name, error.body, about.language)
 
     async def _carry_out(self, about: _About) -> str:
         name = about.said.name
         if name in self._others:
             return await self._others[name](about)
-        return comments.no_run(name) if about.run is None else await self._about_a_run[name](about)
+        return comments.no_run(name, about.language) if about.run is None else await self._about_a_run[name](about)
 
     async def answer_unknown(self, command: UnknownCommand, who: str, repository: Repository) -> str:
         """Name the nearest command, to those who may see the repository at all."""
-        return comments.unknown_command(command) if await repository.permission(who) != "none" else ""
+        if await repository.permission(who) == "none":
+            return ""
+        return comments.unknown_command(command, await language_of(repository))
 
     async def _may(self, said: Said, repository: Repository, permission: str, config: RepositoryConfig) -> bool:
         rule = config.commands.get(said.name)
@@ -139,7 +146,7 @@ class CommandAnswers:
     # --- answers without a run ---------------------------------------------------------------------------------------
 
     async def _help(self, about: _About) -> str:
-        return comments.help_text(about.config.commands)
+        return comments.help_text(about.config.commands, about.language)
 
     async def _train(self, about: _About) -> str:
         """Begin with this issue's form, whatever its label says."""
@@ -148,32 +155,33 @@ class CommandAnswers:
             view = RunView(run, updated=self._clock())
             return "" if run.asked_in == said.comment else comments.not_waiting(view, said.name)
         below = await repository.issue(about.issue)
-        refusal, request = await self._requests.read(repository, below.body)
-        if request is None:
-            await self._requests.say_invalid(repository, about.issue, None, refusal)
+        asked = await self._requests.read(repository, below.body)
+        if asked.request is None:
+            await self._requests.say_invalid(repository, about.issue, None, asked.refusal)
             return ""
-        await self._begin(about, request)
+        await self._begin(about, asked)
         return ""
 
-    async def _begin(self, about: _About, request: TrainingRequest) -> None:
+    async def _begin(self, about: _About, asked: Asked) -> None:
         repository, said = about.repository, about.said
         await repository.reopen_issue(about.issue)
         await repository.set_labels(about.issue, add=[ASKS])
         if about.run is None or about.run.status == "invalid":
-            await self._requests.say_put_right(repository, about.issue, about.run)
-        await self._requests.open(repository, said.installation, about.issue, said.who, request, said.comment)
+            await self._requests.say_put_right(repository, about.issue, about.run, asked.language)
+        await self._requests.open(repository, said.installation, about.issue, said.who, asked, said.comment)
 
     async def _plan(self, about: _About) -> str:
         """Say what would run, and how long finished runs of this model took."""
         request = about.run.request if about.run is not None and not about.run.ended else None
         if request is None:
             below = await about.repository.issue(about.issue)
-            refusal, request = await self._requests.read(about.repository, below.body)
+            asked = await self._requests.read(about.repository, below.body)
+            request = asked.request
             if request is None:
-                return refusal
+                return asked.refusal
         records = await past_runs(about.repository, await _branch(about), request.model_name, ESTIMATED_FROM)
         champion = await RegistryAnswers.champion(about.repository, await _branch(about), request.model_name)
-        return comments.plan(request, estimate(records), champion)
+        return comments.plan(request, estimate(records), champion, about.language)
 
     async def _run(self, about: _About) -> str:
         return await self._operations.run(about.said, about.repository, await _branch(about), about.config)
@@ -186,7 +194,7 @@ class CommandAnswers:
     async def _history(self, about: _About) -> str:
         model = about.need_run().model
         records = await past_runs(about.repository, await _branch(about), model, LISTED_RUNS)
-        return comments.past(model, records)
+        return comments.past(model, records, about.language)
 
     async def _evaluate(self, _: _About) -> str:
         raise Unavailable(
@@ -209,13 +217,13 @@ class CommandAnswers:
         run = about.need_run()
         owner = await to_thread.run_sync(self._store.lock_of, run.repository, run.model)
         if owner is None:
-            return comments.unlocked(run.model, None, self._clock())
+            return comments.unlocked(run.model, None, self._clock(), about.language)
         holder = await to_thread.run_sync(self._store.run, run.repository, owner)
         await to_thread.run_sync(self._store.release_lock, holder)
         log.warning(
             "%s freed the lock of %s, which %s had: %s", about.said.who, run.model, owner, about.said.command.reason
         )
-        return comments.unlocked(run.model, holder, self._clock())
+        return comments.unlocked(run.model, holder, self._clock(), about.language)
 
     async def _retry(self, about: _About) -> str:
         run, said = about.need_run(), about.said
@@ -226,8 +234,8 @@ class CommandAnswers:
         try:
             request = changed_request(run.request, said.command.overrides)
         except InvalidInput as error:
-            return _wrong(said.command, error)
-        await self._begin(about, request)
+            return _wrong(said.command, error, about.language)
+        await self._begin(about, Asked("", request, about.language))
         return ""
 
     async def _decide(self, about: _About) -> str:
@@ -247,7 +255,7 @@ class CommandAnswers:
         try:
             changed_request(run.request, decision.overrides)
         except InvalidInput as error:
-            return _wrong(said.command, error)
+            return _wrong(said.command, error, about.language)
         if said.name == "approve":
             check_another(about.config, said, run.requester, run.id)
         if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, said.written, about.repository):
@@ -256,10 +264,10 @@ class CommandAnswers:
         return ""
 
 
-def _wrong(command: ParsedCommand, error: InvalidInput) -> str:
+def _wrong(command: ParsedCommand, error: InvalidInput, language: str) -> str:
     body = error.body
     wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
-    return comments.wrong_arguments(replace(command, wrong=(wrong,)))
+    return comments.wrong_arguments(replace(command, wrong=(wrong,)), language)
 
 
 async def _branch(about: _About) -> str:

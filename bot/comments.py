@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from actions import markdown
+from actions import markdown, wording
 from actions.operation import ErrorBody
 from actions.request import METRICS, Scalar, TrainingRequest
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
@@ -40,8 +40,11 @@ LIMIT = markdown.COMMENT_LIMIT - 500
 _TEXTS = Path(__file__).parent / "texts"
 _MOST_WRONG = 40
 _LONGEST_URL = 400
-_SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
-_SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
+_CUT = {
+    "en": "Cut here: it was longer than a comment may be.",
+    "ja": "コメントの長さの上限を超えたため、ここで省略しました。",
+}
+_MORE = {"en": "and {} more", "ja": "ほか {} 件"}
 
 
 def languages() -> list[str]:
@@ -49,57 +52,61 @@ def languages() -> list[str]:
     return sorted(folder.name for folder in _TEXTS.iterdir() if folder.is_dir())
 
 
-# --- about a run -------------------------------------------------------------------------------------------------------
+# --- about a run: in its own language, unless another is asked for --------------------------------------------------
 
 
-def sticky(view: RunView, language: str = "en", limit: int = LIMIT) -> str:
+def sticky(view: RunView, language: str = "", limit: int = LIMIT) -> str:
     """Return the run's one comment, for whatever state it is in."""
     return _about("sticky", view, language, limit)
 
 
-def headline(view: RunView, language: str = "en") -> str:
+def headline(view: RunView, language: str = "") -> str:
     """Return one line of plain text that says what happens now, for a title."""
     return _about("headline", view, language).replace("`", "")
 
 
-def status_reply(view: RunView, language: str = "en") -> str:
+def status_reply(view: RunView, language: str = "") -> str:
     """Return the answer to ``/status``."""
     return _about("status", view, language)
 
 
-def decision_needed(view: RunView, language: str = "en") -> str:
+def decision_needed(view: RunView, language: str = "") -> str:
     """Return the question to the operator, a comment of its own, for an edited comment notifies nobody."""
     return _about("decision_needed", view, language)
 
 
-def expiring(view: RunView, language: str = "en") -> str:
+def expiring(view: RunView, language: str = "") -> str:
     """Return the reminder that the question to the operator is about to lapse."""
     return _about("expiring", view, language)
 
 
-def finished(view: RunView, language: str = "en") -> str:
+def finished(view: RunView, language: str = "") -> str:
     """Return the short comment that says how the run ended."""
     return _about("finished", view, language)
 
 
-def not_waiting(view: RunView, command: str, language: str = "en") -> str:
+def not_waiting(view: RunView, command: str, language: str = "") -> str:
     """Return the answer to ``/approve`` or ``/reject`` while nothing waits for it, or ``/cancel`` after the end."""
     return _about("not_waiting", view, language, command=command)
 
 
-def request_frozen(view: RunView, language: str = "en") -> str:
+def request_frozen(view: RunView, language: str = "") -> str:
     """Return what is said when the issue is edited after its request was dispatched."""
     return _about("request_frozen", view, language)
+
+
+def _capped(text: str, language: str, limit: int) -> str:
+    return markdown.cap(text, limit, _CUT.get(language, _CUT["en"]))
 
 
 def _about(template: str, view: RunView, language: str, limit: int = LIMIT, **more: object) -> str:
     """Render with less and less of the long parts (log, notes, values) until it fits."""
     text = ""
     for detail in (_FULL, _LESS, _LEAST):
-        text = _rendered(template, language, view=view, run=view.run, **detail, **more)
+        text = _rendered(template, language or view.run.language, view=view, run=view.run, **detail, **more)
         if len(text) <= limit:
             break
-    return markdown.cap(text, limit)
+    return _capped(text, language or view.run.language, limit)
 
 
 _FULL = {"log_limit": 12_000, "text_limit": 2_000, "cell_limit": 200}
@@ -265,7 +272,7 @@ def _finalized(value: object) -> str:
 
 
 def _render(template: str, language: str, **values: object) -> str:
-    return markdown.cap(_rendered(template, language, **values), LIMIT)
+    return _capped(_rendered(template, language, **values), language, LIMIT)
 
 
 def _rendered_whole(template: str, language: str, *, form: str, **values: object) -> str:
@@ -303,12 +310,16 @@ def _environment(language: str) -> SandboxedEnvironment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    for function in (_code, _fence, _link, _image, _prose, _short, _figure, _duration, _moment, _settings):
+    for function in (_code, _fence, _link, _image, _prose, _short):
         environment.filters[function.__name__.removeprefix("_")] = function
     environment.filters["text"] = _text
+    environment.filters["figure"] = lambda value: _Markdown(wording.figure(value, known))
+    environment.filters["duration"] = lambda seconds: _Markdown(wording.duration(seconds, known))
+    environment.filters["moment"] = lambda when: _Markdown(wording.moment(when, known))
+    environment.filters["settings"] = partial(_settings, language=known)
     environment.filters["markdown"] = _Markdown
     environment.globals["lower_is_better"] = tuple(
-        name for name, known in METRICS.items() if not known.higher_is_better
+        name for name, metric in METRICS.items() if not metric.higher_is_better
     )
     environment.globals["commands"] = tuple(COMMANDS.values())
     return environment
@@ -351,38 +362,13 @@ def _image(text: object, url: str) -> _Markdown:
     return _Markdown(markdown.image(markdown.shorten(str(text), 60), url, width="49%"))
 
 
-def _figure(value: float | None) -> _Markdown:
-    """Write a metric's figure: with four decimals, or its first four digits where those would say nothing."""
-    if value is None:
-        return _Markdown("none")
-    usual = value == 0 or _SMALL <= abs(value) < _LARGE
-    return _Markdown(f"{value:.4f}" if usual else f"{value:.4g}")
-
-
 def _short(value: float) -> _Markdown:
     """Write a threshold as a person would."""
-    return _Markdown(f"{value:.10g}")
+    return _Markdown(wording.short(value))
 
 
-def _duration(seconds: float | None) -> _Markdown:
-    if seconds is None:
-        return _Markdown("")
-    if seconds < _SHORT:
-        return _Markdown(f"{max(seconds, 0):.1f} s")
-    minutes, rest = divmod(round(min(seconds, _LONG)), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
-    return _Markdown(" ".join(shown))
-
-
-def _moment(when: datetime) -> _Markdown:
-    in_utc = when.astimezone(UTC)
-    return _Markdown(f"{in_utc.day} {in_utc:%b %Y, %H:%M} UTC")
-
-
-def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50) -> _Markdown:
+def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50, *, language: str) -> _Markdown:
     """Write hyperparameters or overrides on one line, the first ``most`` of them."""
     pairs = [markdown.code(f"{name}={format_scalar(value)}", limit) for name, value in values.items()]
-    more = [f"and {len(pairs) - most} more"] if len(pairs) > most else []
+    more = [_MORE.get(language, _MORE["en"]).format(len(pairs) - most)] if len(pairs) > most else []
     return _Markdown(", ".join([*pairs[:most], *more]))

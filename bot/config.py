@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actions import safe_yaml
-from actions.operation import InvalidInput
+from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
+from actions.operation import InvalidInput, OperationError
 from actions.request import Label
 from bot.commands import COMMANDS, Permission
 from bot.schedule_config import ScheduleConfig
@@ -100,6 +101,31 @@ def _command(name: str) -> str:
     return name
 
 
+class SlackConfig(_Value):
+    """Which channel of Slack is told what. The deployment has the token."""
+
+    channel: SlackChannel = Field(description="the channel's id, or its name in quotes, such as '#models'")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what it is told"
+    )
+
+
+class EmailConfig(_Value):
+    """Who is told what by mail. The deployment has the mail server."""
+
+    to: list[MailAddress] = Field(min_length=1, max_length=20, description="plain addresses")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what they are told"
+    )
+
+
+class NotificationsConfig(_Value):
+    """Who is told outside of GitHub that a person has to decide, that a model passed, or that a run ended otherwise."""
+
+    slack: SlackConfig | None = None
+    email: EmailConfig | None = None
+
+
 class RepositoryConfig(_Value):
     """What ``.github/modelyard.yml`` may say. Each default is the careful choice."""
 
@@ -123,7 +149,8 @@ class RepositoryConfig(_Value):
     public_repository: Annotated[bool, BeforeValidator(_yes_or_no), Field(strict=True)] = Field(
         default=False, description="whether to work although everybody can open an issue here"
     )
-    language: Literal["en"] = Field(default="en", description="the language that the bot speaks")
+    notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
+    language: Language = Field(default="en", description="the language that the bot speaks")
     schedules: list[ScheduleConfig] = Field(
         default_factory=list, max_length=20, description="trainings that are asked for again and again, by cron"
     )
@@ -155,7 +182,10 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
     try:
         return RepositoryConfig.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False, include_context=False)[0]) from None
+        errors = error.errors(include_url=False, include_context=False)
+        # A misspelt key is also a missing one: the first of the two helps.
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        raise _explained(first) from None
 
 
 class Files(Protocol):
@@ -184,6 +214,14 @@ async def read_config(repository: Files) -> RepositoryConfig:
     return parse_config(text)
 
 
+async def language_of(repository: Files) -> str:
+    """Return the language that a repository's owners chose; English where that cannot be read."""
+    try:
+        return (await read_config(repository)).language
+    except OperationError:
+        return "en"
+
+
 def _explained(first: Any) -> ConfigError:
     place = [str(part) for part in first["loc"]]
     key = ".".join(place) or CONFIG_PATH
@@ -207,10 +245,13 @@ def _explained(first: Any) -> ConfigError:
 def _keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = RepositoryConfig
     for part in place:
+        if part not in model.model_fields:  # which of several it is
+            continue
         nested = model.model_fields[part].annotation
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+        named = [one for one in (nested, *get_args(nested)) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not named:
             return []
-        model = nested
+        model = named[0]
     return sorted(model.model_fields)
 
 
@@ -264,7 +305,17 @@ approver: anyone
 # true.
 public_repository: false
 
-# The language that the bot speaks.
+# Who is told outside of GitHub: waiting (somebody has to decide), success, failure. Whoever runs Modelyard gives it
+# access to Slack and to a mail server; .github/modelyard/notifications/ may hold words of your own.
+# notifications:
+#   slack:
+#     channel: "#models"
+#     events: [waiting, success, failure]
+#   email:
+#     to: [team@example.org]
+#     events: [failure]
+
+# The language that the bot speaks: en or ja.
 language: en
 
 # Trainings that are asked for again and again: cron in UTC, at most every 15 minutes. The request has the form's fields by

@@ -18,6 +18,7 @@ from actions.request import TrainingRequest
 from bot import comments, log_context
 from bot.command_answers import CommandAnswers
 from bot.commands import UnknownCommand, parse_command
+from bot.config import language_of
 from bot.delivery import Delivery
 from bot.doors import Doors, Told
 from bot.drift import withdrawal
@@ -84,7 +85,8 @@ class Intake:
             return
         repository = self._github.repository(delivery.repository, delivery.installation)
         try:
-            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
+            language = await language_of(repository)
+            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id, language))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
 
@@ -119,23 +121,28 @@ class Intake:
         if not asker.decided and not await self._may_ask(repository, issue.number, asker.login):
             return
         await repository.ensure_labels(definitions())
-        refusal, request = await self._requests.read(repository, issue.body)
+        asked = await self._requests.read(repository, issue.body)
+        request = asked.request
         if request is None:
-            await self._requests.say_invalid(repository, issue.number, run, refusal)
+            await self._requests.say_invalid(repository, issue.number, run, asked.refusal)
         elif run is not None and not run.ended:
             changed = await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
             if changed.request != request:
                 await self._requests.say_frozen(repository, run)
         else:
             # Where the issue has just been opened nothing was said yet.
-            await self._requests.say_put_right(repository, issue.number, run, is_new=delivery.action == "opened")
-            await self._requests.open(repository, delivery.installation or 0, issue.number, asker.login, request)
+            await self._requests.say_put_right(
+                repository, issue.number, run, asked.language, is_new=delivery.action == "opened"
+            )
+            await self._requests.open(repository, delivery.installation or 0, issue.number, asker.login, asked)
 
     async def _may_ask(self, repository: Repository, issue: int, requester: str) -> bool:
         permission = await repository.permission(requester)
         if reaches(permission, LEAST_TO_ASK):
             return True
-        await repository.post_once(issue, f"refused-{requester}", comments.may_not_ask(has=permission))
+        await repository.post_once(
+            issue, f"refused-{requester}", comments.may_not_ask(permission, language=await language_of(repository))
+        )
         return False
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:

@@ -20,6 +20,7 @@ MASK = "***"
 _TOKENS = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    r"|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
     re.DOTALL,
@@ -76,5 +77,10 @@ def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> 
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each request to GitHub a line, each retry a traceback: what matters of them is in our own errors.
-    for name, quieter in (("httpx", "WARNING"), ("httpcore", "WARNING"), ("githubkit", "ERROR")):
+    for name, quieter in (
+        ("httpx", "WARNING"),
+        ("httpcore", "WARNING"),
+        ("githubkit", "ERROR"),
+        ("slack_sdk", "CRITICAL"),
+    ):
         logging.getLogger(name).setLevel(quieter)

@@ -112,7 +112,7 @@ class OperationAnswers:
         }
         # A run with this title is taken, not started again: this comment may have been handled before.
         workflow_run = await repository.dispatch(OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title)
-        return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}")
+        return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}", config.language)
 
 
 class _OnBranch:

@@ -43,7 +43,7 @@ class RegistryAnswers:
         if "champion" in file.aliases:
             now = await self._chosen(repository, branch, run.model, file.aliases["champion"])
             if now.is_decided(decision):
-                return comments.promoted(now.version, now.record, decision)
+                return comments.promoted(now.version, now.record, decision, language=config.language)
         target = registry_change.target_of_rollback(file, int(named) if named else None)
         chosen = await self._chosen(repository, branch, run.model, target.version)
         return await self._decide("rollback", said, repository, config, branch, chosen, registry_change.rolled_back)
@@ -69,7 +69,7 @@ class RegistryAnswers:
 
         message = f"Register {run.model} of {run.id} [skip ci]\n\nAsked for by {said.who}\n"
         await repository.commit_files(branch, message, change, reads=[model_file.path_of(run.model)])
-        return comments.registered(run.model, versions[-1], run.id)
+        return comments.registered(run.model, versions[-1], run.id, config.language)
 
     @staticmethod
     async def champion(repository: Repository, branch: str, model: str) -> int | None:
@@ -97,12 +97,12 @@ class RegistryAnswers:
         decision = _decision(what, said)
         model, version = chosen.record.request.model_name, chosen.version
         if chosen.champion == version.version and not chosen.is_decided(decision):
-            return comments.already_champion(version, chosen.record)
+            return comments.already_champion(version, chosen.record, config.language)
         verb = "Promote" if what == "promote" else "Roll back"
         message = f"{verb} {model} to version {version.version} [skip ci]\n\nBy {said.who}, about {version.run}\n"
         reads = [model_file.path_of(model), record_path(version.run)]
         await repository.commit_files(branch, message, lambda read: change(chosen, decision, read), reads=reads)
-        return comments.promoted(version, chosen.record, decision, before=chosen.champion)
+        return comments.promoted(version, chosen.record, decision, before=chosen.champion, language=config.language)
 
 
 def _decision(what: str, said: Said) -> RecordedDecision:

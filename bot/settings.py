@@ -14,9 +14,18 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from actions.notification.channels import (
+    SLACK_API,
+    DeploymentChannels,
+    MailAddress,
+    MailServer,
+    SlackAccess,
+    checked_slack_url,
+)
 from actions.operation import ErrorBody, OperationError
 
 PREFIX = "MODELYARD_"
+_SECRET = {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN", "SLACK_TOKEN", "SMTP_URL"}
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _DATABASES = ("sqlite", "postgresql")
@@ -67,6 +76,11 @@ class Settings(BaseSettings):
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
     http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
     time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")
+    slack_token: SecretStr | None = Field(default=None, description="the token of the Slack app that posts messages")
+    slack_api_url: str = Field(default=SLACK_API, description="Slack's API, or a proxy's in front of it")
+    smtp_url: SecretStr | None = Field(default=None, description="the mail server: smtp://user:password@host:port")
+    mail_from: MailAddress | None = Field(default=None, description="the address that mails come from")
+    notify_timeout_seconds: float = Field(default=10, gt=0, le=60, description="for one answer of Slack or mail server")
     write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
     writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
 
@@ -86,6 +100,24 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise PydanticCustomError("address", "https, except on this machine: tokens travel over it")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _is_slack(cls, value: str) -> str:
+        try:
+            return checked_slack_url(value)
+        except ValueError as error:
+            raise _words_of(error) from None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None:
+                MailServer.at(value.get_secret_value(), "")
+        except ValueError as error:
+            raise _words_of(error) from None
         return value
 
     @field_validator("database_url")
@@ -122,16 +154,35 @@ class Settings(BaseSettings):
             raise PydanticCustomError("one_key", "exactly one of PRIVATE_KEY and PRIVATE_KEY_PATH")
         return self
 
+    @model_validator(mode="after")
+    def _has_sender(self) -> Self:
+        if self.smtp_url is not None and self.mail_from is None:
+            raise PydanticCustomError("no_sender", "MAIL_FROM beside SMTP_URL")
+        return self
+
     @property
     def has_local_hub(self) -> bool:
         """Tell whether the hub is on this machine: a trial, or a test."""
         return urlsplit(self.github_api_url).hostname in _LOOPBACK
+
+    @property
+    def channels(self) -> DeploymentChannels:
+        """The channels outside of GitHub by which this deployment can tell people something."""
+        token, url, seconds = self.slack_token, self.smtp_url, self.notify_timeout_seconds
+        slack = SlackAccess(token.get_secret_value(), self.slack_api_url, seconds) if token else None
+        email = MailServer.at(url.get_secret_value(), self.mail_from, seconds) if url and self.mail_from else None
+        return DeploymentChannels(slack, email)
 
     def key(self) -> str:
         """Return the private key as PEM text, from wherever it was given."""
         if self.private_key_path is not None:
             return _key_file(self.private_key_path)
         return self.private_key.get_secret_value() if self.private_key else ""
+
+
+def _words_of(error: ValueError) -> PydanticCustomError:
+    # Without braces in it that Pydantic would fill.
+    return PydanticCustomError("address", "{words}", {"words": str(error)})
 
 
 def _key_file(path: Path) -> str:
@@ -217,6 +268,8 @@ def _problem(item: Any) -> ErrorBody:
     kind = item["type"]
     if kind == "one_key":
         return _two_keys("both" if item["input"].get("private_key") else "neither")
+    if kind == "no_sender":
+        return _missing("MAIL_FROM")
     name = str(item["loc"][0]).upper()
     if kind == "missing":
         return _missing(name)
@@ -250,8 +303,7 @@ def _missing(name: str) -> ErrorBody:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN"} or isinstance(value, dict)
-    if secret:
+    if name in _SECRET or isinstance(value, dict):
         return "a value that is not shown"
     # An address may hold a password where none belongs.
     return repr(re.sub(r"(?<=//).*@", "***@", str(value), flags=re.DOTALL))[:200]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from anyio import to_thread
@@ -21,6 +22,25 @@ from bot.store import Store
 from bot.values import WrongField
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an issue's body comes to: a request, or what to answer.
+
+    Attributes
+    ----------
+    refusal
+        What to say where there is no request.
+    request
+        What is asked for.
+    language
+        The repository's.
+    """
+
+    refusal: str
+    request: TrainingRequest | None = None
+    language: str = "en"
+
+
 class TrainingRequests:
     """What is done with requests, whether an event or a command brings them.
 
@@ -37,28 +57,28 @@ class TrainingRequests:
         self._recovery = recovery
         self._clock = clock
 
-    async def read(self, repository: Repository, body: str) -> tuple[str, TrainingRequest | None]:
+    async def read(self, repository: Repository, body: str) -> Asked:
         """Return the request that an issue's body makes, or what to answer."""
         try:
             config = await read_config(repository)
         except ConfigError as error:
-            return comments.config_broken(error.body), None
-        info = await repository.info()
+            return Asked(comments.config_broken(error.body))
+        info, language = await repository.info(), config.language
         if not info.private and not config.public_repository:
-            return comments.public_repository_refused(), None
+            return Asked(comments.public_repository_refused(language))
         form = parse_form(body)
         if form.not_a_form:
-            return comments.not_a_form(), None
+            return Asked(comments.not_a_form(language))
         if form.request is None:
-            return comments.invalid(list(form.wrong)), None
+            return Asked(comments.invalid(list(form.wrong), language))
         if form.request.runner not in config.runners:
             allowed = ", ".join(config.runners)
             wrong = WrongField(
                 "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {allowed}.", form.request.runner,
                 "Choose one of them, or have it added to that file.",
             )  # fmt: skip
-            return comments.invalid([wrong]), None
-        return "", form.request
+            return Asked(comments.invalid([wrong], language))
+        return Asked("", form.request, language)
 
     async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
         """One comment and one label; a request that was waiting in the queue leaves it."""
@@ -72,14 +92,14 @@ class TrainingRequests:
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
 
     async def say_put_right(
-        self, repository: Repository, issue: int, before: Run | None, *, is_new: bool = False
+        self, repository: Repository, issue: int, before: Run | None, language: str, *, is_new: bool = False
     ) -> None:
         """Take back what was said to be wrong: the run that begins now has a comment of its own."""
         if is_new:
             return
         for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
             if await repository.own_comment(issue, marker) is not None:
-                await repository.upsert_comment(issue, marker, comments.put_right())
+                await repository.upsert_comment(issue, marker, comments.put_right(language))
 
     async def say_frozen(self, repository: Repository, run: Run) -> None:
         frozen = comments.request_frozen(RunView(run, updated=self._clock()))
@@ -91,17 +111,21 @@ class TrainingRequests:
         installation: int,
         issue: int,
         requester: str,
-        request: TrainingRequest,
+        asked: Asked,
         asked_in: int = 0,
     ) -> Run:
         """Open a run, unless the issue has an open one: then return that.
 
         Parameters
         ----------
+        asked
+            What is asked for.
         asked_in
             The comment whose command asks for it.
         """
-        now = self._clock()
+        now, request = self._clock(), asked.request
+        if request is None:
+            raise ValueError("nothing is asked for")
 
         def make(number: int) -> Run:
             return Run(
@@ -113,6 +137,7 @@ class TrainingRequests:
                 request=request,
                 created=now,
                 asked_in=asked_in,
+                language=asked.language,
                 entered=now,
                 due=now,
             )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config import SIZE_LIMIT, CommandRule, ConfigError, RepositoryConfig, parse_config, render_config
+from bot.config import (
+    SIZE_LIMIT,
+    CommandRule,
+    ConfigError,
+    NotificationsConfig,
+    RepositoryConfig,
+    parse_config,
+    render_config,
+)
 
 
 def test_an_empty_file_means_the_careful_defaults() -> None:
@@ -28,6 +36,29 @@ def test_everything_can_be_said() -> None:
     assert config.commands["approve"] == CommandRule(permission="maintain")
     assert config.commands["promote"] == CommandRule(permission="admin", users=["octocat"], teams=["ml-leads"])
     assert config.commands["cancel"].permission is None
+
+
+def test_both_channels_are_told_everything_unless_events_are_named() -> None:
+    assert parse_config("").notifications == NotificationsConfig()
+    config = parse_config(
+        "language: ja\nnotifications:\n  slack: {channel: '#models'}\n"
+        "  email: {to: [team@example.org, a.b+c@mail.example.org], events: [failure]}\n"
+    )
+    slack, email = config.notifications.slack, config.notifications.email
+    assert config.language == "ja"
+    assert slack is not None
+    assert (slack.channel, slack.events) == ("#models", ["waiting", "success", "failure"])
+    assert email is not None
+    assert (email.to, email.events) == (["team@example.org", "a.b+c@mail.example.org"], ["failure"])
+
+
+def test_the_example_that_init_writes_can_be_used_as_it_is() -> None:
+    lines = render_config([], "approval").split("\n")
+    start = lines.index("# notifications:")
+    example = [line.removeprefix("# ") for line in lines[start:] if line.startswith("# ")][:7]
+    notifications = parse_config("\n".join(example)).notifications
+    assert notifications.slack is not None
+    assert notifications.email is not None
 
 
 def test_what_init_writes_is_what_it_says() -> None:
@@ -56,6 +87,36 @@ def test_what_init_writes_is_what_it_says() -> None:
         ("approver: nobody", "config_invalid", "approver", "Correct it"),
         ("history: {branch: a..b}", "config_invalid", "history.branch", "Correct it"),
         ("history: {branch: '-x'}", "config_invalid", "history.branch", "Correct it"),
+        ("language: tlh", "config_invalid", "language", "Correct it"),
+        ("notifications: {slak: {}}", "config_unknown_key", "notifications.slak", "Did you mean slack?"),
+        (
+            "notifications: {slack: {chanel: C012345678}}",
+            "config_unknown_key",
+            "notifications.slack.chanel",
+            "Did you mean channel?",
+        ),
+        ("notifications: {slack: {channel: models}}", "config_invalid", "notifications.slack.channel", "Correct it"),
+        ("notifications:\n  slack:\n    channel: #models", "config_invalid", "notifications.slack.channel", "Correct"),
+        (
+            "notifications: {slack: {channel: '#a', events: [failed]}}",
+            "config_invalid",
+            "notifications.slack.events.0",
+            "Correct it",
+        ),
+        ("notifications: {slack: {channel: '#a', events: []}}", "config_invalid", "notifications.slack.events", "Cor"),
+        (
+            "notifications: {slack: {channel: '#a', token: x}}",
+            "config_unknown_key",
+            "notifications.slack.token",
+            "Known",
+        ),
+        ("notifications: {email: {to: []}}", "config_invalid", "notifications.email.to", "Correct it"),
+        (
+            'notifications: {email: {to: ["a@b.c\\nBcc: d@e.f"]}}',
+            "config_invalid",
+            "notifications.email.to.0",
+            "Correct",
+        ),
         ("- promotion", "config_invalid", ".github/modelyard.yml", "Correct it"),
         ("a: &x 1\nb: *x", "config_unreadable", ".github/modelyard.yml", "Correct the file."),
         ("#" * (SIZE_LIMIT + 1), "config_unreadable", ".github/modelyard.yml", "Correct the file."),

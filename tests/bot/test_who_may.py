@@ -20,7 +20,7 @@ EXPECTED = {
 @pytest.mark.parametrize("permission", PERMISSIONS)
 def test_each_permission_allows_its_commands_and_those_of_the_lower_ones(permission: str) -> None:
     allowed = {name for name, command in COMMANDS.items() if may(command, "octocat", permission)}
-    lower = PERMISSIONS[: PERMISSIONS.index(permission) + 1]  # type: ignore[arg-type]
+    lower = PERMISSIONS[: PERMISSIONS.index(permission) + 1]
     assert allowed == set().union(*(EXPECTED.get(one, set()) for one in lower))
 
 
