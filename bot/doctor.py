@@ -122,15 +122,15 @@ def _act(settings: Settings | None) -> Finding:
 
 
 def _settings() -> tuple[Settings | None, list[Finding]]:
-    from bot.settings import PREFIX, SettingsError, load_settings
+    from bot.settings import PREFIX, SettingsError, load_settings, variables
 
     names = [f"{PREFIX}{name}" for name in ("APP_ID", "WEBHOOK_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PATH")]
-    if not any(os.environ.get(name) for name in names) and not Path(".env").is_file():
+    if not variables().keys() & {*names, "MLOPS_SECRETS_PREFIX"}:
         finding = Finding(
             level="warning",
             what="Settings",
             found="none: demo, run and mcp work without them, serve does not",
-            cure=f"Set {', '.join(names[:2])} and {names[3]} in the environment or in .env.",
+            cure=f"Run modelyard setup, or set {', '.join(names[:2])} and {names[3]} in the environment or in .env.",
         )
         return None, [finding]
     try:
