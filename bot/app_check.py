@@ -40,7 +40,12 @@ async def check_app(
         yield Finding(level="error", what="GitHub", found=error.body.found, cure=error.body.next_step)
         return
     yield _installed(app, installed)
-    for finding in _given("The App", app.permissions, app.events, f"Change it at {app.settings_url}, then accept it where it is installed."):
+    for finding in _given(
+        "The App",
+        app.permissions,
+        app.events,
+        f"Change it at {app.settings_url}, then accept it where it is installed.",
+    ):
         yield finding
     for each in installed:
         async for finding in _installation(github, app, each, make_labels=make_labels):
@@ -116,9 +121,13 @@ async def _webhook(github: GitHub, app: Registration, wanted: str, now: datetime
         return
     problems = [
         ("there is no address", "Set the webhook's URL") if not hook.url else None,
-        (f"it goes to {hook.url}, not to {wanted}", "Correct the webhook's URL") if wanted and hook.url not in ("", wanted) else None,
+        (f"it goes to {hook.url}, not to {wanted}", "Correct the webhook's URL")
+        if wanted and hook.url not in ("", wanted)
+        else None,
         ("there is no secret", "Set the webhook's secret, the same as here") if not hook.has_secret else None,
-        ("certificates are not checked", "Switch SSL verification on") if hook.url.startswith("https") and hook.insecure else None,
+        ("certificates are not checked", "Switch SSL verification on")
+        if hook.url.startswith("https") and hook.insecure
+        else None,
     ]
     wrong = [problem for problem in problems if problem is not None]
     for found, cure in wrong:

@@ -108,19 +108,18 @@ class Difference:
 def differences(permissions: Mapping[str, str], events: Collection[str]) -> list[Difference]:
     """Compare what an App or an installation was given with what is needed; a higher level than needed is too much."""
     known = {each.name: each for each in PERMISSIONS}
-    found = []
-    for each in PERMISSIONS:
-        if not each.optional and _rank(permissions.get(each.name)) < _rank(each.level):
-            found.append(Difference(f"{each.name}: {each.level}", "permission", "missing", each.why))
+    found = [
+        Difference(f"{each.name}: {each.level}", "permission", "missing", each.why)
+        for each in PERMISSIONS
+        if not each.optional and _rank(permissions.get(each.name)) < _rank(each.level)
+    ]
     for name, level in sorted(permissions.items()):
         needed = known.get(name)
         if needed is None or _rank(level) > _rank(needed.level):
             found.append(Difference(f"{name}: {level}", "permission", "superfluous"))
     reasons = {each.name: each.why for each in EVENTS}
     subscribed = set(events) - {each.name for each in EVENTS if each.always}
-    found += [
-        Difference(name, "event", "missing", reasons[name]) for name in wanted_events() if name not in subscribed
-    ]
+    found += [Difference(name, "event", "missing", reasons[name]) for name in wanted_events() if name not in subscribed]
     found += [Difference(name, "event", "superfluous") for name in sorted(subscribed - set(wanted_events()))]
     return found
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from actions.operation import OperationError
 
-SECRET_NAME = "github-app"
+SECRET_NAME = "github-app"  # noqa: S105 - a name
 """Below the prefix; its value is one JSON object, so that id, key and secret can never be of different Apps."""
 _ENV_FILE = re.compile(r"[A-Za-z0-9_-]*\.env(?:\.[A-Za-z0-9_-]+)?")
 _PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,400}")
@@ -99,7 +99,7 @@ class EnvFile:
 
     @property
     def place(self) -> str:
-        return str(self.path)
+        return str(self.path.absolute())
 
     def exists(self) -> bool:
         self._check()
@@ -249,7 +249,9 @@ class SecretsManager:
     def load(self) -> Credentials:
         text = self._value()
         if text is None:
-            raise self._failed("there is no such secret", "Run `modelyard setup`, or correct MLOPS_SECRETS_PREFIX and AWS_REGION.")
+            raise self._failed(
+                "there is no such secret", "Run `modelyard setup`, or correct MLOPS_SECRETS_PREFIX and AWS_REGION."
+            )
         try:
             value = json.loads(text)
         except ValueError:
@@ -284,7 +286,9 @@ class SecretsManager:
             # AWS's own words may repeat what was sent.
             raise self._failed(f"{what} was answered {code}", _cure(code)) from None
         except (BotoCoreError, ValueError) as error:
-            raise self._failed(type(error).__name__, "Set AWS_REGION, and give this machine a role or a profile.") from None
+            raise self._failed(
+                type(error).__name__, "Set AWS_REGION, and give this machine a role or a profile."
+            ) from None
 
     def _failed(self, found: str, next_step: str) -> CredentialsError:
         return CredentialsError(

@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot import comments, log_context
+from bot import comments, installations, log_context
 from bot.commands import ParsedCommand, UnknownCommand, changed_request, may, parse_command
 from bot.config import CONFIG_PATH, ConfigError, read_config
 from bot.delivery import Delivery
@@ -51,8 +51,8 @@ class Intake:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
         log_context.about_issue(delivery.repository, (payload.get("issue") or {}).get("number"))
-        if delivery.event in ("installation", "installation_repositories"):
-            await self._installed(delivery, payload)
+        if delivery.event in installations.EVENTS:
+            await installations.Installations(self._store, self._github, self._clock).follow(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
             if delivery.event == "issues" and delivery.action in ("closed", "deleted"):
@@ -72,17 +72,6 @@ class Intake:
             await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
-
-    async def _installed(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
-        """The labels exist from the moment that the App is installed."""
-        if delivery.action not in ("created", "added"):
-            return
-        listed = payload.get("repositories" if delivery.event == "installation" else "repositories_added") or []
-        for each in listed:
-            try:
-                await self._github.repository(each["full_name"], delivery.installation).ensure_labels(definitions())
-            except HubError as error:  # an archived one, say; the first request to a repository makes them too
-                log.warning("no labels in %s: %s", each["full_name"], error)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from actions.operation import ErrorBody, OperationError
 from bot import setup_pages as pages
 from bot.app_check import check_app
-from bot.app_manifest import GITHUB, manifest
+from bot.app_manifest import GITHUB, LOOPBACK, Hub, manifest
 from bot.credentials import Credentials, CredentialsError, CredentialStore, EnvFile
 from bot.finding import Finding
 from bot.github.manifest import NewApp, convert
@@ -143,13 +143,19 @@ class SetUp:
         given = {
             "github": self._offers.github,
             "name": self._name,
-            "public_url": self._offers.public_url or _reached_at(request),
+            "public_url": self._offers.public_url or self._reached_at(request),
             "env_file": self._offers.env_file,
             "aws_region": os.environ.get("AWS_REGION", ""),
             "secrets_prefix": os.environ.get("MLOPS_SECRETS_PREFIX", ""),
             "store": "secrets_manager" if os.environ.get("MLOPS_SECRETS_PREFIX") else "env_file",
         }
         return _page(pages.choose(self.session.form_token, given, {}))
+
+    def _reached_at(self, request: Request) -> str:
+        """Return the address that the browser uses, where webhooks could come to it, too."""
+        address = f"{_scheme(request)}://{request.headers.get('host', '')}"
+        own = urllib.parse.urlsplit(address).hostname in LOOPBACK
+        return "" if own and not Hub(self._offers.github).is_local else address
 
     async def _chosen(self, request: Request, form: Mapping[str, str]) -> Response:
         if self._registered is not None:
@@ -199,9 +205,7 @@ class SetUp:
     async def _keep(self, registered: _Registered, store: CredentialStore) -> None:
         """Keep the credentials; where that fails they stay in memory, and the page asks for another place."""
         try:
-            await to_thread.run_sync(
-                lambda: store.save(registered.app.credentials, overwrite=self._offers.overwrite)
-            )
+            await to_thread.run_sync(lambda: store.save(registered.app.credentials, overwrite=self._offers.overwrite))
         except CredentialsError as error:
             registered.trouble = error.body
         else:
@@ -320,11 +324,6 @@ def _command(kept: CredentialStore) -> str:
 def _scheme(request: Request) -> str:
     """Return how the browser speaks to us, or to the proxy before us: it decides where the browser comes back to."""
     return "https" if request.headers.get("x-forwarded-proto", request.url.scheme) == "https" else "http"
-
-
-def _reached_at(request: Request) -> str:
-    host = request.headers.get("host", "")
-    return f"{_scheme(request)}://{host}"
 
 
 def _is_own(request: Request) -> bool:

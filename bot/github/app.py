@@ -160,16 +160,24 @@ class GitHub:
             self._repositories[name] = Repository(name, connect=connect, who=self.identity, sleep=self._sleep)
         return self._repositories[name]
 
+    async def installation_now(self, name: str) -> int | None:
+        """Ask GitHub which installation a repository belongs to at this moment; None where the App may not see it."""
+        owner, _, repository = name.partition("/")
+        data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
+        if data is None:
+            self._installations.pop(name, None)
+            return None
+        self._installations[name] = integer(data, "id")
+        return self._installations[name]
+
     async def _installation_of(self, name: str) -> int:
         async with self._look_up:
             known = self._installations.get(name)
             if known is None:
-                owner, _, repository = name.partition("/")
-                data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
-                if data is None:
-                    raise errors.not_installed(name)
-                known = self._installations[name] = integer(data, "id")
-            return known
+                known = await self.installation_now(name)
+        if known is None:
+            raise errors.not_installed(name)
+        return known
 
     async def _connection(self, installation_id: int) -> Connection:
         from bot.github.connection import Connection, InstallationAuth, InstallationTokens

@@ -123,7 +123,9 @@ def test_the_manifest_asks_for_what_the_table_names_and_leads_back_here(hub: Run
 # --- strangers ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/setup", "/setup/done", "/setup/check", "/setup/callback?code=x&state=y", "/setup?token=x"])
+@pytest.mark.parametrize(
+    "path", ["/setup", "/setup/done", "/setup/check", "/setup/callback?code=x&state=y", "/setup?token=x"]
+)
 def test_a_stranger_is_shown_nothing(hub: RunningHub, path: str) -> None:
     with setting_up(hub, enters=False) as (stranger, _):
         answer = stranger.get(path)
@@ -305,9 +307,7 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
         ("env_file", "no/such/folder/.env", "its folder does not exist"),
     ],
 )
-def test_what_is_wrong_on_the_first_page_is_said_beside_it(
-    hub: RunningHub, field: str, value: str, words: str
-) -> None:
+def test_what_is_wrong_on_the_first_page_is_said_beside_it(hub: RunningHub, field: str, value: str, words: str) -> None:
     with setting_up(hub) as (person, _):
         answer = person.choose(**{field: value})
         assert answer.status_code == 422

@@ -49,7 +49,9 @@ class Person:
     def fields(self, action: str) -> dict[str, str]:
         """Return what the page's form for this address holds by itself."""
         assert self.page is not None
-        form = re.search(rf'<form method="post" action="{re.escape(html.escape(action))}">(.*?)</form>', self.page.text, re.DOTALL)
+        form = re.search(
+            rf'<form method="post" action="{re.escape(html.escape(action))}">(.*?)</form>', self.page.text, re.DOTALL
+        )
         assert form is not None, self.page.text
         found = {}
         for tag in re.findall(r"<input [^>]*>", form[1]):

@@ -24,7 +24,9 @@ def bring_manifest(visit: Visit) -> Response:
         _owner(visit, organization)
     manifest = read_manifest(visit.field("manifest"))
     state = visit.request.query_params.get("state", "")
-    return visit.redirect(f"/settings/apps/new/{visit.hub.registrations.pending.add(Pending(manifest, organization, state))}")
+    return visit.redirect(
+        f"/settings/apps/new/{visit.hub.registrations.pending.add(Pending(manifest, organization, state))}"
+    )
 
 
 def show_manifest(visit: Visit) -> Response:

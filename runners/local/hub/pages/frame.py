@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -147,19 +147,20 @@ class Frame:
     def _endpoint(self, page: Page, *, from_anywhere: bool = False) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             form = await _read_form(request)
-            return await run_sync(self._serve, page, request, form, from_anywhere)
+            checked = request.method == "POST" and not from_anywhere
+            return await run_sync(partial(self._serve, page, request, form, checked=checked))
 
         return endpoint
 
     def _serve(
-        self, page: Page, request: Request, form: Mapping[str, Sequence[str]] | None, from_anywhere: bool
+        self, page: Page, request: Request, form: Mapping[str, Sequence[str]] | None, *, checked: bool
     ) -> Response:
         session = request.cookies.get(SESSION_COOKIE, "")
         known = re.fullmatch(r"[0-9a-f]{32}", session) is not None
         session = session if known else secrets.token_hex(16)
         visit = Visit(self._hub, request, session, self._token(session), form or {})
         try:
-            if request.method == "POST" and not from_anywhere:
+            if checked:
                 self._check(visit, form, known=known)
             response = page(visit)
         except ApiError as error:
