@@ -7,7 +7,11 @@ import hashlib
 import hmac
 import json
 import os
+import re
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -384,3 +388,29 @@ def test_no_secret_is_in_any_page_of_the_way(hub: RunningHub, caplog: pytest.Log
     assert app.webhook_secret not in told
     assert key.split("\\n")[1] not in told
     assert "BEGIN" not in told
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_the_address_that_lets_one_in_and_no_secret_is_in_what_it_is_called_with(
+    hub: RunningHub, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "bot.cli", "setup", "--port", "0", "--github", hub.url]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = "".join(line for line in iter(process.stdout.readline, "Ctrl-C ends this program.\n"))
+            found = re.search(r"http://127\.0\.0\.1:\d+/setup\?token=\S{40,}", said)
+            assert found is not None
+            with httpx.Client(timeout=20, follow_redirects=True) as client:
+                assert client.get(found[0].partition("?")[0]).status_code == 403
+                assert hub.url in client.get(found[0]).text
+        finally:
+            process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode in {0, -signal.SIGTERM}
+    assert errors == ""
