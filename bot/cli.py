@@ -19,6 +19,7 @@ _EXAMPLES = """\
 examples:
   modelyard demo                                     the whole loop on this machine
   modelyard init --source OWNER/REPO@SHA             prepare a repository for training by issue
+  modelyard setup                                    register the GitHub App, in a browser
   modelyard doctor                                   what is missing or wrong in this set-up, and the cure
   modelyard start --file request.yml --wait          ask for a training from the command line
   modelyard serve                                    the App, on 127.0.0.1:8000
@@ -172,7 +173,19 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return run(parsed)
 
 
-def _docs(_: argparse.Namespace) -> int:
+def _setup(parsed: argparse.Namespace) -> int:
+    from bot.setup import Offers, serve
+
+    offers = Offers(parsed.github, parsed.public_url, parsed.env_file, overwrite=parsed.overwrite)
+    return serve(offers, parsed.host, parsed.port)
+
+
+def _docs(parsed: argparse.Namespace) -> int:
+    if parsed.page == "permissions":
+        from bot.app_manifest import permissions_page
+
+        print(permissions_page(), end="")
+        return 0
     from bot.pipeline import mermaid
 
     print(mermaid())
@@ -201,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_setup(commands)
     _add_serve(commands)
     _add_worker(commands)
     _add_inbox(commands)
@@ -235,6 +249,29 @@ def _add(
 
 def _unreached(_: argparse.Namespace) -> int:
     raise AssertionError("delegated before argparse reads it")
+
+
+def _add_setup(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "setup",
+        _setup,
+        "register the GitHub App in a browser, keep its credentials, check what it may do",
+        "modelyard setup --public-url https://modelyard.example.org",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--github",
+        default="https://github.com",
+        metavar="URL",
+        help="github.com, your GitHub Enterprise Server, or the local hub; can be changed in the browser",
+    )
+    parser.add_argument("--public-url", default="", metavar="URL", help="where GitHub reaches this App")
+    parser.add_argument("--env-file", default=".env", metavar="FILE", help="where credentials are kept (default: .env)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the credentials of an earlier App")
 
 
 def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -367,7 +404,11 @@ def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
         "print a part of the documentation that is made from the code",
         "modelyard docs state-machine",
     )
-    parser.add_argument("page", choices=("state-machine",), help="state-machine: the states of a run, as Mermaid")
+    parser.add_argument(
+        "page",
+        choices=("state-machine", "permissions"),
+        help="state-machine: the states of a run, as Mermaid; permissions: what the App may do on GitHub, and why",
+    )
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:

@@ -13,31 +13,17 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
-from actions.operation import OperationError
+from bot.finding import Finding, Level
 
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-Level = Literal["ok", "warning", "error"]
 _SIGNS: dict[Level, str] = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 _OLDEST_PYTHON = (3, 11)
 _ML = ("numpy", "pandas", "pyarrow", "sklearn", "skops", "xgboost", "matplotlib")
 _CALL = re.compile(r"^\s*uses:\s*(?P<target>\S+/\.github/workflows/\w+\.yml)@(?P<ref>\S+)", re.MULTILINE)
-
-
-class Finding(BaseModel):
-    """One thing that was looked at."""
-
-    model_config = ConfigDict(frozen=True)
-
-    level: Level
-    what: str
-    found: str
-    cure: str = ""
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -67,7 +53,7 @@ def examine(directory: Path) -> Iterator[Finding]:
     yield _storage(settings)
     yield _act(settings)
     if settings is not None:
-        yield _github(settings)
+        yield from _github(settings)
     yield from _repository(directory)
 
 
@@ -122,15 +108,15 @@ def _act(settings: Settings | None) -> Finding:
 
 
 def _settings() -> tuple[Settings | None, list[Finding]]:
-    from bot.settings import PREFIX, SettingsError, load_settings
+    from bot.settings import PREFIX, SettingsError, load_settings, variables
 
     names = [f"{PREFIX}{name}" for name in ("APP_ID", "WEBHOOK_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PATH")]
-    if not any(os.environ.get(name) for name in names) and not Path(".env").is_file():
+    if not variables().keys() & {*names, "MLOPS_SECRETS_PREFIX"}:
         finding = Finding(
             level="warning",
             what="Settings",
             found="none: demo, run and mcp work without them, serve does not",
-            cure=f"Set {', '.join(names[:2])} and {names[3]} in the environment or in .env.",
+            cure=f"Run modelyard setup, or set {', '.join(names[:2])} and {names[3]} in the environment or in .env.",
         )
         return None, [finding]
     try:
@@ -177,32 +163,16 @@ def _storage(settings: Settings | None) -> Finding:
     )
 
 
-def _github(settings: Settings) -> Finding:
-    try:
-        slug, accounts = asyncio.run(_ask(settings))
-    except OperationError as error:
-        return Finding(
-            level="error",
-            what="GitHub",
-            found=f"{settings.github_api_url}: {error.body.found}",
-            cure=error.body.next_step,
-        )
-    if not accounts:
-        return Finding(
-            level="warning",
-            what="GitHub",
-            found=f"{settings.github_api_url} knows the App as {slug}, which is installed nowhere",
-            cure="Install the App on a repository, from its settings page.",
-        )
-    return Finding(level="ok", what="GitHub", found=f"the App, as {slug}, is installed at {', '.join(accounts)}")
-
-
-async def _ask(settings: Settings) -> tuple[str, list[str]]:
+def _github(settings: Settings) -> list[Finding]:
+    """Look at the App as GitHub knows it."""
+    from bot.app_check import check_app
     from bot.github import GitHub
 
-    async with GitHub(settings) as github:
-        identity = await github.identity()
-        return identity.login, [account for _, account in await github.installations()]
+    async def look() -> list[Finding]:
+        async with GitHub(settings) as github:
+            return [finding async for finding in check_app(github)]
+
+    return asyncio.run(look())
 
 
 # --- the repository --------------------------------------------------------------------------------------------------

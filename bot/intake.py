@@ -15,7 +15,7 @@ from typing import Any
 from anyio import to_thread
 
 from actions.request import TrainingRequest
-from bot import comments, log_context
+from bot import comments, installations, log_context
 from bot.command_answers import CommandAnswers
 from bot.commands import UnknownCommand, parse_command
 from bot.config import language_of
@@ -61,8 +61,8 @@ class Intake:
         """Do what a delivery asks for; unknown events and actions ask for nothing."""
         payload = json.loads(delivery.payload)
         log_context.about_issue(delivery.repository, (payload.get("issue") or {}).get("number"))
-        if delivery.event in ("installation", "installation_repositories"):
-            await self._installed(delivery, payload)
+        if delivery.event in installations.EVENTS:
+            await installations.Installations(self._store, self._github, self._clock).follow(delivery, payload)
         elif delivery.repository and delivery.installation:
             repository = self._github.repository(delivery.repository, delivery.installation)
             if delivery.event == "issues" and delivery.action in ("closed", "deleted"):
@@ -89,17 +89,6 @@ class Intake:
             await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id, language))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
-
-    async def _installed(self, delivery: Delivery, payload: Mapping[str, Any]) -> None:
-        """The labels exist from the moment that the App is installed."""
-        if delivery.action not in ("created", "added"):
-            return
-        listed = payload.get("repositories" if delivery.event == "installation" else "repositories_added") or []
-        for each in listed:
-            try:
-                await self._github.repository(each["full_name"], delivery.installation).ensure_labels(definitions())
-            except HubError as error:  # an archived one, say; the first request to a repository makes them too
-                log.warning("no labels in %s: %s", each["full_name"], error)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 

@@ -27,5 +27,5 @@ def test_every_row_names_a_test_that_exists_or_says_that_there_is_none(row: str)
 
 def test_the_page_has_rows_of_every_section() -> None:
     sections = PAGE.split("\n## ")[1:]
-    assert [section.split("\n", 1)[0] for section in sections] == ["Webhooks", "Crashes", "GitHub"]
+    assert [section.split("\n", 1)[0] for section in sections] == ["Webhooks", "Crashes", "GitHub", "Set-up"]
     assert all("| `tests/" in section for section in sections)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.doctor import Finding
+from bot.finding import Finding
 from tests.support.local_hub import running_hub
 
 SHA = "0123456789" * 4
@@ -103,7 +103,7 @@ def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> 
 def test_github_is_asked_whether_it_knows_the_app(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with running_hub(tmp_path / "hub") as hub:
+    with running_hub(tmp_path / "hub", webhook_url="http://127.0.0.1:9/webhook", webhooks_enabled=False) as hub:
         monkeypatch.setenv("MODELYARD_GITHUB_API_URL", hub.api_url)
         monkeypatch.setenv("MODELYARD_WEBHOOK_SECRET", "secret")
         monkeypatch.setenv("MODELYARD_PRIVATE_KEY_PATH", str(hub.ready.private_key_path))
