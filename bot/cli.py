@@ -360,6 +360,13 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
         "modelyard doctor --json",
     )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
+    nonce = parser.add_mutually_exclusive_group()
+    nonce.add_argument(
+        "--leave-nonce",
+        action="store_true",
+        help="leave a nonce in the storage root, for a runner to find; nothing else",
+    )
+    nonce.add_argument("--find-nonce", metavar="NONCE", help="look for it, on a runner; nothing else")
     parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to look at (default: here)")
 
 
