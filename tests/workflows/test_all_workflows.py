@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,3 +212,19 @@ def test_the_page_about_security_says_how_to_report_what_is_supported_and_what_i
         assert words in page
     for place in re.findall(r"\]\((docs/[\w.-]+)\)", page):
         assert (ROOT / place).is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github", "actions", "runners"],
+        ["actionlint", *(f".github/workflows/{name}" for name in OWN)],
+    ],
+    ids=["zizmor", "actionlint"],
+)
+def test_the_linters_find_nothing_at_their_strictest(command: list[str]) -> None:
+    beside = Path(sys.executable).parent / command[0]
+    program = str(beside) if beside.is_file() else shutil.which(command[0])
+    assert program, f"{command[0]} is missing"
+    ran = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
