@@ -365,7 +365,7 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "init",
         _init,
-        "write the issue form, the workflows and .github/modelyard.yml into a repository",
+        "write the issue form, the workflows, .github/modelyard.yml and CODEOWNERS into a repository",
         f"modelyard init --source OWNER/REPO@{'0123456789' * 4}",
     )
     parser.add_argument(
@@ -381,7 +381,19 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         default="approval",
         help="whether a passed model becomes champion at once, or when a person sets the alias (default: approval)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite files that differ")
+    parser.add_argument(
+        "--owner",
+        action="append",
+        metavar="@ORG/TEAM",
+        help="who has to look at changes to configuration, workflows and registry (CODEOWNERS); may be repeated",
+    )
+    parser.add_argument(
+        "--yes",
+        "--force",
+        action="store_true",
+        help="overwrite files that differ unasked; the diff is shown all the same",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show everything as a diff and write nothing")
 
 
 def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -393,6 +405,13 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
         "modelyard doctor --json",
     )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
+    nonce = parser.add_mutually_exclusive_group()
+    nonce.add_argument(
+        "--leave-nonce",
+        action="store_true",
+        help="leave a nonce in the storage root, for a runner to find; nothing else",
+    )
+    nonce.add_argument("--find-nonce", metavar="NONCE", help="look for it, on a runner; nothing else")
     parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to look at (default: here)")
 
 

@@ -29,6 +29,8 @@ from bot.schedule_config import ScheduleConfig
 
 CONFIG_PATH = ".github/modelyard.yml"
 SIZE_LIMIT = 64 * 1024
+MOST_VALUES = 2_000
+"""Keys and values together; many times what a configuration needs."""
 
 Promotion = Literal["auto", "approval"]
 
@@ -173,7 +175,7 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
         With reason ``config_unreadable``, ``config_unknown_key`` or ``config_invalid``.
     """
     try:
-        content = safe_yaml.load(text, source=CONFIG_PATH, limit=SIZE_LIMIT)
+        content = safe_yaml.load(text, source=CONFIG_PATH, limit=SIZE_LIMIT, most=MOST_VALUES)
     except InvalidInput as error:
         body = error.body
         raise ConfigError(

@@ -13,18 +13,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
+from actions import masking
+from actions.masking import MASK
 from bot.log_context import subject
 
 SERVICE = "modelyard"
-MASK = "***"
-_TOKENS = re.compile(
-    r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
-    re.DOTALL,
-)
 _SHORTEST_SECRET = 4
 
 
@@ -66,7 +59,7 @@ class JsonLines(logging.Formatter):
         """Return a text without its secrets."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        return _TOKENS.sub(MASK, text)
+        return masking.masked(text)
 
 
 def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from bot.github import errors
+from bot.github.app_facts import AppFacts, InstallationFacts, WebhookFacts
 from bot.github.errors import HubError
 from bot.github.git import GitPart
 from bot.github.identity import Identity
@@ -104,6 +105,14 @@ class GitHub:
         """List the App's installations: id and account."""
         return [(each.id, each.account) for each in await self.installed()]
 
+    async def described(self) -> AppFacts:
+        """Ask GitHub how the App is registered."""
+        return AppFacts.of(await self._ask_who())
+
+    async def granted(self) -> list[InstallationFacts]:
+        """List the App's installations with what each has granted."""
+        return [InstallationFacts.of(data) async for data in self._own().pages("app/installations")]
+
     async def installed_repositories(self, installation_id: int) -> list[str]:
         """List the repositories of one installation, as ``owner/name``."""
         hub = await self._connection(installation_id)
@@ -114,6 +123,15 @@ class GitHub:
     async def webhook(self) -> WebhookConfig:
         """Ask GitHub where the App's webhooks go."""
         return WebhookConfig.of(await self._own().get("app/hook/config"))
+
+    async def webhook_facts(self) -> WebhookFacts | None:
+        """Ask GitHub where it sends webhooks; None where the hub does not tell."""
+        try:
+            return WebhookFacts.of(await self._own().get("app/hook/config"))
+        except HubError as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED):
+                return None
+            raise
 
     async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
         """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""

@@ -253,6 +253,11 @@ class IssuesPart(Part):
 
     # --- labels ------------------------------------------------------------------------------------------------------
 
+    async def label_names(self) -> set[str]:
+        """Return the names of the repository's labels, in lower case: GitHub takes no other case for another label."""
+        hub = await self._connect()
+        return {text(label, "name").lower() async for label in hub.pages(f"{self._root}/labels")}
+
     async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
         """Make labels exist, with colour and description: looked at once, those that are right cost no write."""
         # The installation's own event and the first issue's come together.

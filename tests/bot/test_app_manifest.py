@@ -42,7 +42,9 @@ def test_what_was_asked_for_is_neither_too_much_nor_too_little() -> None:
 def test_what_is_missing_or_too_much_is_told_one_by_one() -> None:
     given = {**wanted_permissions(), "issues": "read", "contents": "admin", "packages": "read"}
     del given["checks"]
-    found = [(each.kind, each.what, each.problem) for each in differences(given, ["issues", "pull_request", "installation"])]
+    found = [
+        (each.kind, each.what, each.problem) for each in differences(given, ["issues", "pull_request", "installation"])
+    ]
     assert found == [
         ("permission", "checks: write", "missing"),
         ("permission", "issues: write", "missing"),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from time import process_time
+from types import FrameType
+from typing import Any
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bot.config import (
     SIZE_LIMIT,
@@ -204,3 +212,82 @@ def test_two_schedules_of_one_name_are_refused() -> None:
 def test_expressions_that_are_rare_enough_are_taken(cron: str) -> None:
     [schedule] = parse_config(SCHEDULE.replace("30 2 * * *", cron)).schedules
     assert schedule.cron == " ".join(cron.split())
+
+
+# --- any text ------------------------------------------------------------------------------------------------------------
+
+LINES = st.sampled_from(
+    ["data_roots:", "  - /srv", "runners: [a, b]", "promotion: auto", "history:", "  branch: x", "language: en", "a: &a 1",
+     "b: *a", "!!python/object:x 1", "- " * 30, "{", "[", "? x", "--- ", "...", "public_repository: yes", '"', "'", "|"]
+)  # fmt: skip
+
+
+@given(st.lists(LINES | st.text(max_size=20), max_size=20).map("\n".join))
+@example("\ud800")
+@example("runners: [\x00]")
+@example("1e999: .nan")
+@example("history: [branch]")
+def test_no_text_makes_it_fail_otherwise_than_by_a_whole_answer(text: str) -> None:
+    try:
+        config = parse_config(text.encode("utf-8", "surrogatepass"))
+    except ConfigError as error:
+        body = error.body
+        assert all((body.rule, body.found, body.next_step, body.field))
+        assert len(body.found) < 1_000
+        f"{body.rule}{body.found}{body.next_step}{body.field}".encode()
+    else:
+        assert isinstance(config, RepositoryConfig)
+
+
+WORST = {
+    "unknown keys": "k{0}: 1\n",
+    "one key": "runners: [a]\n",
+    "labels": "{0},",
+    "dashes": "- ",
+    "brackets": "[",
+    "anchors": "a{0}: &a{0} 1\n",
+    "quotes": '\\"',
+    "comments": "# \n",
+    "letters": "a",
+}
+
+
+def text_of(kind: str, times: int) -> str:
+    start = {"labels": "runners: [", "quotes": 'runners: "'}.get(kind, "")
+    return start + "".join(WORST[kind].format(number) for number in range(times))
+
+
+def work(text: str) -> int:
+    """Count the calls and lines that a reading takes: the same on every machine."""
+    steps = 0
+
+    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        refused(text)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def refused(text: str) -> None:
+    with pytest.raises(ConfigError) if text.strip("# \n") else contextlib.nullcontext():
+        parse_config(text)
+
+
+@pytest.mark.parametrize("kind", WORST)
+def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
+    assert work(text_of(kind, 600)) < 2.3 * work(text_of(kind, 300)) + 500
+
+
+@pytest.mark.parametrize("kind", WORST)
+def test_the_longest_configuration_is_read_at_once(kind: str) -> None:
+    text = text_of(kind, SIZE_LIMIT)[:SIZE_LIMIT]
+    began = process_time()
+    refused(text)
+    assert process_time() - began < 0.5

@@ -90,6 +90,14 @@ def list_installation_repositories(call: Call) -> Answer:
     return call.paged(mine, lambda item: shapes.repository(call.hub, item), key="repositories")
 
 
+@routes.get("/app/hook/config")
+def get_webhook_config(call: Call) -> Any:
+    """Tell where webhooks go; the secret is never shown."""
+    app = _app(call)
+    shown = {"secret": "********"} if app.webhook_secret else {}
+    return {"url": app.webhook_url, "content_type": "json", "insecure_ssl": "0", **shown}
+
+
 @routes.get("/app/hook/deliveries")
 def list_deliveries(call: Call) -> Answer:
     """By cursor, newest first: the Link header names the next page where there is one."""
