@@ -106,9 +106,9 @@ class RegistryAnswers:
 
 
 def _decision(what: str, said: Said) -> RecordedDecision:
-    # The comment's own time, so that the same comment handled twice is the same decision.
+    # The comment's own time and id, so that the same comment handled twice is the same decision.
     reason = said.command.reason[:2_000]
-    return RecordedDecision(who=said.who, what=what, when=said.written, reason=reason)
+    return RecordedDecision(who=said.who, what=what, when=said.written, reason=reason, comment=said.comment)
 
 
 async def _branch(repository: Repository, config: RepositoryConfig) -> str:

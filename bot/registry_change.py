@@ -45,7 +45,7 @@ class Chosen:
 
 def same(one: RecordedDecision, other: RecordedDecision) -> bool:
     """Tell whether two decisions are the same comment's."""
-    return (one.who, one.what, utc(one.when)) == (other.who, other.what, utc(other.when))
+    return one.comment == other.comment and (one.who, one.what) == (other.who, other.what)
 
 
 def record_path(run: str) -> str:
