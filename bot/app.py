@@ -42,6 +42,7 @@ WORKER_PAUSE = 5.0
 GITHUB_CHECK_SECONDS = 30.0
 """So long one answer about GitHub serves ``/readyz``."""
 CHECK_SECONDS = 5.0
+WEBHOOK = "/webhook"
 
 
 class Service:
@@ -181,7 +182,7 @@ class _App(FastAPI):
     takes_deliveries: Webhooks | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_webhook = scope["type"] == "http" and scope["path"] == "/webhook" and scope["method"] == "POST"
+        is_webhook = scope["type"] == "http" and scope["path"] == WEBHOOK and scope["method"] == "POST"
         take = self.takes_deliveries if is_webhook and self.takes_deliveries else super().__call__
         await take(scope, receive, send)
 
@@ -220,7 +221,7 @@ def create_app(
     app.state.service = service
     if takes:
         app.takes_deliveries = service.webhooks
-        app.router.routes.append(Route("/webhook", service.webhooks, methods=["POST"]))
+        app.router.routes.append(Route(WEBHOOK, service.webhooks, methods=["POST"]))
     app.add_route("/healthz", _alive, methods=["GET"])
     app.add_route("/readyz", _ready, methods=["GET"])
     app.add_route("/", _dashboard, methods=["GET"])

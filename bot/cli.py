@@ -259,7 +259,7 @@ def _add_setup(commands: _Commands[argparse.ArgumentParser]) -> None:
         "register the GitHub App in a browser, keep its credentials, check what it may do",
         "modelyard setup --public-url https://modelyard.example.org",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    _add_host(parser)
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
     )
@@ -274,6 +274,10 @@ def _add_setup(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the credentials of an earlier App")
 
 
+def _add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+
+
 def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _add(
         commands,
@@ -282,7 +286,7 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         "run the App: webhooks in, worker beside it",
         "MODELYARD_APP_ID=1 MODELYARD_PRIVATE_KEY_PATH=app.pem MODELYARD_WEBHOOK_SECRET=... modelyard serve --port 8000",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    _add_host(parser)
     parser.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
     )
@@ -304,7 +308,7 @@ def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
         "run the worker alone, beside one or more `modelyard serve --no-worker`",
         "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker --port 8001",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    _add_host(parser)
     parser.add_argument(
         "--port", type=_port, help="port for /healthz, /readyz, /metrics and the dashboard (default: none is open)"
     )
