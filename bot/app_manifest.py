@@ -7,7 +7,6 @@ code, and the code is exchanged, within the hour and once, for the App's id, key
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +15,6 @@ from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_eve
 GITHUB = "https://github.com"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 LONGEST_NAME = 34
-_LEVELS = ("none", "read", "write", "admin")
 _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 
 
@@ -85,47 +83,6 @@ def manifest(*, name: str, public_url: str, redirect_url: str) -> dict[str, obje
         "default_permissions": wanted_permissions(),
         "default_events": list(wanted_events()),
     }
-
-
-# --- what the App was given, beside what it needs -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One permission or event that is missing or too much."""
-
-    what: str
-    kind: str
-    problem: str
-    """``missing`` or ``superfluous``."""
-    why: str = ""
-
-    @property
-    def is_missing(self) -> bool:
-        return self.problem == "missing"
-
-
-def differences(permissions: Mapping[str, str], events: Collection[str]) -> list[Difference]:
-    """Compare what an App or an installation was given with what is needed; a higher level than needed is too much."""
-    known = {each.name: each for each in PERMISSIONS}
-    found = [
-        Difference(f"{each.name}: {each.level}", "permission", "missing", each.why)
-        for each in PERMISSIONS
-        if not each.optional and _rank(permissions.get(each.name)) < _rank(each.level)
-    ]
-    for name, level in sorted(permissions.items()):
-        needed = known.get(name)
-        if needed is None or _rank(level) > _rank(needed.level):
-            found.append(Difference(f"{name}: {level}", "permission", "superfluous"))
-    reasons = {each.name: each.why for each in EVENTS}
-    subscribed = set(events) - {each.name for each in EVENTS if each.always}
-    found += [Difference(name, "event", "missing", reasons[name]) for name in wanted_events() if name not in subscribed]
-    found += [Difference(name, "event", "superfluous") for name in sorted(subscribed - set(wanted_events()))]
-    return found
-
-
-def _rank(level: str | None) -> int:
-    return _LEVELS.index(level) if level in _LEVELS else 0
 
 
 # --- the page about it ----------------------------------------------------------------------------------------------------

@@ -65,13 +65,13 @@ def examine(directory: Path) -> Iterator[Finding]:
 
 
 async def _github(settings: Settings) -> list[Finding]:
-    from bot.doctor_app import examine_app, examine_clock
+    from bot.app_check import check_app, check_clock
     from bot.doctor_repositories import examine_repositories
     from bot.github import GitHub
 
-    found = [await examine_clock(settings)]
+    found = [await check_clock(settings)]
     async with GitHub(settings) as github:
-        found += await examine_app(github, settings)
+        found += [finding async for finding in check_app(github, settings)]
         if any(finding.what == "GitHub" and finding.level != "error" for finding in found):
             found += [finding async for finding in examine_repositories(github)]
     return found

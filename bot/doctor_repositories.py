@@ -25,7 +25,7 @@ async def examine_repositories(github: GitHub) -> AsyncIterator[Finding]:
     """Look at each repository of each installation."""
     looked_at = 0
     try:
-        for installation in await github.granted():
+        for installation in await github.installed():
             for name in [] if installation.suspended else await github.installed_repositories(installation.id):
                 looked_at += 1
                 if looked_at <= MOST:

@@ -1,4 +1,4 @@
-"""What ``modelyard doctor`` says of one thing that it looked at."""
+"""What is said of one thing that was looked at, by ``modelyard doctor`` and by ``/setup/check``."""
 
 from __future__ import annotations
 

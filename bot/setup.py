@@ -26,10 +26,10 @@ from starlette.routing import Route
 
 from actions.operation import ErrorBody, OperationError
 from bot import setup_pages as pages
-from bot.app_check import check_app
+from bot.app_check import check_app, make_labels
 from bot.app_manifest import GITHUB, LOOPBACK, Hub, manifest
 from bot.credentials import Credentials, CredentialsError, CredentialStore, EnvFile
-from bot.finding import Finding
+from bot.findings import Finding, of_error
 from bot.github.manifest import NewApp, convert
 from bot.settings import Settings, SettingsError, env_file, load_settings, variables
 from bot.setup_form import Choices, read_choices, read_store
@@ -263,15 +263,12 @@ class SetUp:
         try:
             settings = await to_thread.run_sync(lambda: _settings(kept))
         except CredentialsError as error:
-            return [Finding(level="error", what="Credentials", found=error.body.found, cure=error.body.next_step)]
+            return [of_error("Credentials", error.body)]
         except SettingsError as error:
-            return [
-                Finding(level="error", what=problem.field or "Settings", found=problem.found, cure=problem.next_step)
-                for problem in error.problems
-            ]
+            return [of_error(problem.field or "Settings", problem) for problem in error.problems]
         async with GitHub(settings, self._transport) as github:
-            found = check_app(github, webhook_url=webhook_url, make_labels=True)
-            return [finding async for finding in found]
+            found = [finding async for finding in check_app(github, settings, webhook_url)]
+            return found + [finding async for finding in make_labels(github)]
 
     # --- what is there already -------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS
 from actions.operation import ErrorBody
-from bot.finding import Finding
+from bot.findings import Finding
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("dashboard.css", "setup.css"))

@@ -19,7 +19,6 @@ from bot.github.git import GitPart
 from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
 from bot.github.part import segment
-from bot.github.registration import Installed, Registration, WebhookConfig
 from bot.github.runs import RunsPart
 from bot.github.traffic import Traffic
 from bot.github.values import SentDelivery, integer, part, text
@@ -93,25 +92,17 @@ class GitHub:
                 raise errors.from_status("GET app", HTTPStatus.UNAUTHORIZED, error.message, is_write=False) from None
             raise
 
-    async def registration(self) -> Registration:
+    async def registration(self) -> AppFacts:
         """Ask GitHub what the App was registered with."""
-        return Registration.of(await self._ask_who())
+        return AppFacts.of(await self._ask_who())
 
-    async def installed(self) -> list[Installed]:
-        """List the App's installations, with what each was given."""
-        return [Installed.of(data) async for data in self._own().pages("app/installations")]
+    async def installed(self) -> list[InstallationFacts]:
+        """List the App's installations, with what each has granted."""
+        return [InstallationFacts.of(data) async for data in self._own().pages("app/installations")]
 
     async def installations(self) -> list[tuple[int, str]]:
         """List the App's installations: id and account."""
         return [(each.id, each.account) for each in await self.installed()]
-
-    async def described(self) -> AppFacts:
-        """Ask GitHub how the App is registered."""
-        return AppFacts.of(await self._ask_who())
-
-    async def granted(self) -> list[InstallationFacts]:
-        """List the App's installations with what each has granted."""
-        return [InstallationFacts.of(data) async for data in self._own().pages("app/installations")]
 
     async def installed_repositories(self, installation_id: int) -> list[str]:
         """List the repositories of one installation, as ``owner/name``."""
@@ -120,12 +111,8 @@ class GitHub:
 
     # --- its webhook ---------------------------------------------------------------------------------------------------
 
-    async def webhook(self) -> WebhookConfig:
-        """Ask GitHub where the App's webhooks go."""
-        return WebhookConfig.of(await self._own().get("app/hook/config"))
-
-    async def webhook_facts(self) -> WebhookFacts | None:
-        """Ask GitHub where it sends webhooks; None where the hub does not tell."""
+    async def webhook(self) -> WebhookFacts | None:
+        """Ask GitHub where it sends the App's webhooks; None where it does not tell."""
         try:
             return WebhookFacts.of(await self._own().get("app/hook/config"))
         except HubError as error:

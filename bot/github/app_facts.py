@@ -15,17 +15,37 @@ from bot.github.values import Json, integer, items, optional, part, text
 
 @dataclass(frozen=True)
 class AppFacts:
-    """The App as it is registered."""
+    """The App as it is registered.
+
+    Attributes
+    ----------
+    settings_url
+        Where its owner changes it.
+    install_url
+        Where people install it.
+    """
 
     id: int
     slug: str
-    html_url: str
     permissions: Mapping[str, str]
     events: frozenset[str]
+    settings_url: str
+    install_url: str
 
     @classmethod
     def of(cls, data: Json) -> AppFacts:
-        return cls(integer(data, "id"), text(data, "slug"), text(data, "html_url"), _levels(data), _events(data))
+        slug, page, owner = text(data, "slug"), text(data, "html_url"), part(data, "owner")
+        # https://HOST/apps/SLUG; on GHES https://HOST/github-apps/SLUG.
+        host = "/".join(page.split("/")[:3])
+        account = f"/organizations/{text(owner, 'login')}" if text(owner, "type") == "Organization" else ""
+        return cls(
+            integer(data, "id"),
+            slug,
+            _levels(data),
+            _events(data),
+            settings_url=f"{host}{account}/settings/apps/{slug}",
+            install_url=f"{page}/installations/new",
+        )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_events, wanted_permissions
-from bot.app_manifest import Hub, differences, permissions_page
+from actions.github_integration.app_needs import EVENTS, PERMISSIONS
+from bot.app_manifest import Hub, permissions_page
 from bot.cli import main
 from bot.delivery import USED_EVENTS
 from runners.local.hub.webhooks import ALWAYS
@@ -32,29 +32,6 @@ def test_every_permission_has_a_reason_and_files_that_need_it() -> None:
         assert each.used_in
         assert all((ROOT / path).is_file() for path in each.used_in)
     assert len({each.name for each in PERMISSIONS}) == len(PERMISSIONS)
-
-
-def test_what_was_asked_for_is_neither_too_much_nor_too_little() -> None:
-    assert differences(wanted_permissions(), wanted_events()) == []
-    assert differences({**wanted_permissions(), "administration": "read"}, wanted_events()) == []  # optional
-
-
-def test_what_is_missing_or_too_much_is_told_one_by_one() -> None:
-    given = {**wanted_permissions(), "issues": "read", "contents": "admin", "packages": "read"}
-    del given["checks"]
-    found = [
-        (each.kind, each.what, each.problem) for each in differences(given, ["issues", "pull_request", "installation"])
-    ]
-    assert found == [
-        ("permission", "checks: write", "missing"),
-        ("permission", "issues: write", "missing"),
-        ("permission", "contents: admin", "superfluous"),
-        ("permission", "packages: read", "superfluous"),
-        ("event", "issue_comment", "missing"),
-        ("event", "workflow_job", "missing"),
-        ("event", "workflow_run", "missing"),
-        ("event", "pull_request", "superfluous"),
-    ]
 
 
 @pytest.mark.parametrize(
