@@ -23,6 +23,7 @@ from bot.delivery import Delivery
 from bot.doors import Doors, Told
 from bot.drift import withdrawal
 from bot.file_checks import check_push
+from bot.forms import parse_form
 from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, definitions
 from bot.pipeline import TABLE, Run, with_decision
@@ -156,7 +157,7 @@ class Intake:
         issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
         written = datetime.fromisoformat(payload["comment"]["created_at"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
-        if run is None and not _asks_for_training(payload["issue"]):
+        if run is None and not _is_ours(payload["issue"]):
             return
         run = run or await self._recovery.run_of(repository, issue)
         log_context.about_run(run)
@@ -181,5 +182,7 @@ def _is_bot(sender: Mapping[str, Any]) -> bool:
     return sender.get("type") != "User"
 
 
-def _asks_for_training(issue: Mapping[str, Any]) -> bool:
-    return any(label.get("name") == ASKS for label in issue.get("labels") or [])
+def _is_ours(issue: Mapping[str, Any]) -> bool:
+    """Tell whether an issue without a run asks for one, or could: other Apps may have commands of the same names."""
+    labelled = any(label.get("name") == ASKS for label in issue.get("labels") or [])
+    return labelled or not parse_form(str(issue.get("body") or "")).not_a_form

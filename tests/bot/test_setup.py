@@ -342,7 +342,7 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert app is not None
         installation = hub.hub.install(app, hub.ready.repository)
         less = {**app.permissions, "checks": "read"}
-        hub.hub.installations.update(installation.id, permissions=less, events=["issues", "push"])
+        hub.hub.installations.update(installation.id, permissions=less, events=["issues", "issue_comment"])
         said = finding(person.send("/setup/check"), "Installation at owner")
         for name in ("checks: write", "the event workflow_job"):
             assert name in said

@@ -20,7 +20,7 @@ from tests.support.loop import Loop, running_loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
 
-PEOPLE = {"outsider": "none", "reader": "read", "writer": "write", "owner": "admin"}
+PEOPLE = {"outsider": "none", "reader": "read", "writer": "write", "maintainer": "maintain", "owner": "admin"}
 _NUMBERS = itertools.count(990_000_001)
 LEVELS = ["none", "read", "triage", "write", "maintain", "admin"]
 
@@ -93,8 +93,10 @@ def configured(loop: Loop, more: str) -> Iterator[None]:
     before = loop.file(CONFIG) or ""
     kept = re.sub(r"(?m)^approver: .*\n", "", before)
     commit(loop, CONFIG, kept + more)
-    yield
-    commit(loop, CONFIG, before)
+    try:
+        yield
+    finally:
+        commit(loop, CONFIG, before)
 
 
 def commit(loop: Loop, path: str, text: str) -> None:
@@ -105,7 +107,8 @@ def commit(loop: Loop, path: str, text: str) -> None:
         git.run("read-tree", "main", environment=index)
         git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
         tree = git.text("write-tree", environment=index)
-    who = {f"GIT_{role}_{what}": "owner" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    of = {"NAME": "owner", "EMAIL": "owner@example.org"}
+    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in of.items()}
     sha = git.text("commit-tree", tree, "-p", "main", "-m", "Change it", environment=who)
     git.run("update-ref", "refs/heads/main", sha)
 
@@ -148,6 +151,7 @@ def test_a_member_of_a_named_team_may(loop: Loop, ended: int) -> None:
         return httpx.Response(200, json={"state": "active", "role": "member", "url": str(request.url)}, request=request)
 
     with configured(loop, "commands:\n  status: {teams: [ml-leads]}\n"):
+        assert "`team ml-leads`" in answered(loop, ended, "/status", by="reader")
         loop.network.add("GET", r"/orgs/owner/teams/ml-leads/memberships/reader$", a_member)
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
 

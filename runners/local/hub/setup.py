@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 APP_PERMISSIONS = wanted_permissions()
 APP_EVENTS = wanted_events()
 """What the App needs on GitHub, and no more."""
-ROLES: dict[str, Role] = {"writer": "write", "reader": "read", "outsider": "none"}
+ROLES: dict[str, Role] = {"maintainer": "maintain", "writer": "write", "reader": "read", "outsider": "none"}
 
 
 @dataclass(frozen=True)

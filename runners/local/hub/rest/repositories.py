@@ -36,6 +36,12 @@ def get_permission(call: Call) -> Any:
     return {"permission": coarse(role), "role_name": role, "user": _with_role(call, user)}
 
 
+@routes.get("/orgs/{org}/teams/{team_slug}/memberships/{username}")
+def get_team_membership(_: Call) -> Answer:
+    """Say no: the accounts here are people's, who have no teams."""
+    raise not_found()
+
+
 @routes.post("/repos/{owner}/{repo}/dispatches", needs="contents:write")
 def create_repository_dispatch(call: Call) -> Answer:
     """Tell the Apps of something that happened elsewhere. Workflows that wait for it are not started here."""
