@@ -188,6 +188,7 @@ class Given:
     def context(self, operation: Operation, door: Door) -> Context:
         """Return what the operation is handed: the storage root, the local git checkout, the hub."""
         from actions.history_management.local import LocalHistory
+        from actions.notification.channels import EnvironmentChannels
 
         taken = set(operation.input_model.model_fields)
         storage_root = self._door_option("storage_root", taken) or os.environ.get("MODELYARD_STORAGE_ROOT")
@@ -199,6 +200,7 @@ class Given:
             issues=door.issues(),
             report=_report,
             data_roots=tuple(roots),
+            channels=EnvironmentChannels(),
         )
 
     def _door_option(self, key: str, taken: set[str]) -> str | None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, urlsplit
 
+from actions.masking import masked
+
 COMMENT_LIMIT = 65_536
 """GitHub's limit for the body of a comment, in characters."""
 
@@ -33,8 +35,8 @@ _START_OF_BLOCK = re.compile(r"^([#+-])(?=[\s#+-]|$)|^(=)|^([0-9]{1,9})(?=[.)](?
 
 
 def clean(text: str) -> str:
-    """Remove what is not meant to be seen, and end lines by a line feed."""
-    return _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Remove what is not meant to be seen, mask what looks like a secret, and end lines by a line feed."""
+    return masked(_INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def shorten(text: str, limit: int) -> str:
@@ -117,11 +119,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in [*head, *lines])
 
 
-def cap(text: str, limit: int = COMMENT_LIMIT) -> str:
+def cap(text: str, limit: int = COMMENT_LIMIT, why: str = "Cut here: it was longer than a comment may be.") -> str:
     """Return at most ``limit`` characters of a whole document, whose end then says that it was cut."""
     if len(text) <= limit:
         return text
-    note = "\n\n*Cut here: it was longer than a comment may be.*"
+    note = f"\n\n*{why}*"
     cut = text[: limit - len(note)]
     mark = _open_fence(cut)
     return cut[: len(cut) - len(mark) - 1] + f"\n{mark}" + note if mark else cut + note

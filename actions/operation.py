@@ -15,11 +15,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from actions.storage import Storage
+
+if TYPE_CHECKING:
+    from actions.notification.channels import Channels
 
 Where = Literal["app", "runner"]
 Stage = Literal["prepare", "train", "evaluate", "judge", "publish"]
@@ -161,6 +164,7 @@ class Context:
     issues: Issues | None = None
     report: Report = _silent
     data_roots: tuple[str, ...] = ()
+    channels: Channels | None = None
 
     def need_history(self) -> History:
         if self.history is None:
@@ -317,6 +321,9 @@ MODULES = (
     "actions.model_registry.registry",
     "actions.history_management.history",
     "actions.github_integration.issues",
+    "actions.notification.slack",
+    "actions.notification.email",
+    "actions.notification.templates",
 )
 """The modules that declare operations. They import heavy libraries inside functions, so that listing stays cheap."""
 

@@ -19,7 +19,7 @@ class _Refused(Exception):
     """The text holds something that is not taken; the message says what and where."""
 
 
-def load(text: str | bytes, *, source: str, limit: int) -> Value | None:
+def load(text: str | bytes, *, source: str, limit: int, most: int | None = None) -> Value | None:
     """Read one YAML document made of mappings, lists and texts.
 
     Parameters
@@ -30,6 +30,8 @@ def load(text: str | bytes, *, source: str, limit: int) -> Value | None:
         The file's name, for the error.
     limit
         The most bytes that are read at all.
+    most
+        The most keys and values; reading ends at the first one beyond, so a hostile file costs no more than these.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def load(text: str | bytes, *, source: str, limit: int) -> Value | None:
     import yaml
 
     try:
-        return _Reader().read(content.decode())
+        return _Reader(most).read(content.decode())
     except UnicodeDecodeError as error:
         raise _invalid(source, f"no UTF-8 at byte {error.start}") from None
     except yaml.MarkedYAMLError as error:
@@ -73,7 +75,9 @@ def _line(mark: Any) -> str:
 class _Reader:
     """Builds values from the parser's events; its stack is a list, so that depth costs no recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.count = 0
         self.open: list[tuple[list[Any] | dict[str, Any], list[str]]] = []
         self.documents: list[Value] = []
 
@@ -107,6 +111,9 @@ class _Reader:
             raise _Refused(f"a second document{_line(event.start_mark)}")
 
     def _add(self, value: Value, event: Any) -> None:
+        self.count += 1
+        if self.most is not None and self.count > self.most:
+            raise _Refused(f"more than {self.most} keys and values{_line(event.start_mark)}")
         if not self.open:
             self.documents.append(value)
             return

@@ -1,4 +1,4 @@
-"""The worst text that anybody can send, through the parsers of issue form and comment (promised: under 50 ms).
+"""The worst text that anybody can send, through the parsers of issue form, comment and configuration (promised: under 50 ms).
 
 Each text is as long as GitHub allows, 65,536 characters; half as long is measured beside it: a parser is linear where
 double the text takes double the time.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from benchmarks.report import Cell, Outcome, Table, median
 from bot.commands import parse_command
+from bot.config import ConfigError, parse_config
 from bot.forms import parse_form
 
 LENGTH = 65_536
@@ -47,12 +48,34 @@ COMMENTS: dict[str, Callable[[int], str]] = {
     "slashes": lambda size: "/" * size,
     "lines": lambda size: "\n" * size + "/help",
 }
+CONFIGS: dict[str, Callable[[int], str]] = {
+    "letters": lambda size: "a" * size,
+    "unknown keys": lambda size: _lines("k{}: 1", size),
+    "one key, again and again": lambda size: _filled("runners: [a]\n", size),
+    "a list of roots": lambda size: "data_roots:\n" + _filled("  - /a\n", size),
+    "a list of labels": lambda size: "runners: [" + _filled("a,", size),
+    "brackets": lambda size: "[" * size,
+    "dashes": lambda size: "- " * (size // 2),
+    "quotes": lambda size: 'runners: "' + '\\"' * (size // 2),
+    "anchors": lambda size: _lines("a{0}: &a{0} 1", size),
+    "comments": lambda size: _filled("# \n", size),
+    "a long value": lambda size: "language: " + "e" * size,
+}
+
+
+def _config(text: str) -> object:
+    """Read a configuration, or say what is wrong with it."""
+    try:
+        return parse_config(text)
+    except ConfigError as error:
+        return error
 
 
 def run() -> Outcome:
     """Parse every text, whole and half as long."""
     rows: list[tuple[Cell, ...]] = []
-    for door, parser, texts in (("form", parse_form, FORMS), ("comment", parse_command, COMMENTS)):
+    doors = (("form", parse_form, FORMS), ("comment", parse_command, COMMENTS), ("config", _config, CONFIGS))
+    for door, parser, texts in doors:
         rows += [(f"{door}: {name}", *_measured(parser, make)) for name, make in texts.items()]
     rows.sort(key=lambda row: -float(row[1] or 0))
     worst = Table("64 kB of text, the slowest first", ("text", "ms", "ms for half of it"), rows)

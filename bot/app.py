@@ -29,6 +29,7 @@ from bot.leases import Leases
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.polling import Poller
 from bot.reconcile import Reconciler
+from bot.scheduled import Scheduler
 from bot.settings import Settings, settings_or_exit
 from bot.store import KeptDelivery, Store
 from bot.webhooks import Webhooks
@@ -108,12 +109,13 @@ class Service:
             await asyncio.sleep(WORKER_PAUSE)
 
     async def _work(self) -> None:
-        """Be one replica: its worker, and its reconciler beside it; where one breaks, both end."""
+        """Be one replica: its worker, its reconciler and its scheduler; where one breaks, all end."""
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
         together = [
-            asyncio.create_task(Worker(*parts, self.metrics.step_took).run()),
+            asyncio.create_task(Worker(*parts, self.metrics.step_took, self.metrics.door_used).run()),
             asyncio.create_task(Reconciler(*parts).run()),
+            asyncio.create_task(Scheduler(self.store, self.wake, self._clock).run()),
         ]
         # No TaskGroup: in Python 3.11 it loses a cancellation that comes while one has broken and the other is ending.
         try:
@@ -316,5 +318,7 @@ def work(settings: Settings) -> int:
 def _secrets(settings: Settings) -> list[str]:
     key = settings.key()
     lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
-    token = [settings.dashboard_token.get_secret_value()] if settings.dashboard_token else []
-    return [settings.webhook_secret.get_secret_value(), key, *lines, *token]
+    more = (settings.dashboard_token, settings.slack_token, settings.smtp_url)
+    given = [secret.get_secret_value() for secret in more if secret is not None]
+    mail = settings.channels.email
+    return [settings.webhook_secret.get_secret_value(), key, *lines, *given, *([mail.password] if mail else [])]

@@ -19,7 +19,9 @@ _EXAMPLES = """\
 examples:
   modelyard demo                                     the whole loop on this machine
   modelyard init --source OWNER/REPO@SHA             prepare a repository for training by issue
+  modelyard setup                                    register the GitHub App, in a browser
   modelyard doctor                                   what is missing or wrong in this set-up, and the cure
+  modelyard start --file request.yml --wait          ask for a training from the command line
   modelyard serve                                    the App, on 127.0.0.1:8000
   modelyard operations                               what can be run
   modelyard run load_dataset --data sklearn://iris   one operation, here and now
@@ -80,7 +82,13 @@ def _demo(arguments: Sequence[str]) -> int:
     return int(demo(arguments) or 0)
 
 
-_DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _demo}
+def _start(arguments: Sequence[str]) -> int:
+    from bot.start import main as start
+
+    return start(arguments)
+
+
+_DELEGATES: dict[str, Callable[[Sequence[str]], int]] = {"run": _run, "demo": _demo, "start": _start}
 
 
 # --- commands that argparse reads ------------------------------------------------------------------------------------
@@ -165,7 +173,19 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return run(parsed)
 
 
-def _docs(_: argparse.Namespace) -> int:
+def _setup(parsed: argparse.Namespace) -> int:
+    from bot.setup import Offers, serve
+
+    offers = Offers(parsed.github, parsed.public_url, parsed.env_file, overwrite=parsed.overwrite)
+    return serve(offers, parsed.host, parsed.port)
+
+
+def _docs(parsed: argparse.Namespace) -> int:
+    if parsed.page == "permissions":
+        from bot.app_manifest import permissions_page
+
+        print(permissions_page(), end="")
+        return 0
     from bot.pipeline import mermaid
 
     print(mermaid())
@@ -194,11 +214,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_setup(commands)
     _add_serve(commands)
     _add_worker(commands)
     _add_inbox(commands)
     _add_replay(commands)
     _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
+    _add(commands, "start", _unreached, "ask for a training in a repository, and follow its run (own --help)", "")
     _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
     _add_operations(commands)
     _add_mcp(commands)
@@ -227,6 +249,29 @@ def _add(
 
 def _unreached(_: argparse.Namespace) -> int:
     raise AssertionError("delegated before argparse reads it")
+
+
+def _add_setup(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "setup",
+        _setup,
+        "register the GitHub App in a browser, keep its credentials, check what it may do",
+        "modelyard setup --public-url https://modelyard.example.org",
+    )
+    _add_host(parser)
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--github",
+        default="https://github.com",
+        metavar="URL",
+        help="github.com, your GitHub Enterprise Server, or the local hub; can be changed in the browser",
+    )
+    parser.add_argument("--public-url", default="", metavar="URL", help="where GitHub reaches this App")
+    parser.add_argument("--env-file", default=".env", metavar="FILE", help="where credentials are kept (default: .env)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the credentials of an earlier App")
 
 
 def _add_host(parser: argparse.ArgumentParser) -> None:
@@ -324,7 +369,7 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "init",
         _init,
-        "write the issue form, the workflows and .github/modelyard.yml into a repository",
+        "write the issue form, the workflows, .github/modelyard.yml and CODEOWNERS into a repository",
         f"modelyard init --source OWNER/REPO@{'0123456789' * 4}",
     )
     parser.add_argument(
@@ -340,7 +385,19 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         default="approval",
         help="whether a passed model becomes champion at once, or when a person sets the alias (default: approval)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite files that differ")
+    parser.add_argument(
+        "--owner",
+        action="append",
+        metavar="@ORG/TEAM",
+        help="who has to look at changes to configuration, workflows and registry (CODEOWNERS); may be repeated",
+    )
+    parser.add_argument(
+        "--yes",
+        "--force",
+        action="store_true",
+        help="overwrite files that differ unasked; the diff is shown all the same",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show everything as a diff and write nothing")
 
 
 def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -352,6 +409,13 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
         "modelyard doctor --json",
     )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
+    nonce = parser.add_mutually_exclusive_group()
+    nonce.add_argument(
+        "--leave-nonce",
+        action="store_true",
+        help="leave a nonce in the storage root, for a runner to find; nothing else",
+    )
+    nonce.add_argument("--find-nonce", metavar="NONCE", help="look for it, on a runner; nothing else")
     parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to look at (default: here)")
 
 
@@ -363,7 +427,11 @@ def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
         "print a part of the documentation that is made from the code",
         "modelyard docs state-machine",
     )
-    parser.add_argument("page", choices=("state-machine",), help="state-machine: the states of a run, as Mermaid")
+    parser.add_argument(
+        "page",
+        choices=("state-machine", "permissions"),
+        help="state-machine: the states of a run, as Mermaid; permissions: what the App may do on GitHub, and why",
+    )
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:

@@ -16,41 +16,75 @@ from bot.values import NAME_RULE, WrongField, brief, end_of_value, is_name, near
 
 Permission = Literal["none", "read", "triage", "write", "maintain", "admin"]
 PERMISSIONS: tuple[Permission, ...] = ("none", "read", "triage", "write", "maintain", "admin")
-Arguments = Literal["nothing", "reason", "settings and reason"]
+Rest = Literal["nothing", "reason", "settings", "settings and reason"]
 
 OWN_SETTINGS = ("seed", "timeout_minutes")
-"""Fields of the request that ``/approve`` may change beside the hyperparameters."""
+"""Fields of the request that ``/approve`` and ``/retry`` may change beside the hyperparameters."""
 
 LONGEST_LINE = 4_000
 """A command's line is read up to here; what a person types is shorter."""
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word with a meaning of its own after the command.
+
+    Attributes
+    ----------
+    name
+        What it is called in the usage and in errors.
+    pattern
+        What it looks like.
+    rule
+        The same, for people.
+    required
+        Whether the command makes no sense without it. What does not look like an optional one is the reason already.
+    """
+
+    name: str
+    pattern: str
+    rule: str
+    required: bool
+
+
+_VERSION = Word("version", r"v?([1-9][0-9]{0,8})", "A version is a number, such as 3.", required=False)
+_RUN_OR_VERSION = r"(train-[0-9]{8}-[0-9]{3,9}|v?[1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,62})"
+_A_MODEL = "A run's id, a version's number or an alias, such as champion."
+
+
+@dataclass(frozen=True)
 class Command:
-    """What a command is called, does and needs; the help is made from this.
+    """What a command is called, does and needs; grammar and help are made from this.
 
     Attributes
     ----------
     name
         The word after the slash.
-    usage
-        The whole line, optional parts in brackets.
     help
-        One sentence on what it does.
+        What it does, in a sentence or two.
     permission
-        The least permission on the repository that may say it.
-    arguments
-        What may follow the word.
+        The least permission on the repository that may say it, unless the repository's configuration says otherwise.
     example
         A line that works.
+    words
+        Those that follow, each with a meaning of its own.
+    rest
+        What may follow them.
     """
 
     name: str
-    usage: str
     help: str
     permission: Permission
-    arguments: Arguments
     example: str
+    words: tuple[Word, ...] = ()
+    rest: Rest = "nothing"
+
+    @property
+    def usage(self) -> str:
+        """The whole line, optional parts in brackets."""
+        words = [word.name.upper() if word.required else f"[{word.name}]" for word in self.words]
+        rest = {"nothing": "", "reason": "[reason]", "settings": "[name=value ...]"}
+        return " ".join(filter(None, [f"/{self.name}", *words, rest.get(self.rest, "[name=value ...] [reason]")]))
 
 
 COMMANDS: dict[str, Command] = {
@@ -58,26 +92,93 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command(
             "approve",
-            "/approve [name=value ...] [reason]",
             "Train a rejected model again. It never accepts the rejected one. Hyperparameters, seed and timeout_minutes "
             "can be changed for the new attempt.",
             "write",
-            "settings and reason",
             "/approve n_estimators=500 more trees may help",
+            rest="settings and reason",
         ),
         Command(
             "reject",
-            "/reject [reason]",
             "Stop asking: the model stays rejected and the run ends.",
             "write",
-            "reason",
             "/reject the data has to be cleaned first",
+            rest="reason",
+        ),
+        Command("cancel", "Stop the run, wherever it is.", "write", "/cancel wrong data set", rest="reason"),
+        Command(
+            "train",
+            "Train from this issue's form: the first time, or anew after a run has ended.",
+            "write",
+            "/train the data is complete now",
+            rest="reason",
         ),
         Command(
-            "cancel", "/cancel [reason]", "Stop the run, wherever it is.", "write", "reason", "/cancel wrong data set"
+            "retry",
+            "Train once more what did not pass, with the same request or with changed hyperparameters, seed or "
+            "timeout_minutes.",
+            "write",
+            "/retry timeout_minutes=120 the runner was slow",
+            rest="settings and reason",
         ),
-        Command("status", "/status", "Say where the run is now.", "write", "nothing", "/status"),
-        Command("help", "/help", "List these commands.", "write", "nothing", "/help"),
+        Command(
+            "promote",
+            "Make this run's version of the model, or another one, the champion, which production uses.",
+            "maintain",
+            "/promote better on last week's data",
+            words=(_VERSION,),
+            rest="reason",
+        ),
+        Command(
+            "rollback",
+            "Make the version before the champion, or another one, the champion again.",
+            "maintain",
+            "/rollback 2 too many false alarms",
+            words=(_VERSION,),
+            rest="reason",
+        ),
+        Command(
+            "register",
+            "Register this run's model as a version, should the registry have lost it.",
+            "maintain",
+            "/register the registry was reverted by mistake",
+            rest="reason",
+        ),
+        Command(
+            "unlock",
+            "Free the model's lock, so that the next run of this model begins although another one has it.",
+            "maintain",
+            "/unlock its runner is gone for good",
+            rest="reason",
+        ),
+        Command("status", "Say where the run is now.", "read", "/status"),
+        Command(
+            "plan",
+            "Say what would run here and, from finished runs of this model, how long it would take and on what.",
+            "read",
+            "/plan",
+        ),
+        Command("history", "List the latest finished runs of this model.", "read", "/history"),
+        Command(
+            "compare",
+            "Compare two models on the same rows.",
+            "read",
+            "/compare champion train-20261122-004",
+            words=(
+                Word("A", _RUN_OR_VERSION, _A_MODEL, required=True),
+                Word("B", _RUN_OR_VERSION, _A_MODEL, required=True),
+            ),
+        ),
+        Command("evaluate", "Measure this run's model once more.", "write", "/evaluate"),
+        Command(
+            "run",
+            "Run one operation: one that only reads at once, one that computes on a runner.",
+            "write",
+            "/run list_model_versions name=churn limit=5",
+            words=(Word("operation", r"([a-z][a-z0-9_]{0,99})", "An operation's name.", required=True),),
+            rest="settings",
+        ),
+        Command("help", "List these commands.", "read", "/help"),
     )
 }
 
@@ -90,8 +191,10 @@ class ParsedCommand:
     ----------
     command
         Its declaration.
+    words
+        The words with a meaning of their own, by name.
     overrides
-        What ``/approve`` changes for the next attempt: hyperparameters, ``seed``, ``timeout_minutes``.
+        The settings: what ``/approve`` changes for the next attempt, say, or an operation's arguments.
     reason
         What the person gave as the reason; one line.
     wrong
@@ -99,6 +202,7 @@ class ParsedCommand:
     """
 
     command: Command
+    words: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, Scalar] = field(default_factory=dict)
     reason: str = ""
     wrong: tuple[WrongField, ...] = ()
@@ -137,11 +241,25 @@ def parse_command(body: str) -> ParsedCommand | UnknownCommand | None:
     command = COMMANDS.get(word.lower())
     if command is None:
         return UnknownCommand(word, nearest(word, COMMANDS))
-    if command.arguments == "nothing":
-        return ParsedCommand(command)
-    if command.arguments == "reason":
-        return ParsedCommand(command, reason=rest)
-    return _with_settings(command, rest)
+    words, rest, wrong = _words(command, rest)
+    if wrong or command.rest == "nothing":
+        return ParsedCommand(command, words, wrong=tuple(wrong))
+    if command.rest == "reason":
+        return ParsedCommand(command, words, reason=rest)
+    return _with_settings(command, words, rest)
+
+
+def _words(command: Command, rest: str) -> tuple[dict[str, str], str, list[WrongField]]:
+    """Take the words with a meaning of their own off the line; return them, what is left, and what is wrong."""
+    found: dict[str, str] = {}
+    for word in command.words:
+        first, _, after = rest.partition(" ")
+        match = re.fullmatch(word.pattern, first)
+        if match is not None:
+            found[word.name], rest = match[1], after.lstrip()
+        elif word.required:
+            return found, rest, [_wrong(word.name, word.rule, first or "nothing", f"Write {command.usage}.")]
+    return found, rest, []
 
 
 def _first_line(body: str) -> str:
@@ -149,25 +267,41 @@ def _first_line(body: str) -> str:
     return start.partition("\n")[0].encode("utf-8", "ignore").decode("utf-8").rstrip()
 
 
-def _with_settings(command: Command, rest: str) -> ParsedCommand:
+def _with_settings(command: Command, words: dict[str, str], rest: str) -> ParsedCommand:
     """Read ``name=value`` words, then the reason; a setting within the reason is told, lest it be overlooked."""
     overrides: dict[str, Scalar] = {}
     wrong: list[WrongField] = []
     if len(rest) > LONGEST_LINE - 100:
         rule = f"A command is shorter than {LONGEST_LINE - 100:,} characters."
-        return ParsedCommand(command, wrong=(_wrong(command.name, rule, rest, "Shorten the line."),))
+        return ParsedCommand(command, words, wrong=(_wrong(command.name, rule, rest, "Shorten the line."),))
     position = 0
     while name := _SETTING_NAME.match(rest, position):
         end = end_of_value(rest, name.end())
-        wrong += _setting(name[1], rest[name.end() : end], overrides)
+        put = _argument if command.rest == "settings" else _setting
+        wrong += put(name[1], rest[name.end() : end], overrides)
         position = end + len(rest[end:]) - len(rest[end:].lstrip())
     reason = rest[position:]
+    if reason and command.rest == "settings":
+        wrong.append(_wrong("arguments", "Arguments are written name=value.", reason, f"Write {command.usage}."))
     for word in reason.split():
         before, equals, after = word.partition("=")
         if word == "=" or (equals and after and is_name(before)):
             cure = "Write name=value without blanks, before the reason; or leave the = sign out of the reason."
             wrong.append(_wrong(before or "reason", "Settings come before the reason.", word, cure))
-    return ParsedCommand(command, overrides, reason, tuple(wrong))
+    return ParsedCommand(command, words, overrides, reason, tuple(wrong))
+
+
+def _argument(name: str, value: str, arguments: dict[str, Scalar]) -> Iterator[WrongField]:
+    """Put one of an operation's arguments to the others; whether it is one, the operation itself says."""
+    if not is_name(name):
+        yield _wrong(name, NAME_RULE, f"{name}={value}", "Write name=value, without blanks around the = sign.")
+    elif name in arguments:
+        yield _wrong(name, "Each argument stands once.", f"{name}={value}", "Remove one of the two.")
+    else:
+        try:
+            arguments[name] = parse_scalar(value)
+        except ValueError as error:
+            yield _wrong(name, str(error), f"{name}={value}", "Correct the value.")
 
 
 def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[WrongField]:
@@ -222,11 +356,3 @@ def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -
         raise InvalidInput(
             "invalid_override", rule=f"{first['msg']}.", found=brief(found), next_step="Change less.", field=field
         ) from None
-
-
-def may(command: Command | str, permission: str) -> bool:
-    """Tell whether somebody with this permission on the repository may say the command; an unknown one may not."""
-    known = COMMANDS[command] if isinstance(command, str) else command
-    if permission not in PERMISSIONS:
-        return False
-    return [*PERMISSIONS].index(permission) >= PERMISSIONS.index(known.permission)

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from actions import markdown
+from actions import markdown, wording
 from actions.operation import ErrorBody
-from actions.request import METRICS, Scalar
+from actions.request import METRICS, Scalar, TrainingRequest
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
 from bot.run_view import RunView, StageLine
 from bot.values import WrongField, format_scalar
+from bot.who_may import needs
+
+if TYPE_CHECKING:
+    from actions.history_management.record import RecordedDecision, RunRecord
+    from actions.model_registry.model_file import Version
+    from bot.config import CommandRule
+    from bot.file_checks import Finding
+    from bot.past_runs import Estimate
+    from bot.pipeline import Run
 
 __all__ = ["RunView", "StageLine"]
 
@@ -30,8 +40,11 @@ LIMIT = markdown.COMMENT_LIMIT - 500
 _TEXTS = Path(__file__).parent / "texts"
 _MOST_WRONG = 40
 _LONGEST_URL = 400
-_SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
-_SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
+_CUT = {
+    "en": "Cut here: it was longer than a comment may be.",
+    "ja": "コメントの長さの上限を超えたため、ここで省略しました。",
+}
+_MORE = {"en": "and {} more", "ja": "ほか {} 件"}
 
 
 def languages() -> list[str]:
@@ -39,52 +52,61 @@ def languages() -> list[str]:
     return sorted(folder.name for folder in _TEXTS.iterdir() if folder.is_dir())
 
 
-# --- about a run -------------------------------------------------------------------------------------------------------
+# --- about a run: in its own language, unless another is asked for --------------------------------------------------
 
 
-def sticky(view: RunView, language: str = "en", limit: int = LIMIT) -> str:
+def sticky(view: RunView, language: str = "", limit: int = LIMIT) -> str:
     """Return the run's one comment, for whatever state it is in."""
     return _about("sticky", view, language, limit)
 
 
-def headline(view: RunView, language: str = "en") -> str:
+def headline(view: RunView, language: str = "") -> str:
     """Return one line of plain text that says what happens now, for a title."""
     return _about("headline", view, language).replace("`", "")
 
 
-def status_reply(view: RunView, language: str = "en") -> str:
+def status_reply(view: RunView, language: str = "") -> str:
     """Return the answer to ``/status``."""
     return _about("status", view, language)
 
 
-def decision_needed(view: RunView, language: str = "en") -> str:
+def decision_needed(view: RunView, language: str = "") -> str:
     """Return the question to the operator, a comment of its own, for an edited comment notifies nobody."""
     return _about("decision_needed", view, language)
 
 
-def finished(view: RunView, language: str = "en") -> str:
+def expiring(view: RunView, language: str = "") -> str:
+    """Return the reminder that the question to the operator is about to lapse."""
+    return _about("expiring", view, language)
+
+
+def finished(view: RunView, language: str = "") -> str:
     """Return the short comment that says how the run ended."""
     return _about("finished", view, language)
 
 
-def not_waiting(view: RunView, command: str, language: str = "en") -> str:
+def not_waiting(view: RunView, command: str, language: str = "") -> str:
     """Return the answer to ``/approve`` or ``/reject`` while nothing waits for it, or ``/cancel`` after the end."""
     return _about("not_waiting", view, language, command=command)
 
 
-def request_frozen(view: RunView, language: str = "en") -> str:
+def request_frozen(view: RunView, language: str = "") -> str:
     """Return what is said when the issue is edited after its request was dispatched."""
     return _about("request_frozen", view, language)
+
+
+def _capped(text: str, language: str, limit: int) -> str:
+    return markdown.cap(text, limit, _CUT.get(language, _CUT["en"]))
 
 
 def _about(template: str, view: RunView, language: str, limit: int = LIMIT, **more: object) -> str:
     """Render with less and less of the long parts (log, notes, values) until it fits."""
     text = ""
     for detail in (_FULL, _LESS, _LEAST):
-        text = _rendered(template, language, view=view, run=view.run, **detail, **more)
+        text = _rendered(template, language or view.run.language, view=view, run=view.run, **detail, **more)
         if len(text) <= limit:
             break
-    return markdown.cap(text, limit)
+    return _capped(text, language or view.run.language, limit)
 
 
 _FULL = {"log_limit": 12_000, "text_limit": 2_000, "cell_limit": 200}
@@ -121,7 +143,7 @@ def may_not_ask(has: str, needs: str = "write", language: str = "en") -> str:
     return _render("may_not_ask", language, has=has, needs=needs)
 
 
-def refused(command: str, needs: str, has: str, language: str = "en") -> str:
+def refused(command: str, needs: Sequence[str], has: str, language: str = "en") -> str:
     """Return what is said to somebody who may not say this command."""
     return _render("refused", language, command=command, has=has, needs=needs)
 
@@ -137,9 +159,62 @@ def unknown_command(command: UnknownCommand, language: str = "en") -> str:
     return _render("unknown_command", language, word=command.word, nearest=command.nearest)
 
 
-def help_text(language: str = "en") -> str:
-    """Return the answer to ``/help``, made from the commands' declarations."""
-    return _render("help", language)
+def help_text(rules: Mapping[str, CommandRule] | None = None, language: str = "en") -> str:
+    """Return the answer to ``/help``, made from the commands' declarations and the repository's rules about them."""
+    needed = {name: needs(command, (rules or {}).get(name)) for name, command in COMMANDS.items()}
+    return _render("help", language, needed=needed)
+
+
+def not_done(command: str, error: ErrorBody, language: str = "en") -> str:
+    """Return what is said to a command that was understood, but could not be carried out."""
+    return _render("not_done", language, command=command, error=error, text_limit=2_000)
+
+
+def plan(request: TrainingRequest, estimated: Estimate | None, champion: int | None, language: str = "en") -> str:
+    """Return the answer to ``/plan``."""
+    return _render("plan", language, request=request, estimated=estimated, champion=champion)
+
+
+def past(model: str, records: Sequence[RunRecord], language: str = "en") -> str:
+    """Return the answer to ``/history``: the latest finished runs of a model."""
+    return _render("past", language, model=model, records=records)
+
+
+def unlocked(model: str, holder: Run | None, now: datetime, language: str = "en") -> str:
+    """Return the answer to ``/unlock``: who had the model's lock, if anybody."""
+    return _render("unlocked", language, model=model, holder=holder, now=now)
+
+
+def promoted(
+    version: Version, record: RunRecord, decision: RecordedDecision, before: int | None = None, language: str = "en"
+) -> str:
+    """Return what is said when a version has become the champion by a person's word."""
+    return _render("promoted", language, version=version, record=record, decision=decision, before=before)
+
+
+def already_champion(version: Version, record: RunRecord, language: str = "en") -> str:
+    """Return what is said where the version is the champion already."""
+    return _render("already_champion", language, version=version, record=record)
+
+
+def registered(model: str, version: int, run: str, language: str = "en") -> str:
+    """Return the answer to ``/register``."""
+    return _render("registered", language, model=model, version=version, run_id=run)
+
+
+def operation_result(name: str, result: str, language: str = "en") -> str:
+    """Return what an operation answered, as JSON."""
+    return _render("operation_result", language, name=name, result=result)
+
+
+def file_findings(findings: Sequence[Finding], language: str = "en") -> str:
+    """Return the summary of a check run about files that were pushed."""
+    return _render("file_findings", language, findings=findings[:_MOST_WRONG])
+
+
+def operation_sent(name: str, url: str, language: str = "en") -> str:
+    """Return what is said when an operation was sent to a runner."""
+    return _render("operation_sent", language, name=name, url=url)
 
 
 def no_run(command: str, language: str = "en") -> str:
@@ -155,6 +230,27 @@ def public_repository_refused(language: str = "en") -> str:
 def config_broken(error: ErrorBody, language: str = "en") -> str:
     """Return what is said where ``.github/modelyard.yml`` is missing or wrong."""
     return _render("config_broken", language, error=error, text_limit=2_000)
+
+
+def asked_by_dispatch(by: str, key: str, form: str, language: str = "en") -> str:
+    """Return the body of an issue that the App opens for a ``repository_dispatch``; ``form`` is the request."""
+    return _rendered_whole("asked_by_dispatch", language, by=by, key=key, form=form)
+
+
+def asked_by_schedule(name: str, cron: str, slot: datetime, form: str, language: str = "en") -> str:
+    """Return the body of an issue that the App opens for a schedule's slot."""
+    return _rendered_whole("asked_by_schedule", language, name=name, cron=cron, slot=slot, form=form)
+
+
+def dispatch_wrong(by: str, key: str, wrong: Sequence[WrongField], language: str = "en") -> str:
+    """Return the body of the issue that says what is wrong with a ``repository_dispatch``."""
+    rows = [(one.label, one.rule, one.found, one.next_step) for one in wrong[:_MOST_WRONG]]
+    return _render("dispatch_wrong", language, by=by, key=key, rows=rows, more=len(wrong) - len(rows))
+
+
+def schedules_broken(error: ErrorBody, language: str = "en") -> str:
+    """Return the body of the issue that says why no schedule can be read."""
+    return _render("schedules_broken", language, error=error, text_limit=2_000)
 
 
 def internal_trouble(reference: str, language: str = "en") -> str:
@@ -176,7 +272,12 @@ def _finalized(value: object) -> str:
 
 
 def _render(template: str, language: str, **values: object) -> str:
-    return markdown.cap(_rendered(template, language, **values), LIMIT)
+    return _capped(_rendered(template, language, **values), language, LIMIT)
+
+
+def _rendered_whole(template: str, language: str, *, form: str, **values: object) -> str:
+    """Render with a request's form, which has to stay as it is to the letter, below."""
+    return f"{_render(template, language, **values)}\n\n{form}"
 
 
 def _rendered(template: str, language: str, **values: object) -> str:
@@ -209,12 +310,16 @@ def _environment(language: str) -> SandboxedEnvironment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    for function in (_code, _fence, _link, _image, _prose, _short, _figure, _duration, _moment, _settings):
+    for function in (_code, _fence, _link, _image, _prose, _short):
         environment.filters[function.__name__.removeprefix("_")] = function
     environment.filters["text"] = _text
+    environment.filters["figure"] = lambda value: _Markdown(wording.figure(value, known))
+    environment.filters["duration"] = lambda seconds: _Markdown(wording.duration(seconds, known))
+    environment.filters["moment"] = lambda when: _Markdown(wording.moment(when, known))
+    environment.filters["settings"] = partial(_settings, language=known)
     environment.filters["markdown"] = _Markdown
     environment.globals["lower_is_better"] = tuple(
-        name for name, known in METRICS.items() if not known.higher_is_better
+        name for name, metric in METRICS.items() if not metric.higher_is_better
     )
     environment.globals["commands"] = tuple(COMMANDS.values())
     return environment
@@ -257,38 +362,13 @@ def _image(text: object, url: str) -> _Markdown:
     return _Markdown(markdown.image(markdown.shorten(str(text), 60), url, width="49%"))
 
 
-def _figure(value: float | None) -> _Markdown:
-    """Write a metric's figure: with four decimals, or its first four digits where those would say nothing."""
-    if value is None:
-        return _Markdown("none")
-    usual = value == 0 or _SMALL <= abs(value) < _LARGE
-    return _Markdown(f"{value:.4f}" if usual else f"{value:.4g}")
-
-
 def _short(value: float) -> _Markdown:
     """Write a threshold as a person would."""
-    return _Markdown(f"{value:.10g}")
+    return _Markdown(wording.short(value))
 
 
-def _duration(seconds: float | None) -> _Markdown:
-    if seconds is None:
-        return _Markdown("")
-    if seconds < _SHORT:
-        return _Markdown(f"{max(seconds, 0):.1f} s")
-    minutes, rest = divmod(round(min(seconds, _LONG)), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
-    return _Markdown(" ".join(shown))
-
-
-def _moment(when: datetime) -> _Markdown:
-    in_utc = when.astimezone(UTC)
-    return _Markdown(f"{in_utc.day} {in_utc:%b %Y, %H:%M} UTC")
-
-
-def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50) -> _Markdown:
+def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50, *, language: str) -> _Markdown:
     """Write hyperparameters or overrides on one line, the first ``most`` of them."""
     pairs = [markdown.code(f"{name}={format_scalar(value)}", limit) for name, value in values.items()]
-    more = [f"and {len(pairs) - most} more"] if len(pairs) > most else []
+    more = [_MORE.get(language, _MORE["en"]).format(len(pairs) - most)] if len(pairs) > most else []
     return _Markdown(", ".join([*pairs[:most], *more]))

@@ -5,17 +5,32 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from actions import safe_yaml
-from actions.operation import InvalidInput
+from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
+from actions.operation import InvalidInput, OperationError
 from actions.request import Label
+from bot.commands import COMMANDS, Permission
+from bot.schedule_config import ScheduleConfig
 
 CONFIG_PATH = ".github/modelyard.yml"
 SIZE_LIMIT = 64 * 1024
+MOST_VALUES = 2_000
+"""Keys and values together; many times what a configuration needs."""
 
 Promotion = Literal["auto", "approval"]
 
@@ -59,6 +74,60 @@ class HistoryConfig(_Value):
     )
 
 
+Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$")]
+Team = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_](?:[a-z0-9_-]{0,99})$")]
+
+
+class CommandRule(_Value):
+    """Who may say a command: everybody with the permission, and those that are named."""
+
+    permission: Permission | None = Field(default=None, description="the least permission; none: only who is named")
+    users: list[Login] = Field(default_factory=list, max_length=100, description="logins")
+    teams: list[Team] = Field(default_factory=list, max_length=20, description="slugs of the organisation's teams")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_permission_alone(cls, value: object) -> object:
+        return {"permission": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.permission in (None, "none") and not self.users and not self.teams:
+            raise PydanticCustomError("nobody", "a permission from read to admin, or users, or teams")
+        return self
+
+
+def _command(name: str) -> str:
+    if name not in COMMANDS:
+        raise PydanticCustomError("command", "one of the commands: " + ", ".join(COMMANDS))
+    return name
+
+
+class SlackConfig(_Value):
+    """Which channel of Slack is told what. The deployment has the token."""
+
+    channel: SlackChannel = Field(description="the channel's id, or its name in quotes, such as '#models'")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what it is told"
+    )
+
+
+class EmailConfig(_Value):
+    """Who is told what by mail. The deployment has the mail server."""
+
+    to: list[MailAddress] = Field(min_length=1, max_length=20, description="plain addresses")
+    events: list[Event] = Field(
+        default=list(EVENTS), min_length=1, max_length=len(EVENTS), description="what they are told"
+    )
+
+
+class NotificationsConfig(_Value):
+    """Who is told outside of GitHub that a person has to decide, that a model passed, or that a run ended otherwise."""
+
+    slack: SlackConfig | None = None
+    email: EmailConfig | None = None
+
+
 class RepositoryConfig(_Value):
     """What ``.github/modelyard.yml`` may say. Each default is the careful choice."""
 
@@ -71,11 +140,30 @@ class RepositoryConfig(_Value):
     promotion: Promotion = Field(
         default="approval", description="auto: a passed model becomes champion at once; approval: when somebody says so"
     )
+    commands: dict[Annotated[str, AfterValidator(_command)], CommandRule] = Field(
+        default_factory=dict, description="who may say which command, where it is not the usual permission"
+    )
+    approver: Literal["anyone", "another"] = Field(
+        default="anyone",
+        description="another: whoever asked for a run may neither approve it nor promote its model",
+    )
     history: HistoryConfig = Field(default_factory=HistoryConfig)
     public_repository: Annotated[bool, BeforeValidator(_yes_or_no), Field(strict=True)] = Field(
         default=False, description="whether to work although everybody can open an issue here"
     )
-    language: Literal["en"] = Field(default="en", description="the language that the bot speaks")
+    notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
+    language: Language = Field(default="en", description="the language that the bot speaks")
+    schedules: list[ScheduleConfig] = Field(
+        default_factory=list, max_length=20, description="trainings that are asked for again and again, by cron"
+    )
+
+    @field_validator("schedules")
+    @classmethod
+    def _have_names_of_their_own(cls, value: list[ScheduleConfig]) -> list[ScheduleConfig]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("schedules", "each schedule has a name of its own")
+        return value
 
 
 def parse_config(text: str | bytes) -> RepositoryConfig:
@@ -87,7 +175,7 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
         With reason ``config_unreadable``, ``config_unknown_key`` or ``config_invalid``.
     """
     try:
-        content = safe_yaml.load(text, source=CONFIG_PATH, limit=SIZE_LIMIT)
+        content = safe_yaml.load(text, source=CONFIG_PATH, limit=SIZE_LIMIT, most=MOST_VALUES)
     except InvalidInput as error:
         body = error.body
         raise ConfigError(
@@ -96,7 +184,10 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
     try:
         return RepositoryConfig.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False, include_context=False)[0]) from None
+        errors = error.errors(include_url=False, include_context=False)
+        # A misspelt key is also a missing one: the first of the two helps.
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        raise _explained(first) from None
 
 
 class Files(Protocol):
@@ -125,6 +216,14 @@ async def read_config(repository: Files) -> RepositoryConfig:
     return parse_config(text)
 
 
+async def language_of(repository: Files) -> str:
+    """Return the language that a repository's owners chose; English where that cannot be read."""
+    try:
+        return (await read_config(repository)).language
+    except OperationError:
+        return "en"
+
+
 def _explained(first: Any) -> ConfigError:
     place = [str(part) for part in first["loc"]]
     key = ".".join(place) or CONFIG_PATH
@@ -148,10 +247,13 @@ def _explained(first: Any) -> ConfigError:
 def _keys(place: list[str]) -> list[str]:
     model: type[BaseModel] = RepositoryConfig
     for part in place:
+        if part not in model.model_fields:  # which of several it is
+            continue
         nested = model.model_fields[part].annotation
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+        named = [one for one in (nested, *get_args(nested)) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not named:
             return []
-        model = nested
+        model = named[0]
     return sorted(model.model_fields)
 
 
@@ -182,9 +284,20 @@ data_roots:{roots}
 runners:
   - self-hosted
 
-# What makes a passed model the champion, which production uses. auto: at once. approval: a person, by
-# `modelyard run set_model_alias --name MODEL --alias champion --version N` in a checkout, or by pull request.
+# What makes a passed model the champion, which production uses. auto: at once. approval: a person, by `/promote` at the
+# run's issue, or by pull request.
 promotion: {promotion}
+
+# Whether whoever asked for a run may also approve it and promote its model: anyone, or another person.
+approver: anyone
+
+# Who may say which command, where it is not the usual permission (`/help` lists those).
+# commands:
+#   approve: maintain
+#   promote:
+#     permission: admin
+#     users: [octocat]
+#     teams: [ml-leads]
 
 # The branch that holds training_history/. By default the default branch.
 # history:
@@ -194,6 +307,30 @@ promotion: {promotion}
 # true.
 public_repository: false
 
-# The language that the bot speaks.
+# Who is told outside of GitHub: waiting (somebody has to decide), success, failure. Whoever runs Modelyard gives it
+# access to Slack and to a mail server; .github/modelyard/notifications/ may hold words of your own.
+# notifications:
+#   slack:
+#     channel: "#models"
+#     events: [waiting, success, failure]
+#   email:
+#     to: [team@example.org]
+#     events: [failure]
+
+# The language that the bot speaks: en or ja.
 language: en
+
+# Trainings that are asked for again and again: cron in UTC, at most every 15 minutes. The request has the form's fields by
+# the names that `modelyard start --help` lists. Nobody is asked for permission then: who may change this file decides.
+# schedules:
+#   - name: nightly
+#     cron: "30 2 * * *"
+#     request:
+#       model_name: breast-cancer
+#       task: classification
+#       algorithm: random_forest
+#       data: sklearn://breast_cancer
+#       target: target
+#       metric: accuracy
+#       threshold: 0.95
 """

@@ -8,21 +8,33 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 import msgspec
 from pydantic_core import from_json
 
 USED_EVENTS = frozenset(
-    {"issues", "issue_comment", "workflow_run", "workflow_job", "installation", "installation_repositories"}
+    {
+        "issues",
+        "issue_comment",
+        "push",
+        "repository_dispatch",
+        "workflow_run",
+        "workflow_job",
+        "installation",
+        "installation_repositories",
+    }
 )
 """The events that the App acts on. Others are answered, counted and not stored."""
+DISPATCH = "modelyard-train"
+"""The ``event_type`` of a ``repository_dispatch`` that is for the App; GitHub hands it on as the event's action."""
 
 NEWS = frozenset({"workflow_run", "workflow_job"})
 """Those that only have the run looked at which they are about. GitHub sends several for each job."""
 _RUN_ID = {"workflow_run": "id", "workflow_job": "run_id"}
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ACTION = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _SIGNATURE = re.compile(rb"sha256=([0-9a-f]{64})")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
@@ -87,6 +99,22 @@ class Delivery:
     workflow_run: int | None = None
 
 
+class Happened(Protocol):
+    """Anything that tells what a webhook is about."""
+
+    @property
+    def event(self) -> str: ...
+    @property
+    def action(self) -> str | None: ...
+
+
+def is_used(delivery: Happened) -> bool:
+    """Tell whether there is anything to do about a delivery. A dispatch for others may hold anything, and is not kept."""
+    if delivery.event == "repository_dispatch":
+        return delivery.action == DISPATCH
+    return delivery.event in USED_EVENTS
+
+
 Taken = Literal["stored", "repeated", "ignored"]
 """What became of a delivery: new, there is something to do; its id was known already; new, but there is nothing to do."""
 
@@ -141,7 +169,7 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
     return Delivery(
         id=delivery_id,
         event=event,
-        action=action if isinstance(action, str) and _EVENT.fullmatch(action) else None,
+        action=action if isinstance(action, str) and _ACTION.fullmatch(action) else None,
         repository=repository if isinstance(repository, str) and _REPOSITORY.fullmatch(repository) else None,
         installation=installation if _is_id(installation) else None,
         payload=text,

@@ -13,48 +13,41 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
-from actions.operation import OperationError
+from bot.file_changes import shown
+from bot.findings import Finding, Level, ill, odd, of_error, well
 
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-Level = Literal["ok", "warning", "error"]
+__all__ = ["Finding", "examine", "run"]
+
 _SIGNS: dict[Level, str] = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 _OLDEST_PYTHON = (3, 11)
 _ML = ("numpy", "pandas", "pyarrow", "sklearn", "skops", "xgboost", "matplotlib")
-_CALL = re.compile(r"^\s*uses:\s*(?P<target>\S+/\.github/workflows/\w+\.yml)@(?P<ref>\S+)", re.MULTILINE)
-
-
-class Finding(BaseModel):
-    """One thing that was looked at."""
-
-    model_config = ConfigDict(frozen=True)
-
-    level: Level
-    what: str
-    found: str
-    cure: str = ""
+_NONCE = re.compile(r"[0-9a-f]{32}")
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the command; the exit code is 1 where something is wrong."""
-    found = list(examine(Path(parsed.directory)))
+    if parsed.leave_nonce or parsed.find_nonce is not None:
+        found = [_leave_nonce() if parsed.leave_nonce else _find_nonce(parsed.find_nonce)]
+    else:
+        found = list(examine(Path(parsed.directory)))
     if parsed.json:
         import json
 
         sys.stdout.write(json.dumps([finding.model_dump() for finding in found], indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_line(finding) for finding in found) + "\n")
+        sys.stdout.write("".join(f"{_line(finding)}\n" for finding in found))
     return 1 if any(finding.level == "error" for finding in found) else 0
 
 
 def _line(finding: Finding) -> str:
-    cure = f"\n         cure: {finding.cure}" if finding.cure else ""
-    return f"{_SIGNS[finding.level]}  {finding.what}: {finding.found}{cure}"
+    more = f"\n         rule: {finding.rule}\n         cure: {finding.cure}" if finding.level != "ok" else ""
+    # What repositories and GitHub say is for reading, not for the terminal to obey.
+    return "\n".join(map(shown, f"{_SIGNS[finding.level]}  {finding.what}: {finding.found}{more}".split("\n")))
 
 
 def examine(directory: Path) -> Iterator[Finding]:
@@ -67,55 +60,60 @@ def examine(directory: Path) -> Iterator[Finding]:
     yield _storage(settings)
     yield _act(settings)
     if settings is not None:
-        yield _github(settings)
+        yield from asyncio.run(_github(settings))
     yield from _repository(directory)
+
+
+async def _github(settings: Settings) -> list[Finding]:
+    from bot.app_check import check_app, check_clock
+    from bot.doctor_repositories import examine_repositories
+    from bot.github import GitHub
+
+    found = [await check_clock(settings)]
+    async with GitHub(settings) as github:
+        found += [finding async for finding in check_app(github, settings)]
+        if any(finding.what == "GitHub" and finding.level != "error" for finding in found):
+            found += [finding async for finding in examine_repositories(github)]
+    return found
 
 
 # --- this machine ----------------------------------------------------------------------------------------------------
 
 
 def _python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
+    rule, found = "Python is 3.11 or newer.", ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < _OLDEST_PYTHON:  # reached where somebody runs the source with an older one
-        return Finding(level="error", what="Python", found=found, cure="Install Python 3.11 or newer.")
-    return Finding(level="ok", what="Python", found=found)
+        return ill("Python", rule, found, "Install Python 3.11 or newer.")
+    return well("Python", rule, found)
 
 
 def _libraries() -> Finding:
+    what, rule = "Libraries for training", "Runners and local operations have them; the App needs none."
     missing = [name for name in _ML if find_spec(name) is None]
     if missing:
-        return Finding(
-            level="warning",
-            what="Libraries for training",
-            found=f"missing: {', '.join(missing)}",
-            cure="Only runners and local operations need them: pip install 'modelyard[ml-cpu]'.",
-        )
-    return Finding(level="ok", what="Libraries for training", found="installed")
+        cure = "Only runners and local operations need them: pip install 'modelyard[ml-cpu]'."
+        return odd(what, rule, f"missing: {', '.join(missing)}", cure)
+    return well(what, rule, "installed")
 
 
 def _git() -> Finding:
-    path = shutil.which("git")
+    rule, path = "git is there.", shutil.which("git")
     if path is None:
-        return Finding(level="error", what="git", found="not on the PATH", cure="Install git.")
+        return ill("git", rule, "not on the PATH", "Install git.")
     ran = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
-    return Finding(level="ok", what="git", found=ran.stdout.strip())
+    return well("git", rule, ran.stdout.strip())
 
 
 def _act(settings: Settings | None) -> Finding:
     """Look for act; only the local hub executes workflows with it."""
-    from urllib.parse import urlsplit
-
+    rule = "act is there, where a hub on this machine executes workflows."
     beside = Path(sys.executable).parent / "act"
     path = shutil.which("act") or (str(beside) if beside.is_file() else None)
     if path is not None:
-        return Finding(level="ok", what="act", found=path)
-    local = settings is not None and urlsplit(settings.github_api_url).hostname in {"127.0.0.1", "localhost", "::1"}
-    return Finding(
-        level="error" if local else "ok",
-        what="act",
-        found="not installed" if local else "not installed, and needed for the local hub alone",
-        cure="pip install 'modelyard[local]'" if local else "",
-    )
+        return well("act", rule, path)
+    if settings is not None and settings.has_local_hub:
+        return ill("act", rule, "not installed", "pip install 'modelyard[local]'")
+    return well("act", rule, "not installed, and needed for the local hub alone")
 
 
 # --- the App ---------------------------------------------------------------------------------------------------------
@@ -125,35 +123,45 @@ def _settings() -> tuple[Settings | None, list[Finding]]:
     from bot.settings import PREFIX, SettingsError, load_settings
 
     names = [f"{PREFIX}{name}" for name in ("APP_ID", "WEBHOOK_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PATH")]
+    rule = "An App's settings are complete and right."
     if not any(os.environ.get(name) for name in names) and not Path(".env").is_file():
-        finding = Finding(
-            level="warning",
-            what="Settings",
-            found="none: demo, run and mcp work without them, serve does not",
-            cure=f"Set {', '.join(names[:2])} and {names[3]} in the environment or in .env.",
-        )
-        return None, [finding]
+        cure = f"Set {', '.join(names[:2])} and {names[3]} in the environment or in .env."
+        return None, [odd("Settings", rule, "none: demo, run and mcp work without them, serve does not", cure)]
     try:
         settings = load_settings()
     except SettingsError as error:
-        return None, [
-            Finding(
-                level="error",
-                what=f"Setting {problem.field}",
-                found=f"{problem.rule} Found: {problem.found}",
-                cure=problem.next_step,
-            )
-            for problem in error.problems
-        ]
-    return settings, [Finding(level="ok", what="Settings", found="complete")]
+        return None, [of_error(f"Setting {problem.field}", problem) for problem in error.problems]
+    return settings, [well("Settings", rule, "complete"), *_kept_secret(settings)]
+
+
+def _kept_secret(settings: Settings) -> Iterator[Finding]:
+    """Look at who else on this machine may read the secrets."""
+    for what, path in (("Private key", settings.private_key_path), ("Settings file", Path(".env"))):
+        path = path.expanduser() if path is not None else None  # noqa: PLW2901 - the same file
+        if path is None or not path.is_file():
+            continue
+        rule, mode = "Nobody but the App's user reads it.", path.stat().st_mode & 0o777
+        if mode & 0o077:
+            yield odd(what, rule, f"{path} has mode {mode:o}", f"chmod 600 {path}")
+        else:
+            yield well(what, rule, str(path))
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+_SHARED_CURE = "Give the user the right to write there, or name another folder in MODELYARD_STORAGE_ROOT."
+
+
+def _root(settings: Settings | None) -> Path:
+    from actions.cli import DEFAULT_STORAGE
+
+    configured = os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE
+    return settings.storage_root if settings is not None else Path(configured).expanduser().absolute()
 
 
 def _storage(settings: Settings | None) -> Finding:
     """Write a nonce and read it back."""
-    from actions.cli import DEFAULT_STORAGE
-
-    configured = os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE
-    root = settings.storage_root if settings is not None else Path(configured)
+    what, rule, root = "Storage root", "It can be written to, and keeps what is written.", _root(settings)
     nonce = secrets.token_hex(16)
     file = root / f".doctor-{nonce}"
     try:
@@ -162,74 +170,71 @@ def _storage(settings: Settings | None) -> Finding:
         same = file.read_text(encoding="ascii") == nonce
         file.unlink()
     except OSError as error:
-        return Finding(
-            level="error",
-            what="Storage root",
-            found=f"{root}: {error.strerror or error}",
-            cure="Give the App's user the right to write there, or name another folder in MODELYARD_STORAGE_ROOT.",
-        )
+        return ill(what, rule, f"{root}: {error.strerror or error}", _SHARED_CURE)
     if not same:
-        return Finding(
-            level="error", what="Storage root", found=f"{root} does not keep what is written", cure="Replace it."
-        )
-    return Finding(
-        level="ok", what="Storage root", found=f"{root} can be written to; the runners have to see the same folder"
-    )
+        return ill(what, rule, f"{root} does not keep what is written", "Replace it.")
+    found = f"{root} can be written to; the runners have to see the same folder (doctor --leave-nonce shows whether)"
+    return well(what, rule, found)
 
 
-def _github(settings: Settings) -> Finding:
+_SHARED = "Shared storage"
+_SHARED_RULE = "App and runners see the same storage root."
+
+
+def _leave_nonce() -> Finding:
+    """Leave a nonce for a runner to find."""
+    root, nonce = _root(_settings()[0]), secrets.token_hex(16)
     try:
-        slug, accounts = asyncio.run(_ask(settings))
-    except OperationError as error:
-        return Finding(
-            level="error",
-            what="GitHub",
-            found=f"{settings.github_api_url}: {error.body.found}",
-            cure=error.body.next_step,
-        )
-    if not accounts:
-        return Finding(
-            level="warning",
-            what="GitHub",
-            found=f"{settings.github_api_url} knows the App as {slug}, which is installed nowhere",
-            cure="Install the App on a repository, from its settings page.",
-        )
-    return Finding(level="ok", what="GitHub", found=f"the App, as {slug}, is installed at {', '.join(accounts)}")
+        root.mkdir(parents=True, exist_ok=True)
+        (root / f".doctor-{nonce}").write_text(nonce, encoding="ascii")
+    except OSError as error:
+        return ill(_SHARED, _SHARED_RULE, f"{root}: {error.strerror or error}", _SHARED_CURE)
+    found = f"left in {root}. On a runner: MODELYARD_STORAGE_ROOT='{root}' modelyard doctor --find-nonce {nonce}"
+    return well(_SHARED, _SHARED_RULE, found)
 
 
-async def _ask(settings: Settings) -> tuple[str, list[str]]:
-    from bot.github import GitHub
+def _find_nonce(nonce: str) -> Finding:
+    """Look for the nonce that the App left, and take it away."""
+    root = _root(_settings()[0])
+    if not _NONCE.fullmatch(nonce):
+        return ill(_SHARED, _SHARED_RULE, "that is no nonce", "Give the one that --leave-nonce printed.")
+    file = root / f".doctor-{nonce}"
+    try:
+        same = file.read_text(encoding="ascii") == nonce
+        file.unlink()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        cure = "Mount the App's folder at the same path here, writable, or name its place in MODELYARD_STORAGE_ROOT."
+        return ill(_SHARED, _SHARED_RULE, f"{root} does not hold what the App left: {reason}", cure)
+    if not same:
+        return ill(_SHARED, _SHARED_RULE, f"{root} changes what the App left", "Replace it.")
+    return well(_SHARED, _SHARED_RULE, f"{root} is the App's")
 
-    async with GitHub(settings) as github:
-        identity = await github.identity()
-        return identity.login, [account for _, account in await github.installations()]
 
-
-# --- the repository --------------------------------------------------------------------------------------------------
+# --- the repository here ---------------------------------------------------------------------------------------------
 
 
 def _repository(directory: Path) -> Iterator[Finding]:
     from bot.config import CONFIG_PATH
+    from bot.doctor_repositories import INIT, pinned
     from bot.init import FORM, OPERATION_WORKFLOW, TRAIN_WORKFLOW
 
     present = {name: directory / name for name in (FORM, TRAIN_WORKFLOW, OPERATION_WORKFLOW, CONFIG_PATH)}
     if not any(path.is_file() for path in present.values()):
-        yield Finding(
-            level="warning",
-            what="Repository",
-            found=f"{directory.absolute()} is not prepared for Modelyard",
-            cure="If it is meant to be: modelyard init --source OWNER/REPO@SHA",
+        found = f"{directory.absolute()} is not prepared for Modelyard"
+        yield odd(
+            "Repository", "A repository holds what modelyard init writes.", found, f"If it is meant to be: {INIT}"
         )
         return
     for name, path in present.items():
         if not path.is_file():
-            yield Finding(level="error", what=name, found="missing", cure="modelyard init --source OWNER/REPO@SHA")
+            yield ill(name, "It is there.", "missing", INIT)
         elif name == CONFIG_PATH:
             yield _config(path)
         elif name == FORM:
             yield _form(path)
         else:
-            yield _pinned(name, path)
+            yield pinned(name, path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _config(path: Path) -> Finding:
@@ -238,36 +243,16 @@ def _config(path: Path) -> Finding:
     try:
         parse_config(path.read_bytes())
     except ConfigError as error:
-        return Finding(
-            level="error",
-            what=CONFIG_PATH,
-            found=f"{error.body.rule} Found: {error.body.found}",
-            cure=error.body.next_step,
-        )
-    return Finding(level="ok", what=CONFIG_PATH, found="can be read")
+        return of_error(CONFIG_PATH, error.body)
+    return well(CONFIG_PATH, "It can be read.", "can be read")
 
 
 def _form(path: Path) -> Finding:
+    from bot.doctor_repositories import INIT
     from bot.forms import render_form
     from bot.init import FORM
 
+    rule = "The form is the one that this version reads."
     if path.read_text(encoding="utf-8", errors="replace") == render_form():
-        return Finding(level="ok", what=FORM, found="as this version writes it")
-    return Finding(
-        level="warning",
-        what=FORM,
-        found="differs from what this version writes",
-        cure="Unless that is meant: modelyard init --force --source OWNER/REPO@SHA",
-    )
-
-
-def _pinned(name: str, path: Path) -> Finding:
-    call = _CALL.search(path.read_text(encoding="utf-8", errors="replace"))
-    cure = "modelyard init --force --source OWNER/REPO@SHA"
-    if call is None:
-        return Finding(level="error", what=name, found="calls no reusable workflow", cure=cure)
-    if not re.fullmatch(r"[0-9a-f]{40}", call["ref"]):
-        return Finding(
-            level="error", what=name, found=f"calls {call['target']} at {call['ref']}, which can move", cure=cure
-        )
-    return Finding(level="ok", what=name, found=f"calls {call['target']} at {call['ref'][:12]}")
+        return well(FORM, rule, "as this version writes it")
+    return odd(FORM, rule, "differs from what this version writes", f"Unless that is meant: {INIT} --yes")

@@ -18,15 +18,18 @@ from anyio import to_thread
 from actions.history_management.change import FOLDER, history_change
 from actions.history_management.record import utc
 from actions.model_registry import model_file
-from actions.operation import Reader, Stage
+from actions.notification.channels import ChannelName, Event
+from actions.notification.templates import LONGEST_TEMPLATE, path_of
+from actions.operation import OperationError, Reader, Stage
 from actions.request import Champion, WorkOrder
 from actions.results import Heartbeat, Progress, PublishedResult
 from actions.storage import Storage
-from bot import comments, run_storage, stage_watch
-from bot.config import RepositoryConfig, read_config
+from bot import comments, faults, run_storage, stage_watch
+from bot.config import ConfigError, RepositoryConfig, read_config
 from bot.github import HubError, Job, RepoInfo, Repository
 from bot.history_record import record_of
 from bot.labels import STATE_LABELS, state_label
+from bot.notifying import notice_of, tell
 from bot.pipeline import OPERATOR_HAS, TABLE, Dispatch, Run, State
 from bot.published import check_ref, checked
 from bot.run_snapshot import LONGEST, snapshot
@@ -40,6 +43,8 @@ log = logging.getLogger(__name__)
 TRAIN_WORKFLOW = "modelyard-train.yml"
 INDEX = f"{FOLDER}/index.md"
 LOG_LINES = 30
+LARGEST_FILE = 4 * LONGEST_TEMPLATE
+"""Bytes of a repository's own template that are read; what is too long for a template is said by it."""
 ASKS_A_PERSON = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 JUST_ENTERED = timedelta(seconds=2)
 """What a state shows first is always shown."""
@@ -95,6 +100,10 @@ class Effects:
 
     async def take_lock(self, run: Run) -> str:
         return await to_thread.run_sync(self._store.take_lock, run)
+
+    async def run_of(self, run_id: str) -> Run:
+        """Return another run of the same repository."""
+        return await to_thread.run_sync(self._store.run, self.run.repository, run_id)
 
     async def release_lock(self, run: Run) -> None:
         await to_thread.run_sync(self._store.release_lock, run)
@@ -312,7 +321,7 @@ class Effects:
         run: Run,
         *,
         jobs: Sequence[Job] = (),
-        behind: str = "",
+        behind: Run | None = None,
         unclaimed: Unclaimed | None = None,
     ) -> None:
         """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
@@ -345,7 +354,7 @@ class Effects:
         *,
         jobs: Sequence[Job] = (),
         progress: Progress | None = None,
-        behind: str = "",
+        behind: Run | None = None,
         unclaimed: Unclaimed | None = None,
         plots: Sequence[tuple[str, str]] = (),
         history_url: str = "",
@@ -357,7 +366,7 @@ class Effects:
             updated=self.now(),
             stages=stage_lines(jobs, sent.start_at, progress, self.now()) if sent is not None else (),
             progress=progress.metrics if progress is not None else {},
-            ahead=(behind,) if behind else (),
+            ahead=behind,
             unclaimed=unclaimed,
             waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
@@ -370,22 +379,71 @@ class Effects:
         text = comments.decision_needed(self._view(run))
         return (await self._repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
 
+    async def remind(self, run: Run) -> None:
+        """Remind people, once an attempt, that the question is about to lapse."""
+        await self._repository.post_once(
+            run.issue, f"expiring-{run.id}-{run.attempt}", comments.expiring(self._view(run))
+        )
+
+    async def tell(self, run: Run, event: Event) -> tuple[Run, timedelta | None]:
+        """Tell the channels outside of GitHub; return the run that remembers it, and how long to leave the others alone.
+
+        It is remembered at once, whatever else has changed in the run meanwhile: nobody is told again because an answer
+        came while another channel was slow.
+        """
+        try:
+            config = (await self.config()).notifications
+        except (ConfigError, HubError) as error:
+            if isinstance(error, HubError) and error.transient:
+                raise
+            log.warning("run %s: nobody outside of GitHub is told: %s", run.id, error)
+            return run, None
+        if not any(wanted and event in wanted.events for wanted in (config.slack, config.email)):
+            return run, None
+        view = self._view(run, history_url=await self._history_url(run))
+        notice = notice_of(view, event, (await self.info()).html_url)
+
+        async def own_template(channel: ChannelName) -> bytes | None:
+            path = path_of(event, channel, notice.language)
+            try:
+                return await self._repository.file(path, max_bytes=LARGEST_FILE)
+            except OperationError as error:
+                log.warning("run %s: %s cannot be read: %s", run.id, path, error)
+                return None
+
+        told = await tell(run, notice, config, self._settings.channels, own_template)
+        if told.done != run.told:
+            faults.reached(f"{run.state}.told")
+            remembered = functools.partial(_with_told, before=run, told=told.done)
+            run = self.run = await to_thread.run_sync(self._store.change, run, remembered)
+        return run, told.rest
+
+    def give_up_telling(self, run: Run, event: Event) -> None:
+        """Say in the log that a channel was not told, however often it was tried."""
+        log.error("run %s: not everybody outside of GitHub could be told: %s", run.id, event)
+
+    async def _history_url(self, run: Run) -> str:
+        """Return the page of the run's history, once it is there."""
+        if not run.history_sha:
+            return ""
+        return f"{(await self.info()).html_url}/blob/{await self._branch()}/{FOLDER}/{run.id}.md"
+
     async def say_invalid(self, run: Run) -> None:
         """Say what is wrong with the data; editing the issue starts again."""
         error = run.error.body if run.error is not None else None
         if error is None:
             raise ValueError("invalid data without an error")
-        await self._upsert_sticky(run, comments.invalid_data(error, run.id))
+        await self._upsert_sticky(run, comments.invalid_data(error, run.id, run.language))
         await self.label(run, "invalid")
 
     async def conclude(self, run: Run, *, label: str, reason: Literal["completed", "not_planned"]) -> None:
         """Bring comment, check run and label to their last state, say how it ended, close the issue."""
         info = await self.info()
-        pages = f"{info.html_url}/blob/{await self._branch()}"
         raw = f"{info.html_url}/raw/{run.history_sha}/{FOLDER}/{run.id}"
         plots = [(name, f"{raw}/{name}") for name in run.result.plots] if run.result and run.history_sha else []
-        history_url = f"{pages}/{FOLDER}/{run.id}.md" if run.history_sha else ""
-        registry_url = f"{pages}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
+        history_url = await self._history_url(run)
+        registry = f"{info.html_url}/blob/{await self._branch()}/{model_file.path_of(run.model)}"
+        registry_url = registry if run.history_sha and run.version else ""
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
         try:
@@ -431,6 +489,11 @@ def _is_gone(error: HubError) -> bool:
 
 def _with_sent(run: Run, sent: Dispatch) -> Run:
     return run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+
+
+def _with_told(run: Run, before: Run, told: tuple[str, ...]) -> Run:
+    """Note who was told, with what the state had done before: the question at the issue, how the run ended."""
+    return run.but(told=told, question=before.question, status=before.status)
 
 
 def _without_pending(run: Run) -> Run:

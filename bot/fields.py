@@ -106,7 +106,7 @@ class Reading:
             cure = f"Add the line ### {label_of(name)}, with the value below it."
             self.complain(name, "This field is needed.", "Its heading is not there.", cure)
         else:
-            self.complain(name, "This field is needed.", "Nothing.", _how_to_fill(name, field))
+            self.complain(name, "This field is needed.", "Nothing.", how_to_fill(name, field))
 
     def _hidden_in_notes(self, name: str) -> bool:
         """Complain where a field's heading stands below the notes, which take all that follows them."""
@@ -225,7 +225,8 @@ def _agreeing(field: str, task: Task, found: str) -> str:
     return f"Choose {nearest(found, options) or options[0]}, for example, or another task."
 
 
-def _how_to_fill(name: str, field: FieldInfo) -> str:
+def how_to_fill(name: str, field: FieldInfo) -> str:
+    """Return what a person can write into a field that is empty."""
     if kind_of(field) == "dropdown":
         return f"Write one of: {', '.join(get_args(field.annotation))}."
     example = f", for example: {field.examples[0]}" if field.examples else "."

@@ -138,7 +138,7 @@ def parse_form(body: str) -> ParsedForm:
     if len(body) > BODY_LIMIT:
         rule = f"An issue has at most {BODY_LIMIT} characters."
         return ParsedForm(wrong=(WrongField("form", "Form", rule, f"{len(body)} characters", "Shorten the notes."),))
-    sections = _split(_plain(body))
+    sections = _split(plain_text(body))
     if not sections.texts:
         return ParsedForm(not_a_form=True)
     reading = Reading(sections.texts, sections.guessed)
@@ -155,7 +155,7 @@ def parse_form(body: str) -> ParsedForm:
         return ParsedForm(wrong=tuple(_as_wrong(item) for item in error.errors(include_url=False)))
 
 
-def _plain(body: str) -> str:
+def plain_text(body: str) -> str:
     """End lines by a line feed, and drop what neither git nor a database takes as text."""
     text = body.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return text.encode("utf-8", "ignore").decode("utf-8")

@@ -8,22 +8,21 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from actions.operation import Conflict, InvalidInput, OperationError
-from actions.storage import contained, write_atomically
+from actions.storage import contained
+from bot.code_owners import PLACES, check_owner, with_code_owners
 from bot.config import CONFIG_PATH, Promotion, render_config
+from bot.file_changes import Change, Outcome, shown, write_all
 from bot.forms import render_form
 
 FORM = ".github/ISSUE_TEMPLATE/modelyard-train.yml"
 TRAIN_WORKFLOW = ".github/workflows/modelyard-train.yml"
 OPERATION_WORKFLOW = ".github/workflows/modelyard-operation.yml"
 _SOURCE = re.compile(r"(?P<repository>[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)@(?P<sha>[0-9a-f]{40})")
-
-Outcome = Literal["written", "replaced", "unchanged"]
 
 
 @dataclass(frozen=True)
@@ -69,43 +68,53 @@ def files(source: Source, data_roots: Sequence[str] = (), promotion: Promotion =
     }
 
 
-def initialise(directory: Path, content: dict[str, str], *, force: bool = False) -> dict[str, Outcome]:
-    """Write the files, all or none.
+def plan(directory: Path, content: Mapping[str, str], owners: Sequence[str] = ()) -> list[Change]:
+    """Look at what is there, and return every file with what it is and what it is to be. Nothing is written.
 
     Raises
     ------
-    Conflict
-        With reason ``files_differ`` where a file is there with other content, unless ``force``. Nothing is written then.
     InvalidInput
-        With reason ``no_directory`` or ``outside_directory``.
+        With reason ``no_directory``, ``outside_directory``, ``invalid_owner`` or ``unreadable_code_owners``.
     """
     if not directory.is_dir():
         raise _invalid("no_directory", "The directory exists.", f"{directory} is none")
-    targets = {name: _target(directory, name) for name in content}
-    present = {name: target.read_bytes() for name, target in targets.items() if target.is_file()}
-    differing = [name for name, old in present.items() if old != content[name].encode()]
-    if differing and not force:
-        raise Conflict(
-            "files_differ",
-            rule="Files that differ are not overwritten.",
-            found=", ".join(differing),
-            next_step="Compare them, then say --force to replace them.",
-        )
-    outcome: dict[str, Outcome] = {}
-    for name, text in content.items():
-        if name in present and name not in differing:
-            outcome[name] = "unchanged"
-            continue
-        write_atomically(targets[name], text)
-        outcome[name] = "replaced" if name in differing else "written"
-    return outcome
+    changes = [_change(directory, name, text.encode()) for name, text in content.items()]
+    owned = _code_owners(directory, [check_owner(owner) for owner in owners])
+    return [*changes, *([owned] if owned else [])]
+
+
+def _change(directory: Path, name: str, after: bytes) -> Change:
+    path = _target(directory, name)
+    return Change(name, path, path.read_bytes() if path.is_file() else None, after)
+
+
+def _code_owners(directory: Path, owners: Sequence[str]) -> Change | None:
+    """Return what becomes of CODEOWNERS, wherever GitHub finds it; None where it is left alone."""
+    place = next((name for name in PLACES if _target(directory, name).is_file()), PLACES[0])
+    path = _target(directory, place)
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        present = None if before is None else before.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            "unreadable_code_owners",
+            rule="CODEOWNERS is UTF-8 text.",
+            found=f"byte {error.start} of {place} is none.",
+            next_step="Save it as UTF-8; nothing was written.",
+            field="owner",
+        ) from None
+    after = with_code_owners(present, owners, place)
+    return None if after is None else Change(place, path, before, after.encode())
 
 
 def _target(directory: Path, name: str) -> Path:
     try:
-        return contained(directory / name, directory)
-    except ValueError as error:
+        path = contained(directory / name, directory)
+    except (ValueError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         raise _invalid("outside_directory", "Files are written below the directory.", str(error)) from None
+    if path.exists() and not path.is_file():
+        raise _invalid("no_file", "Where a file is to be, there is a file or nothing.", f"{name} is something else")
+    return path
 
 
 def _invalid(reason: str, rule: str, found: str) -> InvalidInput:
@@ -115,22 +124,74 @@ def _invalid(reason: str, rule: str, found: str) -> InvalidInput:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Run the command; say what was written and what comes next."""
+    """Run the command: show what would be overwritten, ask, write, and say what comes next."""
     try:
         content = files(Source.parse(parsed.source), parsed.data_root or (), parsed.promotion)
-        outcome = initialise(Path(parsed.directory), content, force=parsed.force)
+        changes = plan(Path(parsed.directory), content, parsed.owner or ())
+        if parsed.dry_run:
+            sys.stdout.write("".join(f"{_line(change.outcome, change)}{change.diff()}" for change in changes))
+            sys.stdout.write("Nothing was written.\n")
+            return 0
+        kept = _shown_and_kept(changes, asks=sys.stdin.isatty(), yes=parsed.yes)
+        write_all([one for one in changes if one not in kept and one.outcome != "unchanged"])
     except OperationError as error:
         body = error.body
-        sys.stderr.write(f"{body.rule}\n  found: {body.found}\n  next:  {body.next_step}\n")
+        sys.stderr.write(f"{body.rule}\n  found: {shown(body.found)}\n  next:  {body.next_step}\n")
         return 2 if isinstance(error, InvalidInput) else 1
-    lines = [f"{how:<10} {name}" for name, how in outcome.items()]
-    sys.stdout.write("\n".join([*lines, "", *_NEXT]) + "\n")
+    except OSError as error:
+        sys.stderr.write(
+            f"All files are written, or none.\n  found: {error}\n  next:  Put that right; nothing was changed.\n"
+        )
+        return 1
+    lines = [_line("kept" if one in kept else one.outcome, one) for one in changes]
+    sys.stdout.write("".join([*lines, "\n", *(f"{line}\n" for line in _next(owned=bool(parsed.owner)))]))
     return 0
+
+
+def _line(outcome: Outcome, change: Change) -> str:
+    return f"{outcome:<10} {change.name}\n"
+
+
+def _shown_and_kept(changes: Sequence[Change], *, asks: bool, yes: bool) -> list[Change]:
+    """Show each change to a file that is there; return those that are not wanted.
+
+    Raises
+    ------
+    Conflict
+        With reason ``files_differ`` where nobody can be asked.
+    """
+    differing = [change for change in changes if change.outcome == "replaced"]
+    kept = []
+    for change in differing:
+        sys.stdout.write(change.diff())
+        if not yes and asks and not _agrees(change):
+            kept.append(change)
+    if differing and not yes and not asks:
+        raise Conflict(
+            "files_differ",
+            rule="Files that differ are overwritten only when somebody agrees. This is no terminal to ask at.",
+            found=", ".join(change.name for change in differing),
+            next_step="Nothing was written. Look at the diff, then say --yes to replace them.",
+        )
+    return kept
+
+
+def _agrees(change: Change) -> bool:
+    sys.stdout.write(f"Replace {change.name} as shown? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _next(*, owned: bool) -> tuple[str, ...]:
+    return _NEXT if owned else (*_NEXT, *_NEXT_WITHOUT_OWNER)
 
 
 _NEXT = (
     "Next: commit these files to the default branch, install the App on the repository, and register a runner with a",
     "label that .github/modelyard.yml names. Then open an issue with the form `Train a model`.",
+)
+_NEXT_WITHOUT_OWNER = (
+    "Nobody is named yet who has to look at changes to these files: modelyard init --owner @organisation/team does that.",
 )
 
 
@@ -213,7 +274,7 @@ _OPERATION = (
     _HEAD
     + """\
 name: Modelyard operation
-run-name: ${{ inputs.operation }}
+run-name: ${{ inputs.operation }} ${{ inputs.dispatch }}
 
 on:
   workflow_dispatch:
@@ -234,6 +295,10 @@ on:
         description: The storage root that URIs are relative to
         type: string
         required: true
+      dispatch:
+        description: What asked for it, for the run's title
+        type: string
+        default: ""
 
 permissions: {}
 

@@ -13,17 +13,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TextIO
 
+from actions import masking
+from actions.masking import MASK
 from bot.log_context import subject
 
 SERVICE = "modelyard"
-MASK = "***"
-_TOKENS = re.compile(
-    r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
-    re.DOTALL,
-)
 _SHORTEST_SECRET = 4
 
 
@@ -65,7 +59,7 @@ class JsonLines(logging.Formatter):
         """Return a text without its secrets."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        return _TOKENS.sub(MASK, text)
+        return masking.masked(text)
 
 
 def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
@@ -76,5 +70,10 @@ def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> 
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each request to GitHub a line, each retry a traceback: what matters of them is in our own errors.
-    for name, quieter in (("httpx", "WARNING"), ("httpcore", "WARNING"), ("githubkit", "ERROR")):
+    for name, quieter in (
+        ("httpx", "WARNING"),
+        ("httpcore", "WARNING"),
+        ("githubkit", "ERROR"),
+        ("slack_sdk", "CRITICAL"),
+    ):
         logging.getLogger(name).setLevel(quieter)

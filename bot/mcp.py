@@ -149,7 +149,7 @@ def _tool(operation: Operation, make_context: MakeContext) -> OperationTool:
             read_only_hint=operation.read_only,
             destructive_hint=operation.destructive,
             idempotent_hint=operation.idempotent or operation.read_only,
-            open_world_hint=operation.toolset == "github_integration",
+            open_world_hint=operation.toolset in {"github_integration", "notification"},
         ),
         meta={"modelyard/toolset": operation.toolset, "modelyard/where": operation.where},
         operation=operation,
@@ -196,6 +196,7 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
     import os
 
     from actions.history_management.local import LocalHistory
+    from actions.notification.channels import EnvironmentChannels
     from bot.issues import late_issues
 
     storage = Storage(Path(storage_root or os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE).absolute())
@@ -203,7 +204,8 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
 
     def make(report: Report) -> Context:
         history = LocalHistory.at(checkout) if repository else LocalHistory.find(checkout)
-        return Context(storage=storage, history=history, issues=late_issues(), report=report)
+        channels = EnvironmentChannels()
+        return Context(storage=storage, history=history, issues=late_issues(), report=report, channels=channels)
 
     return make
 

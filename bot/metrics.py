@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,12 +49,22 @@ class Metrics:
             buckets=_STEP_SECONDS,
             registry=self._registry,
         )
+        self._doors = Counter(
+            "modelyard_door_requests",
+            "Requests that came by another door than the form, by what became of them.",
+            ["door", "result"],
+            registry=self._registry,
+        )
         self._registry.register(_Process(answers, traffic, worker_runs))
         self._registry.register(_InDatabase(database))
 
     def step_took(self, state: State, seconds: float) -> None:
         """Count one step of a run."""
         self._steps.labels(state.value).observe(seconds)
+
+    def door_used(self, door: str, result: str) -> None:
+        """Count one request that came by another door than the form."""
+        self._doors.labels(door, result).inc()
 
     def text(self) -> bytes:
         """Return everything as Prometheus reads it. Asks the database, so it may block."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from bot.delivery import USED_EVENTS
+from bot.delivery import is_used
 from bot.github import SentDelivery
 
 KEPT = timedelta(days=3)
@@ -53,4 +53,4 @@ def to_redeliver(
 
 def _missing(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list[SentDelivery]:
     """Leave out what has arrived, and the events that the App does nothing with."""
-    return [each for each in attempts if each.event in USED_EVENTS and each.guid and each.guid not in arrived]
+    return [each for each in attempts if is_used(each) and each.guid and each.guid not in arrived]

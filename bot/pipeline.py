@@ -208,6 +208,7 @@ class Run(_Value):
     requester: str
     request: TrainingRequest
     created: datetime
+    asked_in: int = Field(default=0, description="the comment whose command opened it; 0: the issue itself did")
     state: State = State.QUEUED
     entered: datetime
     tries: int = Field(default=0, description="errors seen in this stay in this state")
@@ -231,6 +232,8 @@ class Run(_Value):
     promoted: bool = False
     status: EndStatus | None = None
     history_sha: str | None = None
+    language: str = Field(default="en", description="the repository's language when the run began")
+    told: tuple[str, ...] = Field(default=(), description="who has been told in this stay in this state")
     visits: tuple[Visit, ...] = ()
     row_version: int = Field(default=0, description="the store's, against lost updates")
 
@@ -286,6 +289,7 @@ class Step:
     run: Run
     outcome: Outcome | None = None
     again: timedelta | None = None
+    """With an ``error``: how long to wait at least before the next try."""
 
 
 _AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None}
@@ -314,7 +318,7 @@ def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
             raise ValueError(f"{run.state} cannot be cancelled")
         return _enter(run.but(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
-        delay = RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)]
+        delay = max(RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)], step.again or timedelta(0))
         again = run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
         return again.but(**_AT_FIRST)
     outcome: Outcome = step.outcome
@@ -329,7 +333,9 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     visit = Visit(state=run.state, entered=run.entered, left=now)
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
-    return run.but(state=state, entered=now, tries=0, due=due, send=send, visits=(*run.visits, visit), **_AT_FIRST)
+    return run.but(
+        state=state, entered=now, tries=0, due=due, send=send, told=(), visits=(*run.visits, visit), **_AT_FIRST
+    )
 
 
 # --- what people decide ----------------------------------------------------------------------------------------------

@@ -86,6 +86,9 @@ class Poller:
             log.warning("webhook %s cannot be used: %s", attempt.guid, refused.reason)
             self._refused.add(attempt.guid)
             return
+        if not delivery.is_used(found):
+            self._refused.add(attempt.guid)
+            return
         if await to_thread.run_sync(self._store.take_in, found):
             log.info("webhook %s %s.%s fetched", found.id, found.event, found.action)
             self._wake.set()

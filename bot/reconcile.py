@@ -15,11 +15,13 @@ from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from actions.operation import OperationError
+from bot import scheduled
 from bot.clock import utc_now
 from bot.comparing import Comparison
 from bot.github import GitHub
 from bot.leases import Leases
 from bot.missed import KEPT, to_redeliver
+from bot.schedules import Schedules
 from bot.settings import Settings
 from bot.store import Store
 
@@ -56,6 +58,7 @@ class Reconciler:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
+        self._schedules = Schedules(store.database)
         self._github = github
         self._settings = settings
         self._wake = wake
@@ -114,22 +117,30 @@ class Reconciler:
 
     async def _repositories(self) -> None:
         """Compare each repository's runs with GitHub; one repository's trouble never stops another's."""
+        seen: list[tuple[int, str]] = []
+        all_seen = True
         for installation, account in await self._github.installations():
             try:
                 names = await self._github.installed_repositories(installation)
             except OperationError as error:  # suspended, say
                 log.warning("the installation of %s could not be looked at: %s", account, error)
+                all_seen = False
                 continue
+            seen += [(installation, name) for name in names]
             for name in names:
                 try:
                     await self._compare(name, installation)
                 except OperationError as error:
                     log.warning("%s could not be compared with GitHub, and is with the next look: %s", name, error)
+        if all_seen:
+            await to_thread.run_sync(scheduled.forget_all_but, seen, self._schedules)
 
     async def _compare(self, repository: str, installation: int) -> None:
         began = self._clock()
+        gateway = self._github.repository(repository, installation)
+        await scheduled.keep(gateway, installation, self._schedules, began)
         comparison = Comparison(
-            self._github.repository(repository, installation),
+            gateway,
             installation,
             store=self._store,
             settings=self._settings,

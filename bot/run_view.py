@@ -70,7 +70,7 @@ class RunView:
     progress
         Figures that the running stage has reported so far.
     ahead
-        While it is queued: the runs before it, the one that has the model first.
+        While it is queued: the run that has the model, or comes before it.
     unclaimed
         Why the present stage does not begin, once it has been queued for long.
     plots
@@ -85,7 +85,7 @@ class RunView:
     updated: datetime
     stages: tuple[StageLine, ...] = ()
     progress: Mapping[str, float] = field(default_factory=dict)
-    ahead: tuple[str, ...] = ()
+    ahead: Run | None = None
     unclaimed: Unclaimed | None = None
     plots: tuple[tuple[str, str], ...] = ()
     history_url: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -9,6 +11,14 @@ from cronsim import CronSim
 
 from bot.database import Database
 from bot.tables import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A time at which a schedule was to fire; where several were missed, the first of them."""
+
+    name: str
+    at: datetime
 
 
 class Schedules:
@@ -29,18 +39,31 @@ class Schedules:
         with self._database.transaction() as connection:
             connection.execute(SCHEDULES.delete().where(SCHEDULES.c.name == name))
 
-    def fire(self, now: datetime) -> list[str]:
-        """Return the names whose slot has come, each advanced past ``now`` in the same transaction.
+    def names(self, beginning: str = "") -> list[str]:
+        """Return the names that begin so."""
+        query = sa.select(SCHEDULES.c.name).where(SCHEDULES.c.name.startswith(beginning, autoescape=True))
+        with self._database.transaction() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def fire(self, now: datetime, hand_over: Callable[[Slot], object] = lambda _: None) -> list[str]:
+        """Hand over each slot that has come, then advance its schedule past ``now``; return the names.
 
         Slots that were missed while nobody looked are one firing together. A clock that goes back fires nothing again.
+        A crash in between, or another replica, hands the same slot over once more: whoever takes it knows it by name and
+        time. Of those that look at once, one returns the name.
         """
-        due = SCHEDULES.c.next_at <= now.timestamp()
+        due = sa.select(SCHEDULES).where(SCHEDULES.c.next_at <= now.timestamp()).order_by(SCHEDULES.c.name)
         with self._database.transaction() as connection:
-            found = connection.execute(sa.select(SCHEDULES).where(due).with_for_update(skip_locked=True)).all()
-            for row in found:
-                advanced = SCHEDULES.update().where(SCHEDULES.c.name == row.name)
-                connection.execute(advanced.values(next_at=_next(row.cron, now)))
-            return sorted(row.name for row in found)
+            found = connection.execute(due).all()
+        fired = []
+        for row in found:
+            hand_over(Slot(row.name, datetime.fromtimestamp(row.next_at, UTC)))
+            same = (SCHEDULES.c.name == row.name) & (SCHEDULES.c.next_at == row.next_at)
+            with self._database.transaction() as connection:
+                advanced = SCHEDULES.update().where(same).values(next_at=_next(row.cron, now))
+                if connection.execute(advanced).rowcount:
+                    fired.append(row.name)
+        return fired
 
     def next_at(self) -> datetime | None:
         """Return when the next one fires, if there is any."""

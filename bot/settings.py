@@ -14,9 +14,18 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from actions.notification.channels import (
+    SLACK_API,
+    DeploymentChannels,
+    MailAddress,
+    MailServer,
+    SlackAccess,
+    checked_slack_url,
+)
 from actions.operation import ErrorBody, OperationError
 
 PREFIX = "MODELYARD_"
+_SECRET = {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN", "SLACK_TOKEN", "SMTP_URL"}
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _DATABASES = ("sqlite", "postgresql")
@@ -51,6 +60,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
+        validate_by_name=True,
     )
 
     webhook_secret: SecretStr = Field(min_length=1, description="the secret that GitHub signs webhooks with")
@@ -67,8 +77,34 @@ class Settings(BaseSettings):
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", description="what is logged")
     http_timeout_seconds: float = Field(default=15, gt=0, le=120, description="for one answer of GitHub")
     time_factor: float = Field(default=1, gt=0, le=100, description="stretches every waiting time and time-out")
+    slack_token: SecretStr | None = Field(default=None, description="the token of the Slack app that posts messages")
+    slack_api_url: str = Field(default=SLACK_API, description="Slack's API, or a proxy's in front of it")
+    smtp_url: SecretStr | None = Field(default=None, description="the mail server: smtp://user:password@host:port")
+    mail_from: MailAddress | None = Field(default=None, description="the address that mails come from")
+    notify_timeout_seconds: float = Field(default=10, gt=0, le=60, description="for one answer of Slack or mail server")
     write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
     writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
+    # The usual names of deployments on AWS, read as they are.
+    aws_region: str | None = Field(
+        default=None, validation_alias="AWS_REGION", pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS's region"
+    )
+    s3_bucket: str | None = Field(
+        default=None,
+        validation_alias="MLOPS_S3_BUCKET",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="the bucket that holds the storage root, where MODELYARD_STORAGE_ROOT names none",
+    )
+    secrets_prefix: str | None = Field(
+        default=None,
+        validation_alias="MLOPS_SECRETS_PREFIX",
+        description="where AWS Secrets Manager keeps the App's credentials: PREFIX/github-app",
+    )
+    sagemaker_role_arn: str | None = Field(
+        default=None,
+        validation_alias="SAGEMAKER_ROLE_ARN",
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        description="the role that SageMaker's jobs take on",
+    )
 
     @field_validator("github_api_url")
     @classmethod
@@ -88,6 +124,24 @@ class Settings(BaseSettings):
             raise PydanticCustomError("address", "https, except on this machine: tokens travel over it")
         return value
 
+    @field_validator("slack_api_url")
+    @classmethod
+    def _is_slack(cls, value: str) -> str:
+        try:
+            return checked_slack_url(value)
+        except ValueError as error:
+            raise _words_of(error) from None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            if value is not None:
+                MailServer.at(value.get_secret_value(), "")
+        except ValueError as error:
+            raise _words_of(error) from None
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_known_database(cls, value: str) -> str:
@@ -98,6 +152,8 @@ class Settings(BaseSettings):
     @field_validator("storage_root")
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
+        if value.parts[:1] == ("s3:",):  # a Path of one slash by now
+            raise PydanticCustomError("folder", "a folder: storage in S3 is not there yet")
         path = value.expanduser().absolute()
         if path.exists() and not path.is_dir():
             raise PydanticCustomError("folder", "a folder, existing or to be made")
@@ -122,16 +178,42 @@ class Settings(BaseSettings):
             raise PydanticCustomError("one_key", "exactly one of PRIVATE_KEY and PRIVATE_KEY_PATH")
         return self
 
+    @model_validator(mode="after")
+    def _has_sender(self) -> Self:
+        if self.smtp_url is not None and self.mail_from is None:
+            raise PydanticCustomError("no_sender", "MAIL_FROM beside SMTP_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _has_storage(self) -> Self:
+        """Never take a folder of this machine for the bucket that was named."""
+        if self.s3_bucket and "storage_root" not in self.model_fields_set:
+            raise PydanticCustomError("s3_bucket", "a storage root beside MLOPS_S3_BUCKET")
+        return self
+
     @property
     def has_local_hub(self) -> bool:
         """Tell whether the hub is on this machine: a trial, or a test."""
         return urlsplit(self.github_api_url).hostname in _LOOPBACK
+
+    @property
+    def channels(self) -> DeploymentChannels:
+        """The channels outside of GitHub by which this deployment can tell people something."""
+        token, url, seconds = self.slack_token, self.smtp_url, self.notify_timeout_seconds
+        slack = SlackAccess(token.get_secret_value(), self.slack_api_url, seconds) if token else None
+        email = MailServer.at(url.get_secret_value(), self.mail_from, seconds) if url and self.mail_from else None
+        return DeploymentChannels(slack, email)
 
     def key(self) -> str:
         """Return the private key as PEM text, from wherever it was given."""
         if self.private_key_path is not None:
             return _key_file(self.private_key_path)
         return self.private_key.get_secret_value() if self.private_key else ""
+
+
+def _words_of(error: ValueError) -> PydanticCustomError:
+    # Without braces in it that Pydantic would fill.
+    return PydanticCustomError("address", "{words}", {"words": str(error)})
 
 
 def _key_file(path: Path) -> str:
@@ -163,12 +245,13 @@ def load_settings(**given: Any) -> Settings:
     SettingsError
         With every wrong or missing setting in ``problems``. No secret's value is ever shown.
     """
+    stored = _from_secrets_manager(given)
     try:
-        return Settings(**given)
+        return Settings(_env_file=env_file(), **{**stored, **given})
     except ValidationError as error:
         problems = [_problem(item) for item in error.errors(include_url=False, include_context=False)]
     missing_key_unseen = not any("PRIVATE_KEY" in (problem.field or "") for problem in problems)
-    if missing_key_unseen and not _has_key(given):
+    if missing_key_unseen and not _has_key({**stored, **given}):
         # Pydantic checks fields before it checks how they go together: name this one in the same breath.
         problems.append(_two_keys("neither"))
     raise SettingsError(problems)
@@ -190,17 +273,46 @@ def explain_and_exit(error: SettingsError) -> NoReturn:
     raise SystemExit(2) from error
 
 
-def _has_key(given: dict[str, Any]) -> bool:
-    names = ("private_key", "private_key_path")
-    return any(name in given or os.environ.get(PREFIX + name.upper()) for name in names) or _in_env_file(names)
+def env_file() -> Path:
+    """Return the file that is read beside the environment: ``.env`` here, or what ``MODELYARD_ENV_FILE`` names."""
+    return Path(os.environ.get(PREFIX + "ENV_FILE") or ".env").expanduser()
 
 
-def _in_env_file(names: tuple[str, ...]) -> bool:
+def variables() -> dict[str, str]:
+    """Return the variables that settings are read from: those of the env file, and the environment's, which win."""
     from dotenv import dotenv_values
 
-    path = Path(".env")
+    path = env_file()
     values = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
-    return any(values.get(PREFIX + name.upper()) for name in names)
+    return {name: value for name, value in {**values, **os.environ}.items() if value}
+
+
+def _has_key(given: dict[str, Any]) -> bool:
+    names = ("private_key", "private_key_path")
+    known = variables()
+    return any(name in given or known.get(PREFIX + name.upper()) for name in names)
+
+
+def _from_secrets_manager(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what AWS Secrets Manager keeps of the App, where a prefix is set and something is missing elsewhere."""
+    known = variables()
+    prefix = given.get("secrets_prefix") or known.get("MLOPS_SECRETS_PREFIX")
+
+    def there(name: str) -> bool:
+        return name in given or bool(known.get(PREFIX + name.upper()))
+
+    has_key = there("private_key") or there("private_key_path")
+    if not prefix or (there("app_id") and there("webhook_secret") and has_key):
+        return {}
+    from bot.credentials import CredentialsError, SecretsManager
+
+    try:
+        stored = SecretsManager(prefix, given.get("aws_region") or known.get("AWS_REGION")).load().plain()
+    except CredentialsError as error:
+        body = error.body
+        problem = _body("MLOPS_SECRETS_PREFIX", rule=body.rule, found=body.found, next_step=body.next_step)
+        raise SettingsError([problem]) from None
+    return {name: value for name, value in stored.items() if not (has_key if name == "private_key" else there(name))}
 
 
 def _two_keys(found: str) -> ErrorBody:
@@ -217,16 +329,25 @@ def _problem(item: Any) -> ErrorBody:
     kind = item["type"]
     if kind == "one_key":
         return _two_keys("both" if item["input"].get("private_key") else "neither")
+    if kind == "no_sender":
+        return _missing("MAIL_FROM")
+    if kind == "s3_bucket":
+        return _body(
+            "MLOPS_S3_BUCKET",
+            rule="Runs are stored in a folder that App and runners share: storage in S3 is not there yet.",
+            found=f"the bucket {item['input'].get('s3_bucket') or item['input'].get('MLOPS_S3_BUCKET')!r}, and no folder.",
+            next_step="Name the folder in MODELYARD_STORAGE_ROOT, which then wins, or unset MLOPS_S3_BUCKET.",
+        )
     name = str(item["loc"][0]).upper()
     if kind == "missing":
         return _missing(name)
-    field = Settings.model_fields.get(name.lower())
+    field = Settings.model_fields.get(_AS_THEY_ARE.get(name, name.lower()))
     about = f" ({field.description})" if field and field.description else ""
     return _body(
         name,
         rule=f"It has to be {_rule(item)}{about}.",
         found=f"{_shown(name, item.get('input'))}.",
-        next_step=f"Correct {PREFIX}{name}.",
+        next_step=f"Correct {_variable(name)}.",
     )
 
 
@@ -250,8 +371,7 @@ def _missing(name: str) -> ErrorBody:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name in {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN"} or isinstance(value, dict)
-    if secret:
+    if name in _SECRET or isinstance(value, dict):
         return "a value that is not shown"
     # An address may hold a password where none belongs.
     return repr(re.sub(r"(?<=//).*@", "***@", str(value), flags=re.DOTALL))[:200]
@@ -264,5 +384,15 @@ def _body(name: str, *, rule: str, found: str, next_step: str) -> ErrorBody:
         rule=rule,
         found=found,
         next_step=next_step,
-        field=PREFIX + name,
+        field=_variable(name),
     )
+
+
+_AS_THEY_ARE = {
+    str(field.validation_alias): name for name, field in Settings.model_fields.items() if field.validation_alias
+}
+"""The fields whose variables have names of their own."""
+
+
+def _variable(name: str) -> str:
+    return name if name in _AS_THEY_ARE else PREFIX + name

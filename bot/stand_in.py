@@ -33,6 +33,17 @@ def for_comment(repository: str, installation: int, issue: Issue, comment: Comme
     return _delivery(f"comment-{comment.id}", "issue_comment", "created", repository, installation, payload, now)
 
 
+SLOT = "modelyard_schedule"
+"""The name of an event that only the App itself makes: a schedule's slot has come."""
+
+
+def for_slot(repository: str, installation: int, schedule: str, slot: datetime, now: datetime) -> Delivery:
+    """Return the news that a schedule's slot has come."""
+    name = f"slot-{repository}-{schedule}-{slot:%Y%m%d%H%M%S}"
+    payload = {"schedule": schedule, "slot": slot.isoformat()}
+    return _delivery(name, SLOT, "due", repository, installation, payload, now)
+
+
 def _issue(issue: Issue) -> dict[str, Any]:
     return {"number": issue.number, "labels": [{"name": name} for name in issue.labels]}
 

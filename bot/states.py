@@ -15,6 +15,7 @@ from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError
 from bot.stage_watch import Seen, felt, find, is_lost, queued_for, seen
 
 if TYPE_CHECKING:
+    from actions.notification.channels import Event
     from bot.effects import Effects
     from bot.github import Job
 
@@ -28,6 +29,12 @@ SILENT_LONG = timedelta(minutes=5)
 """A stage that has given signs of life and gives none for so long has lost its runner."""
 SEVERAL_BEATS = timedelta(minutes=1)
 """However short a deployment's waiting times are, a heart beats no faster."""
+REMINDED_BEFORE = timedelta(hours=4)
+"""So long before a question to a person lapses, people are reminded of it."""
+LONGEST_REST = timedelta(minutes=5)
+"""A channel that asks to be left alone for longer is tried again all the same."""
+AT_THE_ISSUE = "issue"
+"""Among those who were told: the people at the issue."""
 QUEUED_LONG = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
@@ -36,7 +43,7 @@ async def queued(run: Run, fx: Effects) -> Step:
     """Take the model's lock, or say who has it."""
     owner = await fx.take_lock(run)
     if owner != run.id:
-        await fx.show(run, behind=owner)
+        await fx.show(run, behind=await fx.run_of(owner))
         await fx.label(run, "queued")
         return Step(run, again=WAIT)
     return Step(run, "ok")
@@ -77,10 +84,12 @@ async def check_retry_limit(run: Run, _: Effects) -> Step:
 
 async def notify_operator(run: Run, fx: Effects) -> Step:
     """Ask a person, once an attempt; the model is free for others while the run waits."""
-    await fx.release_lock(run)
-    question = await fx.ask(run)
-    await fx.label(run, "waiting")
-    return Step(run.but(question=question), "ok")
+    if AT_THE_ISSUE not in run.told:
+        await fx.release_lock(run)
+        question = await fx.ask(run)
+        await fx.label(run, "waiting")
+        run = run.but(question=question, told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "waiting")
 
 
 async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
@@ -95,6 +104,9 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     if left <= timedelta(0):
         return Step(run.but(status="rejected"), "time-out")
     await fx.show(run)
+    if left > REMINDED_BEFORE:
+        return Step(run, again=left - REMINDED_BEFORE)
+    await fx.remind(run)
     return Step(run, again=left)
 
 
@@ -146,18 +158,22 @@ async def write_history(run: Run, fx: Effects) -> Step:
 
 async def notify_success(run: Run, fx: Effects) -> Step:
     """Tell that the model passed."""
-    await fx.conclude(run, label="passed", reason="completed")
-    return Step(run, "ok")
+    if AT_THE_ISSUE not in run.told:
+        await fx.conclude(run, label="passed", reason="completed")
+        run = run.but(told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "success")
 
 
 async def notify_failure(run: Run, fx: Effects) -> Step:
     """Tell how the run ended otherwise."""
-    await fx.release_lock(run)
-    if run.history_sha is None:
-        await fx.withdraw(run)
-    run = run.but(status=_not_passed(run))
-    await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
-    return Step(run, "ok")
+    if AT_THE_ISSUE not in run.told:
+        await fx.release_lock(run)
+        if run.history_sha is None:
+            await fx.withdraw(run)
+        run = run.but(status=_not_passed(run))
+        await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
+        run = run.but(told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "failure")
 
 
 HANDLERS: dict[State, Handler] = {
@@ -178,6 +194,17 @@ HANDLERS: dict[State, Handler] = {
     State.NOTIFY_SUCCESS: notify_success,
     State.NOTIFY_FAILURE: notify_failure,
 }
+
+
+async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> Step:
+    """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
+    run, missed = await fx.tell(run, event)
+    if missed is None:
+        return Step(run, "ok")
+    if run.tries < TABLE[run.state].retries:
+        return Step(run, "error", again=min(missed, LONGEST_REST))
+    fx.give_up_telling(run, event)
+    return Step(run, "ok")
 
 
 def _not_passed(run: Run) -> EndStatus:

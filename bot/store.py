@@ -312,6 +312,12 @@ class Store:
                 .values(poked=True)
             )
 
+    def lock_of(self, repository: str, model: str) -> str | None:
+        """Return the id of the run that has a model's lock."""
+        query = sa.select(LOCKS.c.run).filter_by(repository=repository, model=model)
+        with self._transaction() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def free_orphaned_locks(self) -> list[tuple[str, str]]:
         """Free the locks that no open run holds, and have the runs that wait looked at; return (repository, model)."""
         held = sa.exists().where(

@@ -98,7 +98,7 @@ class Webhooks:
         text = delivery.unwrapped(body, headers.get(b"content-type", ""))
         taken = delivery.read(name, event, text, self._clock())
         self.counts[f"event:{event}"] += 1
-        if event not in delivery.USED_EVENTS:
+        if not delivery.is_used(taken):
             return "ignored"
         result = await self._store(taken)
         if result == "stored":

@@ -23,8 +23,10 @@ from actions.storage import Storage
 from bot import faults, log_context
 from bot.clock import utc_now
 from bot.delivery import Delivery
+from bot.doors import Told
 from bot.effects import Effects
 from bot.github import GitHub, HubError
+from bot.github.errors import SUSPENDED
 from bot.intake import Intake
 from bot.leases import BEAT, SILENCE, THE_INBOX, Leases
 from bot.pipeline import TABLE, Run, StageError, State, Step, advance
@@ -67,6 +69,8 @@ class Worker:
         Says what time it is (UTC); tests hand in their own.
     step_took
         Is told how many seconds each step took, in which state.
+    door_used
+        Is told what became of each request that came by another door than the form.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Worker:
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
         step_took: Callable[[State, float], None] = lambda *_: None,
+        door_used: Told = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
@@ -87,6 +92,7 @@ class Worker:
         self._clock = clock
         self._leases = leases
         self._step_took = step_took
+        self._door_used = door_used
         self._heard = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -193,7 +199,7 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         began = time.monotonic()
         faults.reached(f"{delivery.event}.before")
-        intake = Intake(self._store, self._github, self._settings, self._clock)
+        intake = Intake(self._store, self._github, self._settings, self._clock, self._door_used)
         try:
             await intake.handle(delivery)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
@@ -271,11 +277,12 @@ class Worker:
     def _after_trouble(self, run: Run, error: Exception) -> Step:
         """Decide what follows where a state's own work failed (not its stage's).
 
-        Trouble that passes is waited for: where a stage runs or a person is asked, as long as it takes; elsewhere until the
-        time of this try is over. Anything else is the state's error.
+        Trouble that passes is waited for: where a stage runs or a person is asked, or the App is suspended, as long as it
+        takes; elsewhere until the time of this try is over. Anything else is the state's error.
         """
         row, stayed = TABLE[run.state], (self._clock() - run.entered) / self._settings.time_factor
-        if passes(error) and (row.stage or row.time_out is None or stayed < row.time_out * (run.tries + 1)):
+        no_limit = row.stage or row.time_out is None or is_suspended(error)
+        if passes(error) and (no_limit or (row.time_out and stayed < row.time_out * (run.tries + 1))):
             return Step(run, again=pause(error, stayed))
         kept = run.but(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
         if row.stage:
@@ -291,6 +298,11 @@ def _measured(began: float, status: str) -> dict[str, object]:
 def passes(error: Exception) -> bool:
     """Tell whether trouble is likely to pass by itself."""
     return isinstance(error, TimeoutError | OSError) or (isinstance(error, HubError) and error.transient)
+
+
+def is_suspended(error: Exception) -> bool:
+    """Tell whether the App is shut out until an account's owner lets it in again."""
+    return isinstance(error, HubError) and error.body.reason == SUSPENDED
 
 
 def pause(error: Exception, waited: timedelta) -> timedelta:

@@ -16,7 +16,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_names_a_test_that_exists_or_says_that_there_is_none(row: str) -> None:
     shown = row.rstrip(" |").rpartition("| ")[2]
-    if shown == "not yet shown":
+    if shown in {"not yet shown", "not there yet"}:
         return
     named = NAMED.fullmatch(shown)
     assert named is not None, shown
@@ -27,5 +27,13 @@ def test_every_row_names_a_test_that_exists_or_says_that_there_is_none(row: str)
 
 def test_the_page_has_rows_of_every_section() -> None:
     sections = PAGE.split("\n## ")[1:]
-    assert [section.split("\n", 1)[0] for section in sections] == ["Webhooks", "Crashes", "GitHub"]
+    assert [section.split("\n", 1)[0] for section in sections] == [
+        "Webhooks",
+        "Crashes",
+        "GitHub",
+        "Set-up",
+        "Who may",
+        "Content",
+        "Workflows",
+    ]
     assert all("| `tests/" in section for section in sections)

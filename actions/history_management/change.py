@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from actions.history_management import index, report
 from actions.history_management.record import RunRecord, utc
+from actions.masking import masked_json
 from actions.model_registry import model_file
 from actions.operation import Reader
 
@@ -46,7 +47,7 @@ class HistoryChange:
         A passed run is registered as the model's next version, once; ``record.promoted`` makes that version champion.
         """
         record, registry = self._registered(read)
-        lineage = record.model_dump_json(indent=2) + "\n"
+        lineage = masked_json(record.model_dump_json(indent=2)) + "\n"
         files: dict[str, bytes | None] = {
             self.markdown_path: report.render(record, tuple(self.plots)).encode(),
             f"{FOLDER}/{record.run}.json": lineage.encode(),

@@ -28,6 +28,7 @@ class RecordedDecision(_Value):
     attempt: Attempt = 1
     reason: str = Field(default="", max_length=2_000)
     overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=100)
+    comment: int = Field(default=0, ge=0, description="the comment that said so; 0 where that was not kept")
 
 
 class RecordedError(_Value):

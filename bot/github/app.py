@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from bot.github import errors
+from bot.github.app_facts import AppFacts, InstallationFacts, WebhookFacts
 from bot.github.errors import HubError
 from bot.github.git import GitPart
 from bot.github.identity import Identity
@@ -91,12 +92,17 @@ class GitHub:
                 raise errors.from_status("GET app", HTTPStatus.UNAUTHORIZED, error.message, is_write=False) from None
             raise
 
+    async def registration(self) -> AppFacts:
+        """Ask GitHub what the App was registered with."""
+        return AppFacts.of(await self._ask_who())
+
+    async def installed(self) -> list[InstallationFacts]:
+        """List the App's installations, with what each has granted."""
+        return [InstallationFacts.of(data) async for data in self._own().pages("app/installations")]
+
     async def installations(self) -> list[tuple[int, str]]:
         """List the App's installations: id and account."""
-        return [
-            (integer(data, "id"), text(data.get("account") or {}, "login"))
-            async for data in self._own().pages("app/installations")
-        ]
+        return [(each.id, each.account) for each in await self.installed()]
 
     async def installed_repositories(self, installation_id: int) -> list[str]:
         """List the repositories of one installation, as ``owner/name``."""
@@ -104,6 +110,15 @@ class GitHub:
         return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
 
     # --- its webhook ---------------------------------------------------------------------------------------------------
+
+    async def webhook(self) -> WebhookFacts | None:
+        """Ask GitHub where it sends the App's webhooks; None where it does not tell."""
+        try:
+            return WebhookFacts.of(await self._own().get("app/hook/config"))
+        except HubError as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED):
+                return None
+            raise
 
     async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
         """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
@@ -150,16 +165,24 @@ class GitHub:
             self._repositories[name] = Repository(name, connect=connect, who=self.identity, sleep=self._sleep)
         return self._repositories[name]
 
+    async def installation_now(self, name: str) -> int | None:
+        """Ask GitHub which installation a repository belongs to at this moment; None where the App may not see it."""
+        owner, _, repository = name.partition("/")
+        data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
+        if data is None:
+            self._installations.pop(name, None)
+            return None
+        self._installations[name] = integer(data, "id")
+        return self._installations[name]
+
     async def _installation_of(self, name: str) -> int:
         async with self._look_up:
             known = self._installations.get(name)
             if known is None:
-                owner, _, repository = name.partition("/")
-                data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
-                if data is None:
-                    raise errors.not_installed(name)
-                known = self._installations[name] = integer(data, "id")
-            return known
+                known = await self.installation_now(name)
+        if known is None:
+            raise errors.not_installed(name)
+        return known
 
     async def _connection(self, installation_id: int) -> Connection:
         from bot.github.connection import Connection, InstallationAuth, InstallationTokens

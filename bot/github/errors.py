@@ -51,6 +51,9 @@ class HubError(OperationError):
         self.message = message
 
 
+SUSPENDED = "installation_suspended"
+"""The reason where an account's owner has shut the App out for a time."""
+
 _BY_STATUS: dict[int, tuple[str, str]] = {
     401: ("hub_unauthorized", "Check MODELYARD_APP_ID, the private key and this machine's clock."),
     403: ("hub_refused", "Give the App the permission on its settings page and accept it in the installation."),
@@ -72,6 +75,16 @@ def from_status(request: str, status: int, message: str, *, is_write: bool) -> H
             status=status,
             transient=True,
             unknown=is_write,
+            message=message,
+        )
+    if status == HTTPStatus.FORBIDDEN and "suspended" in message.lower():
+        return HubError(
+            SUSPENDED,
+            rule="The App's installation is not suspended.",
+            found=f"{request}: {status} {message}".rstrip(),
+            next_step="Unsuspend it in the account's settings; what waits goes on then.",
+            status=status,
+            transient=True,
             message=message,
         )
     reason, next_step = _BY_STATUS.get(status, ("hub_refused", "See GitHub's documentation of this request."))

@@ -56,8 +56,11 @@ class GitPart(Part):
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    async def file(self, path: str, ref: str | None = None) -> bytes | None:
-        """Read a file of a branch, tag or commit (default: the default branch); None where there is none."""
+    async def file(self, path: str, ref: str | None = None, max_bytes: int = 100 * 1024 * 1024) -> bytes | None:
+        """Read a file of a branch, tag or commit (default: the default branch); None where there is none.
+
+        A file of more than ``max_bytes`` is an error, at the latest where GitHub leaves its content out (above 1 MB).
+        """
         hub = await self._connect()
         try:
             data = await hub.get(f"{self._root}/contents/{several(path)}", ref=ref)
@@ -70,7 +73,7 @@ class GitPart(Part):
         if data.get("encoding") == "base64":
             return base64.b64decode(text(data, "content"))
         # Above 1 MB the content is left out there.
-        return await self.blob(text(data, "sha"), max_bytes=100 * 1024 * 1024)
+        return await self.blob(text(data, "sha"), max_bytes=max_bytes)
 
     async def folder(self, path: str, ref: str | None = None) -> list[str]:
         """List the paths of the files directly in a folder, sorted; [] where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
@@ -17,6 +18,7 @@ MOST_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""
 
 _MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
+_OPENS = "<!-- modelyard:"
 _CUT = "\n\n…"
 
 
@@ -27,7 +29,7 @@ def marker_line(marker: str) -> str:
     """
     if not _MARKER.fullmatch(marker):
         raise ValueError(f"not a marker: {marker!r}")
-    return f"<!-- modelyard:{marker} -->"
+    return f"{_OPENS}{marker} -->"
 
 
 def marked(marker: str, body: str) -> str:
@@ -77,6 +79,13 @@ class IssuesPart(Part):
             if name in known:
                 return cast("Permission", name)
         return "none"
+
+    async def in_team(self, team: str, login: str) -> bool:
+        """Tell whether somebody is a member of one of the organisation's teams; where GitHub does not say so: no."""
+        organisation = self.name.partition("/")[0]
+        path = f"orgs/{segment(organisation)}/teams/{segment(team)}/memberships/{segment(login)}"
+        data = await (await self._connect()).get_or_none(path)
+        return data is not None and text(data, "state") == "active"
 
     async def issue(self, number: int) -> Issue:
         """Read one issue."""
@@ -186,6 +195,48 @@ class IssuesPart(Part):
         answer = await hub.write("POST", f"{self._root}/issues", {"title": title, "body": body, "labels": list(labels)})
         return Issue.of(answer.data or {})
 
+    async def own_issue(self, marker: str, since: datetime) -> Issue | None:
+        """Find the App's newest issue whose marker begins so, among those that were changed since then."""
+        hub, who = await self._connect(), await self._who()
+        listed = hub.pages(
+            f"{self._root}/issues",
+            state="all",
+            creator=who.login,
+            since=f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            sort="created",
+            direction="desc",
+        )
+        async with aclosing(listed):
+            async for data in listed:
+                issue = Issue.of(data)
+                if issue.author == who.login and issue.body.startswith(f"{_OPENS}{marker}"):
+                    return issue
+        return None
+
+    async def open_once(self, marker: str, sought: str, since: datetime, **content: Any) -> Issue:
+        """Open an issue, unless one of the App's since then has a marker that begins with ``sought``: then return that.
+
+        Parameters
+        ----------
+        marker, sought
+            The new issue's hidden marker, and how the marker of the same issue begins.
+        since
+            Issues that were not changed after it are not looked at.
+        **content
+            ``title``, ``body`` and ``labels``; see ``create_issue``.
+        """
+        known = await self.own_issue(sought, since)
+        if known is not None:
+            return known
+        whole = {**content, "body": f"{marker_line(marker)}\n{content['body']}"}
+        try:
+            return await self.create_issue(**whole)
+        except HubError as error:
+            found = await self.own_issue(sought, since) if error.unknown else None
+            if found is None:
+                raise
+            return found
+
     async def close_issue(self, number: int, reason: Literal["completed", "not_planned"]) -> None:
         """Close an issue; one that is closed with this reason is left alone."""
         issue = await self.issue(number)
@@ -201,6 +252,11 @@ class IssuesPart(Part):
         await (await self._connect()).write("PATCH", self._issue(number), change)
 
     # --- labels ------------------------------------------------------------------------------------------------------
+
+    async def label_names(self) -> set[str]:
+        """Return the names of the repository's labels, in lower case: GitHub takes no other case for another label."""
+        hub = await self._connect()
+        return {text(label, "name").lower() async for label in hub.pages(f"{self._root}/labels")}
 
     async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
         """Make labels exist, with colour and description: looked at once, those that are right cost no write."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
 
+from actions.masking import masked
 from bot.github import errors
 from bot.github.errors import HubError
 from bot.github.part import Part, segment
@@ -147,7 +148,7 @@ class RunsPart(Part):
         await hub.write("POST", f"{self._root}/actions/runs/{run_id}/{cancel}", quiet=(404, 409))
 
     async def job_log_tail(self, job_id: int, lines: int = 30, *, until: datetime | None = None) -> str:
-        """Return the last lines of a finished job's log, without time stamps and colours.
+        """Return the last lines of a finished job's log, without time stamps, colours and what looks like a secret.
 
         Parameters
         ----------
@@ -170,7 +171,8 @@ class RunsPart(Part):
         text_lines = bytes(tail[-LOG_TAIL_BYTES:]).decode("utf-8", errors="replace").splitlines()
         if len(tail) > LOG_TAIL_BYTES:
             text_lines = text_lines[1:]  # the first one was cut
-        return "\n".join(_readable(text_lines, until)[-lines:])
+        # Before it is cut: half a key is not known as one.
+        return "\n".join(masked("\n".join(_readable(text_lines, until))).split("\n")[-lines:])
 
     async def check_run(
         self,

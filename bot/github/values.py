@@ -236,6 +236,7 @@ class SentDelivery:
     event: str
     status_code: int
     delivered_at: datetime | None
+    action: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -249,6 +250,7 @@ class SentDelivery:
             event=text(data, "event"),
             status_code=integer(data, "status_code"),
             delivered_at=moment(data, "delivered_at"),
+            action=text(data, "action"),
         )
 
 

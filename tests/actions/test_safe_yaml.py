@@ -52,6 +52,13 @@ def test_what_is_not_plain_is_refused_with_its_place(text: str | bytes, found: s
     assert found in error.value.body.found
 
 
+def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
+    assert load("a: 1\nb: [2]\n", source="file.yml", limit=100, most=6) == {"a": "1", "b": ["2"]}
+    with pytest.raises(InvalidInput) as error:
+        load("a: 1\nb: [2, 3]\n", source="file.yml", limit=100, most=6)
+    assert error.value.body.found == "more than 6 keys and values (line 2)"
+
+
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:
     started = time.perf_counter()
     with pytest.raises(InvalidInput):

@@ -16,7 +16,7 @@ from bot.cli import main
 from bot.pipeline import mermaid
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("serve", "demo", "run", "operations", "mcp", "init", "doctor", "docs")
+COMMANDS = ("serve", "demo", "start", "run", "operations", "mcp", "init", "doctor", "docs")
 
 
 def modelyard(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -121,3 +121,14 @@ def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
     )  # fmt: skip
     assert ran.stdout == "[\n"
     assert ran.stderr == ""
+
+
+def test_start_loads_nothing_of_the_app(tmp_path: Path) -> None:
+    code = (
+        "import sys\nimport bot.start, bot.start_hub\n"
+        "print(sorted({'fastapi', 'githubkit', 'jinja2', 'mcp', 'sqlalchemy', 'uvicorn'} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60, encoding="utf-8"
+    )
+    assert ran.stdout == "[]\n"

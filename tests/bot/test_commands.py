@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from time import process_time
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from actions.operation import InvalidInput
 from actions.request import Scalar, TrainingRequest
-from bot.commands import COMMANDS, PERMISSIONS, ParsedCommand, UnknownCommand, changed_request, may, parse_command
+from bot.commands import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
 from bot.values import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
 from tests.support.run_views import a_request
@@ -147,11 +150,29 @@ def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None
     assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_commands_need_write_permission(name: str) -> None:
-    assert [permission for permission in PERMISSIONS if may(name, permission)] == ["write", "maintain", "admin"]
-    assert not may(name, "custom-role")
-    assert not may(name, "")
+def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:
+    assert parsed("/promote").words == {}
+    assert parsed("/promote 3 it is better").words == {"version": "3"}
+    assert parsed("/promote v3 it is better").reason == "it is better"
+    assert (parsed("/rollback 3rd try").words, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
+
+
+@pytest.mark.parametrize(
+    "line", ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1"]
+)
+def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
+    command = parsed(line)
+    assert len(command.wrong) == 1
+    assert command.command.usage in command.wrong[0].next_step
+
+
+def test_an_operation_gets_any_arguments_and_no_reason() -> None:
+    command = parsed("/run load_dataset data='my data.csv' rows=5 target=seed")
+    assert command.words == {"operation": "load_dataset"}
+    assert command.overrides == {"data": "my data.csv", "rows": 5, "target": "seed"}
+    assert not command.wrong
+    assert parsed("/run load_dataset data=x please").wrong
+    assert parsed("/run load_dataset data=x data=y").wrong
 
 
 @given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
@@ -177,3 +198,34 @@ def test_the_longest_comment_is_read_at_once(piece: str) -> None:
     parse_command("/approve " + piece * (65_536 // len(piece)))
     parse_command("/approve " + piece * (3_800 // len(piece)))
     assert process_time() - started < 0.5
+
+
+def work(text: str) -> int:
+    """Count the calls and lines that a reading takes: the same on every machine."""
+    steps = 0
+
+    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        parse_command(text)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+@pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "x{0}=1 ", " ", '"', "a=1 ", "[", "b "])
+def test_twice_the_line_is_about_twice_the_work(piece: str) -> None:
+    small, large = (
+        "/approve " + "".join(piece.format(n) for n in range(1_800 * times // len(piece))) for times in (1, 2)
+    )
+    assert len(large) < 3_900, "short enough to be read"
+    assert work(large) < 2.3 * work(small) + 500
+
+
+def test_beyond_the_longest_line_no_more_work_is_done() -> None:
+    assert work("/approve " + "a=1 " * 16_000) <= work("/approve " + "a=1 " * 2_000)

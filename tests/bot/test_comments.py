@@ -15,6 +15,7 @@ from actions.operation import ErrorBody
 from actions.results import Verdict
 from bot import comments
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand, parse_command
+from bot.forms import form_body, parse_form
 from bot.pipeline import Judged, StageError, State
 from bot.run_view import RunView, StageLine
 from bot.values import WrongField
@@ -231,6 +232,9 @@ ANSWERS = {
     "not set up": comments.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "configuration": comments.config_broken(ERROR),
     "trouble": comments.internal_trouble("delivery-1"),
+    "wrong dispatch": comments.dispatch_wrong("writer", "k", [WrongField("data", "Data", "Rule.", "found", "Next.")]),
+    "schedules": comments.schedules_broken(ERROR),
+    "no schedules": comments.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "invalid data": comments.invalid_data(ERROR, "train-20261122-001"),
     "invalid": comments.invalid([WrongField("data", "Data", "Rule.", "found", "Next.")]),
     "nothing waits": comments.not_waiting(VIEWS["training"], "approve"),
@@ -251,10 +255,23 @@ def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
     assert re.search(r"\*\*Next:|What to do|`/help`|for example|For example|Now: |`/cancel` stops", text)
 
 
+def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of_what_others_chose() -> None:
+    form, hostile = form_body(a_request(notes="@owner <b>")), "@owner <img> `x` <!-- modelyard:asked -->\n### Seed\n\n7"
+    for text in (
+        comments.asked_by_dispatch("writer", hostile, form),
+        comments.asked_by_schedule(hostile, "0 0 * * *", NOON, form),
+    ):
+        assert text.endswith(f"\n\n{form}")
+        head = read(text.removesuffix(form))
+        assert (head.mentions, head.headings) == ([], [])
+        assert set(head.tags) <= OWN_TAGS
+        assert parse_form(text) == parse_form(form)
+
+
 def test_an_answer_in_an_unknown_language_is_in_english() -> None:
-    assert comments.languages() == ["en"]
-    assert comments.help_text("tlh") == comments.help_text("en")
-    assert comments.help_text("../en") == comments.help_text("en")
+    assert comments.languages() == ["en", "ja"]
+    assert comments.help_text(language="tlh") == comments.help_text(language="en")
+    assert comments.help_text(language="../en") == comments.help_text(language="en")
 
 
 def test_a_repository_that_was_never_set_up_is_told_so() -> None:
@@ -301,7 +318,13 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
     )
     stages = (StageLine(text, "running", 1.0, text, 5),)
-    return a_view(run, stages=stages, progress={text: 1.0}, ahead=(text,), plots=((text, "https://e.x/p.png"),))
+    return a_view(
+        run,
+        stages=stages,
+        progress={text: 1.0},
+        ahead=a_run(State.TRAIN_MODEL, requester=text),
+        plots=((text, "https://e.x/p.png"),),
+    )
 
 
 def assert_deaf(text: str, *, images: int = 0) -> None:
@@ -350,7 +373,13 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
         comments.invalid_data(error, text),
         comments.config_broken(error),
         comments.may_not_ask(text),
-        comments.refused(text, text, text),
+        comments.refused(text, [text, text], text),
+        comments.not_done(text, error),
+        comments.past(text, []),
+        comments.unlocked(text, None, NOON),
+        comments.registered(text, 1, text),
+        comments.operation_result(text, text),
+        comments.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
         comments.unknown_command(UnknownCommand(text, text)),
         comments.no_run(text),
         comments.internal_trouble(text),

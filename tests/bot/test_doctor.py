@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from bot.cli import main
 from bot.doctor import Finding
-from tests.support.local_hub import running_hub
+from bot.init import Source
+from bot.init import files as init_files
+from tests.support.keys import private_key
+from tests.support.local_hub import Receiver, RunningHub, running_hub, webhook_receiver
 
 SHA = "0123456789" * 4
 INIT = ("init", "--source", f"owner/modelyard@{SHA}")
@@ -74,6 +82,13 @@ def test_a_prepared_repository_is_well(capsys: pytest.CaptureFixture[str]) -> No
     assert len([what for what in found if what.startswith(".github/")]) == 4
 
 
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after", "level"),
     [
@@ -100,24 +115,233 @@ def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> 
     assert examined(capsys, 1)[".github/workflows/modelyard-train.yml"].found == "missing"
 
 
-def test_github_is_asked_whether_it_knows_the_app(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with running_hub(tmp_path / "hub") as hub:
+# --- the App on GitHub ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with webhook_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> Iterator[RunningHub]:
+    """Serve a hub on which everything is as it should be, but that the repository was not prepared."""
+    with running_hub(tmp_path / "hub", webhook_url=receiver.url) as hub:
         monkeypatch.setenv("MODELYARD_GITHUB_API_URL", hub.api_url)
-        monkeypatch.setenv("MODELYARD_WEBHOOK_SECRET", "secret")
+        monkeypatch.setenv("MODELYARD_WEBHOOK_SECRET", "a planted secret")
         monkeypatch.setenv("MODELYARD_PRIVATE_KEY_PATH", str(hub.ready.private_key_path))
         monkeypatch.setenv("MODELYARD_APP_ID", str(hub.ready.app.id))
-        well = examined(capsys, 0)
-        monkeypatch.setenv("MODELYARD_APP_ID", str(hub.ready.app.id + 1))
-        wrong = examined(capsys, 1)
+        all_sent(hub)
+        yield hub
+
+
+def all_sent(hub: RunningHub) -> None:
+    until(lambda: all(sent.state == "done" for sent in hub.hub.deliveries.find()))
+
+
+def prepare(hub: RunningHub, **changes: str) -> None:
+    """Commit what `modelyard init` writes to the repository, or something else in a file's place."""
+    content = {**init_files(Source.parse(f"owner/modelyard@{SHA}")), **changes}
+    owner = hub.person("owner")
+    for path, text in content.items():
+        body = {"message": "Prepare", "content": base64.b64encode(text.encode()).decode()}
+        assert owner.put(f"/repos/owner/demo/contents/{path}", json=body).status_code == 201
+
+
+def test_github_is_asked_whether_it_knows_the_app(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = examined(capsys, 0)
+    monkeypatch.setenv("MODELYARD_APP_ID", str(hub.ready.app.id + 1))
+    wrong = examined(capsys, 1)
     assert "is installed at owner" in well["GitHub"].found
+    assert well["Clock"].level == "ok"
     assert wrong["GitHub"].level == "error"
-    assert wrong["GitHub"].cure
+    assert f"MODELYARD_APP_ID is {hub.ready.app.id + 1}" in wrong["GitHub"].cure
+
+
+def test_another_apps_key_is_named(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    other.write_text(private_key(), encoding="ascii")
+    monkeypatch.setenv("MODELYARD_PRIVATE_KEY_PATH", str(other))
+    finding = examined(capsys, 1)["GitHub"]
+    assert (finding.level, finding.rule) == ("error", "GitHub knows the App by its number and its private key.")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level"), [(0.0, "ok"), (-45.0, "warning"), (45.0, "warning"), (90.0, "error"), (-600.0, "error")]
+)
+def test_a_clock_that_differs_is_told_before_the_key_is_blamed(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ahead: float, level: str
+) -> None:
+    class Skewed(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.time() + ahead, tz)
+
+    monkeypatch.setattr("bot.github.app_facts.datetime", Skewed)
+    finding = examined(capsys, 1 if level == "error" else 0)["Clock"]
+    assert finding.level == level
+    assert level == "ok" or "NTP" in finding.cure
+
+
+def test_a_github_that_is_not_there_is_named_and_the_rest_is_looked_at(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_GITHUB_API_URL", "http://127.0.0.1:9/api/v3")
+    monkeypatch.setenv("MODELYARD_TIME_FACTOR", "0.01")
+    found = examined(capsys, 1)
+    assert found["GitHub"].level == "error"
+    assert found["Clock"].level == "warning"
+    assert found["Storage root"].level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "cure"),
+    [
+        ({"webhook_url": ""}, "error", "set the URL"),
+        ({"webhook_secret": ""}, "error", "set the secret"),
+        ({"webhook_url": "https://user:pw@example.org/hooks?key=k"}, "warning", "end in /webhook"),
+    ],
+)
+def test_a_webhook_that_cannot_work_is_named(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], changes: dict[str, str], level: str, cure: str
+) -> None:
+    hub.hub.apps.update(hub.ready.app.id, **changes)
+    finding = examined(capsys, 1 if level == "error" else 0)["Webhook"]
+    assert (finding.level, cure in finding.cure) == (level, True)
+    assert "pw" not in finding.found
+    assert "key=k" not in finding.found
+
+
+@pytest.mark.parametrize(("status", "cure"), [(401, "The secrets differ"), (404, "has to end in /webhook")])
+def test_what_became_of_the_last_webhooks_is_told(
+    hub: RunningHub, receiver: Receiver, capsys: pytest.CaptureFixture[str], status: int, cure: str
+) -> None:
+    receiver.status = status
+    writer = hub.person("writer")
+    writer.post("/repos/owner/demo/issues", json={"title": "One"}).raise_for_status()
+    receiver.wait_for("issues.opened")
+    all_sent(hub)
+    bad = examined(capsys, 1)["Webhook deliveries"]
+    receiver.status = 202
+    writer.post("/repos/owner/demo/issues", json={"title": "Two"}).raise_for_status()
+    receiver.wait_for("issues.opened", 2)
+    all_sent(hub)
+    better = examined(capsys, 0)["Webhook deliveries"]
+    assert (bad.level, better.level) == ("error", "warning")
+    assert cure in bad.cure
+    assert f"issues was answered {status}" in better.found
+
+
+def test_permissions_and_events_that_are_missing_or_superfluous_are_named(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examined(capsys, 0)["Permissions of the App"].level == "ok"
+    permissions = {**hub.ready.app.permissions, "contents": "read", "secrets": "write"}
+    del permissions["checks"]
+    hub.hub.apps.update(hub.ready.app.id, permissions=permissions, events=["issues", "pull_request"])
+    hub.hub.installations.update(hub.ready.installation_id, permissions={"metadata": "read"})
+    found = examined(capsys, 1)
+    missing = found["Permissions of the App"]
+    assert missing.level == "error"
+    for name in ("checks: write", "contents: write", "the event issue_comment"):
+        assert name in missing.found
+    assert "issues" not in missing.found.replace("issue_comment", "")
+    surplus = found["Permissions of the App, superfluous"]
+    assert (surplus.level, surplus.found) == ("warning", "not used: secrets: write, the event pull_request")
+    installed = found["Installation at owner"]
+    assert installed.level == "error"
+    assert "actions: write" in installed.found
+    assert f"/settings/installations/{hub.ready.installation_id}" in installed.cure
+
+
+def test_a_prepared_repository_on_github_is_well_but_for_its_labels(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examined(capsys, 0)["owner/demo: .github/modelyard.yml"].level == "warning", "it was not prepared yet"
+    prepare(hub)
+    found = examined(capsys, 0)
+    for name in ("modelyard.yml", "workflows/modelyard-train.yml", "workflows/modelyard-operation.yml"):
+        assert found[f"owner/demo: .github/{name}"].level == "ok"
+    assert "mlops:running" in found["owner/demo: labels"].found
+    assert "administration: read" in found["owner/demo: runners"].found
+
+
+def test_labels_of_the_config_are_held_against_the_runners_that_are_online(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(hub, **{".github/modelyard.yml": "runners: [self-hosted, big-gpu]\n"})
+    permissions = {**hub.ready.app.permissions, "administration": "read"}
+    hub.hub.apps.update(hub.ready.app.id, permissions=permissions)
+    hub.hub.installations.update(hub.ready.installation_id, permissions=permissions)
+    hub.hub.runs.add_runner("runner-1")
+    found = examined(capsys, 0)
+    assert found["Permissions of the App"].level == "ok", "administration: read may be granted"
+    runners = found["owner/demo: runners"]
+    assert runners.level == "warning"
+    assert runners.found.startswith("none for big-gpu; online: ")
+    assert "self-hosted" in runners.found
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "level"),
+    [
+        (".github/modelyard.yml", "runners: 7\n", "error"),
+        (
+            ".github/workflows/modelyard-train.yml",
+            "jobs:\n  x:\n    uses: o/m/.github/workflows/train.yml@v1\n",
+            "error",
+        ),
+    ],
+)
+def test_a_repository_on_github_that_is_set_up_wrongly_is_named(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], path: str, text: str, level: str
+) -> None:
+    prepare(hub, **{path: text})
+    assert examined(capsys, 1)[f"owner/demo: {path}"].level == level
+
+
+def test_no_secret_is_printed(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.hub.apps.update(hub.ready.app.id, webhook_url="https://u:hidden@example.org/webhook?token=hidden")
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        main(arguments)
+        said = capsys.readouterr()
+        for secret in ("a planted secret", "hidden", *hub.private_key.splitlines()[1:-1]):
+            assert secret not in said.out + said.err
+
+
+def test_a_key_that_others_may_read_is_named(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert examined(capsys, 0)["Private key"].level == "ok"
+    hub.ready.private_key_path.chmod(0o644)
+    assert examined(capsys, 0)["Private key"].cure == f"chmod 600 {hub.ready.private_key_path}"
+
+
+# --- storage that App and runner share -----------------------------------------------------------------------------------
+
+
+def test_a_nonce_that_the_app_left_is_found_where_storage_is_shared_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert main(["doctor", "--leave-nonce"]) == 0
+    nonce = capsys.readouterr().out.split()[-1]
+    monkeypatch.setenv("MODELYARD_STORAGE_ROOT", str(tmp_path / "elsewhere"))
+    assert main(["doctor", "--find-nonce", nonce]) == 1
+    monkeypatch.setenv("MODELYARD_STORAGE_ROOT", str(tmp_path / "storage"))
+    assert main(["doctor", "--find-nonce", nonce]) == 0
+    assert list((tmp_path / "storage").iterdir()) == []
+    assert main(["doctor", "--find-nonce", "../../etc/passwd"]) == 1
+
+
+# --- how it is said ------------------------------------------------------------------------------------------------------
 
 
 def test_for_people_each_finding_is_a_line_with_its_cure_below(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ok       Python: 3.")
+    assert any(line.startswith("         rule: ") for line in lines)
     assert any(line.startswith("         cure: ") for line in lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -20,11 +22,13 @@ ROOT = Path(__file__).parents[2]
 SHA = "0123456789" * 4
 SOURCE = f"owner/modelyard@{SHA}"
 FILES = [
+    ".github/CODEOWNERS",
     ".github/ISSUE_TEMPLATE/modelyard-train.yml",
     ".github/modelyard.yml",
     ".github/workflows/modelyard-operation.yml",
     ".github/workflows/modelyard-train.yml",
 ]
+OWNERS, FORM, CONFIG = FILES[:3]
 CALLERS = {"modelyard-train.yml": "train.yml", "modelyard-operation.yml": "operation.yml"}
 
 
@@ -55,32 +59,170 @@ def tool(name: str) -> str:
     return found
 
 
-def test_it_writes_four_files_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_five_files_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path) == 0
     assert list(written(tmp_path)) == FILES
     said = capsys.readouterr().out
     assert all(f"written    {name}" in said for name in FILES)
-    assert written(tmp_path)[FILES[0]] == render_form()
+    assert written(tmp_path)[FORM] == render_form()
 
 
 def test_writing_the_same_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    init(tmp_path)
+    init(tmp_path, "--owner", "@org/ml")
     before = written(tmp_path)
     capsys.readouterr()
-    assert init(tmp_path) == 0
-    assert capsys.readouterr().out.count("unchanged") == 4
+    assert init(tmp_path, "--owner", "@org/ml") == 0
+    assert capsys.readouterr().out.count("unchanged") == 5
     assert written(tmp_path) == before
 
 
-def test_a_file_that_differs_stops_everything_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mine = tmp_path / FILES[1]
+# --- what is there already -----------------------------------------------------------------------------------------------
+
+
+def test_away_from_a_terminal_a_file_that_differs_stops_everything_and_its_diff_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / CONFIG
     mine.parent.mkdir()
     mine.write_text("promotion: auto\n", encoding="utf-8")
     assert init(tmp_path) == 1
-    assert list(written(tmp_path)) == [FILES[1]]
-    assert f"found: {FILES[1]}" in capsys.readouterr().err
-    assert init(tmp_path, "--force") == 0
+    assert written(tmp_path) == {CONFIG: "promotion: auto\n"}
+    said = capsys.readouterr()
+    assert f"found: {CONFIG}" in said.err
+    assert "say --yes" in said.err
+    assert f"--- a/{CONFIG}\n+++ b/{CONFIG}\n" in said.out
+    assert "\n-promotion: auto\n" in said.out
+    assert "\n+promotion: approval\n" in said.out
+    assert "+++ b/.github/workflows" not in said.out, "what is new overwrites nothing"
+
+
+@pytest.mark.parametrize("word", ["--yes", "--force"])
+def test_with_yes_it_is_overwritten_and_its_diff_is_shown(
+    tmp_path: Path, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / CONFIG
+    mine.parent.mkdir()
+    mine.write_text("promotion: auto\n", encoding="utf-8")
+    assert init(tmp_path, word) == 0
     assert "promotion: approval" in mine.read_text(encoding="utf-8")
+    said = capsys.readouterr().out
+    assert "\n-promotion: auto\n" in said
+    assert f"replaced   {CONFIG}" in said
+
+
+def test_a_dry_run_shows_everything_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / CONFIG
+    mine.parent.mkdir()
+    mine.write_text("promotion: auto\n", encoding="utf-8")
+    assert init(tmp_path, "--dry-run", "--owner", "@org/ml") == 0
+    said = capsys.readouterr().out
+    assert all(f"+++ b/{name}" in said for name in FILES)
+    assert said.count("--- /dev/null") == 4
+    assert said.endswith("Nothing was written.\n")
+    assert written(tmp_path) == {CONFIG: "promotion: auto\n"}
+
+
+@pytest.mark.parametrize(("answer", "replaced"), [("y\n", True), ("\n", False), ("n\n", False)])
+def test_at_a_terminal_each_file_is_asked_about(tmp_path: Path, answer: str, replaced: bool) -> None:
+    mine = tmp_path / CONFIG
+    mine.parent.mkdir()
+    mine.write_text("promotion: auto\n", encoding="utf-8")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bot.cli", "init", "--source", SOURCE, "--directory", str(tmp_path)]
+    try:
+        os.write(ours, answer.encode())
+        ran = subprocess.run(
+            command, stdin=theirs, capture_output=True, cwd=ROOT, encoding="utf-8", timeout=60, check=False
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert ran.returncode == 0, ran.stderr
+    assert f"Replace {CONFIG} as shown? [y/N]" in ran.stdout
+    assert ("promotion: approval" in mine.read_text(encoding="utf-8")) is replaced
+    assert f"{'replaced  ' if replaced else 'kept      '} {CONFIG}" in ran.stdout
+    assert list(written(tmp_path)) == FILES
+
+
+def test_a_file_that_would_steer_the_terminal_is_shown_written_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / CONFIG
+    mine.parent.mkdir()
+    mine.write_text("# \x1b]0;owned\x07 \u202e\x9b2J\r\n", encoding="utf-8", newline="")
+    init(tmp_path)
+    said = capsys.readouterr()
+    assert r"-# \x1b]0;owned\x07 \u202e\x9b2J" in said.out
+    assert not set("\x1b\x07\x9b\u202e\r") & set(said.out + said.err)
+
+
+def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github" / "workflows").write_text("a file where a folder should be", encoding="utf-8")
+    assert init(tmp_path) in (1, 2)
+    assert list(written(tmp_path)) == [".github/workflows"]
+    assert capsys.readouterr().err
+
+
+def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / CONFIG).mkdir(parents=True)
+    assert init(tmp_path, "--yes") == 2
+    assert CONFIG in capsys.readouterr().err
+    assert written(tmp_path) == {}
+
+
+# --- CODEOWNERS ----------------------------------------------------------------------------------------------------------
+
+
+def test_owners_stand_in_codeowners(tmp_path: Path) -> None:
+    init(tmp_path, "--owner", "@org/ml", "--owner", "@boss")
+    lines = [line for line in written(tmp_path)[OWNERS].splitlines() if not line.startswith("#")]
+    assert lines == [
+        "/.github/modelyard.yml @org/ml @boss",
+        "/.github/workflows/modelyard-*.yml @org/ml @boss",
+        "/training_history/models/ @org/ml @boss",
+        "/.github/CODEOWNERS @org/ml @boss",
+    ]
+
+
+def test_without_an_owner_there_is_an_example_and_a_word_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(tmp_path)
+    assert all(line.startswith("#") for line in written(tmp_path)[OWNERS].splitlines())
+    assert "init --owner" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"])
+def test_a_codeowners_that_is_there_is_added_to_where_it_is(tmp_path: Path, place: str) -> None:
+    mine = tmp_path / place
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("* @everybody\n", encoding="utf-8")
+    assert init(tmp_path) == 0, "nobody is named, so there is nothing to change"
+    assert mine.read_text(encoding="utf-8") == "* @everybody\n"
+    assert init(tmp_path, "--owner", "@org/ml", "--yes") == 0
+    text = mine.read_text(encoding="utf-8")
+    assert text.startswith("* @everybody\n\n# --- Modelyard")
+    assert f"\n/{place} @org/ml\n" in text
+    assert [name for name in written(tmp_path) if name.endswith("CODEOWNERS")] == [place]
+
+
+@pytest.mark.parametrize("owner", ["org/ml", "@org/ml @all", "@org\n* @me", "@", "@-x", "", "x" * 300, "`id`@x"])
+def test_an_owner_that_is_none_is_named(tmp_path: Path, owner: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init(tmp_path, f"--owner={owner}") == 2
+    assert "@organisation/team" in capsys.readouterr().err
+    assert written(tmp_path) == {}
+
+
+def test_a_codeowners_that_is_no_text_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "CODEOWNERS").write_bytes(b"\xff\xfe")
+    assert init(tmp_path, "--owner", "@org/ml", "--yes") == 2
+    assert "UTF-8" in capsys.readouterr().err
+    assert (tmp_path / "CODEOWNERS").read_bytes() == b"\xff\xfe"
+    assert not (tmp_path / ".github").exists()
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,7 +246,7 @@ def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, capsys
 
 def test_the_options_stand_in_the_configuration(tmp_path: Path) -> None:
     init(tmp_path, "--data-root", "/srv/data: x", "--data-root", "/srv/more", "--promotion", "auto")
-    config = parse_config(written(tmp_path)[FILES[1]])
+    config = parse_config(written(tmp_path)[CONFIG])
     assert (config.data_roots, config.promotion) == (["/srv/data: x", "/srv/more"], "auto")
 
 

@@ -108,6 +108,8 @@ def test_secrets_are_masked_in_every_field(stream: io.StringIO) -> None:
         private_key(),
         "ghs_16C7e42F292c6912E7710c838347Ae178B4a",
         "github_pat_11ABCDEFG0123456789_abcdefgh",
+        "xoxb-only-for-tests-0123456789",
+        "smtp://modelyard:s3cr3t-word@mail.example.org",
         "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxNyJ9.c2lnbmF0dXJl",
         "postgresql://modelyard:s3cr3t-word@db/modelyard",
     ],
@@ -128,5 +130,6 @@ def test_secrets_are_masked_in_messages_and_tracebacks(stream: io.StringIO, secr
 def test_what_libraries_chatter_is_left_out(stream: io.StringIO) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://api.github.com")
     logging.getLogger("githubkit").warning("Server error encountered")
+    logging.getLogger("slack_sdk.web.base_client").error("Failed to send a request to Slack API server")
 
     assert stream.getvalue() == ""

@@ -25,7 +25,7 @@ def test_each_delivery_is_asked_for_once_by_its_latest_attempt_the_oldest_first(
     [
         (failed(1, "known", 5), "it is in the inbox"),
         (failed(1, "a", 0.5), "it may be under way"),
-        (failed(1, "a", 5, "push"), "the App does nothing with it"),
+        (failed(1, "a", 5, "star"), "the App does nothing with it"),
         (SentDelivery(1, "a", "issues", 502, None), "nobody knows when it was"),
     ],
 )
@@ -44,5 +44,5 @@ def test_a_deployment_that_stretches_its_waiting_times_waits_longer_here_too() -
 
 
 def test_of_a_delivery_with_several_attempts_one_is_fetched_the_oldest_delivery_first() -> None:
-    listed = [failed(3, "a", 1), failed(2, "b", 2), failed(1, "a", 3), failed(4, "known", 0), failed(5, "c", 0, "push")]
+    listed = [failed(3, "a", 1), failed(2, "b", 2), failed(1, "a", 3), failed(4, "known", 0), failed(5, "c", 0, "star")]
     assert [attempt.id for attempt in to_fetch(listed, {"known"})] == [1, 2]

@@ -47,6 +47,19 @@ def test_cancel_leads_from_every_state_before_the_end_to_the_history(state: Stat
     assert (after.state, after.status) == (State.WRITE_HISTORY, "cancelled")
 
 
+def test_a_channel_that_asks_to_be_left_alone_is_left_alone_for_so_long_at_least() -> None:
+    run = a_run(state=State.NOTIFY_SUCCESS, tries=1)
+    assert advance(Step(run, "error"), NOW).due == NOW + timedelta(seconds=10)
+    assert advance(Step(run, "error", again=timedelta(seconds=7)), NOW).due == NOW + timedelta(seconds=10)
+    assert advance(Step(run, "error", again=timedelta(seconds=70)), NOW).due == NOW + timedelta(seconds=70)
+
+
+def test_who_was_told_is_remembered_while_the_run_stays_in_its_state() -> None:
+    run = a_run(state=State.NOTIFY_SUCCESS, told=("issue", "slack"))
+    assert advance(Step(run, "error"), NOW).told == ("issue", "slack")
+    assert advance(Step(run, "ok"), NOW).told == ()
+
+
 def test_waiting_stays_in_the_state_and_is_due_later() -> None:
     run = a_run(state=State.TRAIN_MODEL)
     assert advance(Step(run, again=timedelta(seconds=5)), NOW) == run.but(due=NOW + timedelta(seconds=5))

@@ -33,7 +33,7 @@ def read(text: str, **changes: object) -> Run | None:
 
 
 def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
-    run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`")
+    run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", told=("issue", "email:a@b.c"))
     assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.but(due=None)
 
 

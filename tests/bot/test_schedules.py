@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bot.schedules import Schedules
+import pytest
+
+from bot.schedules import Schedules, Slot
 from bot.store import Store
 from tests.support.runs import NOON
 
@@ -56,3 +58,27 @@ def test_setting_a_schedule_again_keeps_its_slot_and_a_new_expression_counts_fro
     assert schedules.next_at() == NOON + timedelta(hours=14, minutes=30)
     schedules.remove("retrain")
     assert schedules.next_at() is None
+
+
+def test_a_slot_is_handed_over_before_it_is_over_and_again_after_a_crash_in_between(store: Store) -> None:
+    schedules = Schedules(store.database)
+    schedules.set("retrain", HOURLY, NOON)
+    handed: list[Slot] = []
+
+    def die(slot: Slot) -> None:
+        handed.append(slot)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schedules.fire(NOON + timedelta(hours=1), die)
+    assert schedules.fire(NOON + timedelta(hours=2, minutes=1), handed.append) == ["retrain"]
+    assert handed == [Slot("retrain", NOON + timedelta(hours=1))] * 2
+    assert schedules.fire(NOON + timedelta(hours=2, minutes=1), handed.append) == []
+
+
+def test_schedules_are_listed_by_how_their_names_begin(store: Store) -> None:
+    schedules = Schedules(store.database)
+    for name in ("1/owner/a/x", "1/owner/a_b/x", "1/owner/aXb/x"):
+        schedules.set(name, HOURLY, NOON)
+    assert schedules.names("1/owner/a_b/") == ["1/owner/a_b/x"]
+    assert len(schedules.names()) == 3

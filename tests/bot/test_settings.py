@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import _secrets
+from bot.logs import JsonLines
 from bot.settings import SettingsError, load_settings, settings_or_exit
 from tests.support.keys import private_key
 
@@ -163,3 +165,52 @@ def test_the_process_ends_with_code_2_and_says_every_problem(capsys: pytest.Capt
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert all(name in said for name in ("MODELYARD_WEBHOOK_SECRET", "MODELYARD_APP_ID", "MODELYARD_PRIVATE_KEY"))
+
+
+# --- channels outside of GitHub ----------------------------------------------------------------------------------------
+
+
+def test_without_their_settings_there_are_no_channels(complete: None) -> None:
+    channels = load_settings().channels
+    assert (channels.slack, channels.email) == (None, None)
+
+
+def test_channels_are_reached_as_the_settings_say(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_SLACK_TOKEN", CANARY)
+    monkeypatch.setenv("MODELYARD_SMTP_URL", f"smtps://mailer:{CANARY}%40@mail.example.org")
+    monkeypatch.setenv("MODELYARD_MAIL_FROM", "modelyard@example.org")
+    settings = load_settings()
+    slack, email = settings.channels.slack, settings.channels.email
+    assert slack is not None
+    assert (slack.token, slack.api_url, slack.seconds) == (CANARY, "https://slack.com/api/", 10)
+    assert email is not None
+    assert (email.host, email.port, email.security) == ("mail.example.org", 465, "tls")
+    assert (email.user, email.password) == ("mailer", f"{CANARY}@")
+    assert CANARY not in repr(settings)
+    assert CANARY not in repr(settings.channels)
+    masked = JsonLines(_secrets(settings)).masked(f"{CANARY} {CANARY}@ smtps://mailer:{CANARY}%40@mail.example.org")
+    assert CANARY not in masked
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("SMTP_URL", f"smtp://u:{CANARY}@mail.example.org?starttls=no", "a value that is not shown."),
+        ("SMTP_URL", f"http://u:{CANARY}@mail.example.org", "a value that is not shown."),
+        ("SMTP_URL", f"smtp://u:{CANARY}@mail.example.org:{CANARY}", "a value that is not shown."),
+        ("SLACK_API_URL", "http://slack.example.org/api/", "'http://slack.example.org/api/'."),
+        ("SLACK_API_URL", f"https://u:{CANARY}@slack.example.org/api/", "'https://***@slack.example.org/api/'."),
+        ("MAIL_FROM", "Modelyard <a@b.c>", "'Modelyard <a@b.c>'."),
+    ],
+)
+def test_a_channel_that_cannot_be_right_is_named(
+    complete: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str, found: str
+) -> None:
+    monkeypatch.setenv("MODELYARD_MAIL_FROM", "modelyard@example.org")
+    monkeypatch.setenv(f"MODELYARD_{name}", value)
+    assert problems() == {name: found}
+
+
+def test_a_mail_server_needs_a_sender(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_SMTP_URL", "smtp://localhost:25")
+    assert problems() == {"MAIL_FROM": "nothing."}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from actions.notification.channels import EVENTS
+from actions.notification.notice import example
+from actions.notification.templates import render
 from actions.operation import Stage
 from actions.request import METRICS, SKLEARN_DATASETS, TrainingRequest
 from bot.commands import COMMANDS
+from bot.config import parse_config
 from bot.labels import ASKS, STATE_LABELS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
@@ -23,6 +28,17 @@ def test_every_field_and_stage_has_its_row(row: str) -> None:
 @pytest.mark.parametrize("word", [command.usage for command in COMMANDS.values()] + [ASKS, *STATE_LABELS])
 def test_every_command_and_label_has_its_row(word: str) -> None:
     assert f"\n| `{word}` | " in GUIDE
+
+
+def test_the_examples_of_notifications_work_as_they_are() -> None:
+    part = GUIDE.partition("## Notifications")[2]
+    (config,), (template,) = (re.findall(f"```{kind}\n(.*?)```", part, re.DOTALL) for kind in ("yaml", "jinja"))
+    notifications = parse_config(config).notifications
+    assert notifications.slack is not None
+    assert notifications.email is not None
+    said = render(template, example("success"), "slack")
+    assert (said.title, said.body.split("\n")[0]) == ("breast-cancer passed: accuracy 0.9649", "- accuracy: 0.9649")
+    assert all(f"`{event}`" in GUIDE for event in EVENTS)
 
 
 @pytest.mark.parametrize("word", [*METRICS, *SKLEARN_DATASETS])

@@ -140,7 +140,7 @@ def test_the_same_delivery_at_the_same_moment_counts_once(door: Door) -> None:
     assert len(door.rows()) == 1
 
 
-@pytest.mark.parametrize("event", ["ping", "push", "star", "an_event_of_next_year"])
+@pytest.mark.parametrize("event", ["ping", "star", "an_event_of_next_year"])
 def test_events_that_the_app_has_no_use_for_are_accepted_counted_and_not_stored(door: Door, event: str) -> None:
     status, answer = door.deliver({"zen": "Design for failure."}, X_GitHub_Event=event)
 

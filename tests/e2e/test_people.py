@@ -54,7 +54,7 @@ def test_closing_the_issue_stops_its_run_at_once(loop: Loop, waiting: int) -> No
 # --- commands ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["/approve", "/reject", "/cancel", "/status", "/help"])
+@pytest.mark.parametrize("command", ["/approve", "/reject", "/cancel"])
 def test_a_reader_may_not_command_and_is_told_what_is_needed(loop: Loop, waiting: int, command: str) -> None:
     answer = answered(loop, waiting, command, by="reader")
     assert "`write`" in answer

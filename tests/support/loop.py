@@ -176,8 +176,13 @@ class Loop:
 
     def comments(self, number: int) -> list[str]:
         """Return what the App has said, the oldest first."""
+        found: list[dict[str, Any]] = []
+        page = 1
         with self.person("owner") as client:
-            found = client.get(f"/issues/{number}/comments", params={"per_page": 100}).raise_for_status().json()
+            while len(found) == 100 * (page - 1):
+                asked = client.get(f"/issues/{number}/comments", params={"per_page": 100, "page": page})
+                found += asked.raise_for_status().json()
+                page += 1
         return [comment["body"] for comment in found if comment["user"]["type"] == "Bot"]
 
     def file(self, path: str) -> str | None:

@@ -131,7 +131,7 @@ def every_view() -> dict[str, RunView]:
     crash = StageError(stage="train", step="Run train", log_tail="Traceback\nMemoryError")
     return {
         "queued": a_view(a_run(State.QUEUED, dispatches=())),
-        "behind another": a_view(a_run(State.QUEUED, dispatches=()), ahead=("train-20261122-000",)),
+        "behind another": a_view(a_run(State.QUEUED, dispatches=()), ahead=a_run(State.TRAIN_MODEL, id="train-20261122-000")),
         "training": a_view(a_run(), stages=STAGES, progress={"loss": 0.31}),
         "unclaimed": a_view(a_run(), stages=STAGES, unclaimed=Unclaimed(("self-hosted", "gpu"), "none")),
         "busy": a_view(a_run(), stages=STAGES, unclaimed=Unclaimed(("gpu",), "busy")),

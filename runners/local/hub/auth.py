@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from runners.local.hub.access import ANONYMOUS, Actor
-from runners.local.hub.errors import ApiError, bad_credentials
+from runners.local.hub.errors import ApiError, bad_credentials, suspended
 from runners.local.hub.numbers import read_number
 from runners.local.hub.records import App, Installation, Repository, Token, User, later, now
 
@@ -129,6 +129,8 @@ class Authentication:
         installation = self._hub.installations.get(token.installation_id or 0)
         if installation is None:
             raise bad_credentials()
+        if installation.suspended_at is not None:
+            raise suspended()
         app = self._hub.apps.need(installation.app_id)
         return Actor("installation", user, app, installation, token)
 

@@ -29,6 +29,11 @@ def bad_credentials() -> ApiError:
     return ApiError(401, "Bad credentials")
 
 
+def suspended() -> ApiError:
+    """The account's owner has shut the App out for a time."""
+    return ApiError(403, "This installation has been suspended")
+
+
 def not_found() -> ApiError:
     """Nothing is there, or nothing that this caller may know of."""
     return ApiError(404, "Not Found")

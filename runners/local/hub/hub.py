@@ -14,6 +14,7 @@ from runners.local.hub.events import Events
 from runners.local.hub.faults import Faults
 from runners.local.hub.git import GitRepository
 from runners.local.hub.rate import RateCounter
+from runners.local.hub.registration import Registrations
 from runners.local.hub.runs import Runs
 from runners.local.hub.store import Store, Table
 from runners.local.hub.webhooks import Webhooks
@@ -63,6 +64,7 @@ class Hub:
         self.rate = RateCounter()
         self.faults = Faults()
         self.events = Events(self)
+        self.registrations = Registrations(self)
         self.webhooks = Webhooks(self)
         self.runs = Runs(self)
         """Workflow runs and the runners that execute them."""
@@ -166,6 +168,7 @@ class Hub:
         permissions: dict[str, str],
         events: list[str],
         public_key: str | None = None,
+        name: str | None = None,
     ) -> tuple[records.App, str | None]:
         """Register a GitHub App; without a public key one is made, and its private key (PEM) returned, this once."""
         private_key = None
@@ -177,7 +180,7 @@ class Hub:
             app = self.apps.add(
                 records.App(
                     slug=slug,
-                    name=slug,
+                    name=name or slug,
                     owner_id=self.add_person(owner).id,
                     bot_id=self._account(f"{slug}[bot]", None, bot=True).id,
                     public_key=public_key,
@@ -192,7 +195,9 @@ class Hub:
 
     def install(self, app: records.App, repository: records.Repository) -> records.Installation:
         """Install an App on a repository of its owner's account (an installation covers the account's chosen ones)."""
-        return self.webhooks.install(app, repository)
+        from runners.local.hub import installing
+
+        return installing.add(self, app, repository)
 
     def job_account(self) -> records.User:
         """Return the account in whose name jobs act."""

@@ -117,6 +117,7 @@ class Installation(Record):
     repository_ids: list[int] = field(default_factory=list)
     permissions: dict[str, str] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    suspended_at: str | None = None
     created_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
 

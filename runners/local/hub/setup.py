@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actions.github_integration.app_needs import wanted_events, wanted_permissions
 from runners.local.hub.records import App, Repository, Role
 
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
-APP_PERMISSIONS = {"actions": "write", "checks": "write", "contents": "write", "issues": "write", "metadata": "read"}
-APP_EVENTS = ("issues", "issue_comment", "workflow_job", "workflow_run")
-"""What the App needs on GitHub, and no more; README has them where the App is registered."""
-ROLES: dict[str, Role] = {"writer": "write", "reader": "read", "outsider": "none"}
+APP_PERMISSIONS = wanted_permissions()
+APP_EVENTS = wanted_events()
+"""What the App needs on GitHub, and no more."""
+ROLES: dict[str, Role] = {"maintainer": "maintain", "writer": "write", "reader": "read", "outsider": "none"}
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,6 @@ def installation(hub: Hub, found: Installation) -> Json:
         "single_file_name": None,
         "has_multiple_single_files": False,
         "single_file_paths": [],
-        "suspended_by": None,
-        "suspended_at": None,
+        "suspended_by": user(hub, account) if found.suspended_at else None,
+        "suspended_at": found.suspended_at,
     }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runners.local.hub import shapes
-from runners.local.hub.records import App, Delivery, Installation, Repository, now
+from runners.local.hub.records import App, Delivery, Installation, now
 
 if TYPE_CHECKING:
     import httpx
@@ -41,50 +41,18 @@ class Webhooks:
     def enqueue(self, event: Event) -> None:
         """Store one delivery for each App that subscribes to the event; the open transaction decides over it."""
         for installation in self._hub.installations.find():
+            if installation.suspended_at is not None:
+                continue
             subscribed = event.name in ALWAYS or event.name in installation.events
             if subscribed and event.repository is not None and event.repository.id in installation.repository_ids:
                 short = {"id": installation.id, "node_id": shapes.node_id("Installation", installation.id)}
                 payload = {**event.payload, "installation": short}
-                self._store(self._hub.apps.need(installation.app_id), event.name, payload, installation)
+                self.tell(self._hub.apps.need(installation.app_id), event.name, payload, installation)
 
     def ping(self, app: App) -> None:
         """Store the delivery that greets a new webhook."""
         hook = {"type": "App", "id": app.id, "name": "web", "active": True, "events": app.events, "app_id": app.id}
-        self._store(app, "ping", {"zen": "Open an issue, get a model.", "hook_id": app.id, "hook": hook}, None)
-
-    def install(self, app: App, repository: Repository) -> Installation:
-        """Install an App on a repository and tell it."""
-        hub = self._hub
-        with hub.store.transaction():
-            found = hub.installations.first(app_id=app.id, account_id=repository.owner_id)
-            if found is None:
-                action, name = "created", "installation"
-                found = hub.installations.add(
-                    Installation(
-                        app_id=app.id,
-                        account_id=repository.owner_id,
-                        repository_ids=[repository.id],
-                        permissions=app.permissions,
-                        events=app.events,
-                    )
-                )
-            else:
-                action, name = "added", "installation_repositories"
-                chosen = list(dict.fromkeys([*found.repository_ids, repository.id]))
-                found = hub.installations.update(found.id, repository_ids=chosen, updated_at=now())
-            brief = ("id", "node_id", "name", "full_name", "private")
-            shape = shapes.minimal_repository(hub, repository)
-            listed = "repositories" if action == "created" else "repositories_added"
-            payload: dict[str, Any] = {
-                "action": action,
-                "installation": shapes.installation(hub, found),
-                listed: [{name: shape[name] for name in brief}],
-                "sender": shapes.user(hub, hub.users.need(repository.owner_id)),
-            }
-            if action == "added":
-                payload |= {"repositories_removed": [], "repository_selection": "selected", "requester": None}
-            self._store(app, name, payload, found)
-        return found
+        self.tell(app, "ping", {"zen": "Open an issue, get a model.", "hook_id": app.id, "hook": hook}, None)
 
     def redeliver(self, delivery: Delivery) -> Delivery:
         """Store another attempt of a delivery: same id, same event, same body."""
@@ -100,7 +68,8 @@ class Webhooks:
         )
         return self._add(fresh)
 
-    def _store(self, app: App, event: str, payload: Mapping[str, Any], installation: Installation | None) -> None:
+    def tell(self, app: App, event: str, payload: Mapping[str, Any], installation: Installation | None) -> None:
+        """Store one delivery for an App, if it has a webhook."""
         if not self._hub.config.webhooks_enabled or not app.webhook_url:
             return
         repository = payload.get("repository")

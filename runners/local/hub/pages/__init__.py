@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from runners.local.hub.hub import Hub
-from runners.local.hub.pages import files, issues, new_issue, runs, shell
+from runners.local.hub.pages import apps, files, issues, new_issue, runs, shell
 from runners.local.hub.pages.frame import Frame
 
 __all__ = ["mount"]
@@ -20,6 +20,15 @@ def mount(hub: Hub) -> list[BaseRoute]:
         frame.get("/", shell.index),
         frame.post("/-/person", shell.choose_person),
         frame.get("/static/{name}", shell.static_file),
+        frame.post("/settings/apps/new", apps.bring_manifest, from_anywhere=True),
+        frame.post("/organizations/{organization}/settings/apps/new", apps.bring_manifest, from_anywhere=True),
+        frame.get("/settings/apps/new/{request}", apps.show_manifest),
+        frame.post("/settings/apps/new/{request}", apps.register),
+        frame.get("/settings/installations/{installation}", apps.settings),
+        frame.post("/settings/installations/{installation}", apps.change),
+        frame.get("/apps/{slug}", apps.shown),
+        frame.get("/apps/{slug}/installations/new", apps.choose_repositories),
+        frame.post("/apps/{slug}/installations/new", apps.install),
         frame.get(REPOSITORY, files.home),
         frame.get(REPOSITORY + "/issues", issues.listed),
         frame.get(REPOSITORY + "/issues/new/choose", new_issue.choose),

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -140,24 +140,27 @@ class Frame:
         """Return the route of a page that is looked at."""
         return Route(path, self._endpoint(page), methods=["GET"], name=page.__name__)
 
-    def post(self, path: str, page: Page) -> BaseRoute:
-        """Return the route that a form is sent to."""
-        return Route(path, self._endpoint(page), methods=["POST"], name=page.__name__)
+    def post(self, path: str, page: Page, *, from_anywhere: bool = False) -> BaseRoute:
+        """Return the route that a form is sent to; ``from_anywhere``: by any site's page, as it has no effect by itself."""
+        return Route(path, self._endpoint(page, from_anywhere=from_anywhere), methods=["POST"], name=page.__name__)
 
-    def _endpoint(self, page: Page) -> Callable[[Request], Any]:
+    def _endpoint(self, page: Page, *, from_anywhere: bool = False) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             form = await _read_form(request)
-            return await run_sync(self._serve, page, request, form)
+            checked = request.method == "POST" and not from_anywhere
+            return await run_sync(partial(self._serve, page, request, form, checked=checked))
 
         return endpoint
 
-    def _serve(self, page: Page, request: Request, form: Mapping[str, Sequence[str]] | None) -> Response:
+    def _serve(
+        self, page: Page, request: Request, form: Mapping[str, Sequence[str]] | None, *, checked: bool
+    ) -> Response:
         session = request.cookies.get(SESSION_COOKIE, "")
         known = re.fullmatch(r"[0-9a-f]{32}", session) is not None
         session = session if known else secrets.token_hex(16)
         visit = Visit(self._hub, request, session, self._token(session), form or {})
         try:
-            if request.method == "POST":
+            if checked:
                 self._check(visit, form, known=known)
             response = page(visit)
         except ApiError as error:

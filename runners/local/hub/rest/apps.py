@@ -10,7 +10,7 @@ from typing import Any
 from runners.local.hub import shapes
 from runners.local.hub.access import LEVELS, bound
 from runners.local.hub.api import Answer, Call, Routes
-from runners.local.hub.errors import ApiError, invalid_request, not_found
+from runners.local.hub.errors import ApiError, invalid_request, not_found, suspended
 from runners.local.hub.records import App, Delivery, Installation, Repository
 
 routes = Routes()
@@ -20,6 +20,23 @@ MOST_DELIVERIES = 1_000
 @routes.get("/app")
 def get_app(call: Call) -> Any:
     return shapes.app(call.hub, _app(call))
+
+
+@routes.post("/app-manifests/{code}/conversions")
+def convert_manifest(call: Call) -> Answer:
+    """Whoever has the code gets the new App's key and secrets, once."""
+    made = call.hub.registrations.exchange(str(call.path["code"]))
+    if made is None:
+        raise not_found()
+    secret = {"client_secret": made.client_secret, "webhook_secret": made.app.webhook_secret, "pem": made.private_key}
+    return Answer({**shapes.app(call.hub, made.app), **secret}, 201)
+
+
+@routes.get("/app/hook/config")
+def get_hook_config(call: Call) -> Any:
+    app = _app(call)
+    secret = {"secret": "********"} if app.webhook_secret else {}
+    return {"content_type": "json", "insecure_ssl": "0", "url": app.webhook_url, **secret}
 
 
 @routes.get("/app/installations")
@@ -36,6 +53,8 @@ def get_installation(call: Call) -> Any:
 @routes.post("/app/installations/{installation_id}/access_tokens")
 def create_access_token(call: Call) -> Answer:
     installation = _installation(call)
+    if installation.suspended_at is not None:
+        raise suspended()
     repositories = _wanted_repositories(call, installation)
     permissions = _wanted_permissions(call, installation)
     text, token = call.hub.auth.issue_installation_token(
@@ -69,6 +88,14 @@ def list_installation_repositories(call: Call) -> Answer:
     found = [call.hub.repositories.need(item) for item in installation.repository_ids]
     mine = [item for item in found if bound(call.actor, item)]
     return call.paged(mine, lambda item: shapes.repository(call.hub, item), key="repositories")
+
+
+@routes.get("/app/hook/config")
+def get_webhook_config(call: Call) -> Any:
+    """Tell where webhooks go; the secret is never shown."""
+    app = _app(call)
+    shown = {"secret": "********"} if app.webhook_secret else {}
+    return {"url": app.webhook_url, "content_type": "json", "insecure_ssl": "0", **shown}
 
 
 @routes.get("/app/hook/deliveries")

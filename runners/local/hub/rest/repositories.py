@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from runners.local.hub import shapes
 from runners.local.hub.access import ROLES, role_of
-from runners.local.hub.api import Call, Routes
-from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.api import Answer, Call, Routes
+from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.records import Repository, Role, User
 
 routes = Routes()
+LONGEST_EVENT_TYPE = 100
+MOST_PROPERTIES = 10
+LONGEST_PAYLOAD = 64 * 1024
 
 
 @routes.get("/repos/{owner}/{repo}", needs="metadata:read")
@@ -30,6 +34,30 @@ def get_permission(call: Call) -> Any:
         raise not_found()
     role = role_of(call.hub, user, call.repository)
     return {"permission": coarse(role), "role_name": role, "user": _with_role(call, user)}
+
+
+@routes.get("/orgs/{org}/teams/{team_slug}/memberships/{username}")
+def get_team_membership(_: Call) -> Answer:
+    """Say no: the accounts here are people's, who have no teams."""
+    raise not_found()
+
+
+@routes.post("/repos/{owner}/{repo}/dispatches", needs="contents:write")
+def create_repository_dispatch(call: Call) -> Answer:
+    """Tell the Apps of something that happened elsewhere. Workflows that wait for it are not started here."""
+    event_type, content = call.text("event_type"), call.json.get("client_payload")
+    if not 1 <= len(event_type) <= LONGEST_EVENT_TYPE:
+        raise invalid_request(f"For 'properties/event_type', it has not 1 to {LONGEST_EVENT_TYPE} characters.")
+    if content is not None and not isinstance(content, dict):
+        raise invalid_request(f"For 'properties/client_payload', {json.dumps(content)[:100]} is not an object.")
+    if content is not None and len(content) > MOST_PROPERTIES:
+        raise invalid_request(f"No more than {MOST_PROPERTIES} properties are allowed; {len(content)} were supplied.")
+    if len(json.dumps(content)) > LONGEST_PAYLOAD:
+        raise ApiError(422, "client_payload is too large.")
+    parts = {"branch": call.repository.default_branch, "client_payload": content}
+    with call.hub.store.transaction():
+        call.hub.events.emit("repository_dispatch", call.actor, action=event_type, repository=call.repository, **parts)
+    return Answer(status=204)
 
 
 @routes.get("/user")

@@ -1,0 +1,222 @@
+"""The channels of a deployment: what may be named in them, how they are reached, and what can go wrong there.
+
+Addresses and credentials come from the deployment's settings alone; a repository names a channel or a recipient.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from actions.operation import OperationError, Unavailable
+
+Event = Literal["waiting", "success", "failure"]
+EVENTS: tuple[Event, ...] = ("waiting", "success", "failure")
+"""Somebody has to decide; the model passed; the run ended otherwise."""
+ChannelName = Literal["slack", "email"]
+Language = Literal["en", "ja"]
+
+SLACK_API = "https://slack.com/api/"
+SECONDS = 10.0
+"""How long one answer of a channel's server is waited for."""
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}"
+_SLACK_NAME = r"#[^\s#@,.<>&:|]{1,80}|[CGD][A-Z0-9]{5,20}"
+
+
+def _slack_channel(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(_SLACK_NAME, value):
+        raise PydanticCustomError(
+            "slack_channel", "a channel's id such as C0123456789, or its name in quotes: '#models'"
+        )
+    return value
+
+
+def _mail_address(value: object) -> object:
+    # Plain addresses only: whatever else the standard allows is where one header becomes two.
+    if not isinstance(value, str) or not re.fullmatch(_ADDRESS, value) or len(value) > 254:  # noqa: PLR2004 - RFC 5321
+        raise PydanticCustomError("mail_address", "one plain address such as team@example.org")
+    return value
+
+
+SlackChannel = Annotated[str, BeforeValidator(_slack_channel)]
+MailAddress = Annotated[str, BeforeValidator(_mail_address)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class ChannelError(OperationError):
+    """A channel did not take a message.
+
+    Parameters
+    ----------
+    transient
+        Whether trying again may help.
+    retry_after
+        Seconds that the channel's server asked to be left alone.
+    """
+
+    kind = "channel_error"
+
+    def __init__(
+        self, reason: str, *, rule: str, found: str, next_step: str, transient: bool, retry_after: float = 0
+    ) -> None:
+        super().__init__(reason, rule=rule, found=found, next_step=next_step)
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class SlackAccess:
+    """How Slack is reached."""
+
+    token: str = field(repr=False)
+    api_url: str = SLACK_API
+    seconds: float = SECONDS
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """How mail is handed over.
+
+    Attributes
+    ----------
+    security
+        ``tls`` from the first byte (smtps), ``starttls`` before anything is said, or ``plain``.
+    sender
+        The address that mails come from.
+    """
+
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "plain"]
+    sender: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    seconds: float = SECONDS
+
+    @classmethod
+    def at(cls, url: str, sender: str, seconds: float = SECONDS) -> MailServer:
+        """Read ``smtp://user:password@host:port`` or ``smtps://...``.
+
+        ``smtp`` means STARTTLS, but for a server on this machine; ``?starttls=no`` (never with a password) and
+        ``?starttls=yes`` say it otherwise.
+
+        Raises
+        ------
+        ValueError
+            With what a right URL is; the URL itself, which may hold a password, is not in it.
+        """
+        wrong = "a URL such as smtp://user:password@mail.example.org:587 or smtps://..., special characters as %40"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # whose message may show a part of the password
+            raise ValueError(wrong) from None
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
+            raise ValueError(wrong)
+        if " " in parts.netloc or re.search(r"[\x00-\x1f\x7f]", unquote(parts.netloc)):
+            raise ValueError("a URL without blanks or control characters")
+        local = parts.hostname in _LOOPBACK
+        asked = parse_qs(parts.query, keep_blank_values=True)
+        starttls = asked.pop("starttls", ["no" if local else "yes"])
+        if asked or starttls not in (["yes"], ["no"]):
+            raise ValueError("a URL with no other option than ?starttls=yes or ?starttls=no")
+        if parts.scheme == "smtps":
+            security: Literal["tls", "starttls", "plain"] = "tls"
+        else:
+            security = "starttls" if starttls == ["yes"] else "plain"
+        if security == "plain" and parts.password and not local:
+            raise ValueError("a URL whose password does not travel in the clear: without ?starttls=no")
+        port = port or {"tls": 465, "starttls": 587, "plain": 25}[security]
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(parts.hostname, port, security, sender, user, password, seconds)
+
+
+def checked_slack_url(url: str) -> str:
+    """Return the base of Slack's API as slack-sdk wants it.
+
+    Raises
+    ------
+    ValueError
+        With what a right address is.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"an address such as {SLACK_API}")
+    if parts.username or parts.password:
+        raise ValueError("an address without user and password")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError("https, except on this machine: the token travels over it")
+    return url.rstrip("/") + "/"
+
+
+class Channels(Protocol):
+    """The channels that a deployment has; None for one that it has not."""
+
+    @property
+    def slack(self) -> SlackAccess | None: ...
+    @property
+    def email(self) -> MailServer | None: ...
+
+
+@dataclass(frozen=True)
+class DeploymentChannels:
+    """``Channels`` as values."""
+
+    slack: SlackAccess | None = None
+    email: MailServer | None = None
+
+
+class EnvironmentChannels:
+    """``Channels`` of an operation that is run by a command: read from the environment when they are needed."""
+
+    @property
+    def slack(self) -> SlackAccess | None:
+        """Slack with ``MODELYARD_SLACK_TOKEN``."""
+        token = os.environ.get("MODELYARD_SLACK_TOKEN")
+        if not token:
+            return None
+        try:
+            return SlackAccess(token, checked_slack_url(os.environ.get("MODELYARD_SLACK_API_URL") or SLACK_API))
+        except ValueError as error:
+            raise _wrong("MODELYARD_SLACK_API_URL", error) from None
+
+    @property
+    def email(self) -> MailServer | None:
+        """The mail server of ``MODELYARD_SMTP_URL``, with ``MODELYARD_MAIL_FROM``."""
+        url, sender = os.environ.get("MODELYARD_SMTP_URL"), os.environ.get("MODELYARD_MAIL_FROM", "")
+        if not url:
+            return None
+        try:
+            _mail_address(sender)
+            return MailServer.at(url, sender)
+        except PydanticCustomError as error:
+            raise _wrong("MODELYARD_MAIL_FROM", error) from None
+        except ValueError as error:
+            raise _wrong("MODELYARD_SMTP_URL", error) from None
+
+
+def _wrong(name: str, error: ValueError) -> Unavailable:
+    return Unavailable(
+        "channel_misconfigured",
+        rule=f"{name} has to be {error}.",
+        found="Something else.",
+        next_step=f"Correct {name} in the environment.",
+    )
+
+
+def missing(channel: ChannelName) -> Unavailable:
+    """Return the error of a deployment that does not have a channel."""
+    needs = {"slack": "MODELYARD_SLACK_TOKEN", "email": "MODELYARD_SMTP_URL and MODELYARD_MAIL_FROM"}[channel]
+    return Unavailable(
+        f"{channel}_not_configured",
+        rule=f"This deployment tells people by {channel} where {needs} is set.",
+        found="It is not set.",
+        next_step=f"Set {needs} where Modelyard runs.",
+    )

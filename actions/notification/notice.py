@@ -1,0 +1,127 @@
+"""What there is to tell about a run, as plain values: the names that templates may use (values only)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from actions.notification.channels import Event, Language
+from actions.request import Repository, RunId
+
+MOST_METRICS = 20
+Text = Annotated[str, StringConstraints(max_length=2_000)]
+Address = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(https?://[^\s<>|\"]*)?$")]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MetricLine(_Value):
+    """One metric's figure beside the champion's."""
+
+    name: Text
+    value: float | None
+    champion: float | None = None
+
+
+class Problem(_Value):
+    """Why a run failed."""
+
+    stage: Text
+    rule: Text = ""
+    found: Text = ""
+    next_step: Text = ""
+
+
+class Notice(_Value):
+    """What a template can use. Every text in it may have been written by anybody: each channel escapes it.
+
+    Each field's description is what `list_templates` says of it.
+    """
+
+    event: Event = Field(description="waiting, success or failure")
+    language: Language = Field(default="en", description="the repository's language")
+    run: RunId = Field(description="the run's id")
+    repository: Repository = Field(description="owner/name")
+    issue: int = Field(ge=1, description="the issue's number")
+    model: Text = Field(description="the model's name")
+    headline: Text = Field(description="one line that says how the run stands, in the repository's language")
+    status: Literal["", "passed", "rejected", "failed", "cancelled", "invalid"] = Field(
+        default="", description="how the run ended; empty while it waits"
+    )
+    attempt: int = Field(default=1, ge=1, description="the present attempt")
+    attempts_allowed: int = Field(default=1, ge=1, description="how many attempts the request allows")
+    requester: Text = Field(description="who asked for the training")
+    decided_by: Text = Field(default="", description="who rejected or cancelled it, where somebody did")
+    reason: Text = Field(default="", description="the reason that they gave")
+    metric: Text = Field(default="", description="the metric that is judged")
+    value: float | None = Field(default=None, description="its figure")
+    threshold: float | None = Field(default=None, description="what was asked for")
+    at_most: bool = Field(default=False, description="whether the figure passes at or below the threshold")
+    champion: float | None = Field(default=None, description="the champion's figure on the same rows")
+    metrics: tuple[MetricLine, ...] = Field(
+        default=(), max_length=MOST_METRICS, description="all metrics: name, value, champion; for a loop"
+    )
+    version: int | None = Field(default=None, description="the version in the registry")
+    promoted: bool = Field(default=False, description="whether the version is the champion now")
+    problem: Problem | None = Field(default=None, description="what went wrong: stage, rule, found, next_step")
+    waiting_until: datetime | None = Field(default=None, description="when the question lapses")
+    issue_url: Address = Field(default="", description="the issue's page")
+    history_url: Address = Field(default="", description="the page of the run's history")
+    workflow_url: Address = Field(default="", description="the page of the workflow run")
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The pages that a message may lead to."""
+        return tuple(url for url in (self.issue_url, self.history_url, self.workflow_url) if url)
+
+    @property
+    def key(self) -> str:
+        """What is the same when the same thing is told again."""
+        return f"{self.run}.{self.event}.{self.attempt}"
+
+
+def example(event: Event, language: Language = "en") -> Notice:
+    """Return a notice to try a template with."""
+    headlines = {
+        "waiting": {
+            "en": "✋ Rejected: breast-cancer is not good enough. Train it again?",
+            "ja": "✋ 不合格: breast-cancer は基準に届きませんでした。もう一度学習しますか？",  # noqa: RUF001 - Japanese
+        },
+        "success": {
+            "en": "✅ Passed: version 3 of breast-cancer is registered as a candidate",
+            "ja": "✅ 合格: breast-cancer のバージョン 3 を候補として登録しました",
+        },
+        "failure": {
+            "en": "❌ Failed in the stage train",
+            "ja": "❌ ステージ train で失敗しました",
+        },
+    }
+    page = "https://github.com/owner/models"
+    figures = {"waiting": 0.9123, "success": 0.9649, "failure": None}
+    return Notice(
+        event=event,
+        language=language,
+        run="train-20261122-001",
+        repository="owner/models",
+        issue=7,
+        model="breast-cancer",
+        headline=headlines[event][language],
+        status={"waiting": "", "success": "passed", "failure": "failed"}[event],
+        attempts_allowed=3,
+        requester="writer",
+        metric="accuracy",
+        value=figures[event],
+        threshold=0.95,
+        champion=0.95 if event == "success" else None,
+        metrics=() if event == "failure" else (MetricLine(name="accuracy", value=figures[event], champion=0.95),),
+        version=3 if event == "success" else None,
+        problem=Problem(stage="train", found="MemoryError") if event == "failure" else None,
+        waiting_until=datetime(2026, 11, 23, 12, tzinfo=UTC) if event == "waiting" else None,
+        issue_url=f"{page}/issues/7",
+        history_url="" if event == "waiting" else f"{page}/blob/main/training_history/train-20261122-001.md",
+        workflow_url=f"{page}/actions/runs/5",
+    )

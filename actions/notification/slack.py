@@ -1,0 +1,165 @@
+"""Slack: a message as Block Kit has it, and the one call that posts it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from actions.markdown import shorten
+from actions.notification.channels import ChannelError, Line, SlackAccess, SlackChannel, missing
+from actions.notification.templates import Message, for_slack, plain
+from actions.operation import Context, Result, Unavailable, operation
+
+LONGEST_SECTION = 2_900
+_MOST_SECTIONS = 5
+_LONGEST_HEADER = 150
+_PASSES = {
+    "fatal_error", "internal_error", "ratelimited", "rate_limited", "request_timeout", "service_unavailable",
+    "team_added_to_org", "external_channel_migrating",
+}  # fmt: skip
+"""Slack's errors that pass by themselves."""
+_CURES = {
+    "channel_not_found": "Name a channel that exists; for a private one, its id, after the app was invited to it.",
+    "not_in_channel": "Invite the app to the channel.",
+    "is_archived": "Name a channel that is in use.",
+    "missing_scope": "Give the Slack app the scope chat:write.",
+    "invalid_auth": "Set a token that is valid in MODELYARD_SLACK_TOKEN.",
+    "token_revoked": "Set a token that is valid in MODELYARD_SLACK_TOKEN.",
+}
+
+
+def blocks(message: Message, footer: str) -> list[dict[str, Any]]:
+    """Return a message as blocks: a header, the text, and the footer (in Slack's format already)."""
+    made = [{"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, _LONGEST_HEADER)}}]
+    made += [{"type": "section", "text": _mrkdwn(part)} for part in _parts(message.body)]
+    return [*made, {"type": "context", "elements": [_mrkdwn(_cut(footer, LONGEST_SECTION))]}]
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    # verbatim: Slack makes no links, mentions or channels of what is plain text.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _cut(text: str, limit: int) -> str:
+    """Shorten a text, but not within one of the three escapes (`&amp;` and its like)."""
+    cut = shorten(text, limit)
+    start = cut.rfind("&")
+    return cut if cut == text or start < 0 or ";" in cut[start:] else cut[:start] + "…"
+
+
+def _parts(body: str) -> list[str]:
+    """Cut a text into as few sections as hold it, at the ends of lines."""
+    parts: list[str] = []
+    for line in body.split("\n"):
+        line = _cut(line, LONGEST_SECTION)  # noqa: PLW2901 - the same line, as long as it may be
+        if parts and len(parts[-1]) + len(line) < LONGEST_SECTION:
+            parts[-1] += f"\n{line}"
+        else:
+            parts.append(line)
+    return [part for part in parts if part.strip()][:_MOST_SECTIONS]
+
+
+def post(access: SlackAccess, channel: str, message: Message, footer: str) -> str:
+    """Post a message and return its timestamp, which is its id in the channel.
+
+    Raises
+    ------
+    ChannelError
+        Slack did not take it; ``transient`` where it may later.
+    """
+    try:
+        from slack_sdk import WebClient
+        from slack_sdk.errors import SlackApiError, SlackClientError
+    except ImportError:
+        raise Unavailable(
+            "slack_sdk_missing",
+            rule="Slack needs the package slack-sdk.",
+            found="It is not installed.",
+            next_step="Install `modelyard[slack]`.",
+        ) from None
+
+    # Whoever calls knows when to try again: the client itself does not.
+    client = WebClient(
+        token=access.token, base_url=access.api_url, timeout=max(1, round(access.seconds)), retry_handlers=[]
+    )
+    try:
+        answer = client.chat_postMessage(
+            channel=channel,
+            text=_cut(f"{message.title} ({footer})", LONGEST_SECTION),
+            blocks=blocks(message, footer),
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+    except SlackApiError as error:
+        raise _refused(channel, error.response) from None
+    except (SlackClientError, OSError, http.client.HTTPException, ValueError) as error:
+        raise ChannelError(
+            "slack_unreachable",
+            rule=f"Slack answers within {access.seconds:g} seconds.",
+            found=f"{type(error).__name__}: {error}",
+            next_step="It is tried again.",
+            transient=True,
+        ) from None
+    return str(answer.get("ts") or "")
+
+
+def _refused(channel: str, response: Any) -> ChannelError:
+    data = response.data if isinstance(response.data, Mapping) else {}
+    reason = plain(data.get("error") or "")[:100]
+    transient = reason in _PASSES or response.status_code >= http.client.INTERNAL_SERVER_ERROR
+    transient = transient or response.status_code == http.client.TOO_MANY_REQUESTS
+    headers = {str(name).lower(): value for name, value in response.headers.items()}
+    return ChannelError(
+        "slack_refused",
+        rule=f"Slack takes messages for {channel}.",
+        found=f"HTTP {response.status_code}: {reason or 'no reason'}",
+        next_step="It is tried again."
+        if transient
+        else _CURES.get(reason, "Look the reason up in Slack's documentation."),
+        transient=transient,
+        retry_after=_seconds(headers.get("retry-after")),
+    )
+
+
+def _seconds(value: object) -> float:
+    text = str(value[0] if isinstance(value, list) and value else value)
+    return float(text) if text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004 - a day at most
+
+
+class SlackMessage(Result):
+    """Where the message stands."""
+
+    channel: str
+    ts: str = Field(description="the message's id in its channel")
+
+
+@operation(where="app")
+def notify_slack(
+    channel: SlackChannel,
+    title: Line,
+    text: Annotated[str, Field(min_length=1, max_length=10_000)],
+    context: Context,
+    about: Annotated[str, Field(max_length=300)] = "",
+) -> SlackMessage:
+    """Post a message to a channel of Slack; what it says is shown literally.
+
+    Parameters
+    ----------
+    channel
+        The channel's id, or its name with a #.
+    title
+        One line.
+    text
+        The message. Line breaks are kept, mark-up and mentions are not obeyed.
+    about
+        What it is about, such as a run's id: shown below the message.
+    """
+    access = context.channels.slack if context.channels is not None else None
+    if access is None:
+        raise missing("slack")
+    body = "\n".join(for_slack(line) for line in text.splitlines())
+    ts = post(access, channel, Message(for_slack(title), body), for_slack(about) or "Modelyard")
+    return SlackMessage(channel=channel, ts=ts)

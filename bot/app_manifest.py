@@ -1,0 +1,109 @@
+"""The GitHub App's manifest: what it is registered with; and the addresses of the GitHub where that happens (pure).
+
+GitHub's flow: a browser posts the manifest to GitHub, a person presses one button there, GitHub sends the browser back with a
+code, and the code is exchanged, within the hour and once, for the App's id, key and secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_events, wanted_permissions
+
+GITHUB = "https://github.com"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LONGEST_NAME = 34
+_ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A GitHub by the address that people see: github.com, GHE.com, GHES, or the local hub.
+
+    Examples
+    --------
+    >>> Hub("https://github.com").api_url
+    'https://api.github.com'
+    >>> Hub("https://ghes.example.org").api_url
+    'https://ghes.example.org/api/v3'
+    """
+
+    url: str
+
+    @property
+    def api_url(self) -> str:
+        parts = urlsplit(self.url)
+        host = (parts.hostname or "").lower()
+        if host == "github.com" or host.endswith(".ghe.com"):
+            return f"{parts.scheme}://api.{parts.netloc}"
+        return f"{self.url}/api/v3"
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether it is on this machine."""
+        return urlsplit(self.url).hostname in LOOPBACK
+
+    def register_url(self, organization: str, state: str) -> str:
+        """Return where a browser posts the manifest to."""
+        of = f"/organizations/{quote(organization, safe='')}" if organization else ""
+        return f"{self.url}{of}/settings/apps/new?state={quote(state, safe='')}"
+
+    def holds(self, url: str) -> bool:
+        """Tell whether an address that this GitHub named is one of its own."""
+        mine, given = urlsplit(self.url), urlsplit(url)
+        return (mine.scheme, mine.netloc.lower()) == (given.scheme, given.netloc.lower())
+
+
+def is_account(name: str) -> bool:
+    """Tell whether a text can be the name of an account."""
+    return _ACCOUNT.fullmatch(name) is not None
+
+
+def manifest(*, name: str, public_url: str, redirect_url: str) -> dict[str, object]:
+    """Return the manifest, as GitHub documents it.
+
+    Parameters
+    ----------
+    name
+        The App's, one in the whole of GitHub; a person may change it before the App is made.
+    public_url
+        Where GitHub reaches the App.
+    redirect_url
+        Where the browser comes back to with the code.
+    """
+    return {
+        "name": name[:LONGEST_NAME],
+        "url": public_url,
+        "hook_attributes": {"url": f"{public_url}/webhook", "active": True},
+        "redirect_url": redirect_url,
+        "description": "Open an issue, get a model.",
+        "public": False,
+        "default_permissions": wanted_permissions(),
+        "default_events": list(wanted_events()),
+    }
+
+
+# --- the page about it ----------------------------------------------------------------------------------------------------
+
+
+def permissions_page() -> str:
+    """Return ``docs/permissions.md``."""
+    lines = [
+        "# What the App may do on GitHub, and why",
+        "",
+        "Made from `actions/github_integration/app_needs.py` by `modelyard docs permissions`. The App asks for these and for",
+        "nothing else; `modelyard doctor` and `/setup/check` name what is missing or too much.",
+        "",
+        "## Repository permissions",
+        "",
+        "| Permission | Level | Why | Used in |",
+        "| --- | --- | --- | --- |",
+    ]
+    for each in PERMISSIONS:
+        name = f"`{each.name}`" + (" (optional, not asked for)" if each.optional else "")
+        lines.append(f"| {name} | {each.level} | {each.why} | {', '.join(f'`{path}`' for path in each.used_in)} |")
+    lines += ["", "No organisation or account permission.", "", "## Events", "", "| Event | Why |", "| --- | --- |"]
+    lines += [f"| `{each.name}`{' (every App gets it)' if each.always else ''} | {each.why} |" for each in EVENTS]
+    return "\n".join(lines) + "\n"

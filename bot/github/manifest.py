@@ -1,0 +1,66 @@
+"""The last step of registering an App from a manifest: the code becomes the App's id, key and secret, once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from bot.credentials import Credentials
+from bot.github import errors
+from bot.github.values import integer, text
+
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_REQUEST = "POST app-manifests/CODE/conversions"
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class NewApp:
+    """An App that was just registered."""
+
+    credentials: Credentials
+    slug: str
+    html_url: str
+
+
+async def convert(api_url: str, code: str, transport: httpx.AsyncBaseTransport | None = None) -> NewApp:
+    """Exchange the code that GitHub sent the browser back with.
+
+    Raises
+    ------
+    HubError
+        The code is unknown, used or older than an hour; or GitHub could not be reached. It never holds the code.
+    """
+    if not _CODE.fullmatch(code):
+        raise errors.from_status(_REQUEST, 404, "no code of GitHub's form", is_write=True)
+    headers = {"Accept": "application/vnd.github+json", "User-Agent": "modelyard"}
+    try:
+        async with httpx.AsyncClient(transport=transport, timeout=_SECONDS, headers=headers) as client:
+            response = await client.post(f"{api_url}/app-manifests/{code}/conversions")
+    except httpx.HTTPError as error:
+        raise errors.lost(_REQUEST, error, is_write=True) from None
+    if response.status_code != httpx.codes.CREATED:
+        raise errors.from_status(_REQUEST, response.status_code, errors.words(response.content), is_write=True)
+    return _read(response.content, api_url)
+
+
+def _read(body: bytes, api_url: str) -> NewApp:
+    import json
+
+    try:
+        data: Any = json.loads(body)
+    except ValueError:
+        raise errors.malformed(_REQUEST, "no JSON", is_write=True) from None
+    if not isinstance(data, dict):
+        raise errors.malformed(_REQUEST, "no object", is_write=True)
+    number, secret, key = integer(data, "id"), text(data, "webhook_secret"), text(data, "pem")
+    if not number or not secret or not key:
+        raise errors.malformed(_REQUEST, "no id, key or webhook secret", is_write=True)
+    credentials = Credentials(
+        app_id=number, webhook_secret=SecretStr(secret), private_key=SecretStr(key), github_api_url=api_url
+    )
+    return NewApp(credentials, text(data, "slug"), text(data, "html_url"))

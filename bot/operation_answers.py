@@ -1,0 +1,147 @@
+"""``/run OPERATION``: one that only reads is carried out here; one that computes goes to a runner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+from anyio import from_thread, to_thread
+
+from actions.operation import (
+    Context,
+    InvalidInput,
+    NotAllowed,
+    Operation,
+    Reader,
+    Unavailable,
+    find_operation,
+)
+from actions.storage import Storage
+from bot import comments
+from bot.about import APP_OPERATIONS
+from bot.config import RepositoryConfig
+from bot.github import Repository
+from bot.said import Said
+from bot.settings import Settings
+
+OPERATION_WORKFLOW = "modelyard-operation.yml"
+SECONDS = 20.0
+HERE = frozenset({"model_registry", "history_management", "github_integration"})
+"""The capabilities whose reading operations need nothing but the repository. Others read the storage that all
+repositories of a deployment share: those go to a runner."""
+INSTEAD = {
+    "register_model": "/register",
+    "set_model_alias": "/promote",
+    "rollback_model": "/rollback",
+    "commit_training_history": "nothing: the App writes the history",
+    "post_issue_comment": "a comment of your own",
+}
+
+
+class OperationAnswers:
+    """Runs operations for people.
+
+    Parameters
+    ----------
+    settings
+        The App's settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._root = settings.storage_root
+
+    async def run(self, said: Said, repository: Repository, branch: str, config: RepositoryConfig) -> str:
+        """Carry an operation out, or send it to a runner; say what it answers, or where it runs.
+
+        Raises
+        ------
+        OperationError
+            Whatever the operation, or its arguments, are refused with.
+        """
+        operation = find_operation(said.command.words["operation"], *APP_OPERATIONS)
+        arguments = said.command.overrides
+        if operation.where == "app" and operation.read_only and operation.toolset in HERE:
+            return await self._here(operation, arguments, repository, branch)
+        if operation.where == "app":
+            raise _not_here(operation)
+        return await self._on_a_runner(operation, arguments, said, repository, config)
+
+    async def _here(
+        self, operation: Operation, arguments: Mapping[str, Any], repository: Repository, branch: str
+    ) -> str:
+        context = Context(storage=Storage(self._root / repository.name), history=_OnBranch(repository, branch))
+        try:
+            with anyio.fail_after(SECONDS):
+                result = await to_thread.run_sync(operation.call, arguments, context)
+        except ValueError as error:
+            raise InvalidInput(
+                "invalid_argument", rule="Every argument is usable.", found=str(error)[:300], next_step="Correct it."
+            ) from None
+        return comments.operation_result(
+            operation.name, json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        )
+
+    async def _on_a_runner(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        said: Said,
+        repository: Repository,
+        config: RepositoryConfig,
+    ) -> str:
+        unknown = sorted(set(arguments) - set(operation.input_model.model_fields))
+        if unknown:
+            known = ", ".join(operation.input_model.model_fields)
+            raise InvalidInput(
+                "unknown_argument",
+                rule="Only declared arguments are taken.",
+                found=", ".join(unknown),
+                next_step=f"Known: {known}.",
+                field=unknown[0],
+            )
+        info = await repository.info()
+        title = f"{operation.name} for comment {said.comment}"
+        inputs = {
+            "operation": operation.name,
+            "arguments": json.dumps(arguments).replace("$", "\\u0024"),
+            "runs_on": json.dumps([config.runners[0]]),
+            "storage_root": str(self._root),
+            "dispatch": f"for comment {said.comment}",
+        }
+        # A run with this title is taken, not started again: this comment may have been handled before.
+        workflow_run = await repository.dispatch(OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title)
+        return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}", config.language)
+
+
+class _OnBranch:
+    """``actions.operation.History`` for reading alone, over the gateway; called from a worker thread."""
+
+    def __init__(self, repository: Repository, branch: str) -> None:
+        self._repository = repository
+        self._branch = branch
+
+    def read(self, path: str) -> bytes | None:
+        return from_thread.run(self._repository.file, path, self._branch)
+
+    def list(self, folder: str) -> list[str]:
+        return from_thread.run(self._repository.folder, folder, self._branch)
+
+    def commit(self, message: str, change: Callable[[Reader], Mapping[str, bytes | None]]) -> str:  # noqa: ARG002 - the protocol's
+        raise NotAllowed(
+            "read_only",
+            rule="What `/run` carries out in the App only reads.",
+            found="An operation wants to commit.",
+            next_step="Report this as a bug.",
+        )
+
+
+def _not_here(operation: Operation) -> Unavailable:
+    instead = INSTEAD.get(operation.name, f"`modelyard run {operation.name}` in a checkout")
+    return Unavailable(
+        "not_by_run",
+        rule="`/run` reads, or computes on a runner; what changes something has a command, and a gate, of its own.",
+        found=f"{operation.name} changes something, or reads what the App does not show.",
+        next_step=f"Use {instead}.",
+    )

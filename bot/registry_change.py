@@ -1,0 +1,185 @@
+"""What a person's decision changes in the registry, together with the record of who decided it, when and why (pure).
+
+Each change is a function of the files as they are now, so it can be computed again, and knows whether it was made already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from actions.history_management.change import FOLDER, history_change
+from actions.history_management.record import RecordedDecision, RunRecord, utc
+from actions.history_management.report import render
+from actions.model_registry import model_file
+from actions.model_registry.model_file import ModelFile, Version
+from actions.operation import Conflict, InvalidInput, NotFound, Reader
+
+Files = dict[str, bytes | None]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The version that a decision is about, and the run that made it.
+
+    Attributes
+    ----------
+    version
+        As the registry has it.
+    record
+        The run, with this very artifact.
+    champion
+        The number of the version that is champion now.
+    """
+
+    version: Version
+    record: RunRecord
+    champion: int | None
+
+    def is_decided(self, decision: RecordedDecision) -> bool:
+        """Tell whether this decision stands in the record: a command may be handled twice."""
+        return any(same(known, decision) for known in self.record.decisions)
+
+
+def same(one: RecordedDecision, other: RecordedDecision) -> bool:
+    """Tell whether two decisions are the same comment's."""
+    return one.comment == other.comment and (one.who, one.what) == (other.who, other.what)
+
+
+def record_path(run: str) -> str:
+    """Return the path of a run's record in the repository."""
+    return f"{FOLDER}/{run}.json"
+
+
+def read_model(model: str, text: bytes | None) -> ModelFile:
+    """Read the registry's file of a model.
+
+    Raises
+    ------
+    NotFound
+        With reason ``model_not_found``.
+    InvalidInput
+        Where the file is broken.
+    """
+    if text is None:
+        raise NotFound(
+            "model_not_found",
+            rule="The model has to be registered.",
+            found=f"{model_file.path_of(model)} does not exist.",
+            next_step="Train it until it passes.",
+        )
+    return model_file.parse(text)
+
+
+def read_record(version: Version, text: bytes | None) -> RunRecord:
+    """Read the record of the run that made a version; it has to be about the very artifact that is registered.
+
+    Raises
+    ------
+    Conflict
+        With reason ``artifact_differs``.
+    """
+    found = "there is no record of it"
+    if text is not None:
+        try:
+            record = RunRecord.model_validate_json(text)
+        except ValidationError:
+            found = "its record cannot be read"
+        else:
+            result = record.result
+            if result is not None and (result.attempt, result.model.sha256) == (version.attempt, version.sha256):
+                return record
+            found = f"its record is of sha256 {result.model.sha256 if result else 'none'}"
+    raise Conflict(
+        "artifact_differs",
+        rule="Only what a run has made, and judged, becomes champion.",
+        found=f"Version {version.version} is {version.run} attempt {version.attempt} with sha256 {version.sha256}; {found}.",
+        next_step="Look at the history of the registry's file: somebody has changed it.",
+    )
+
+
+def promoted(chosen: Chosen, decision: RecordedDecision, read: Reader) -> Files:
+    """Make a version the champion, and write down who said so; nothing where that was done already."""
+    return _moved(chosen, decision, read, lambda text: model_file.set_alias(text, "champion", chosen.version.version))
+
+
+def rolled_back(chosen: Chosen, decision: RecordedDecision, read: Reader) -> Files:
+    """Make an earlier version the champion again, and write down who said so; nothing where that was done already."""
+
+    def back(text: bytes) -> str:
+        present = model_file.parse(text)
+        if present.aliases.get("champion") == chosen.version.version:
+            return text.decode()
+        return model_file.roll_back(text, chosen.version.version)
+
+    return _moved(chosen, decision, read, back)
+
+
+def target_of_rollback(file: ModelFile, number: int | None) -> Version:
+    """Return the version that a roll-back leads to.
+
+    Raises
+    ------
+    NotFound, Conflict
+        As ``model_file.roll_back``.
+    """
+    after = model_file.parse(model_file.roll_back(model_file.render(file), number))
+    return after.version("champion")
+
+
+def registered_again(name: str, record: RunRecord, read: Reader) -> tuple[Files, int]:
+    """Register a passed run's model, should the registry not know it; return the change and the version.
+
+    Raises
+    ------
+    InvalidInput
+        With reason ``not_passed``.
+    """
+    result = record.result
+    if record.status != "passed" or result is None:
+        raise InvalidInput(
+            "not_passed",
+            rule="A model is registered when it has passed its verdict.",
+            found=f"{record.run} ended as {record.status}.",
+            next_step="Train again: /retry.",
+        )
+    path = model_file.path_of(name)
+    present = read(path)
+    text, version = model_file.register(
+        present,
+        name=name,
+        run=record.run,
+        attempt=result.attempt,
+        uri=result.model.uri,
+        sha256=result.model.sha256,
+        data_sha256=result.data.sha256,
+        created=utc(record.finished),
+    )
+    return ({} if text.encode() == present else {path: text.encode()}), version
+
+
+def _moved(chosen: Chosen, decision: RecordedDecision, read: Reader, move: Callable[[bytes], str]) -> Files:
+    path = model_file.path_of(chosen.record.request.model_name)
+    text = read(path)
+    file = read_model(chosen.record.request.model_name, text)
+    version = file.version(chosen.version.version)
+    # What was decided on is what is done: the same artifact, or nothing.
+    record = read_record(version, read(record_path(version.run)))
+    if version != chosen.version:
+        raise Conflict(
+            "version_changed",
+            rule="A decision is about one artifact.",
+            found=f"Version {version.version} of {file.name} has changed meanwhile.",
+            next_step="Look at it, and say it again.",
+        )
+    if any(same(known, decision) for known in record.decisions):
+        return {}
+    noted = record.model_copy(update={"decisions": (*record.decisions, decision)})
+    change = history_change(noted)
+    return {
+        path: move(text or b"").encode(),
+        record_path(noted.run): (noted.model_dump_json(indent=2) + "\n").encode(),
+        change.markdown_path: render(noted, tuple(change.plots)).encode(),
+    }

@@ -1,0 +1,56 @@
+"""A command as a person said it, and whether this person may decide about this run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from actions.operation import NotAllowed
+from bot.commands import ParsedCommand
+from bot.config import RepositoryConfig
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command, and how it came.
+
+    Attributes
+    ----------
+    command
+        What was understood.
+    who
+        The login of whoever said it.
+    comment
+        The id of the comment.
+    written
+        When, by GitHub's clock.
+    installation
+        The App's installation in the repository.
+    """
+
+    command: ParsedCommand
+    who: str
+    comment: int
+    written: datetime
+    installation: int
+
+    @property
+    def name(self) -> str:
+        return self.command.name
+
+
+def check_another(config: RepositoryConfig, said: Said, requester: str, run: str) -> None:
+    """Refuse who asked for a run, where the repository wants another person to decide about it.
+
+    Raises
+    ------
+    NotAllowed
+        With reason ``another_person_needed``.
+    """
+    if config.approver == "another" and said.who.lower() == requester.lower():
+        raise NotAllowed(
+            "another_person_needed",
+            rule="Whoever asked for a run does not decide about it (`approver: another` in .github/modelyard.yml).",
+            found=f"{requester} asked for {run}.",
+            next_step="Ask a colleague to say it.",
+        )

@@ -1,0 +1,206 @@
+"""A mail says the same as text and as HTML, its headers stay whole, and each recipient has it or is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actions.notification.channels import ChannelError, DeploymentChannels, MailServer
+from actions.notification.email import SentMail, mail, send
+from actions.notification.notice import Problem, example
+from actions.notification.templates import Message, footer, message
+from actions.operation import Context, InvalidInput, Unavailable, find_operation
+from actions.storage import Storage
+from tests.support import channels
+from tests.support.channels import PASSWORD, USER, LocalMail, body_of
+
+SENDER, TEAM, BOSS = "modelyard@example.org", "team@example.org", "boss@example.org"
+
+
+def server(local: LocalMail, **changes: Any) -> MailServer:
+    return MailServer.at(local.url, SENDER, **{"seconds": 5, **changes})
+
+
+def run_operation(local: LocalMail | None, **arguments: Any) -> SentMail:
+    known = DeploymentChannels(email=server(local) if local else None)
+    found = find_operation("notify_email").call(arguments, Context(Storage(Path()), channels=known))
+    assert isinstance(found, SentMail)
+    return found
+
+
+def a_mail(said: Message | None = None, **changes: Any) -> Any:
+    given = {"sender": SENDER, "to": [TEAM], **changes}
+    return mail(said or Message("title", "text"), "train-20261122-001", **given)
+
+
+def test_a_mail_says_the_same_as_text_and_as_html(mail: LocalMail) -> None:
+    notice = example("failure", "ja")
+    made = a_mail(message(notice, "email"), links=notice.links, key=notice.key)
+    assert send(server(mail), made, [TEAM]) == {}
+    ((recipients, got),) = mail.taken
+    assert recipients == [TEAM]
+    assert got["Subject"] == "[owner/models] ❌ ステージ train で失敗しました"
+    assert (got["From"], got["To"]) == ("Modelyard <modelyard@example.org>", TEAM)
+    assert got["Auto-Submitted"] == "auto-generated"
+    for text in (body_of(got), body_of(got, "html")):
+        assert "検出内容: MemoryError" in text
+        assert "train-20261122-001" in text
+    assert f'<a href="{notice.issue_url}">{notice.issue_url}</a>' in body_of(got, "html")
+
+
+def test_the_same_thing_told_again_is_the_same_mail_and_another_is_not() -> None:
+    first, again, other = (a_mail(key=key)["Message-ID"] for key in ("run.success.1", "run.success.1", "run.success.2"))
+    assert first == again != other
+    assert first.endswith("@example.org>")
+
+
+def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
+    hostile = '<img src=x onerror=y> <a href="https://e.x">x</a> & https://e.x "'
+    problem = Problem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
+    names = ("headline", "requester", "metric", "decided_by", "reason")
+    notice = example("failure").model_copy(update={**dict.fromkeys(names, hostile), "problem": problem, "value": 1.0})
+    made = a_mail(message(notice, "email"), links=notice.links)
+    send(server(mail), made, [TEAM])
+    html = body_of(mail.taken[0][1], "html")
+    assert "<img" not in html
+    assert html.count("<a ") == len(notice.links)
+    assert "&lt;img src=x onerror=y&gt;" in html
+    assert hostile in body_of(mail.taken[0][1])
+
+
+@pytest.mark.parametrize(
+    "spell", ["\r\nBcc: evil@example.org", "\nBcc: evil@example.org", "\rX: y", "\u2028Bcc: e@x.y"]
+)
+def test_no_line_break_makes_another_header(mail: LocalMail, spell: str) -> None:
+    notice = example("success").model_copy(update={"headline": f"Passed{spell}"})
+    for said in (message(notice, "email"), Message(f"Passed{spell}", "text")):
+        mail.reset()
+        send(server(mail), a_mail(said), [TEAM])
+        ((recipients, got),) = mail.taken
+        assert recipients == [TEAM]
+        assert got["Bcc"] is None
+        assert got["X"] is None
+        assert "Passed " in got["Subject"]
+
+
+def test_a_recipient_that_is_refused_is_named_and_the_others_have_it(mail: LocalMail) -> None:
+    mail.refuses = {BOSS: "450 4.2.1 later", "gone@example.org": "550 5.1.1 no such user"}
+    refused = send(server(mail), a_mail(), [TEAM, BOSS, "gone@example.org"])
+    assert {address: error.transient for address, error in refused.items()} == {BOSS: True, "gone@example.org": False}
+    assert mail.recipients == [TEAM]
+
+
+def test_nobody_has_it_where_all_are_refused(mail: LocalMail) -> None:
+    mail.refuses = {TEAM: "450 4.2.1 later"}
+    assert list(send(server(mail), a_mail(), [TEAM])) == [TEAM]
+    assert mail.taken == []
+
+
+@pytest.mark.parametrize(("reply", "transient"), [("451 4.3.0 try again", True), ("554 5.7.1 spam", False)])
+def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: str, transient: bool) -> None:
+    mail.replies.append(reply)
+    with pytest.raises(ChannelError) as error:
+        send(server(mail), a_mail(), [TEAM])
+    assert error.value.transient is transient
+    assert reply in error.value.body.found
+
+
+def test_a_server_that_hangs_is_given_up() -> None:
+    with channels.mute_mail() as port, pytest.raises(ChannelError) as error:
+        send(MailServer("127.0.0.1", port, "plain", SENDER, seconds=0.2), a_mail(), [TEAM])
+    assert error.value.transient
+
+
+def test_a_server_that_is_not_there_may_come_back() -> None:
+    with pytest.raises(ChannelError) as error:
+        send(MailServer("127.0.0.1", 9, "plain", SENDER, seconds=1), a_mail(), [TEAM])
+    assert error.value.transient
+
+
+def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = channels.certificate(tmp_path)
+    with channels.local_mail(certificate=pair) as local:
+        url = f"smtp://{USER}:pass%20word%2Fonly%3Afor%40tests@localhost:{local.port}?starttls=yes"
+        asked = MailServer.at(url, SENDER, 5)
+        assert (asked.security, asked.password) == ("starttls", PASSWORD)
+        with pytest.raises(ChannelError) as error:
+            send(asked, a_mail(), [TEAM])
+        assert "a certificate that is not trusted" in error.value.body.found
+        assert not error.value.transient
+        monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
+        assert send(asked, a_mail(), [TEAM]) == {}
+        assert (local.logins, local.recipients) == ([USER], [TEAM])
+        wrong = MailServer("localhost", local.port, "starttls", SENDER, USER, "another", 5)
+        with pytest.raises(ChannelError) as error:
+            send(wrong, a_mail(), [TEAM])
+        assert "535" in error.value.body.found
+        assert not error.value.transient
+
+
+def test_a_server_without_starttls_is_told_nothing(mail: LocalMail) -> None:
+    with pytest.raises(ChannelError) as error:
+        send(MailServer("127.0.0.1", mail.port, "starttls", SENDER, USER, PASSWORD, 5), a_mail(), [TEAM])
+    assert not error.value.transient
+    assert mail.logins == []
+    assert mail.taken == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "security"),
+    [
+        ("smtp://mail.example.org", "mail.example.org", 587, "starttls"),
+        ("smtp://u:p@mail.example.org:2525", "mail.example.org", 2525, "starttls"),
+        ("smtps://u:p@mail.example.org", "mail.example.org", 465, "tls"),
+        ("smtp://mail.example.org?starttls=no", "mail.example.org", 25, "plain"),
+        ("smtp://localhost:1025", "localhost", 1025, "plain"),
+        ("smtp://[::1]:1025?starttls=yes", "::1", 1025, "starttls"),
+    ],
+)
+def test_a_url_says_how_the_server_is_reached(url: str, host: str, port: int, security: str) -> None:
+    found = MailServer.at(url, SENDER)
+    assert (found.host, found.port, found.security) == (host, port, security)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://mail.example.org", "smtp://", "mail.example.org", "smtp://u:canary@mail.example.org:port",
+        "smtp://u:can/ary@mail.example.org", "smtp://u:canary@mail.example.org?starttls=no",
+        "smtp://mail.example.org?starttls=maybe", "smtp://mail.example.org?tls=no", "smtp://u:canary%0d%0a@mail.example.org",
+        "smtp://mail.example.org/path",
+    ],
+)  # fmt: skip
+def test_a_wrong_url_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ValueError, match="a URL") as error:
+        MailServer.at(url, SENDER)
+    assert "can" not in str(error.value)
+
+
+def test_the_operation_says_who_has_it(mail: LocalMail) -> None:
+    mail.refuses = {BOSS: "550 5.1.1 no such user"}
+    found = run_operation(mail, to=[TEAM, BOSS], subject="A title", text="one\ntwo", about="train-1")
+    assert found.taken == [TEAM]
+    assert "no such user" in found.refused[BOSS]
+    assert body_of(mail.taken[0][1]).splitlines() == ["one", "two", "", "-- ", "train-1"]
+
+
+def test_the_operation_says_what_is_missing() -> None:
+    with pytest.raises(Unavailable) as error:
+        run_operation(None, to=[TEAM], subject="t", text="t")
+    assert "MODELYARD_SMTP_URL" in error.value.body.next_step
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["team", "a@b@c", "a b@example.org", "Team <team@example.org>", "a@example.org\nBcc: x@y.z", "a@-..", "ä@x.y"],
+)
+def test_only_plain_addresses_are_taken(mail: LocalMail, address: str) -> None:
+    with pytest.raises(InvalidInput, match="one plain address"):
+        run_operation(mail, to=[address], subject="t", text="t")
+    assert mail.taken == []
+
+
+def test_the_footer_names_run_and_issue_in_every_channel() -> None:
+    assert footer(example("waiting"), "email") == "train-20261122-001 · owner/models#7"

@@ -1,0 +1,224 @@
+"""The words of notifications: the same in both languages, replaceable, and harmless whatever a repository writes."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment, meta
+
+from actions.history_management.local import LocalHistory
+from actions.notification.channels import EVENTS, ChannelName, Event, Language
+from actions.notification.notice import Notice, example
+from actions.notification.templates import (
+    FILTERS,
+    LONGEST_MESSAGE,
+    LONGEST_TEMPLATE,
+    LONGEST_TITLE,
+    RenderedTemplate,
+    TemplateError,
+    TemplateList,
+    built_in,
+    footer,
+    message,
+    path_of,
+    render,
+)
+from actions.operation import Context, find_operation
+from actions.storage import Storage
+from tests.support.repositories import repository
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+every = pytest.mark.parametrize("channel", CHANNELS)
+of_every_event = pytest.mark.parametrize("event", EVENTS)
+
+
+def run_operation(name: str, history: LocalHistory | None = None, **arguments: Any) -> Any:
+    return find_operation(name).call(arguments, Context(Storage(Path()), history=history))
+
+
+# --- the built-in ones -------------------------------------------------------------------------------------------------
+
+
+@every
+@of_every_event
+def test_both_languages_use_the_same_values(event: Event, channel: ChannelName) -> None:
+    used = []
+    for language in LANGUAGES:
+        tree = Environment(autoescape=True).parse(_without_filters(built_in(event, channel, language)))
+        used.append(meta.find_undeclared_variables(tree))
+    assert used[0] == used[1]
+    assert used[0] <= set(Notice.model_fields)
+
+
+def _without_filters(source: str) -> str:
+    return re.sub(r"\| *\w+(\([^)]*\))?", "", source)
+
+
+@every
+@of_every_event
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_message_is_whole(event: Event, channel: ChannelName, language: Language) -> None:
+    bare = Notice(
+        event=event, language=language, run="train-20261122-001", repository="owner/models", issue=7, model="m",
+        headline="✅ 見出し", requester="writer",
+    )  # fmt: skip
+    for notice in (example(event, language), bare):
+        said = message(notice, channel)
+        assert said.remark == ""
+        assert notice.headline in said.title
+        assert len(said.body) > 10
+        for odd in ("None", "{{", "{%", "\n\n\n"):
+            assert odd not in said.body
+        assert bool(re.search("[ぁ-ん一-龯]", said.body)) is (language == "ja")
+
+
+@every
+def test_figures_and_moments_are_written_as_the_language_has_them(channel: ChannelName) -> None:
+    assert "23 Nov 2026, 12:00 UTC" in message(example("waiting"), channel).body
+    assert "2026年11月23日 12:00 UTC" in message(example("waiting", "ja"), channel).body
+    assert "at least 0.95" in message(example("waiting"), channel).body
+    assert "0.95 以上" in message(example("waiting", "ja"), channel).body
+    assert "at most 0.95" in message(example("waiting").model_copy(update={"at_most": True}), channel).body
+
+
+# --- a repository's own ------------------------------------------------------------------------------------------------
+
+OWN = """\
+{{ model }}: {{ status }}
+
+{% for metric in metrics %}
+{{ loop.index }}. {{ metric.name }} {{ metric.value | figure }}{% if not loop.last %};{% endif %}
+
+{% endfor %}
+{{ issue_url | link("Look") }} {{ requester | text(3) }}
+"""
+
+
+def test_a_repository_chooses_its_own_words() -> None:
+    said = message(example("success"), "slack", OWN.encode())
+    assert said.title == "breast-cancer: passed"
+    assert said.body.splitlines()[0] == "1. accuracy 0.9649"
+    assert said.body.endswith("<https://github.com/owner/models/issues/7|Look> wr…")
+    assert said.remark == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "reason", "found"),
+    [
+        ("{{ headline", "template_invalid", "line 1"),
+        ("x\n{% if %}", "template_invalid", "line 2"),
+        ("{{ nothing }}", "template_failed", "'nothing' is undefined"),
+        ("{{ problem.stage }}", "template_failed", "has no attribute"),
+        ("{{ headline | figure }}", "template_failed", "TypeError"),
+        ("{{ requester | text('x') }}", "template_failed", "ValueError"),
+        (b"\xff", "template_unreadable", "It is not."),
+        ("", "message_empty", "It says nothing."),
+        ("{% if false %}x{% endif %}", "message_empty", "It says nothing."),
+        ("x" * (LONGEST_TEMPLATE + 1), "template_too_long", "16,385"),
+        ("{% for m in metrics %}" + "x" * 13_000 + "{% endfor %}", "message_too_long", "It makes more."),
+    ],
+)
+def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str, found: str) -> None:
+    with pytest.raises(TemplateError) as error:
+        render(template, example("success"), "slack")
+    assert error.value.body.reason == reason
+    assert found in error.value.body.found
+    assert error.value.body.field == path_of("success", "slack", "en")
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        "{{ 'a' * 999999999 }}", "{{ 9 ** 99999999 }}", "{{ '%999999999d' % 1 }}", "{{ '{:>999999999}'.format(1) }}",
+        "{{ 1 + 1 }}", "{{ 'a' ~ 'b' }}", "{{ range(999999999) }}", "{% for i in range(9) %}{% endfor %}",
+        "{% for a in metrics %}{% for b in metrics %}{% endfor %}{% endfor %}", "{% for a in headline %}{% endfor %}",
+        "{% for a in metrics recursive %}{% endfor %}", "{{ headline.upper() }}", "{{ headline.upper }}",
+        "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
+        "{{ headline | center(999999999) }}", "{{ headline | attr('x') }}", "{{ metrics | map('x') }}",
+        "{% set a = headline %}", "{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}",
+        "{% macro m() %}{% endmacro %}", "{% block b %}{% endblock %}", "{% filter text %}{% endfilter %}",
+        "{% call x() %}{% endcall %}", "{% with a = 1 %}{% endwith %}", "{{ [1] }}", "{{ {'a': 1} }}", "{{ (1, 2) }}",
+        "{{ headline is mapping }}", "{% autoescape true %}{% endautoescape %}", "{{ lipsum() }}", "{{ cycler }}",
+        "{{ " + "not " * 3_000 + "1 }}", "{{ " + "(" * 5_000 + "1" + ")" * 5_000 + " }}", "{{ " + "9" * 9_000 + " }}",
+        "{% if 1 %}" * 150 + "{% endif %}" * 150, "{% if 0 %}" + "{% elif 1 %}" * 1_200 + "{% endif %}",
+        "{{ " + "-" * 5_000 + "1 }}", "{{ 1" + " if 1 else 1" * 1_000 + " }}",
+    ],
+)  # fmt: skip
+def test_nothing_can_be_called_multiplied_joined_or_left_running(spell: str) -> None:
+    began = time.process_time()
+    said = message(example("success"), "email", f"title {spell}")
+    assert time.process_time() - began < 2
+    assert said.remark or said.title == "title"
+    if said.remark:
+        assert said.title == message(example("success"), "email").title
+
+
+PIECES = [
+    "{{", "}}", "{%", "%}", "{#", "#}", "headline", "metrics", "m.value", "m", "for m in metrics", "endfor", "if", "endif",
+    "else", "| figure", "| text(2)", "| link('x')", "loop.index", "problem.stage", "is none", "not", "and", "==", "'", '"',
+    " ", "\n", "-", "raw", "endraw", "(", ")", "1", "x", "<!channel>", "\u202e", "\x00",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60) | st.binary(max_size=60))
+def test_any_template_makes_a_message_of_bounded_size(template: str | bytes) -> None:
+    for channel in CHANNELS:
+        said = message(example("success"), channel, template)
+        assert 0 < len(said.title) <= LONGEST_TITLE
+        assert "\n" not in said.title
+        assert len(said.body) <= LONGEST_MESSAGE
+
+
+def test_the_footer_says_that_the_own_template_was_not_used_and_why() -> None:
+    for language, words in (("en", "own template was not used"), ("ja", "独自のテンプレートは使われませんでした")):
+        notice = example("success", language)  # type: ignore[arg-type]
+        said = message(notice, "slack", "{{ nothing }}")
+        below = footer(notice, "slack", said.remark)
+        assert below.startswith("train-20261122-001 · owner/models#7 · ")
+        assert words in below
+        assert f"{language}/success.slack.j2" in below
+        assert "'nothing' is undefined" in below
+
+
+# --- operations --------------------------------------------------------------------------------------------------------
+
+
+def test_the_templates_are_listed_with_what_they_may_use(tmp_path: Path) -> None:
+    own = path_of("failure", "email", "ja")
+    history = LocalHistory.at(repository(tmp_path / "checkout", **{own: "{{ model }}"}))
+    found = run_operation("list_templates", history)
+    assert isinstance(found, TemplateList)
+    assert len(found.templates) == len(EVENTS) * len(CHANNELS) * len(LANGUAGES)
+    assert [one.path for one in found.templates if one.replaced] == [own]
+    assert found.filters == FILTERS
+    assert set(found.values) == set(Notice.model_fields)
+    assert all(found.values.values())
+    alone = run_operation("list_templates", language="ja").templates
+    assert {(one.language, one.replaced) for one in alone} == {("ja", None)}
+
+
+def test_a_template_can_be_tried_before_it_is_used(tmp_path: Path) -> None:
+    own = path_of("success", "slack", "en")
+    history = LocalHistory.at(repository(tmp_path / "checkout", **{own: "Ours: {{ model }}"}))
+    success = {"event": "success", "channel": "slack"}
+
+    def rendered(history: LocalHistory | None = None, **more: str) -> RenderedTemplate:
+        found = run_operation("render_template", history, **success, **more)
+        assert isinstance(found, RenderedTemplate)
+        return found
+
+    assert rendered(history) == RenderedTemplate(title="Ours: breast-cancer", body="", source=own)
+    assert rendered(history, template="{{ run }}").title == "train-20261122-001"
+    assert rendered().source == "built-in"
+    assert rendered(language="ja").title.startswith("✅ 合格")
+    with pytest.raises(TemplateError) as error:
+        rendered(template="{{ nothing }}")
+    assert error.value.body.reason == "template_failed"

@@ -1,0 +1,428 @@
+"""Every command over HTTP, by people of every permission: who may what, what it does, and that it is done once."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import tempfile
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from actions.history_management.record import RunRecord
+from actions.model_registry import model_file
+from bot.commands import COMMANDS
+from bot.forms import form_body
+from bot.pipeline import State
+from tests.support.loop import Loop, running_loop
+from tests.support.runs import a_request
+from tests.support.scripted_runs import Script
+
+PEOPLE = {"outsider": "none", "reader": "read", "writer": "write", "maintainer": "maintain", "owner": "admin"}
+_NUMBERS = itertools.count(990_000_001)
+LEVELS = ["none", "read", "triage", "write", "maintain", "admin"]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    with running_loop(tmp_path_factory.mktemp("loop")) as loop:
+        yield loop
+
+
+@pytest.fixture
+def loop(running: Loop) -> Loop:
+    running.reset()
+    return running
+
+
+def answered(loop: Loop, issue: int, text: str, by: str = "owner") -> str:
+    """Say something and return what the App answers in a comment of its own."""
+    comment = said_by_an_outsider(loop, issue, text) if by == "outsider" else loop.say(issue, text, by)
+    marker = f"<!-- modelyard:reply-{comment} -->"
+    found: list[str] = loop.until(
+        lambda: [each for each in loop.comments(issue) if each.startswith(marker)], f"an answer to {text}"
+    )
+    return found[0].removeprefix(marker)
+
+
+def said_by_an_outsider(loop: Loop, issue: int, text: str) -> int:
+    """Bring the App the comment of somebody who cannot see the repository (any more); return its id."""
+    comment = next(_NUMBERS)
+    payload = {
+        "action": "created",
+        "comment": {"id": comment, "body": text, "created_at": "2026-11-24T12:00:00Z"},
+        "issue": {"number": issue, "labels": [{"name": "mlops:train"}]},
+        "repository": {"full_name": loop.name},
+        "installation": {"id": loop.ready.installation_id},
+        "sender": {"login": "outsider", "type": "User"},
+    }
+    assert loop.deliver("issue_comment", payload) == httpx.codes.ACCEPTED
+    return comment
+
+
+def taken(loop: Loop, issue: int, text: str, by: str = "owner") -> None:
+    """Say something and wait for the reaction that says it was taken."""
+    comment = loop.say(issue, text, by)
+    with loop.person("owner") as client:
+        loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json(), f"a reaction to {text}")
+
+
+def passed(loop: Loop, model: str) -> int:
+    loop.values[:] = [0.97]
+    issue = loop.open(model_name=model)
+    assert loop.until_ended(issue).status == "passed"
+    return issue
+
+
+def registry(loop: Loop, model: str) -> model_file.ModelFile:
+    return model_file.parse(loop.file(model_file.path_of(model)) or "")
+
+
+def record(loop: Loop, issue: int) -> RunRecord:
+    return RunRecord.model_validate_json(loop.file(f"training_history/{loop.run(issue).id}.json") or "")
+
+
+CONFIG = ".github/modelyard.yml"
+
+
+@contextlib.contextmanager
+def configured(loop: Loop, more: str) -> Iterator[None]:
+    """Change the repository's configuration on its default branch, as a merged pull request would; then change it back."""
+    before = loop.file(CONFIG) or ""
+    kept = re.sub(r"(?m)^approver: .*\n", "", before)
+    commit(loop, CONFIG, kept + more)
+    try:
+        yield
+    finally:
+        commit(loop, CONFIG, before)
+
+
+def commit(loop: Loop, path: str, text: str) -> None:
+    git = loop.hub.git(loop.ready.repository)
+    blob = git.text("hash-object", "-w", "--stdin", data=text.encode())
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": f"{folder}/index"}
+        git.run("read-tree", "main", environment=index)
+        git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
+        tree = git.text("write-tree", environment=index)
+    of = {"NAME": "owner", "EMAIL": "owner@example.org"}
+    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in of.items()}
+    sha = git.text("commit-tree", tree, "-p", "main", "-m", "Change it", environment=who)
+    git.run("update-ref", "refs/heads/main", sha)
+
+
+# --- who may what --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ended(running: Loop) -> int:
+    running.reset()
+    return passed(running, "who-may-what")
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "retry")])
+def test_each_command_is_for_those_who_have_its_permission(loop: Loop, ended: int, name: str, who: str) -> None:
+    before = loop.head(), loop.run(ended)
+    allowed = LEVELS.index(PEOPLE[who]) >= LEVELS.index(COMMANDS[name].permission)
+
+    answer = answered(loop, ended, f"/{name} maybe" if name == "compare" else f"/{name}", by=who)
+
+    refused = "Nothing was done." in answer and "you have" in answer
+    assert refused is not allowed
+    if not allowed:
+        assert f"`{COMMANDS[name].permission}`" in answer
+        assert f"`{PEOPLE[who]}`" in answer
+        assert (loop.head(), loop.run(ended)) == before
+
+
+def test_what_the_configuration_says_of_a_command_counts_and_help_shows_it(loop: Loop, ended: int) -> None:
+    with configured(loop, "commands:\n  status: {users: [owner], permission: admin}\n  history: admin\n"):
+        assert "`admin` or `owner`" in answered(loop, ended, "/status", by="writer")
+        assert "`admin`" in answered(loop, ended, "/history", by="writer")
+        assert loop.run(ended).id in answered(loop, ended, "/status", by="owner")
+        assert re.search(r"`/history` \|.*\| `admin` \|", answered(loop, ended, "/help", by="reader"))
+
+
+def test_a_member_of_a_named_team_may(loop: Loop, ended: int) -> None:
+    def a_member(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
+        return httpx.Response(200, json={"state": "active", "role": "member", "url": str(request.url)}, request=request)
+
+    with configured(loop, "commands:\n  status: {teams: [ml-leads]}\n"):
+        assert "`team ml-leads`" in answered(loop, ended, "/status", by="reader")
+        loop.network.add("GET", r"/orgs/owner/teams/ml-leads/memberships/reader$", a_member)
+        assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
+
+
+def test_a_broken_configuration_leaves_the_usual_permissions(loop: Loop, ended: int) -> None:
+    with configured(loop, "commands: {aprove: read}\n"):
+        assert "you have `write`" in answered(loop, ended, "/promote", by="writer")
+        assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
+
+
+# --- promoting and rolling back ------------------------------------------------------------------------------------------
+
+
+def test_promote_makes_the_run_s_version_the_champion_and_writes_down_who_and_why(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    assert "champion" not in registry(loop, model).aliases
+
+    answer = answered(loop, issue, "/promote better on *last week's* data")
+
+    assert registry(loop, model).aliases["champion"] == 1
+    (decision,) = record(loop, issue).decisions
+    assert (decision.who, decision.what, decision.reason) == ("owner", "promote", "better on *last week's* data")
+    page = loop.file(f"training_history/{loop.run(issue).id}.md") or ""
+    assert "promote" in page
+    assert registry(loop, model).version(1).sha256 in answer
+    assert "already" in answered(loop, issue, "/promote")
+    assert len(record(loop, issue).decisions) == 1
+
+
+def test_a_promotion_that_is_handled_twice_is_made_once(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    comment = loop.say(issue, "/promote", "owner")
+    loop.until(lambda: registry(loop, model).aliases.get("champion") == 1, "it is the champion")
+    loop.until(lambda: not loop.store.kept("new"), "everything was read")
+    head, said = loop.head(), loop.comments(issue)
+
+    loop.store.take_in(loop.delivery_of(comment, body="/promote"))
+    loop.until(lambda: not loop.store.kept("new"), "it was read once more")
+
+    assert (loop.head(), loop.comments(issue)) == (head, said)
+
+
+def test_rollback_goes_back_to_the_version_before_or_to_a_named_one(loop: Loop, model: str) -> None:
+    issues = [passed(loop, model) for _ in range(3)]
+    for issue in issues:
+        answered(loop, issue, "/promote")
+    assert (registry(loop, model).aliases["champion"], registry(loop, model).aliases["previous"]) == (3, 2)
+
+    answered(loop, issues[2], "/rollback too many false alarms")
+    assert registry(loop, model).aliases["champion"] == 2
+    assert record(loop, issues[1]).decisions[-1].reason == "too many false alarms"
+    assert "alias previous" in answered(loop, issues[2], "/rollback")
+
+    answered(loop, issues[2], "/rollback 1")
+    assert registry(loop, model).aliases["champion"] == 1
+
+
+def test_a_version_that_does_not_exist_is_told(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    assert "no version 7" in answered(loop, issue, "/promote 7")
+    assert "Only a model in production" in answered(loop, issue, "/rollback")
+
+
+def test_an_artifact_that_the_run_did_not_make_is_never_promoted(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    path = model_file.path_of(model)
+    text = loop.file(path) or ""
+    commit(loop, path, text.replace(registry(loop, model).version(1).sha256, "e" * 64))
+
+    answer = answered(loop, issue, "/promote")
+
+    assert "`artifact_differs`" in answer
+    assert "champion" not in registry(loop, model).aliases
+
+
+def test_whoever_asked_may_not_decide_where_another_person_is_wanted(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5, 0.97]
+    with configured(loop, "approver: another\n"):
+        issue = loop.open(model_name=model, by="writer")
+        loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+        assert "`another_person_needed`" in answered(loop, issue, "/approve", by="writer")
+        taken(loop, issue, "/approve", by="owner")
+        assert loop.until_ended(issue).status == "passed"
+        answered(loop, issue, "/promote", by="owner")
+        assert registry(loop, model).aliases["champion"] == 1
+
+
+def test_register_puts_back_what_the_registry_has_lost(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    kept = registry(loop, model)
+    commit(loop, model_file.path_of(model), f"name: {model}\n")
+
+    answered(loop, issue, "/register")
+
+    assert registry(loop, model).versions == kept.versions
+    assert "version 1" in answered(loop, issue, "/register")
+
+
+# --- training anew -------------------------------------------------------------------------------------------------------
+
+
+def test_retry_opens_a_failed_issue_again_with_what_was_changed(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model, max_retries=0)
+    first = loop.until_ended(issue)
+    assert first.status == "rejected"
+    loop.values[:] = [0.97]
+
+    taken(loop, issue, "/retry n_estimators=500 more trees", by="writer")
+    again = loop.until(lambda: loop.run(issue).id != first.id and loop.run(issue).ended and loop.run(issue))
+
+    assert (again.status, again.request.hyperparameters["n_estimators"], again.requester) == ("passed", 500, "writer")
+    loop.until(lambda: loop.issue(issue)["state_reason"] == "completed", "the issue is closed as completed")
+    assert "/retry" in answered(loop, issue, "/retry") or "nothing to do" in answered(loop, issue, "/retry")
+
+
+def test_train_begins_at_an_issue_that_nobody_labelled(loop: Loop, model: str) -> None:
+    with loop.person("writer") as client:
+        body = form_body(a_request(model_name=model))
+        issue = client.post("/issues", json={"title": "Train", "body": body}).raise_for_status().json()["number"]
+
+    taken(loop, issue, "/train", by="writer")
+
+    run = loop.until(lambda: loop.has_run(issue) and loop.run(issue).ended and loop.run(issue))
+    assert run.status == "passed"
+    taken(loop, issue, "/train the data has grown", by="writer")
+    loop.until(lambda: loop.run(issue).id != run.id and loop.run(issue).ended, "it was trained anew")
+
+
+def test_train_and_retry_do_nothing_while_a_run_is_open(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name=model)
+    run = loop.until_state(issue, State.TRAIN_MODEL)
+    for command in ("/train", "/retry"):
+        assert "nothing to do" in answered(loop, issue, command, by="writer")
+    assert loop.run(issue).id == run.id
+    loop.say(issue, "/cancel")
+    loop.until_ended(issue)
+
+
+# --- looking -------------------------------------------------------------------------------------------------------------
+
+
+def test_plan_says_what_would_run_and_how_long_once_something_is_known(loop: Loop, model: str) -> None:
+    with loop.person("writer") as client:
+        body = form_body(a_request(model_name=model))
+        issue = client.post("/issues", json={"title": "Plan", "body": body}).raise_for_status().json()["number"]
+    answer = answered(loop, issue, "/plan", by="reader")
+    assert "no estimate yet" in answer
+    assert f"`{model}`" in answer
+    assert not loop.has_run(issue)
+
+    passed(loop, model)
+
+    answer = answered(loop, issue, "/plan", by="reader")
+    assert "1 finished run of this model, on `self-hosted`" in answer
+    assert "| train |" in answer
+
+
+def test_history_lists_the_runs_of_the_model_alone(loop: Loop, model: str, ended: int) -> None:
+    issue = passed(loop, model)
+    answer = answered(loop, issue, "/history", by="reader")
+    assert loop.run(issue).id in answer
+    assert loop.run(ended).id not in answer
+
+
+def test_unlock_frees_the_model_for_the_run_that_waits(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    first = loop.open(model_name=model)
+    loop.until_state(first, State.TRAIN_MODEL)
+    second = loop.open(model_name=model)
+    loop.until_label(second, "mlops:queued")
+
+    answer = answered(loop, second, "/unlock its runner is gone")
+
+    assert loop.run(first).id in answer
+    loop.until_state(second, State.TRAIN_MODEL)
+    for issue in (first, second):
+        loop.say(issue, "/cancel")
+        loop.until_ended(issue)
+    assert "Nobody has the lock" in answered(loop, second, "/unlock")
+
+
+def test_what_is_not_there_yet_says_what_is_missing(loop: Loop, ended: int) -> None:
+    assert "compare_models" in answered(loop, ended, "/compare 1 2")
+    assert "`not_yet_available`" in answered(loop, ended, "/evaluate")
+
+
+# --- reminders and checks ------------------------------------------------------------------------------------------------
+
+
+def test_people_are_reminded_once_before_a_question_lapses(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    run = loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    reminder = f"<!-- modelyard:expiring-{run.id}-1 -->"
+
+    loop.jump(hours=19)
+    loop.until(lambda: not [each for each in loop.store.open_runs() if each.due and each.due < loop.clock()])
+    assert not any(text.startswith(reminder) for text in loop.comments(issue))
+
+    loop.jump(hours=2)
+    loop.until(lambda: any(text.startswith(reminder) for text in loop.comments(issue)), "people are reminded")
+    loop.jump(hours=4)
+    assert loop.until_ended(issue).status == "rejected"
+    assert sum(text.startswith(reminder) for text in loop.comments(issue)) == 1
+
+
+def checks(loop: Loop, sha: str) -> dict[str, str]:
+    with loop.person("owner") as client:
+        found = client.get(f"/commits/{sha}/check-runs").raise_for_status().json()["check_runs"]
+    return {each["name"]: each["conclusion"] for each in found}
+
+
+def push(loop: Loop, branch: str, path: str, text: str) -> str:
+    """Commit a file to a new branch through the API, as a person does in a browser; return the commit."""
+    with loop.person("owner") as client:
+        sha = client.get("/git/ref/heads/main").raise_for_status().json()["object"]["sha"]
+        blob = client.post("/git/blobs", json={"content": text, "encoding": "utf-8"}).raise_for_status().json()["sha"]
+        entry = {"path": path, "mode": "100644", "type": "blob", "sha": blob}
+        tree = client.post("/git/trees", json={"base_tree": sha, "tree": [entry]}).raise_for_status().json()["sha"]
+        body = {"message": "Change it", "tree": tree, "parents": [sha]}
+        commit = client.post("/git/commits", json=body).raise_for_status().json()["sha"]
+        client.post("/git/refs", json={"ref": f"refs/heads/{branch}", "sha": commit}).raise_for_status()
+    return str(commit)
+
+
+def test_a_pushed_configuration_gets_a_check(loop: Loop, model: str) -> None:
+    wrong = push(loop, f"{model}-1", CONFIG, "promtion: auto\n")
+    right = push(loop, f"{model}-2", CONFIG, "promotion: auto\n")
+    loop.until(lambda: checks(loop, wrong) == {"Modelyard configuration": "failure"}, "the wrong one is found")
+    loop.until(lambda: checks(loop, right) == {"Modelyard configuration": "success"}, "the right one is found right")
+
+
+def test_a_pull_request_that_edits_the_registry_is_checked(loop: Loop, model: str) -> None:
+    passed(loop, model)
+    path = model_file.path_of(model)
+    text = loop.file(path) or ""
+    forged = text.replace(registry(loop, model).version(1).sha256, "e" * 64)
+    wrong = push(loop, f"{model}-1", path, forged)
+    right = push(loop, f"{model}-2", path, model_file.set_alias(text, "champion", 1))
+    loop.until(lambda: checks(loop, wrong) == {"Modelyard registry": "failure"}, "the wrong one is found")
+    loop.until(lambda: checks(loop, right) == {"Modelyard registry": "success"}, "the right one is found right")
+
+
+# --- operations ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_operation_that_reads_answers_at_once(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    answer = answered(loop, issue, f"/run get_model_version name={model} version=candidate")
+    assert f'"run": "{loop.run(issue).id}"' in answer
+    assert "`model_not_found`" in answered(loop, issue, "/run list_model_versions name=nothing")
+    assert "`unknown_argument`" in answered(loop, issue, f"/run list_model_versions nam={model}")
+    assert "Did you mean list_model_versions" in answered(loop, issue, "/run list_model_version")
+
+
+@pytest.mark.parametrize("name", ["set_model_alias", "rollback_model", "register_model", "get_training_metrics"])
+def test_an_operation_that_changes_something_or_reads_the_shared_storage_is_refused(
+    loop: Loop, ended: int, name: str
+) -> None:
+    before = loop.head()
+    assert "`not_by_run`" in answered(loop, ended, f"/run {name}")
+    assert loop.head() == before
+
+
+def test_an_operation_that_computes_is_sent_to_a_runner_once(loop: Loop, ended: int) -> None:
+    comment = loop.say(ended, "/run load_dataset data=sklearn://iris", "writer")
+    loop.until(lambda: any("was sent to a runner" in text for text in loop.comments(ended)), "it was sent")
+    loop.store.take_in(loop.delivery_of(comment, body="/run load_dataset data=sklearn://iris"))
+    loop.until(lambda: not loop.store.kept("new"), "it was read once more")
+
+    works = [work for work in loop.hub.runs.runs.find() if work.title == f"load_dataset for comment {comment}"]
+    assert [work.inputs["arguments"] for work in works] == ['{"data": "sklearn://iris"}']

@@ -1,0 +1,202 @@
+"""What becomes of runs and labels when the App is installed, suspended and removed, over HTTP with signed webhooks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bot.labels import definitions
+from bot.pipeline import Decision, State, with_decision
+from runners.local.hub import installing
+from runners.local.hub.records import Installation, Repository
+from tests.support.loop import Loop, running_loop
+from tests.support.scripted_runs import Script
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    with running_loop(tmp_path_factory.mktemp("installations")) as loop:
+        yield loop
+
+
+@pytest.fixture
+def loop(running: Loop) -> Iterator[Loop]:
+    running.reset()
+    yield running
+    found = installation(running)
+    if found is None or running.ready.repository.id not in found.repository_ids:
+        found = running.hub.install(running.ready.app, running.ready.repository)
+    if found.suspended_at:
+        installing.unsuspend(running.hub, found)
+
+
+def installation(loop: Loop) -> Installation | None:
+    return loop.hub.installations.first(app_id=loop.ready.app.id)
+
+
+def present(loop: Loop) -> Installation:
+    found = installation(loop)
+    assert found is not None
+    return found
+
+
+def labels(loop: Loop, repository: Repository) -> set[str]:
+    return {label.name for label in loop.hub.labels.find(repository_id=repository.id)}
+
+
+def written(loop: Loop, issue: int) -> tuple[object, ...]:
+    """Return everything that the App may have written about an issue."""
+    return (
+        loop.comments(issue),
+        loop.labels(issue),
+        loop.issue(issue)["state"],
+        loop.head(),
+        loop.hub.check_runs.count(),
+    )
+
+
+def waiting_for_a_person(loop: Loop, model: str) -> int:
+    loop.values = [0.1]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    loop.until_label(issue, "mlops:waiting")
+    return issue
+
+
+def handled(loop: Loop, event: str, action: str, times: int = 1) -> None:
+    """Wait until the App has handled that many of an installation's events since the loop began."""
+    loop.until(
+        lambda: sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done")) >= times,
+        f"{event}.{action} is handled",
+    )
+
+
+def count(loop: Loop, event: str, action: str) -> int:
+    return sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done"))
+
+
+def wait_for_another_try(loop: Loop, issue: int) -> None:
+    due = loop.run(issue).due
+    loop.until(lambda: loop.run(issue).due != due, "it has tried again")
+
+
+def test_a_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
+    second = loop.hub.create_repository("owner/second")
+    loop.hub.install(loop.ready.app, second)
+    wanted = {label.name for label in definitions()}
+    loop.until(lambda: wanted <= labels(loop, second), "the labels are there")
+
+
+def test_a_second_account_is_served_beside_the_first(loop: Loop) -> None:
+    other = loop.hub.create_repository("somebody/models")
+    loop.hub.install(loop.ready.app, other)
+    wanted = {label.name for label in definitions()}
+    loop.until(lambda: wanted <= labels(loop, other), "the labels are there")
+    assert loop.hub.installations.count(app_id=loop.ready.app.id) == 2
+
+
+@pytest.mark.parametrize("how", ["the repository is taken away", "the App is uninstalled"])
+def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_more_is_written(
+    loop: Loop, model: str, how: str
+) -> None:
+    asked = waiting_for_a_person(loop, f"a-{model}"[:60])
+    loop.script(train=Script(hang=True))
+    training = loop.open(model_name=f"b-{model}"[:60])
+    loop.until(loop.jobs.hanging.is_set)
+    loop.until_state(training, State.TRAIN_MODEL)
+    loop.until_label(training, "mlops:running")
+    loop.until(lambda: loop.store.run_of_issue(loop.name, training), "stored")
+    before = written(loop, asked), written(loop, training)
+    if how == "the App is uninstalled":
+        installing.remove(loop.hub, present(loop))
+    else:
+        installing.take_away(loop.hub, present(loop), loop.ready.repository)
+    for issue in (asked, training):
+        run = loop.until_ended(issue)
+        assert run.status == "cancelled"
+        assert run.decisions[-1].reason == "the App was removed from the repository"
+    assert (written(loop, asked), written(loop, training)) == before
+    assert loop.store.open_runs(loop.name) == []
+    loop.hub.install(loop.ready.app, loop.ready.repository)
+    loop.script()
+    loop.values = []
+    assert loop.until_ended(loop.open(model_name=f"b-{model}"[:60])).status == "passed"  # the lock is free
+
+
+def test_an_old_event_of_a_removal_ends_nothing_where_the_app_is_installed_again(loop: Loop, model: str) -> None:
+    issue = waiting_for_a_person(loop, model)
+    listed = [{"full_name": loop.name}]
+    payload = {"installation": {"id": present(loop).id}, "repositories_removed": listed, "repositories": listed}
+    done = count(loop, "installation_repositories", "removed"), count(loop, "installation", "deleted")
+    loop.deliver("installation_repositories", {"action": "removed", **payload})
+    loop.deliver("installation", {"action": "deleted", **payload})
+    handled(loop, "installation_repositories", "removed", done[0] + 1)
+    handled(loop, "installation", "deleted", done[1] + 1)
+    assert loop.run(issue).state is State.WAIT_FOR_OPERATOR_INPUT
+    loop.say(issue, "/reject")
+    assert loop.until_ended(issue).status == "rejected"
+
+
+def test_a_run_goes_on_under_the_new_installation_where_the_app_was_put_back_at_once(loop: Loop, model: str) -> None:
+    issue = waiting_for_a_person(loop, model)
+    old = present(loop)
+    loop.hub.installations.delete(old.id)  # its event comes last of all
+    new = loop.hub.install(loop.ready.app, loop.ready.repository)
+    assert new.id != old.id
+    loop.deliver("installation", {"action": "deleted", "installation": {"id": old.id}})
+    loop.until(lambda: loop.run(issue).installation == new.id, "the run knows its new installation")
+    loop.say(issue, "/reject")
+    assert loop.until_ended(issue).status == "rejected"
+
+
+def test_a_run_waits_while_the_app_is_suspended_and_goes_on_after_that(loop: Loop, model: str) -> None:
+    go_on, trained = threading.Event(), threading.Event()
+
+    def train(*_: object) -> None:
+        trained.set()
+        go_on.wait(30)
+
+    loop.script(train=Script(do=train))
+    issue = loop.open(model_name=model)
+    loop.until(trained.is_set)
+    loop.until_state(issue, State.TRAIN_MODEL)
+    installing.suspend(loop.hub, present(loop))
+    go_on.set()
+    loop.until(lambda: not loop.hub.runs.runs.find(status="in_progress"), "the jobs are over")
+    before = written(loop, issue)
+    loop.jump(hours=3)
+    tries = loop.network.count("POST", "/access_tokens$") + loop.network.count("GET", "/jobs")
+    loop.until(
+        lambda: loop.network.count("POST", "/access_tokens$") + loop.network.count("GET", "/jobs") > tries, "it tries"
+    )
+    assert not loop.run(issue).ended
+    assert written(loop, issue) == before
+    installing.unsuspend(loop.hub, present(loop))
+    assert loop.until_ended(issue).status == "passed"
+
+
+@pytest.mark.slow
+def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(loop: Loop, model: str) -> None:
+    issue = waiting_for_a_person(loop, model)
+    installing.suspend(loop.hub, present(loop))
+    now = loop.clock()
+    no = Decision(who="owner", what="reject", when=now, attempt=1, reason="enough")
+    loop.store.change(loop.run(issue), lambda run: with_decision(run, no))
+    loop.until_state(issue, State.ROLLBACK_MODEL)
+    for _ in range(3):
+        loop.jump(hours=3)
+        wait_for_another_try(loop, issue)
+    assert loop.run(issue).state is State.ROLLBACK_MODEL
+    installing.unsuspend(loop.hub, present(loop))
+    run = loop.until_ended(issue)
+    assert (run.status, run.history_sha is not None) == ("rejected", True)
+
+
+def test_new_permissions_have_waiting_runs_looked_at_and_labels_made(loop: Loop) -> None:
+    third = loop.hub.create_repository("owner/third")
+    found = loop.hub.installations.update(present(loop).id, repository_ids=[*present(loop).repository_ids, third.id])
+    installing.accept_permissions(loop.hub, found)
+    wanted = {label.name for label in definitions()}
+    loop.until(lambda: wanted <= labels(loop, third), "the labels are there")
