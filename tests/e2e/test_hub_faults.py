@@ -15,7 +15,7 @@ from tests.support.loop import Loop, running_loop
 CALLS = {
     "token": ("POST", "/access_tokens$", 1),
     "permission": ("GET", "/permission$", 1),
-    "issue": ("GET", r"/issues/\d+$", 4),  # the first of them meets the expired token
+    "issue": ("GET", r"/issues/\d+$", 12),  # 4, and one with each look of the reconciler while the run goes on
     "comment": ("POST", r"/issues/\d+/comments$", 2),
     "comment-edit": ("PATCH", r"/issues/comments/\d+$", 12),
     "labels": ("POST", r"/issues/\d+/labels$", 3),
