@@ -63,7 +63,7 @@ class RegistryAnswers:
         versions: list[int] = []
 
         def change(read: Reader) -> Files:
-            files, version = registry_change.registered_again(run.model, record, read)
+            files, version = registry_change.registered_again(record, read)
             versions.append(version)
             return files
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from actions.history_management.change import FOLDER, history_change
-from actions.history_management.record import RecordedDecision, RunRecord, utc
+from actions.history_management.change import FOLDER, history_change, register
+from actions.history_management.record import RecordedDecision, RunRecord
 from actions.history_management.report import render
 from actions.model_registry import model_file
 from actions.model_registry.model_file import ModelFile, Version
@@ -129,7 +129,7 @@ def target_of_rollback(file: ModelFile, number: int | None) -> Version:
     return after.version("champion")
 
 
-def registered_again(name: str, record: RunRecord, read: Reader) -> tuple[Files, int]:
+def registered_again(record: RunRecord, read: Reader) -> tuple[Files, int]:
     """Register a passed run's model, should the registry not know it; return the change and the version.
 
     Raises
@@ -145,18 +145,9 @@ def registered_again(name: str, record: RunRecord, read: Reader) -> tuple[Files,
             found=f"{record.run} ended as {record.status}.",
             next_step="Train again: /retry.",
         )
-    path = model_file.path_of(name)
+    path = model_file.path_of(record.request.model_name)
     present = read(path)
-    text, version = model_file.register(
-        present,
-        name=name,
-        run=record.run,
-        attempt=result.attempt,
-        uri=result.model.uri,
-        sha256=result.model.sha256,
-        data_sha256=result.data.sha256,
-        created=utc(record.finished),
-    )
+    text, version = register(record, result, present)
     return ({} if text.encode() == present else {path: text.encode()}), version
 
 

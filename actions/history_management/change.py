@@ -11,6 +11,7 @@ from actions.history_management.record import RunRecord, utc
 from actions.masking import masked_json
 from actions.model_registry import model_file
 from actions.operation import Reader
+from actions.results import PublishedResult
 
 FOLDER = "training_history"
 _PLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.png")
@@ -60,19 +61,9 @@ class HistoryChange:
         record, result = self.record, self.record.result
         if record.status != "passed" or result is None:
             return record.model_copy(update={"version": None, "promoted": False}), {}
-        name = record.request.model_name
-        path = model_file.path_of(name)
+        path = model_file.path_of(record.request.model_name)
         present = read(path)
-        text, version = model_file.register(
-            present,
-            name=name,
-            run=record.run,
-            attempt=result.attempt,
-            uri=result.model.uri,
-            sha256=result.model.sha256,
-            data_sha256=result.data.sha256,
-            created=utc(record.finished),
-        )
+        text, version = register(record, result, present)
         is_new = present is None or text.encode() != present
         if is_new and record.promoted:
             # Only together with the registration: written again later, an old run must not take production back.
@@ -85,3 +76,17 @@ def history_change(record: RunRecord) -> HistoryChange:
     names = record.result.plots if record.result is not None else []
     plots = {name: f"{FOLDER}/{record.run}/{name}" for name in names if _PLOT.fullmatch(name)}
     return HistoryChange(record, plots)
+
+
+def register(record: RunRecord, result: PublishedResult, present: bytes | None) -> tuple[str, int]:
+    """Return the registry's file with a run's artifact in it, and the version's number."""
+    return model_file.register(
+        present,
+        name=record.request.model_name,
+        run=record.run,
+        attempt=result.attempt,
+        uri=result.model.uri,
+        sha256=result.model.sha256,
+        data_sha256=result.data.sha256,
+        created=utc(record.finished),
+    )

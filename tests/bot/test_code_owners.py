@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
-from typing import Any
-
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.code_owners import _BEGIN, _END, GUARDED, with_code_owners
+from tests.support.work import work
 
 OWNERS = ["@org/ml"]
 TEXTS = st.lists(
@@ -53,24 +50,6 @@ def test_line_ends_stay_what_they_are() -> None:
     assert text.count("\n") == text.count("\r\n")
 
 
-def work(text: str) -> int:
-    """Count the lines and calls that it takes: the same on every machine."""
-    steps = 0
-
-    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        merged(text)
-    finally:
-        sys.settrace(before)
-    return steps
-
-
 def test_twice_the_file_is_about_twice_the_work() -> None:
     for piece in (f"{_BEGIN}\n", f"{_BEGIN}\n{_END}\n", "x\n", f"{_END}\n"):
-        assert work(piece * 400) < 2.3 * work(piece * 200) + 100
+        assert work(merged, piece * 400) < 2.3 * work(merged, piece * 200) + 100

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from time import process_time
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +15,7 @@ from bot.commands import COMMANDS, ParsedCommand, UnknownCommand, changed_reques
 from bot.values import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
 from tests.support.run_views import a_request
+from tests.support.work import work
 
 
 def parsed(body: str) -> ParsedCommand:
@@ -200,32 +198,14 @@ def test_the_longest_comment_is_read_at_once(piece: str) -> None:
     assert process_time() - started < 0.5
 
 
-def work(text: str) -> int:
-    """Count the calls and lines that a reading takes: the same on every machine."""
-    steps = 0
-
-    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        parse_command(text)
-    finally:
-        sys.settrace(before)
-    return steps
-
-
 @pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "x{0}=1 ", " ", '"', "a=1 ", "[", "b "])
 def test_twice_the_line_is_about_twice_the_work(piece: str) -> None:
     small, large = (
         "/approve " + "".join(piece.format(n) for n in range(1_800 * times // len(piece))) for times in (1, 2)
     )
     assert len(large) < 3_900, "short enough to be read"
-    assert work(large) < 2.3 * work(small) + 500
+    assert work(parse_command, large) < 2.3 * work(parse_command, small) + 500
 
 
 def test_beyond_the_longest_line_no_more_work_is_done() -> None:
-    assert work("/approve " + "a=1 " * 16_000) <= work("/approve " + "a=1 " * 2_000)
+    assert work(parse_command, "/approve " + "a=1 " * 16_000) <= work(parse_command, "/approve " + "a=1 " * 2_000)

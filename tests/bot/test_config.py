@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from time import process_time
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -21,6 +18,7 @@ from bot.config import (
     parse_config,
     render_config,
 )
+from tests.support.work import work
 
 
 def test_an_empty_file_means_the_careful_defaults() -> None:
@@ -257,24 +255,6 @@ def text_of(kind: str, times: int) -> str:
     return start + "".join(WORST[kind].format(number) for number in range(times))
 
 
-def work(text: str) -> int:
-    """Count the calls and lines that a reading takes: the same on every machine."""
-    steps = 0
-
-    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        refused(text)
-    finally:
-        sys.settrace(before)
-    return steps
-
-
 def refused(text: str) -> None:
     with pytest.raises(ConfigError) if text.strip("# \n") else contextlib.nullcontext():
         parse_config(text)
@@ -282,7 +262,7 @@ def refused(text: str) -> None:
 
 @pytest.mark.parametrize("kind", WORST)
 def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
-    assert work(text_of(kind, 600)) < 2.3 * work(text_of(kind, 300)) + 500
+    assert work(refused, text_of(kind, 600)) < 2.3 * work(refused, text_of(kind, 300)) + 500
 
 
 @pytest.mark.parametrize("kind", WORST)

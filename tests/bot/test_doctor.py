@@ -20,6 +20,7 @@ from bot.init import files as init_files
 from tests.support.keys import private_key
 from tests.support.local_hub import Receiver, RunningHub, running_hub, webhook_receiver
 
+ROOT = Path(__file__).parents[2]
 SHA = "0123456789" * 4
 INIT = ("init", "--source", f"owner/modelyard@{SHA}")
 
@@ -269,6 +270,20 @@ def test_a_prepared_repository_on_github_is_well_but_for_its_labels(
         assert found[f"owner/demo: .github/{name}"].level == "ok"
     assert "mlops:running" in found["owner/demo: labels"].found
     assert "administration: read" in found["owner/demo: runners"].found
+
+
+@pytest.mark.parametrize(
+    ("config", "cure"),
+    [("", "Make it private"), ("public_repository: true\n", "Use ephemeral runners: see docs/runners.md.")],
+)
+def test_a_public_repository_is_refused_or_told_to_use_runners_that_keep_nothing(
+    hub: RunningHub, capsys: pytest.CaptureFixture[str], config: str, cure: str
+) -> None:
+    hub.hub.repositories.update(hub.ready.repository.id, private=False)
+    prepare(hub, **{".github/modelyard.yml": config})
+    finding = examined(capsys, 0)["owner/demo: .github/modelyard.yml"]
+    assert (finding.level, cure in finding.cure) == ("warning", True)
+    assert "`config.sh --ephemeral`" in (ROOT / "docs/runners.md").read_text(encoding="utf-8")
 
 
 def test_labels_of_the_config_are_held_against_the_runners_that_are_online(

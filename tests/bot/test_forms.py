@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from time import process_time
-from types import FrameType
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 import pytest
 import yaml
@@ -18,6 +16,7 @@ from actions.request import SKLEARN_DATASETS, TrainingRequest
 from bot.forms import BODY_LIMIT, FORM_PATH, ParsedForm, WrongField, form_body, parse_form, render_form
 from tests.support.requests import requests
 from tests.support.run_views import a_request
+from tests.support.work import work
 
 ROOT = Path(__file__).parents[2]
 LABELS = [field.title or name for name, field in TrainingRequest.model_fields.items()]
@@ -335,30 +334,12 @@ WORST = {
 }
 
 
-def work(text: str) -> int:
-    """Count the calls and lines that a reading takes: the same on every machine."""
-    steps = 0
-
-    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        parse_form(text)
-    finally:
-        sys.settrace(before)
-    return steps
-
-
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)
 def test_twice_the_text_is_about_twice_the_work(piece: str) -> None:
     start = "### Task\n\nclassification\n\n### Hyperparameters\n\n" if not piece.startswith("###") else "### Task\nx\n"
     small = start + piece * (4_000 // len(piece))
     large = start + piece * (8_000 // len(piece))
-    assert work(large) < 2.3 * work(small) + 500
+    assert work(parse_form, large) < 2.3 * work(parse_form, small) + 500
 
 
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)

@@ -16,25 +16,13 @@ from actions.model_registry import model_file
 from bot.commands import COMMANDS
 from bot.forms import form_body
 from bot.pipeline import State
-from tests.support.loop import Loop, running_loop
+from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
 
 PEOPLE = {"outsider": "none", "reader": "read", "writer": "write", "maintainer": "maintain", "owner": "admin"}
 _NUMBERS = itertools.count(990_000_001)
 LEVELS = ["none", "read", "triage", "write", "maintain", "admin"]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    with running_loop(tmp_path_factory.mktemp("loop")) as loop:
-        yield loop
-
-
-@pytest.fixture
-def loop(running: Loop) -> Loop:
-    running.reset()
-    return running
 
 
 def answered(loop: Loop, issue: int, text: str, by: str = "owner") -> str:
