@@ -59,7 +59,7 @@ def with_code_owners(present: str | None, owners: Sequence[str], place: str = PL
     kept = _without_block(present or "")
     if kept and not kept.endswith("\n"):
         kept += end
-    gap = end if kept and not kept.endswith(end * 2) else ""
+    gap = end if kept and kept.splitlines()[-1] else ""
     return kept + gap + _block(owners, place, end)
 
 

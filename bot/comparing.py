@@ -18,6 +18,7 @@ from bot.github.issues import carries
 from bot.labels import ASKS, STATE_LABELS
 from bot.pipeline import Run, with_decision
 from bot.recovery import Recovery
+from bot.said import TAKEN
 from bot.settings import Settings
 from bot.store import Store
 
@@ -112,7 +113,7 @@ class Comparison:
             self._repository.forget_comments(run.issue)
             await to_thread.run_sync(self._store.poke_run, run)
         for comment in drift.unanswered_commands(run, comments, who):
-            if self._is_settled(comment.created_at) and not await self._repository.has_reacted(comment.id):
+            if self._is_settled(comment.created_at) and not await self._repository.has_reacted(comment.id, TAKEN):
                 await self._take_in(stand_in.for_comment(self._name, self._installation, issue, comment, self._clock()))
 
     async def _read_requests(self, since: datetime | None) -> None:

@@ -28,7 +28,7 @@ from bot.github import GitHub, HubError, Repository
 from bot.labels import ASKS, definitions
 from bot.pipeline import TABLE, Run, with_decision
 from bot.recovery import Recovery
-from bot.said import Said
+from bot.said import READ, TAKEN, Said
 from bot.settings import Settings
 from bot.stand_in import SLOT
 from bot.store import Store
@@ -165,12 +165,20 @@ class Intake:
         if isinstance(command, UnknownCommand):
             answer = await self._commands.answer_unknown(command, who, repository)
         else:
+            await self._say_read(repository, comment)
             said = Said(command, who, comment, written, delivery.installation or 0)
             answer = await self._commands.answer(said, repository, issue, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
         else:
-            await repository.react(comment, "+1")
+            await repository.react(comment, TAKEN)
+
+    async def _say_read(self, repository: Repository, comment: int) -> None:
+        """React on receipt: some answers take a while. What matters is the answer, so this may fail."""
+        try:
+            await repository.react(comment, READ)
+        except HubError as error:
+            log.warning("no reaction to comment %d: %s", comment, error)
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

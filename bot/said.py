@@ -9,6 +9,9 @@ from actions.operation import NotAllowed
 from bot.commands import ParsedCommand
 from bot.config import RepositoryConfig
 
+READ, TAKEN = "eyes", "+1"
+"""The App's reactions: to every command on receipt, and to one that was done and that the run's comment will show."""
+
 
 @dataclass(frozen=True)
 class Said:

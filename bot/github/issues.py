@@ -164,10 +164,10 @@ class IssuesPart(Part):
         hub = await self._connect()
         await hub.write("POST", f"{self._root}/issues/comments/{comment_id}/reactions", {"content": content})
 
-    async def has_reacted(self, comment_id: int) -> bool:
-        """Tell whether the App has reacted to a comment."""
+    async def has_reacted(self, comment_id: int, content: str) -> bool:
+        """Tell whether the App has reacted to a comment in this way."""
         hub, who = await self._connect(), await self._who()
-        reactions = hub.pages(f"{self._root}/issues/comments/{comment_id}/reactions")
+        reactions = hub.pages(f"{self._root}/issues/comments/{comment_id}/reactions", content=content)
         return who.login in [text(part(data, "user"), "login") async for data in reactions]
 
     async def _edit(self, comment_id: int, body: str) -> Comment | None:

@@ -23,6 +23,7 @@ def merged(text: str, owners: list[str] | None = None) -> str:
 @given(TEXTS)
 @example("a\r")
 @example(_BEGIN)
+@example(f"\r\n{_BEGIN}\n")
 @example(f"{_BEGIN}\n{_BEGIN}\nx\n{_END}\n{_END}")
 def test_any_file_keeps_its_lines_and_gets_one_block_and_the_same_again_changes_nothing(text: str) -> None:
     once = merged(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.pipeline import State
 from tests.support.loop import Start
 
-EVENTS = ("issues", "issue_comment", "workflow_job", "workflow_run")
+EVENTS = ("issues", "issue_comment", "push", "workflow_job", "workflow_run")
 POINTS = (
     *(f"{state}.{when}" for state in State if state is not State.END for when in ("before", "after")),
     *(f"{event}.{when}" for event in EVENTS for when in ("before", "after")),

@@ -52,9 +52,9 @@ def said_by_an_outsider(loop: Loop, issue: int, text: str) -> int:
 
 def taken(loop: Loop, issue: int, text: str, by: str = "owner") -> None:
     """Say something and wait for the reaction that says it was taken."""
-    comment = loop.say(issue, text, by)
+    path = f"/issues/comments/{loop.say(issue, text, by)}/reactions"
     with loop.person("owner") as client:
-        loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json(), f"a reaction to {text}")
+        loop.until(lambda: client.get(path, params={"content": "+1"}).json(), f"a reaction to {text}")
 
 
 def passed(loop: Loop, model: str) -> int:

@@ -33,7 +33,7 @@ def loop(running: Loop) -> Iterator[Loop]:
 
 
 def installation(loop: Loop) -> Installation | None:
-    return loop.hub.installations.first(app_id=loop.ready.app.id)
+    return loop.hub.installations.first(app_id=loop.ready.app.id, account_id=loop.ready.repository.owner_id)
 
 
 def present(loop: Loop) -> Installation:

@@ -90,12 +90,18 @@ def test_only_the_first_line_of_a_comment_is_a_command(loop: Loop, waiting: int)
     assert loop.run(waiting).state is State.WAIT_FOR_OPERATOR_INPUT
 
 
-def test_a_command_that_was_taken_gets_a_reaction(loop: Loop, waiting: int) -> None:
-    comment = loop.say(waiting, "/reject")
-    loop.until_ended(waiting)
+def reactions(loop: Loop, comment: int) -> list[str]:
     with loop.person("owner") as client:
-        reactions = loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json())
-    assert [reaction["content"] for reaction in reactions] == ["+1"]
+        found = client.get(f"/issues/comments/{comment}/reactions").raise_for_status().json()
+    return [reaction["content"] for reaction in found]
+
+
+def test_a_command_gets_a_reaction_on_receipt_and_one_when_it_was_taken(loop: Loop, waiting: int) -> None:
+    asking = loop.say(waiting, "/help")
+    taking = loop.say(waiting, "/reject")
+    loop.until_ended(waiting)
+    loop.until(lambda: reactions(loop, taking) == ["eyes", "+1"])
+    assert reactions(loop, asking) == ["eyes"]
 
 
 def test_approve_while_nothing_waits_is_answered(loop: Loop) -> None:
@@ -223,12 +229,11 @@ def test_a_request_stays_frozen_while_its_next_attempt_queues(loop: Loop) -> Non
 
 
 def test_a_command_that_is_handled_twice_is_taken_once(loop: Loop, waiting: int) -> None:
-    loop.network.add("POST", "/reactions", away, times=4)
+    loop.network.add("POST", "/reactions", away, times=8)
     before = len(loop.comments(waiting))
     comment = loop.say(waiting, "/reject")
     loop.until_ended(waiting)
-    with loop.person("owner") as client:
-        loop.until(lambda: client.get(f"/issues/comments/{comment}/reactions").json())
+    loop.until(lambda: reactions(loop, comment)[-1:] == ["+1"])
     assert not [text for text in loop.comments(waiting)[before:] if "nothing" in text.lower() and "/reject" in text]
 
 
