@@ -241,6 +241,19 @@ class Operation:
     def output_model(self) -> type[Result]:
         return typing.cast("type[Result]", self.hints["return"])
 
+    def validated(self, arguments: Mapping[str, Any]) -> BaseModel:
+        """Return the arguments as values.
+
+        Raises
+        ------
+        InvalidInput
+            With reason ``invalid_argument`` where an argument is missing, unknown or of the wrong kind.
+        """
+        try:
+            return self.input_model.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise invalid_argument(error, known=self.input_model.model_fields) from None
+
     def call(self, arguments: Mapping[str, Any], context: Context) -> Result:
         """Validate the arguments and run the operation.
 
@@ -251,10 +264,7 @@ class Operation:
         OperationError
             Whatever the operation raises.
         """
-        try:
-            values = self.input_model.model_validate(dict(arguments))
-        except ValidationError as error:
-            raise invalid_argument(error, known=self.input_model.model_fields) from None
+        values = self.validated(arguments)
         keywords = {name: getattr(values, name) for name in self.input_model.model_fields}
         if self.context_parameter:
             keywords[self.context_parameter] = context

@@ -74,7 +74,7 @@ class Service:
         self.wake = asyncio.Event()
         self.masked = logs.JsonLines(_secrets(settings)).masked
         secret = settings.webhook_secret.get_secret_value().encode()
-        self.webhooks = Webhooks(self.store, secret, self.wake)
+        self.webhooks = Webhooks(self.store, secret, self.wake, clock=clock)
         self._worker_runs = False
         self.metrics = Metrics(self.store.database, self.webhooks.counts, self.github.traffic, self._worker_stands)
         self._github_checked = -GITHUB_CHECK_SECONDS

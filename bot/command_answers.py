@@ -14,7 +14,7 @@ from typing import Literal
 
 from anyio import to_thread
 
-from actions.operation import InvalidInput, OperationError, Unavailable
+from actions.operation import Conflict, InvalidInput, OperationError, Unavailable
 from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request
 from bot.config import ConfigError, RepositoryConfig, language_of, read_config
@@ -29,7 +29,7 @@ from bot.said import Said, check_another
 from bot.settings import Settings
 from bot.stage_watch import find
 from bot.store import Store
-from bot.training_requests import Asked, TrainingRequests
+from bot.training_requests import Asked, TrainingRequests, allowed
 from bot.values import WrongField
 from bot.who_may import may, needs
 
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 LISTED_RUNS = 10
 ESTIMATED_FROM = 5
 """Finished runs that an estimate is made from."""
+_WITHOUT_CONFIG = frozenset({"cancel", "help", "history", "plan", "reject", "status"})
+"""What can be done while the configuration is broken: whoever may do the rest, and how, cannot be known then."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,18 @@ class CommandAnswers:
 
     async def answer(self, said: Said, repository: Repository, issue: int, run: Run | None) -> str:
         """Carry a command out; return what to say, or nothing where the run's own comment will show it."""
+        broken = None
         try:
             config = await read_config(repository)
-        except ConfigError:
-            config = RepositoryConfig()  # the careful one: what is wrong with the file is told where it matters
+        except ConfigError as error:
+            config, broken = RepositoryConfig(), error.body
         permission = await repository.permission(said.who)
         about = _About(said, repository, issue, run, config)
         if not await self._may(said, repository, permission, config):
             wanted = needs(said.command.command, config.commands.get(said.name))
             return comments.refused(said.name, wanted, permission, about.language)
+        if broken is not None and said.name not in _WITHOUT_CONFIG:
+            return comments.config_broken(broken)
         if said.command.wrong:
             return comments.wrong_arguments(said.command, about.language)
         try:
@@ -126,7 +131,16 @@ class CommandAnswers:
         name = about.said.name
         if name in self._others:
             return await self._others[name](about)
-        return comments.no_run(name, about.language) if about.run is None else await self._about_a_run[name](about)
+        if about.run is None:
+            return comments.no_run(name, about.language)
+        if about.said.comment < about.run.asked_in:  # it comes late; ids of comments rise
+            raise Conflict(
+                "about_an_earlier_run",
+                rule="A command is about the run that there was when it was written.",
+                found=f"{about.run.id} was asked for after that.",
+                next_step="Say it again if it is meant for this run.",
+            )
+        return await self._about_a_run[name](about)
 
     async def answer_unknown(self, command: UnknownCommand, who: str, repository: Repository) -> str:
         """Name the nearest command, to those who may see the repository at all."""
@@ -219,6 +233,8 @@ class CommandAnswers:
         if owner is None:
             return comments.unlocked(run.model, None, self._clock(), about.language)
         holder = await to_thread.run_sync(self._store.run, run.repository, owner)
+        if holder.lock_since > about.said.received:  # handled before, or somebody else was faster
+            return comments.unlocked(run.model, None, self._clock(), about.language)
         await to_thread.run_sync(self._store.release_lock, holder)
         log.warning(
             "%s freed the lock of %s, which %s had: %s", about.said.who, run.model, owner, about.said.command.reason
@@ -235,7 +251,10 @@ class CommandAnswers:
             request = changed_request(run.request, said.command.overrides)
         except InvalidInput as error:
             return _wrong(said.command, error, about.language)
-        await self._begin(about, Asked("", request, about.language))
+        asked = await allowed(request, about.config, about.repository)
+        if asked.request is None:
+            return asked.refusal
+        await self._begin(about, asked)
         return ""
 
     async def _decide(self, about: _About) -> str:

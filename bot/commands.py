@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import ValidationError
@@ -257,9 +258,14 @@ def _words(command: Command, rest: str) -> tuple[dict[str, str], str, list[Wrong
         match = re.fullmatch(word.pattern, first)
         if match is not None:
             found[word.name], rest = match[1], after.lstrip()
-        elif word.required:
+        elif word.required or _meant(first):
             return found, rest, [_wrong(word.name, word.rule, first or "nothing", f"Write {command.usage}.")]
     return found, rest, []
+
+
+def _meant(first: str) -> bool:
+    """Tell whether what stands in an optional word's place was meant as one: `/promote #3` must not promote another."""
+    return first.lower() == "version" or re.fullmatch(r"[vV#]?[0-9]+[^A-Za-z0-9]*", first) is not None
 
 
 def _first_line(body: str) -> str:
@@ -320,6 +326,10 @@ def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Wr
 
 def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[WrongField]:
     found = f"{name}={value}"
+    meant = get_close_matches(name, OWN_SETTINGS, n=1, cutoff=0.75) if name not in OWN_SETTINGS else []
+    if meant:
+        yield _wrong(name, "A setting is named as the form has it.", found, f"Did you mean {meant[0]}?")
+        return
     try:
         scalar = parse_scalar(value)
     except ValueError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from actions.model_registry import model_file
 from actions.operation import OperationError
 from bot import comments
-from bot.config import CONFIG_PATH, parse_config
+from bot.config import CONFIG_PATH, ConfigError, parse_config, read_config
 from bot.github import HubError, Repository
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ REGISTRY_CHECK = "Modelyard registry"
 _MODEL = re.compile(re.escape(model_file.FOLDER) + r"/[^/]+\.yaml")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_FILES = 50
+_MOST_TOLD = 300
+"""GitHub names no more files of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +40,39 @@ class Finding:
 
 
 async def check_push(repository: Repository, payload: Mapping[str, Any]) -> None:
-    """Check what a push has changed, as far as it is Modelyard's."""
-    head, changed = str(payload.get("after")), pushed_paths(payload)
-    if payload.get("deleted") or not _SHA.fullmatch(head) or not changed:
+    """Check in what a pushed branch differs from the one that it would be merged into, as far as it is Modelyard's.
+
+    Each push is looked at, not only one that touches the files: the check belongs to the branch's newest commit.
+    """
+    head, branch = str(payload.get("after")), str(payload.get("ref")).removeprefix("refs/heads/")
+    if payload.get("deleted") or not _SHA.fullmatch(head):
         return
-    if CONFIG_PATH in changed:
-        text = await repository.file(CONFIG_PATH, head)
-        await _show(repository, head, CONFIG_CHECK, configuration_findings(text))
-    models = [path for path in changed if _MODEL.fullmatch(path)]
-    if models:
-        default = (await repository.info()).default_branch
-        findings = []
-        for path in models[:_MOST_FILES]:
-            before, after = await repository.file(path, default), await repository.file(path, head)
-            findings += registry_findings(path, before, after)
+    default = (await repository.info()).default_branch
+    try:
+        history = (await read_config(repository)).history.branch or default
+    except ConfigError:
+        history = default
+    before = str(payload.get("before"))
+    configured = await repository.compare(before if branch == default else default, head)
+    if configured is not None and CONFIG_PATH in configured[1]:
+        await _show(repository, head, CONFIG_CHECK, configuration_findings(await repository.file(CONFIG_PATH, head)))
+    kept = configured
+    if history != default:
+        kept = await repository.compare(before if branch == history else history, head)
+    if kept is not None:
+        await _check_registry(repository, *kept, head)
+
+
+async def _check_registry(repository: Repository, base: str, paths: list[str], head: str) -> None:
+    changed = [path for path in paths if _MODEL.fullmatch(path)]
+    findings = []
+    for path in changed[:_MOST_FILES]:
+        findings += registry_findings(path, await repository.file(path, base), await repository.file(path, head))
+    if len(changed) > _MOST_FILES or len(paths) >= _MOST_TOLD:
+        rule = f"At most {_MOST_FILES} models, and fewer than {_MOST_TOLD} files, are changed at once."
+        findings.append(Finding(model_file.FOLDER, rule, "There are more.", "Make several pull requests of it."))
+    if changed:
         await _show(repository, head, REGISTRY_CHECK, findings)
-
-
-def pushed_paths(payload: Mapping[str, Any]) -> list[str]:
-    """Return the paths that the commits of a push have added, changed or removed, each once."""
-    commits = payload.get("commits") or []
-    paths = [path for commit in commits for kind in ("added", "modified", "removed") for path in commit.get(kind) or []]
-    return sorted({path for path in paths if path == CONFIG_PATH or _MODEL.fullmatch(path)})
 
 
 def configuration_findings(text: bytes | None) -> list[Finding]:

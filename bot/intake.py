@@ -133,6 +133,8 @@ class Intake:
         await repository.post_once(
             issue, f"refused-{requester}", comments.may_not_ask(permission, language=await language_of(repository))
         )
+        # Left there, the label would be read as the author's own request when nothing tells any more who set it.
+        await repository.set_labels(issue, remove=[ASKS])
         return False
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
@@ -164,21 +166,24 @@ class Intake:
         who = str(payload["sender"]["login"])
         if isinstance(command, UnknownCommand):
             answer = await self._commands.answer_unknown(command, who, repository)
+            if not answer:
+                return
         else:
-            await self._say_read(repository, comment)
-            said = Said(command, who, comment, written, delivery.installation or 0)
+            again = not await self._say_read(repository, comment)
+            said = Said(command, who, comment, written, delivery.received_at, delivery.installation or 0, again)
             answer = await self._commands.answer(said, repository, issue, run)
         if answer:
             await repository.post_once(issue, f"reply-{comment}", answer)
         else:
             await repository.react(comment, TAKEN)
 
-    async def _say_read(self, repository: Repository, comment: int) -> None:
-        """React on receipt: some answers take a while. What matters is the answer, so this may fail."""
+    async def _say_read(self, repository: Repository, comment: int) -> bool:
+        """React on receipt, for some answers take a while; return whether that is new. It may fail: the answer counts."""
         try:
-            await repository.react(comment, READ)
+            return await repository.react(comment, READ)
         except HubError as error:
             log.warning("no reaction to comment %d: %s", comment, error)
+            return False
 
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:

@@ -29,8 +29,7 @@ from bot.settings import Settings
 OPERATION_WORKFLOW = "modelyard-operation.yml"
 SECONDS = 20.0
 HERE = frozenset({"model_registry", "history_management", "github_integration"})
-"""The capabilities whose reading operations need nothing but the repository. Others read the storage that all
-repositories of a deployment share: those go to a runner."""
+"""The capabilities whose reading operations need nothing but the repository."""
 INSTEAD = {
     "register_model": "/register",
     "set_model_alias": "/promote",
@@ -74,10 +73,17 @@ class OperationAnswers:
         context = Context(storage=Storage(self._root / repository.name), history=_OnBranch(repository, branch))
         try:
             with anyio.fail_after(SECONDS):
-                result = await to_thread.run_sync(operation.call, arguments, context)
+                result = await to_thread.run_sync(operation.call, arguments, context, abandon_on_cancel=True)
         except ValueError as error:
             raise InvalidInput(
                 "invalid_argument", rule="Every argument is usable.", found=str(error)[:300], next_step="Correct it."
+            ) from None
+        except TimeoutError:
+            raise Unavailable(
+                "took_too_long",
+                rule=f"What the App carries out itself takes at most {SECONDS:g} seconds.",
+                found=f"{operation.name} takes longer.",
+                next_step=f"Use `modelyard run {operation.name}` in a checkout.",
             ) from None
         return comments.operation_result(
             operation.name, json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False)
@@ -91,28 +97,29 @@ class OperationAnswers:
         repository: Repository,
         config: RepositoryConfig,
     ) -> str:
-        unknown = sorted(set(arguments) - set(operation.input_model.model_fields))
-        if unknown:
-            known = ", ".join(operation.input_model.model_fields)
-            raise InvalidInput(
-                "unknown_argument",
-                rule="Only declared arguments are taken.",
-                found=", ".join(unknown),
-                next_step=f"Known: {known}.",
-                field=unknown[0],
-            )
+        operation.validated(arguments)
         info = await repository.info()
+        if not (info.private or config.public_repository):
+            return comments.public_repository_refused(config.language)
         title = f"{operation.name} for comment {said.comment}"
+        # Nothing but this repository's part of the storage can be reached; its URIs begin with the repository's name.
+        own = {name: _within(repository.name, value) for name, value in arguments.items()}
         inputs = {
             "operation": operation.name,
-            "arguments": json.dumps(arguments).replace("$", "\\u0024"),
+            "arguments": json.dumps(own).replace("$", "\\u0024"),
             "runs_on": json.dumps([config.runners[0]]),
-            "storage_root": str(self._root),
+            "storage_root": str(self._root / repository.name),
             "dispatch": f"for comment {said.comment}",
         }
         # A run with this title is taken, not started again: this comment may have been handled before.
-        workflow_run = await repository.dispatch(OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title)
+        workflow_run = await repository.dispatch(
+            OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title, sent_before=said.again
+        )
         return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}", config.language)
+
+
+def _within(repository: str, value: Any) -> Any:
+    return value.removeprefix(f"{repository}/") if isinstance(value, str) else value
 
 
 class _OnBranch:

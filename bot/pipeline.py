@@ -238,6 +238,12 @@ class Run(_Value):
     row_version: int = Field(default=0, description="the store's, against lost updates")
 
     @property
+    def lock_since(self) -> datetime:
+        """Since when a run that has left the queue has its model's lock."""
+        taken = [visit.left for visit in self.visits if visit.state is State.QUEUED]
+        return taken[-1] if taken else self.entered
+
+    @property
     def model(self) -> str:
         return self.request.model_name
 
@@ -350,7 +356,8 @@ def can_take(run: Run, decision: Decision) -> bool:
     """Tell whether a decision about this attempt still changes anything."""
     if decision.what == "cancel":
         return not run.ended and TABLE[run.state].cancellable
-    return run.state in _ANSWERABLE and run.attempt == decision.attempt
+    is_first = run.answer is None or run.answer.attempt != run.attempt
+    return run.state in _ANSWERABLE and run.attempt == decision.attempt and is_first
 
 
 def with_decision(run: Run, decision: Decision) -> Run:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from actions.history_management.record import RecordedDecision, RunRecord
+from actions.masking import masked
 from actions.model_registry import model_file
-from actions.operation import NotFound, Reader
+from actions.model_registry.model_file import ModelFile, Version
+from actions.operation import Conflict, NotFound, Reader
 from bot import comments, registry_change
 from bot.config import RepositoryConfig
 from bot.github import Repository
@@ -38,12 +42,14 @@ class RegistryAnswers:
         branch = await _branch(repository, config)
         text = await repository.file(model_file.path_of(run.model), branch)
         file = read_model(run.model, text)
-        decision = _decision("rollback", said)
         named = said.command.words.get("version")
-        if "champion" in file.aliases:
-            now = await self._chosen(repository, branch, run.model, file.aliases["champion"])
+        now = await self._champion(repository, branch, file)
+        if now is not None:
+            decision = _decision("rollback", said, now.version)
             if now.is_decided(decision):
                 return comments.promoted(now.version, now.record, decision, language=config.language)
+            if registry_change.became_champion_after(now.record, said.written, said.received):
+                raise registry_change.champion_changed(file.name, now.version.version)
         target = registry_change.target_of_rollback(file, int(named) if named else None)
         chosen = await self._chosen(repository, branch, run.model, target.version)
         return await self._decide("rollback", said, repository, config, branch, chosen, registry_change.rolled_back)
@@ -59,7 +65,15 @@ class RegistryAnswers:
                 found=f"{record_path(run.id)} does not exist.",
                 next_step="Wait until the run has ended, or train again: /retry.",
             )
-        record = RunRecord.model_validate_json(text)
+        try:
+            record = RunRecord.model_validate_json(text)
+        except ValidationError:
+            raise Conflict(
+                "record_unreadable",
+                rule="What is registered is on record.",
+                found=f"{record_path(run.id)} cannot be read.",
+                next_step="Look at the file's history: somebody has changed it.",
+            ) from None
         versions: list[int] = []
 
         def change(read: Reader) -> Files:
@@ -67,7 +81,8 @@ class RegistryAnswers:
             versions.append(version)
             return files
 
-        message = f"Register {run.model} of {run.id} [skip ci]\n\nAsked for by {said.who}\n"
+        why = masked(said.command.reason[:2_000])
+        message = f"Register {run.model} of {run.id} [skip ci]\n\nAsked for by {said.who}. {why}".rstrip() + "\n"
         await repository.commit_files(branch, message, change, reads=[model_file.path_of(run.model)])
         return comments.registered(run.model, versions[-1], run.id, config.language)
 
@@ -76,6 +91,15 @@ class RegistryAnswers:
         """Return the version that production uses now."""
         champion = model_file.champion(await repository.file(model_file.path_of(model), branch))
         return champion.version if champion is not None else None
+
+    async def _champion(self, repository: Repository, branch: str, file: ModelFile) -> Chosen | None:
+        """Return the present champion; None where there is none, or nobody knows what made it: leaving it is right."""
+        if "champion" not in file.aliases:
+            return None
+        try:
+            return await self._chosen(repository, branch, file.name, file.aliases["champion"])
+        except Conflict:
+            return None
 
     async def _chosen(self, repository: Repository, branch: str, model: str, number: int) -> Chosen:
         file = read_model(model, await repository.file(model_file.path_of(model), branch))
@@ -94,7 +118,7 @@ class RegistryAnswers:
         change: Callable[[Chosen, RecordedDecision, Reader], Files],
     ) -> str:
         check_another(config, said, chosen.record.requester, chosen.record.run)
-        decision = _decision(what, said)
+        decision = _decision(what, said, chosen.version)
         model, version = chosen.record.request.model_name, chosen.version
         if chosen.champion == version.version and not chosen.is_decided(decision):
             return comments.already_champion(version, chosen.record, config.language)
@@ -102,13 +126,22 @@ class RegistryAnswers:
         message = f"{verb} {model} to version {version.version} [skip ci]\n\nBy {said.who}, about {version.run}\n"
         reads = [model_file.path_of(model), record_path(version.run)]
         await repository.commit_files(branch, message, lambda read: change(chosen, decision, read), reads=reads)
-        return comments.promoted(version, chosen.record, decision, before=chosen.champion, language=config.language)
+        before = chosen.champion if chosen.champion != version.version else None
+        return comments.promoted(version, chosen.record, decision, before=before, language=config.language)
 
 
-def _decision(what: str, said: Said) -> RecordedDecision:
+def _decision(what: str, said: Said, version: Version) -> RecordedDecision:
     # The comment's own time and id, so that the same comment handled twice is the same decision.
     reason = said.command.reason[:2_000]
-    return RecordedDecision(who=said.who, what=what, when=said.written, reason=reason, comment=said.comment)
+    return RecordedDecision(
+        who=said.who,
+        what=what,
+        when=said.written,
+        attempt=version.attempt,
+        sha256=version.sha256,
+        reason=reason,
+        comment=said.comment,
+    )
 
 
 async def _branch(repository: Repository, config: RepositoryConfig) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from actions.history_management.change import FOLDER, history_change, register
 from actions.history_management.record import RecordedDecision, RunRecord
 from actions.history_management.report import render
+from actions.masking import masked_json
 from actions.model_registry import model_file
 from actions.model_registry.model_file import ModelFile, Version
 from actions.operation import Conflict, InvalidInput, NotFound, Reader
@@ -89,9 +91,10 @@ def read_record(version: Version, text: bytes | None) -> RunRecord:
             found = "its record cannot be read"
         else:
             result = record.result
-            if result is not None and (result.attempt, result.model.sha256) == (version.attempt, version.sha256):
+            is_same = result is not None and (result.attempt, result.model.sha256) == (version.attempt, version.sha256)
+            if is_same and record.status == "passed":
                 return record
-            found = f"its record is of sha256 {result.model.sha256 if result else 'none'}"
+            found = f"its record is of sha256 {result.model.sha256 if result else 'none'}, of a run that ended as {record.status}"
     raise Conflict(
         "artifact_differs",
         rule="Only what a run has made, and judged, becomes champion.",
@@ -109,12 +112,28 @@ def rolled_back(chosen: Chosen, decision: RecordedDecision, read: Reader) -> Fil
     """Make an earlier version the champion again, and write down who said so; nothing where that was done already."""
 
     def back(text: bytes) -> str:
-        present = model_file.parse(text)
-        if present.aliases.get("champion") == chosen.version.version:
-            return text.decode()
+        champion = model_file.parse(text).aliases.get("champion")
+        if champion != chosen.champion:
+            raise champion_changed(chosen.record.request.model_name, champion)
         return model_file.roll_back(text, chosen.version.version)
 
     return _moved(chosen, decision, read, back)
+
+
+def champion_changed(model: str, champion: int | None) -> Conflict:
+    """Return the error for a roll-back that was asked for while another version was the champion."""
+    return Conflict(
+        "champion_changed",
+        rule="A roll-back is about the champion that was seen when it was asked for.",
+        found=f"Meanwhile version {champion} of {model} is the champion.",
+        next_step="Look at it, and say it again.",
+    )
+
+
+def became_champion_after(record: RunRecord, written: datetime, received: datetime) -> bool:
+    """Tell whether a champion became that after a comment was written: by a decision (GitHub's times), or by its run."""
+    decided = [one.when for one in record.decisions if one.what in ("promote", "rollback")]
+    return max(decided) > written if decided else record.finished > received
 
 
 def target_of_rollback(file: ModelFile, number: int | None) -> Version:
@@ -171,6 +190,6 @@ def _moved(chosen: Chosen, decision: RecordedDecision, read: Reader, move: Calla
     change = history_change(noted)
     return {
         path: move(text or b"").encode(),
-        record_path(noted.run): (noted.model_dump_json(indent=2) + "\n").encode(),
+        record_path(noted.run): (masked_json(noted.model_dump_json(indent=2)) + "\n").encode(),
         change.markdown_path: render(noted, tuple(change.plots)).encode(),
     }

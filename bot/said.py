@@ -27,15 +27,21 @@ class Said:
         The id of the comment.
     written
         When, by GitHub's clock.
+    received
+        When the App was told, by its own clock.
     installation
         The App's installation in the repository.
+    again
+        Whether it was read before: a crash may have come after what it asks for.
     """
 
     command: ParsedCommand
     who: str
     comment: int
     written: datetime
+    received: datetime
     installation: int
+    again: bool = False
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from actions.request import TrainingRequest
 from bot import comments, log_context
-from bot.config import CONFIG_PATH, ConfigError, read_config
+from bot.config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
 from bot.effects import sticky_marker
 from bot.forms import parse_form
 from bot.github import Repository
@@ -41,6 +41,20 @@ class Asked:
     language: str = "en"
 
 
+async def allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> Asked:
+    """Return a request, unless the repository's configuration forbids it as it is now."""
+    if not config.public_repository and not (await repository.info()).private:
+        return Asked(comments.public_repository_refused(config.language))
+    if request.runner not in config.runners:
+        labels = ", ".join(config.runners)
+        wrong = WrongField(
+            "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
+            "Choose one of them, or have it added to that file.",
+        )  # fmt: skip
+        return Asked(comments.invalid([wrong], config.language))
+    return Asked("", request, config.language)
+
+
 class TrainingRequests:
     """What is done with requests, whether an event or a command brings them.
 
@@ -63,22 +77,13 @@ class TrainingRequests:
             config = await read_config(repository)
         except ConfigError as error:
             return Asked(comments.config_broken(error.body))
-        info, language = await repository.info(), config.language
-        if not info.private and not config.public_repository:
-            return Asked(comments.public_repository_refused(language))
+        language = config.language
         form = parse_form(body)
         if form.not_a_form:
             return Asked(comments.not_a_form(language))
         if form.request is None:
             return Asked(comments.invalid(list(form.wrong), language))
-        if form.request.runner not in config.runners:
-            allowed = ", ".join(config.runners)
-            wrong = WrongField(
-                "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {allowed}.", form.request.runner,
-                "Choose one of them, or have it added to that file.",
-            )  # fmt: skip
-            return Asked(comments.invalid([wrong], language))
-        return Asked("", form.request, language)
+        return await allowed(form.request, config, repository)
 
     async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
         """One comment and one label; a request that was waiting in the queue leaves it."""

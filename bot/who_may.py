@@ -35,7 +35,8 @@ def may(command: Command, who: str, permission: str, rule: CommandRule | None = 
 
 def least_permission(command: Command, rule: CommandRule | None) -> Permission | None:
     """Return the permission that is enough; None where only those named may."""
-    return command.permission if rule is None else rule.permission
+    least = command.permission if rule is None else rule.permission
+    return None if least == "none" else least
 
 
 def reaches(permission: str, least: Permission) -> bool:

@@ -23,9 +23,10 @@ class RecordedDecision(_Value):
     """What a person decided about the run."""
 
     who: str = Field(max_length=100)
-    what: str = Field(max_length=50, description="approve, reject, cancel, promote")
+    what: str = Field(max_length=50, description="approve, reject, cancel, promote, rollback")
     when: AwareDatetime
     attempt: Attempt = 1
+    sha256: str = Field(default="", max_length=64, description="the model file that was decided on, where it was one")
     reason: str = Field(default="", max_length=2_000)
     overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=100)
     comment: int = Field(default=0, ge=0, description="the comment that said so; 0 where that was not kept")

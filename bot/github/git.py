@@ -82,6 +82,18 @@ class GitPart(Part):
         entries = data if isinstance(data, list) else []
         return sorted(text(entry, "path") for entry in entries if entry.get("type") == "file")
 
+    async def compare(self, base: str, head: str) -> tuple[str, list[str]] | None:
+        """Compare a commit with the one at which it parted from a base; return that and the paths, at most 300.
+
+        None where one of the two is not there, or they have nothing in common.
+        """
+        hub = await self._connect()
+        # The commits themselves are not wanted: one a page.
+        data = await hub.get_or_none(f"{self._root}/compare/{segment(base)}...{segment(head)}", per_page=1)
+        if data is None:
+            return None
+        return text(part(data, "merge_base_commit"), "sha"), [text(entry, "filename") for entry in items(data, "files")]
+
     async def blob(self, sha: str, max_bytes: int) -> bytes:
         """Read a blob; one that is larger than ``max_bytes`` is refused without being read to its end."""
         hub = await self._connect()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Literal, cast, get_args
 
 from actions.markdown import COMMENT_LIMIT
@@ -81,10 +82,18 @@ class IssuesPart(Part):
         return "none"
 
     async def in_team(self, team: str, login: str) -> bool:
-        """Tell whether somebody is a member of one of the organisation's teams; where GitHub does not say so: no."""
+        """Tell whether somebody is a member of one of the organisation's teams.
+
+        Where GitHub does not say so, as where nobody granted ``members: read``: no.
+        """
         organisation = self.name.partition("/")[0]
         path = f"orgs/{segment(organisation)}/teams/{segment(team)}/memberships/{segment(login)}"
-        data = await (await self._connect()).get_or_none(path)
+        try:
+            data = await (await self._connect()).get_or_none(path)
+        except HubError as error:
+            if error.status != HTTPStatus.FORBIDDEN or error.transient:
+                raise
+            return False
         return data is not None and text(data, "state") == "active"
 
     async def issue(self, number: int) -> Issue:
@@ -159,10 +168,15 @@ class IssuesPart(Part):
             del self._written[next(iter(self._written))]
         return comment
 
-    async def react(self, comment_id: int, content: str) -> None:
-        """React to a comment, with ``+1``, ``eyes``, ``rocket`` ...; once, however often it is called."""
+    async def react(self, comment_id: int, content: str) -> bool:
+        """React to a comment, with ``+1``, ``eyes``, ``rocket`` ...; once, however often it is called.
+
+        Return whether the reaction is new. A comment that is gone gets none.
+        """
         hub = await self._connect()
-        await hub.write("POST", f"{self._root}/issues/comments/{comment_id}/reactions", {"content": content})
+        path = f"{self._root}/issues/comments/{comment_id}/reactions"
+        answer = await hub.write("POST", path, {"content": content}, quiet=(HTTPStatus.NOT_FOUND,))
+        return answer.status == HTTPStatus.CREATED
 
     async def has_reacted(self, comment_id: int, content: str) -> bool:
         """Tell whether the App has reacted to a comment in this way."""

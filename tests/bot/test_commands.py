@@ -155,6 +155,17 @@ def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> Non
     assert (parsed("/rollback 3rd try").words, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
 
 
+@pytest.mark.parametrize("line", ["/promote #3", "/promote 3.", "/rollback v2: too slow", "/rollback version 2"])
+def test_what_was_meant_as_a_version_is_never_read_as_the_reason(line: str) -> None:
+    assert [wrong.field for wrong in parsed(line).wrong] == ["version"]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("sead", "seed"), ("timeout_minute", "timeout_minutes")])
+def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparameter(name: str, meant: str) -> None:
+    (wrong,) = parsed(f"/approve {name}=3").wrong
+    assert wrong.next_step == f"Did you mean {meant}?"
+
+
 @pytest.mark.parametrize(
     "line", ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1"]
 )

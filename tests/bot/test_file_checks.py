@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actions.model_registry import model_file
-from bot.file_checks import configuration_findings, pushed_paths, registry_findings
+from bot.file_checks import configuration_findings, registry_findings
 
 PATH = "training_history/models/churn.yaml"
 
@@ -52,12 +52,3 @@ def test_a_broken_configuration_is_named_with_its_cure() -> None:
     assert (finding.path, finding.next_step) == ("promtion", "Did you mean promotion?")
     assert configuration_findings(b"promotion: auto") == []
     assert configuration_findings(None) == []
-
-
-def test_only_modelyard_s_own_files_are_looked_at() -> None:
-    commits = [
-        {"added": [PATH, "README.md"], "modified": [".github/modelyard.yml"], "removed": []},
-        {"added": [], "modified": [PATH], "removed": ["training_history/models/x/y.yaml"]},
-    ]
-    assert pushed_paths({"commits": commits}) == [".github/modelyard.yml", PATH]
-    assert pushed_paths({}) == []

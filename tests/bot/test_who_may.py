@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.commands import COMMANDS, PERMISSIONS
+from bot.commands import COMMANDS, PERMISSIONS, Permission
 from bot.config import CommandRule
 from bot.who_may import may, needs
 
@@ -36,8 +36,9 @@ def test_a_rule_replaces_the_usual_permission() -> None:
     assert needs(COMMANDS["approve"], rule) == ["admin"]
 
 
-def test_whoever_is_named_may_whatever_the_permission_and_nobody_else_does() -> None:
-    rule = CommandRule(users=["Octocat"], teams=["ml-leads"])
+@pytest.mark.parametrize("permission", [None, "none"])
+def test_whoever_is_named_may_whatever_the_permission_and_nobody_else_does(permission: Permission | None) -> None:
+    rule = CommandRule(permission=permission, users=["Octocat"], teams=["ml-leads"])
     assert may(COMMANDS["promote"], "octocat", "read", rule)
-    assert not may(COMMANDS["promote"], "other", "admin", rule)
+    assert [one for one in PERMISSIONS if may(COMMANDS["promote"], "other", one, rule)] == []
     assert needs(COMMANDS["promote"], rule) == ["Octocat", "team ml-leads"]

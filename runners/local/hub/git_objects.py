@@ -155,6 +155,14 @@ def is_ancestor(git: GitRepository, older: str, newer: str) -> bool:
     return True
 
 
+def merge_base(git: GitRepository, one: str, other: str) -> str | None:
+    """Return the commit at which two histories have parted."""
+    try:
+        return git.text("merge-base", one, other)
+    except GitError:
+        return None
+
+
 def is_ref_name(git: GitRepository, ref: str) -> bool:
     """Say whether git takes this as a ref's full name."""
     try:

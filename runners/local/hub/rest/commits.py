@@ -15,6 +15,7 @@ from runners.local.hub.errors import ApiError, not_found
 routes = Routes()
 STATUSES = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}
 MOST_FILES = 300
+MOST_COMMITS = 250
 
 
 @routes.get("/repos/{owner}/{repo}/commits", needs="contents:read")
@@ -42,6 +43,36 @@ def get_commit(call: Call) -> Any:
     added, removed = (sum(file[name] for file in files) for name in ("additions", "deletions"))
     stats = {"additions": added, "deletions": removed, "total": added + removed}
     return {**_commit(call, sha), "stats": stats, "files": files}
+
+
+@routes.get("/repos/{owner}/{repo}/compare/{basehead:path}", needs="contents:read")
+def compare_commits(call: Call) -> Any:
+    """Compare as ``base...head`` does: with the commit at which the two have parted."""
+    git = call.hub.git(call.repository)
+    names = call.path["basehead"].partition("...")
+    base, head = git.resolve(names[0]), git.resolve(names[2])
+    parted = git_objects.merge_base(git, base, head) if base and head else None
+    if base is None or head is None or parted is None:
+        raise not_found()
+    ahead = git.text("rev-list", "--reverse", f"{parted}..{head}").splitlines()
+    behind = len(git.text("rev-list", f"{parted}..{base}").splitlines())
+    status = ("diverged" if ahead else "behind") if behind else ("ahead" if ahead else "identical")
+    page = f"{call.hub.base_url}/{call.repository.full_name}/compare/{base}...{head}"
+    return {
+        "url": f"{call.hub.api_url}/repos/{call.repository.full_name}/compare/{base}...{head}",
+        "html_url": page,
+        "permalink_url": page,
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
+        "base_commit": _commit(call, base),
+        "merge_base_commit": _commit(call, parted),
+        "status": status,
+        "ahead_by": len(ahead),
+        "behind_by": behind,
+        "total_commits": len(ahead),
+        "commits": [_commit(call, sha) for sha in ahead[:MOST_COMMITS]],
+        "files": _files(call, parted, head),
+    }
 
 
 def _commit(call: Call, sha: str) -> dict[str, Any]:
