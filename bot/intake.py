@@ -108,7 +108,7 @@ class Intake:
             if not run.ended and "body" in payload.get("changes", {}):
                 await self._requests.say_frozen(repository, run)
             return
-        if not asker.decided and not await self._may_ask(repository, issue.number, asker.login):
+        if not asker.decided and not await self._may_ask(repository, delivery, payload, asker.login):
             return
         await repository.ensure_labels(definitions())
         asked = await self._requests.read(repository, issue.body)
@@ -126,15 +126,18 @@ class Intake:
             )
             await self._requests.open(repository, delivery.installation or 0, issue.number, asker.login, asked)
 
-    async def _may_ask(self, repository: Repository, issue: int, requester: str) -> bool:
-        permission = await repository.permission(requester)
+    async def _may_ask(
+        self, repository: Repository, delivery: Delivery, payload: Mapping[str, Any], requester: str
+    ) -> bool:
+        issue, permission = int(payload["issue"]["number"]), await repository.permission(requester)
         if reaches(permission, LEAST_TO_ASK):
             return True
         await repository.post_once(
             issue, f"refused-{requester}", comments.may_not_ask(permission, language=await language_of(repository))
         )
-        # Left there, the label would be read as the author's own request when nothing tells any more who set it.
-        await repository.set_labels(issue, remove=[ASKS])
+        if delivery.action == "labeled" or (delivery.action == "opened" and _asks(payload["issue"])):
+            # Left there, the label would be read as the author's own request once nothing tells who has set it.
+            await repository.set_labels(issue, remove=[ASKS])
         return False
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
@@ -197,5 +200,8 @@ def _is_bot(sender: Mapping[str, Any]) -> bool:
 
 def _is_ours(issue: Mapping[str, Any]) -> bool:
     """Tell whether an issue without a run asks for one, or could: other Apps may have commands of the same names."""
-    labelled = any(label.get("name") == ASKS for label in issue.get("labels") or [])
-    return labelled or not parse_form(str(issue.get("body") or "")).not_a_form
+    return _asks(issue) or not parse_form(str(issue.get("body") or "")).not_a_form
+
+
+def _asks(issue: Mapping[str, Any]) -> bool:
+    return any(label.get("name") == ASKS for label in issue.get("labels") or [])
