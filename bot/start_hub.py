@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
@@ -106,13 +106,16 @@ class Hub:
 
     def get(self, path: str, **params: str) -> Any:
         """Read something of the repository."""
+        return self._read(self._path(path), params)
+
+    def _read(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         try:
-            return self._asked(self._client.get(self._path(path), params=params))
+            return self._asked(self._client.get(path, params=params))
         except httpx.TransportError as error:
             raise _away(error) from None
 
     def _find(self, marker: str) -> Any:
-        me = self._asked(self._client.get("/user"))["login"]
+        me = self._read("/user")["login"]
         since = f"{datetime.now(UTC) - REMEMBERED:%Y-%m-%dT%H:%M:%SZ}"
         wanted = {"state": "all", "creator": me, "since": since, "direction": "desc", "per_page": "100"}
         return next((issue for issue in self._pages("/issues", wanted) if str(issue["body"]).startswith(marker)), None)
