@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from bot.pipeline import State
 from tests.support.browser import browser_page, keep_screenshot
+from tests.support.loop import Loop
 from tests.support.real_loop import PATIENCE, RealLoop
 
 pytestmark = pytest.mark.browser
@@ -37,10 +39,14 @@ def comment(page: Page, number: int = 0) -> Locator:
     return page.get_by_role("article", name="Comment by modelyard").nth(number)
 
 
-def say(page: Page, text: str) -> None:
+def say(page: Page, text: str, by: str = "owner") -> None:
     page.get_by_label("Add a comment").fill(text)
     page.get_by_role("button", name="Comment", exact=True).click()
-    expect(page.get_by_role("article", name="Comment by owner").last).to_contain_text(text)
+    expect(page.get_by_role("article", name=f"Comment by {by}").last).to_contain_text(text)
+
+
+def act_as(page: Page, login: str) -> None:
+    page.get_by_role("group", name="Act as").get_by_role("button", name=login, exact=True).click()
 
 
 def every_picture_shows(within: Locator, number: int) -> None:
@@ -145,3 +151,26 @@ def test_a_person_is_told_what_is_wrong_and_puts_it_right(real: RealLoop) -> Non
         keep_screenshot(page, "put-right-files")
         page.goto(f"{real.address}/actions")
         keep_screenshot(page, "put-right-actions")
+
+
+def test_a_rejected_model_is_approved_by_who_may_and_the_next_one_promoted(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5, 0.97]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    with browser_page(expected=["404 (Not Found)"]) as page:  # scripted jobs draw no plots
+        page.goto(f"{loop.hub.base_url}/{loop.name}/issues/{issue}")
+        act_as(page, "reader")
+        say(page, "/approve", by="reader")
+        expect(page.get_by_role("article", name="Comment by modelyard").last).to_contain_text("you have read")
+        keep_screenshot(page, "approval-refused")
+        act_as(page, "owner")
+        say(page, "/approve n_estimators=500 more trees may help")
+        expect(page.locator("#state")).to_have_text("Closed")
+        expect(comment(page)).to_contain_text("✅ Passed: version 1")
+        expect(comment(page)).to_contain_text("attempt 2 of 3")
+        say(page, "/promote better than what we have")
+        champion = page.get_by_role("article", name="Comment by modelyard").last
+        expect(champion).to_contain_text(f"🏆 {model} version 1 is the champion")
+        expect(champion).to_contain_text("owner promoted it")
+        expect(page.get_by_role("article", name="Comment by owner").last).to_contain_text("👀")
+        keep_screenshot(page, "approval-promoted")
