@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from actions.request import TrainingRequest
@@ -14,6 +13,7 @@ from bot.pipeline import State
 from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
+from tests.support.unreliable import away
 
 
 @pytest.fixture
@@ -26,10 +26,6 @@ def waiting(loop: Loop, request: pytest.FixtureRequest) -> Iterator[int]:
     if not loop.run(issue).ended:
         loop.say(issue, "/reject", by="owner")
         loop.until_ended(issue)
-
-
-def away(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
-    return httpx.Response(502, json={"message": "Bad Gateway"}, request=request)
 
 
 def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:

@@ -146,3 +146,13 @@ def _orphan_commit(work: Work, ref: str, files: Mapping[str, bytes]) -> str:
     Path(index).unlink()
     scratch.rmdir()
     return sha
+
+
+AREA = {"prepare": "processed", "train": "models", "evaluate": "evaluations", "judge": "evaluations"}
+
+
+def says(stage: str, kind: str, reason: str = "some_reason") -> Script:
+    """Return a stage that fails with an error of its own in its progress."""
+    error = {"kind": kind, "reason": reason, "rule": "A rule.", "found": "`Something` else.", "next_step": "Do it."}
+    progress = {"stage": stage, "step": "failed", "updated": "2026-11-22T12:00:00Z", "error": error}
+    return Script(outcome="failure", do=writes(AREA[stage], {"progress.json": progress}))

@@ -120,3 +120,7 @@ def answering(status: int, body: object = None, **headers: str) -> Fault:
     """Make a fault that answers with a status and JSON."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _request, _answer: httpx.Response(status, json=body or {"message": "No."}, headers=named)
+
+
+refuse, gone, away = answering(403), answering(404), answering(502)
+"""Faults that say no, that there is nothing, and that GitHub is away."""
