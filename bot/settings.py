@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from actions.notification.channels import (
     SLACK_API,
     DeploymentChannels,
-    MailAddress,
     MailServer,
+    SenderAddress,
     SlackAccess,
     checked_slack_url,
 )
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     slack_token: SecretStr | None = Field(default=None, description="the token of the Slack app that posts messages")
     slack_api_url: str = Field(default=SLACK_API, description="Slack's API, or a proxy's in front of it")
     smtp_url: SecretStr | None = Field(default=None, description="the mail server: smtp://user:password@host:port")
-    mail_from: MailAddress | None = Field(default=None, description="the address that mails come from")
+    mail_from: SenderAddress | None = Field(default=None, description="the address that mails come from")
     notify_timeout_seconds: float = Field(default=10, gt=0, le=60, description="for one answer of Slack or mail server")
     write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
     writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
