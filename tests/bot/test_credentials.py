@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +24,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("MODELYARD_", "MLOPS_", "AWS_", "SAGEMAKER_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    """Serve AWS on this machine."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host if host != '0.0.0.0' else '127.0.0.1'}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def secrets_manager(aws: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SecretsManager:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    return SecretsManager(f"modelyard/{tmp_path.name}", "eu-central-1")
 
 
 def credentials(number: int = 17) -> Credentials:
