@@ -21,6 +21,7 @@ import pytest
 
 from actions.github_integration.app_needs import wanted_events, wanted_permissions
 from bot.app import create_app
+from bot.credentials import SecretsManager
 from bot.labels import definitions
 from bot.settings import load_settings
 from runners.local.hub import installing
@@ -355,6 +356,33 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert "it sends to http://127.0.0.1:1/elsewhere" in finding(person.send("/setup/check"), "Webhook")
         hub.hub.apps.update(app.id, webhook_secret="")
         assert "no secret, so nothing is signed" in finding(person.send("/setup/check"), "Webhook")
+
+
+OLD = {"MODELYARD_APP_ID": "7", "MODELYARD_PRIVATE_KEY_PATH": "old.pem"}
+
+
+def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_was_kept(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OLD.items():
+        monkeypatch.setenv(name, value)
+    with setting_up(hub, overwrite=True) as (person, _):
+        person.set_up()
+        said = finding(person.send("/setup/check"), "Credentials")
+    assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used" in said
+
+
+def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_keeps(
+    hub: RunningHub, secrets_manager: SecretsManager
+) -> None:
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in OLD.items()), encoding="utf-8")
+    chosen = {"store": "secrets_manager", "secrets_prefix": secrets_manager.prefix, "aws_region": "eu-central-1"}
+    with setting_up(hub, overwrite=True) as (person, _):
+        person.set_up(**chosen)
+        said = finding(person.send("/setup/check"), "Credentials")
+        assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment or .env would be used" in said
+        Path(".env").unlink()
+        assert "<strong>Credentials</strong>" not in person.send("/setup/check").text
 
 
 def test_a_webhook_whose_signature_is_refused_is_told(hub: RunningHub, tmp_path: Path) -> None:
