@@ -358,6 +358,18 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert "no secret, so nothing is signed" in finding(person.send("/setup/check"), "Webhook")
 
 
+def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_seconds(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app_check.AT_ONCE", -1.0)
+    with setting_up(hub) as (person, _):
+        person.set_up()
+        app = hub.hub.apps.first(slug=NAME)
+        assert app is not None
+        hub.hub.install(app, hub.ready.repository)
+        assert "at their first request: 1" in finding(person.send("/setup/check"), "Labels")
+
+
 OLD = {"MODELYARD_APP_ID": "7", "MODELYARD_PRIVATE_KEY_PATH": "old.pem"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -81,22 +80,12 @@ def as_before(loop: Loop) -> Iterator[None]:
     """Leave the built-in words to the tests that follow: the hub deletes no files."""
     yield
     for channel in get_args(ChannelName):
-        write(loop, path_of("success", channel, "en"), built_in("success", channel, "en"))
-
-
-def write(loop: Loop, path: str, text: str) -> None:
-    """Put a file onto the default branch, as its owner."""
-    with loop.person("owner") as client:
-        there = client.get(f"/contents/{path}")
-        body = {"message": "Change", "content": base64.b64encode(text.encode()).decode()}
-        if there.status_code == httpx.codes.OK:
-            body["sha"] = there.json()["sha"]
-        client.put(f"/contents/{path}", json=body).raise_for_status()
+        loop.write(path_of("success", channel, "en"), built_in("success", channel, "en"))
 
 
 def configure(loop: Loop, *, language: str = "en", **notifications: Any) -> None:
     both = {"slack": {"channel": "#models"}, "email": {"to": [TEAM, BOSS]}}
-    write(loop, CONFIG, json.dumps({"notifications": notifications or both, "language": language}))
+    loop.write(CONFIG, json.dumps({"notifications": notifications or both, "language": language}))
 
 
 def text_of(posted: dict[str, Any]) -> str:
@@ -323,8 +312,8 @@ def test_a_repository_may_use_its_own_words_and_a_broken_template_falls_back_and
 ) -> None:
     configure(loop)
     folder = ".github/modelyard/notifications/en"
-    write(loop, f"{folder}/success.slack.j2", "Ours: {{ model }}\n<!here> {{ requester }}")
-    write(loop, f"{folder}/success.email.j2", "{{ 'x' * 999999999 }}")
+    loop.write(f"{folder}/success.slack.j2", "Ours: {{ model }}\n<!here> {{ requester }}")
+    loop.write(f"{folder}/success.email.j2", "{{ 'x' * 999999999 }}")
     loop.until_ended(loop.open())
     assert slack.posted[0]["blocks"][0]["text"]["text"] == "Ours: breast-cancer"
     assert slack.posted[0]["blocks"][1]["text"]["text"] == "<!here> writer"
