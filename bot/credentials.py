@@ -141,11 +141,11 @@ class EnvFile:
         """Refuse what could be anything but an env file: its path was typed into a page."""
         if not _ENV_FILE.fullmatch(self.path.name):
             raise self._unusable("its name does not end in .env")
-        if not self.path.absolute().parent.is_dir():
-            raise self._unusable("its folder does not exist")
-        if not os.access(self.path.absolute().parent, os.W_OK | os.X_OK):
-            raise self._unusable("its folder cannot be written to")
         try:
+            if not self.path.absolute().parent.is_dir():
+                raise self._unusable("its folder does not exist")
+            if not os.access(self.path.absolute().parent, os.W_OK | os.X_OK):
+                raise self._unusable("its folder cannot be written to")
             mode = self.path.lstat().st_mode
         except FileNotFoundError:
             return

@@ -207,6 +207,13 @@ class SetUp:
             await to_thread.run_sync(lambda: store.save(registered.app.credentials, overwrite=self._offers.overwrite))
         except CredentialsError as error:
             registered.trouble = error.body
+        except Exception as error:  # noqa: BLE001 - the outermost edge: there is no other copy of them; its words may hold one
+            registered.trouble = CredentialsError(
+                "credentials_not_kept",
+                rule="What was asked for keeps the credentials.",
+                found=f"{store.place}: {type(error).__name__}",
+                next_step="Name another place.",
+            ).body
         else:
             registered.kept = store
 

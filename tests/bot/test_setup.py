@@ -294,6 +294,25 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
     assert env_values(tmp_path / "app.env")["MODELYARD_GITHUB_API_URL"] == hub.api_url
 
 
+def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("a word that may be a secret")
+
+    with setting_up(hub) as (person, _):
+        person.choose()
+        back = person.agree()
+        with monkeypatch.context() as broken:
+            broken.setattr("bot.credentials.EnvFile.save", breaks)
+            page = person.get(back)
+        assert "could not be kept" in page.text
+        assert "RuntimeError" in page.text
+        assert "a word that may be" not in page.text
+        done = person.send("/setup/store", {"store": "env_file", "env_file": ".env"})
+    assert urlsplit(str(done.url)).path == "/setup/done"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -310,6 +329,9 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
         ("env_file", "", "The path of a file"),
         ("env_file", "/etc/passwd", "does not end in .env"),
         ("env_file", "no/such/folder/.env", "its folder does not exist"),
+        ("env_file", "~nosuchuser/.env", "The path of a file"),
+        ("env_file", f"{'x' * 300}/.env", "File name too long"),
+        ("env_file", f"{'x' * 300}.env", "File name too long"),
     ],
 )
 def test_what_is_wrong_on_the_first_page_is_said_beside_it(hub: RunningHub, field: str, value: str, words: str) -> None:

@@ -113,6 +113,12 @@ def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: st
     assert reply in error.value.body.found
 
 
+def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_at_the_end(mail: LocalMail) -> None:
+    mail.farewell = "what?"
+    assert send(server(mail), a_mail(), [TEAM]) == {}
+    assert mail.recipients == [TEAM]
+
+
 def test_a_server_that_hangs_is_given_up() -> None:
     with channels.mute_mail() as port, pytest.raises(ChannelError) as error:
         send(MailServer("127.0.0.1", port, "plain", SENDER, seconds=0.2), a_mail(), [TEAM])
