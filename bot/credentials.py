@@ -292,7 +292,8 @@ class SecretsManager:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
-            raise self._failed("boto3 is not installed", "pip install 'modelyard[aws]'") from None
+            cure = "In Modelyard's clone: pip install -c requirements/dev.txt '.[aws]'"
+            raise self._failed("boto3 is not installed", cure) from None
         config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
         try:
             client = boto3.client("secretsmanager", region_name=self.region, config=config)

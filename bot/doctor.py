@@ -89,7 +89,7 @@ def _libraries() -> Finding:
     what, rule = "Libraries for training", "Runners and local operations have them; the App needs none."
     missing = [name for name in _ML if find_spec(name) is None]
     if missing:
-        cure = "Only runners and local operations need them: pip install 'modelyard[ml-cpu]'."
+        cure = "Only runners and local operations need them: in Modelyard's clone, pip install -c requirements/runner.txt '.[ml-cpu]'."
         return odd(what, rule, f"missing: {', '.join(missing)}", cure)
     return well(what, rule, "installed")
 
@@ -110,7 +110,9 @@ def _act(settings: Settings | None) -> Finding:
     if path is not None:
         return well("act", rule, path)
     if settings is not None and settings.has_local_hub:
-        return ill("act", rule, "not installed", "pip install 'modelyard[local]'")
+        return ill(
+            "act", rule, "not installed", "In Modelyard's clone: pip install -c requirements/local.txt '.[local]'"
+        )
     return well("act", rule, "not installed, and needed for the local hub alone")
 
 

@@ -151,7 +151,7 @@ def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str
         "{{ 1 + 1 }}", "{{ 'a' ~ 'b' }}", "{{ range(999999999) }}", "{% for i in range(9) %}{% endfor %}",
         "{% for a in metrics %}{% for b in metrics %}{% endfor %}{% endfor %}", "{% for a in headline %}{% endfor %}",
         "{% for a in metrics recursive %}{% endfor %}", "{{ headline.upper() }}", "{{ headline.upper }}",
-        "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
+        "{{ headline.index }}", "{{ metrics.index }}", "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
         "{{ headline | center(999999999) }}", "{{ headline | attr('x') }}", "{{ metrics | map('x') }}",
         "{% set a = headline %}", "{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}",
         "{% macro m() %}{% endmacro %}", "{% block b %}{% endblock %}", "{% filter text %}{% endfilter %}",
