@@ -324,8 +324,10 @@ def _shadows(kept: CredentialStore | None) -> Iterator[Finding]:
     names = kept.load().overridden_by(wins)
     if names:
         place = "the environment" if isinstance(kept, EnvFile) else f"the environment or {env_file()}"
-        found = f"{', '.join(names)} in {place} would be used in its place"
-        yield ill("Credentials", f"The App starts with what {kept.place} holds.", found, "Take them away there.")
+        found = f"{', '.join(names)} in {place} would be used instead of what {kept.place} holds"
+        yield ill(
+            "Credentials", "The App starts with what was kept.", found, "Remove what is named, then start the App."
+        )
 
 
 def _command(kept: CredentialStore) -> str:

@@ -403,7 +403,7 @@ def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_w
     with setting_up(hub, overwrite=True) as (person, _):
         person.set_up()
         said = finding(person.send("/setup/check"), "Credentials")
-    assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used" in said
+    assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used instead" in said
 
 
 def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_keeps(
@@ -414,7 +414,7 @@ def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_
     with setting_up(hub, overwrite=True) as (person, _):
         person.set_up(**chosen)
         said = finding(person.send("/setup/check"), "Credentials")
-        assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment or .env would be used" in said
+        assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment or .env would be used instead" in said
         Path(".env").unlink()
         assert "<strong>Credentials</strong>" not in person.send("/setup/check").text
 
