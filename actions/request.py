@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from actions.masking import masked
 
 Task = Literal["classification", "regression"]
 Classifier = Literal["random_forest", "logistic_regression", "xgboost"]
@@ -121,7 +123,7 @@ class TrainingRequest(BaseModel):
         description="One `name: value` a line, as the library calls them. Empty: the library's defaults.",
         examples=["n_estimators: 200"],
     )  # fmt: skip
-    notes: str = Field(
+    notes: Annotated[str, AfterValidator(masked)] = Field(
         default="", max_length=10_000, title="Notes", description="For people; kept in the history, never interpreted."
     )
 

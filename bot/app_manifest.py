@@ -96,14 +96,15 @@ def permissions_page() -> str:
         "Made from `actions/github_integration/app_needs.py` by `modelyard docs permissions`. The App asks for these and for",
         "nothing else; `modelyard doctor` and `/setup/check` name what is missing or too much.",
         "",
-        "## Repository permissions",
-        "",
-        "| Permission | Level | Why | Used in |",
-        "| --- | --- | --- | --- |",
     ]
-    for each in PERMISSIONS:
-        name = f"`{each.name}`" + (" (optional, not asked for)" if each.optional else "")
-        lines.append(f"| {name} | {each.level} | {each.why} | {', '.join(f'`{path}`' for path in each.used_in)} |")
-    lines += ["", "No organisation or account permission.", "", "## Events", "", "| Event | Why |", "| --- | --- |"]
+    for title, of_organization in (("Repository permissions", False), ("Organisation permissions", True)):
+        lines += [f"## {title}", "", "| Permission | Level | Why | Used in |", "| --- | --- | --- | --- |"]
+        for each in PERMISSIONS:
+            if each.of_organization is of_organization:
+                name = f"`{each.name}`" + (" (optional, not asked for)" if each.optional else "")
+                files = ", ".join(f"`{path}`" for path in each.used_in)
+                lines.append(f"| {name} | {each.level} | {each.why} | {files} |")
+        lines.append("")
+    lines += ["No account permission.", "", "## Events", "", "| Event | Why |", "| --- | --- |"]
     lines += [f"| `{each.name}`{' (every App gets it)' if each.always else ''} | {each.why} |" for each in EVENTS]
     return "\n".join(lines) + "\n"

@@ -29,7 +29,10 @@ _FIELDS = {
     "private_key": "MODELYARD_PRIVATE_KEY",
     "github_api_url": "MODELYARD_GITHUB_API_URL",
 }
+API_URL = _FIELDS["github_api_url"]
 _REPLACED = {*_FIELDS.values(), "MODELYARD_PRIVATE_KEY_PATH"}
+VARIABLES = _REPLACED - {API_URL}
+"""What an App's credentials are called in the environment or in an env file; an address alone is no App's."""
 
 
 class CredentialsError(OperationError):
@@ -56,6 +59,15 @@ class Credentials(BaseModel):
             "private_key": self.private_key.get_secret_value(),
             "github_api_url": self.github_api_url,
         }
+
+    def overridden_by(self, variables: Mapping[str, str]) -> list[str]:
+        """Return the names of variables that say something else than this."""
+        own = {_FIELDS[name]: value.strip() for name, value in self.plain().items()}
+        return [
+            name
+            for name in sorted(_REPLACED)
+            if (value := variables.get(name)) and value.replace("\\n", "\n").strip() != own.get(name)
+        ]
 
     def secrets(self) -> list[str]:
         """Return what must never be shown."""
@@ -103,7 +115,8 @@ class EnvFile:
 
     def exists(self) -> bool:
         self._check()
-        return any(self._values().get(name) for name in _REPLACED)
+        values = self._values()
+        return any(values.get(name) for name in VARIABLES)
 
     def save(self, credentials: Credentials, *, overwrite: bool) -> None:
         if self.exists() and not overwrite:
@@ -121,17 +134,18 @@ class EnvFile:
         return _checked({**found, "private_key": found["private_key"].replace("\\n", "\n")}, self.place)
 
     def start(self) -> Mapping[str, str]:
-        return {} if str(self.path) == ".env" else {"MODELYARD_ENV_FILE": str(self.path)}
+        is_default = str(self.path) == (os.environ.get("MODELYARD_ENV_FILE") or ".env")
+        return {} if is_default else {"MODELYARD_ENV_FILE": str(self.path)}
 
     def _check(self) -> None:
         """Refuse what could be anything but an env file: its path was typed into a page."""
         if not _ENV_FILE.fullmatch(self.path.name):
             raise self._unusable("its name does not end in .env")
-        if not self.path.absolute().parent.is_dir():
-            raise self._unusable("its folder does not exist")
-        if not os.access(self.path.absolute().parent, os.W_OK | os.X_OK):
-            raise self._unusable("its folder cannot be written to")
         try:
+            if not self.path.absolute().parent.is_dir():
+                raise self._unusable("its folder does not exist")
+            if not os.access(self.path.absolute().parent, os.W_OK | os.X_OK):
+                raise self._unusable("its folder cannot be written to")
             mode = self.path.lstat().st_mode
         except FileNotFoundError:
             return
@@ -244,7 +258,11 @@ class SecretsManager:
             self._call("put_secret_value", SecretId=self.name, SecretString=text)
             return
         about = "Modelyard's GitHub App: id, private key and webhook secret"
-        self._call("create_secret", Name=self.name, SecretString=text, Description=about)
+        made = self._call(
+            "create_secret", none_at="ResourceExistsException", Name=self.name, SecretString=text, Description=about
+        )
+        if made is None:  # somebody has made it beforehand, without a value
+            self._call("put_secret_value", SecretId=self.name, SecretString=text)
 
     def load(self) -> Credentials:
         text = self._value()
@@ -263,10 +281,10 @@ class SecretsManager:
         return {"MLOPS_SECRETS_PREFIX": self.prefix, **region}
 
     def _value(self) -> str | None:
-        answer = self._call("get_secret_value", absent_is_none=True, SecretId=self.name)
+        answer = self._call("get_secret_value", none_at="ResourceNotFoundException", SecretId=self.name)
         return None if answer is None else str(answer.get("SecretString", ""))
 
-    def _call(self, what: str, *, absent_is_none: bool = False, **parameters: str) -> Any:
+    def _call(self, what: str, *, none_at: str = "", **parameters: str) -> Any:
         if not _PREFIX.fullmatch(self.prefix) or not self.prefix.strip("/"):
             raise self._failed("the prefix holds what AWS does not allow", "Use letters, digits and /_+=.@- alone.")
         try:
@@ -274,14 +292,15 @@ class SecretsManager:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
-            raise self._failed("boto3 is not installed", "pip install 'modelyard[aws]'") from None
+            cure = "In Modelyard's clone: pip install -c requirements/dev.txt '.[aws]'"
+            raise self._failed("boto3 is not installed", cure) from None
         config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
         try:
             client = boto3.client("secretsmanager", region_name=self.region, config=config)
             return getattr(client, what)(**parameters)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", "unknown"))
-            if absent_is_none and code == "ResourceNotFoundException":
+            if code == none_at:
                 return None
             # AWS's own words may repeat what was sent.
             raise self._failed(f"{what} was answered {code}", _cure(code)) from None

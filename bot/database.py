@@ -116,7 +116,7 @@ def _engine(url: sa.URL) -> sa.Engine:
             "database_driver_missing",
             rule="PostgreSQL is reached by the driver pg8000.",
             found="it is not installed.",
-            next_step="pip install 'modelyard[postgres]'",
+            next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[postgres]'",
         ) from None
 
 

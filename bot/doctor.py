@@ -21,8 +21,6 @@ from bot.findings import Finding, Level, ill, odd, of_error, well
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-__all__ = ["Finding", "examine", "run"]
-
 _SIGNS: dict[Level, str] = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 _OLDEST_PYTHON = (3, 11)
 _ML = ("numpy", "pandas", "pyarrow", "sklearn", "skops", "xgboost", "matplotlib")
@@ -91,7 +89,7 @@ def _libraries() -> Finding:
     what, rule = "Libraries for training", "Runners and local operations have them; the App needs none."
     missing = [name for name in _ML if find_spec(name) is None]
     if missing:
-        cure = "Only runners and local operations need them: pip install 'modelyard[ml-cpu]'."
+        cure = "Only runners and local operations need them: in Modelyard's clone, pip install -c requirements/runner.txt '.[ml-cpu]'."
         return odd(what, rule, f"missing: {', '.join(missing)}", cure)
     return well(what, rule, "installed")
 
@@ -112,7 +110,9 @@ def _act(settings: Settings | None) -> Finding:
     if path is not None:
         return well("act", rule, path)
     if settings is not None and settings.has_local_hub:
-        return ill("act", rule, "not installed", "pip install 'modelyard[local]'")
+        return ill(
+            "act", rule, "not installed", "In Modelyard's clone: pip install -c requirements/local.txt '.[local]'"
+        )
     return well("act", rule, "not installed, and needed for the local hub alone")
 
 
@@ -120,12 +120,15 @@ def _act(settings: Settings | None) -> Finding:
 
 
 def _settings() -> tuple[Settings | None, list[Finding]]:
-    from bot.settings import PREFIX, SettingsError, load_settings
+    from bot.settings import PREFIX, SettingsError, env_file, load_settings, variables
 
     names = [f"{PREFIX}{name}" for name in ("APP_ID", "WEBHOOK_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PATH")]
     rule = "An App's settings are complete and right."
-    if not any(os.environ.get(name) for name in names) and not Path(".env").is_file():
-        cure = f"Set {', '.join(names[:2])} and {names[3]} in the environment or in .env."
+    known = variables()
+    if not any(known.get(name) for name in (*names, "MLOPS_SECRETS_PREFIX")):
+        cure = (
+            f"Set {', '.join(names[:2])} and {names[3]} in the environment or in {env_file()}, or run modelyard setup."
+        )
         return None, [odd("Settings", rule, "none: demo, run and mcp work without them, serve does not", cure)]
     try:
         settings = load_settings()
@@ -136,7 +139,9 @@ def _settings() -> tuple[Settings | None, list[Finding]]:
 
 def _kept_secret(settings: Settings) -> Iterator[Finding]:
     """Look at who else on this machine may read the secrets."""
-    for what, path in (("Private key", settings.private_key_path), ("Settings file", Path(".env"))):
+    from bot.settings import env_file
+
+    for what, path in (("Private key", settings.private_key_path), ("Settings file", env_file())):
         path = path.expanduser() if path is not None else None  # noqa: PLW2901 - the same file
         if path is None or not path.is_file():
             continue

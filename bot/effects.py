@@ -493,6 +493,8 @@ def _with_sent(run: Run, sent: Dispatch) -> Run:
 
 def _with_told(run: Run, before: Run, told: tuple[str, ...]) -> Run:
     """Note who was told, with what the state had done before: the question at the issue, how the run ended."""
+    if run.ended:  # by the removal of the App, meanwhile
+        return run
     return run.but(told=told, question=before.question, status=before.status)
 
 

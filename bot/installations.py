@@ -6,6 +6,7 @@ Events may come late and in any order, so what holds now is asked from GitHub be
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from anyio import to_thread
 
 from bot.delivery import Delivery
 from bot.github import GitHub, HubError
-from bot.labels import definitions
+from bot.labels import AT_ONCE, definitions
 from bot.pipeline import Decision, Run, State, Visit
 from bot.store import Store
 
@@ -59,14 +60,20 @@ class Installations:
                 await self._shut_out(await to_thread.run_sync(self._store.open_runs, name))
 
     async def _let_in(self, installation: int, names: Iterable[str]) -> None:
-        """Make the labels, and have open runs looked at: what they waited for may be there."""
+        """Have open runs looked at, as what they waited for may be there, and make the labels.
+
+        The first request to a repository makes them, too: many repositories at once would take minutes.
+        """
+        until = time.monotonic() + AT_ONCE
         for name in names:
-            try:
-                await self._github.repository(name, installation).ensure_labels(definitions())
-            except HubError as error:  # an archived one, say; the first request to a repository makes them too
-                log.warning("no labels in %s: %s", name, error)
             for run in await to_thread.run_sync(self._store.open_runs, name):
                 await to_thread.run_sync(self._store.poke_run, run)
+            if time.monotonic() > until:
+                continue
+            try:
+                await self._github.repository(name, installation).ensure_labels(definitions())
+            except HubError as error:  # an archived one, say
+                log.warning("no labels in %s: %s", name, error)
 
     async def _shut_out(self, runs: Iterable[Run]) -> None:
         """End the runs of repositories that the App may not see any more; nothing can be written there, so nothing is."""

@@ -6,6 +6,8 @@ from bot.github.values import LabelDefinition
 
 ASKS = "mlops:train"
 """Set by the form: this issue asks for a training run."""
+AT_ONCE = 20.0
+"""Seconds for which the labels of many repositories are made in one go: the App writes about once a second."""
 
 _STATES = {
     "queued": ("c5def5", "Waits until another run of the same model is done"),

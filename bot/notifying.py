@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 Template = Callable[[ChannelName], Awaitable[bytes | None]]
 """Reads the repository's own template for a channel, if it has one."""
 
+RESTS = (timedelta(minutes=1), timedelta(minutes=5))
+"""How long a channel that does not say for how long is left alone after its first failure, and after each later one."""
 PATIENCE = 3
 """A channel has so many times one answer's time-out for the whole exchange."""
 _THREADS = anyio.CapacityLimiter(8)
@@ -60,11 +62,14 @@ class Told:
 
 async def tell(run: Run, notice: Notice, config: NotificationsConfig, channels: Channels, template: Template) -> Told:
     """Tell every channel that wants to hear of the event and was not told yet; nothing that goes wrong there is raised."""
-    attempts = [
-        _Attempt(run, notice, template).slack(config.slack, channels.slack),
-        _Attempt(run, notice, template).email(config.email, channels.email),
-    ]
-    told = await asyncio.gather(*attempts)
+    attempt = _Attempt(run, notice, template)
+    attempts = [attempt.slack(config.slack, channels.slack), attempt.email(config.email, channels.email)]
+    told = []
+    for ended in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(ended, BaseException):  # a bug: the other channel's success is not lost by it
+            log.error("run %s: a channel broke: %s", run.id, notice.event, exc_info=ended)
+        else:
+            told.append(ended)
     rests = [one.rest for one in told if one.rest is not None]
     done = dict.fromkeys([*run.told, *(name for one in told for name in one.done)])
     return Told(tuple(done), max(rests) if rests else None)
@@ -86,10 +91,10 @@ class _Attempt:
             return NOBODY
         if access is None:
             return self._not_there("slack", config)
-        said = await self._said("slack")
-        below = footer(self.notice, "slack", said.remark)
         channel = config.channel
         try:
+            said = await self._said("slack")
+            below = footer(self.notice, "slack", said.remark)
             await _within(access.seconds, lambda: slack.post(access, channel, said, below))
         except (OperationError, TimeoutError) as error:
             return self._after(error, "slack", channel)
@@ -104,16 +109,16 @@ class _Attempt:
             return NOBODY
         if server is None:
             return self._not_there("email", config)
-        said = await self._said("email")
-        mail = email.mail(
-            said,
-            footer(self.notice, "email", said.remark),
-            sender=server.sender,
-            to=config.to,
-            key=self.notice.key,
-            links=self.notice.links,
-        )
         try:
+            said = await self._said("email")
+            mail = email.mail(
+                said,
+                footer(self.notice, "email", said.remark),
+                sender=server.sender,
+                to=config.to,
+                key=self.notice.key,
+                links=self.notice.links,
+            )
             refused = await _within(server.seconds, lambda: email.send(server, mail, left))
         except (OperationError, TimeoutError) as error:
             return self._after(error, *(f"email:{address}" for address in left))
@@ -142,7 +147,8 @@ class _Attempt:
         shown = ", ".join(names)
         if isinstance(error, TimeoutError) or (isinstance(error, ChannelError) and error.transient):
             log.warning("run %s: %s could not be told yet: %s", self.run.id, shown, error)
-            return Told((), timedelta(seconds=getattr(error, "retry_after", 0)))
+            asked = timedelta(seconds=getattr(error, "retry_after", 0))
+            return Told((), asked or RESTS[min(self.run.tries, 1)])
         log.error("run %s: %s cannot be told: %s", self.run.id, shown, error)
         return Told(names, None)
 

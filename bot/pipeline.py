@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from actions.masking import masked
 from actions.operation import ErrorBody, Stage
 from actions.request import Repository, RunId, Scalar, TrainingRequest
 from actions.results import PublishedResult, Verdict
@@ -152,7 +153,7 @@ class Decision(_Value):
     when: datetime
     attempt: int
     comment: int = Field(default=0, description="the id of the comment that said so; a known one is not taken twice")
-    reason: Annotated[str, BeforeValidator(lambda text: text[:LONGEST_REASON])] = ""
+    reason: Annotated[str, BeforeValidator(lambda text: masked(text)[:LONGEST_REASON])] = ""
     overrides: dict[str, Scalar] = Field(default_factory=dict)
 
 

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from actions.notification.channels import (
     SLACK_API,
     DeploymentChannels,
-    MailAddress,
     MailServer,
+    SenderAddress,
     SlackAccess,
     checked_slack_url,
 )
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     slack_token: SecretStr | None = Field(default=None, description="the token of the Slack app that posts messages")
     slack_api_url: str = Field(default=SLACK_API, description="Slack's API, or a proxy's in front of it")
     smtp_url: SecretStr | None = Field(default=None, description="the mail server: smtp://user:password@host:port")
-    mail_from: MailAddress | None = Field(default=None, description="the address that mails come from")
+    mail_from: SenderAddress | None = Field(default=None, description="the address that mails come from")
     notify_timeout_seconds: float = Field(default=10, gt=0, le=60, description="for one answer of Slack or mail server")
     write_burst: int = Field(default=15, ge=1, le=1_000, description="writes to GitHub at once, per installation")
     writes_per_second: float = Field(default=1, gt=0, le=100, description="writes to GitHub after that")
@@ -294,16 +294,21 @@ def _has_key(given: dict[str, Any]) -> bool:
 
 
 def _from_secrets_manager(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what AWS Secrets Manager keeps of the App, where a prefix is set and something is missing elsewhere."""
+    """Return what AWS Secrets Manager keeps of the App, where a prefix is set and nothing of an App is set elsewhere."""
     known = variables()
     prefix = given.get("secrets_prefix") or known.get("MLOPS_SECRETS_PREFIX")
-
-    def there(name: str) -> bool:
-        return name in given or bool(known.get(PREFIX + name.upper()))
-
-    has_key = there("private_key") or there("private_key_path")
-    if not prefix or (there("app_id") and there("webhook_secret") and has_key):
+    names = ("app_id", "webhook_secret", "private_key", "private_key_path")
+    elsewhere = [name for name in names if given.get(name) or known.get(PREFIX + name.upper())]
+    if not prefix or ({"app_id", "webhook_secret"} < set(elsewhere)):
         return {}
+    if elsewhere:
+        problem = _body(
+            "MLOPS_SECRETS_PREFIX",
+            rule="An App's number, key and webhook secret come from one place: they have to be of one App.",
+            found=f"{', '.join(_variable(name.upper()) for name in elsewhere)} beside it.",
+            next_step="Unset what is beside it, or set all three and unset MLOPS_SECRETS_PREFIX.",
+        )
+        raise SettingsError([problem])
     from bot.credentials import CredentialsError, SecretsManager
 
     try:
@@ -312,7 +317,9 @@ def _from_secrets_manager(given: dict[str, Any]) -> dict[str, Any]:
         body = error.body
         problem = _body("MLOPS_SECRETS_PREFIX", rule=body.rule, found=body.found, next_step=body.next_step)
         raise SettingsError([problem]) from None
-    return {name: value for name, value in stored.items() if not (has_key if name == "private_key" else there(name))}
+    if given.get("github_api_url") or known.get(PREFIX + "GITHUB_API_URL"):
+        del stored["github_api_url"]
+    return stored
 
 
 def _two_keys(found: str) -> ErrorBody:

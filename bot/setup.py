@@ -11,7 +11,7 @@ import secrets
 import shlex
 import sys
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -28,8 +28,8 @@ from actions.operation import ErrorBody, OperationError
 from bot import setup_pages as pages
 from bot.app_check import check_app, make_labels
 from bot.app_manifest import GITHUB, LOOPBACK, Hub, manifest
-from bot.credentials import Credentials, CredentialsError, CredentialStore, EnvFile
-from bot.findings import Finding, of_error
+from bot.credentials import VARIABLES, Credentials, CredentialsError, CredentialStore, EnvFile
+from bot.findings import Finding, ill, of_error
 from bot.github.manifest import NewApp, convert
 from bot.settings import Settings, SettingsError, env_file, load_settings, variables
 from bot.setup_form import Choices, read_choices, read_store
@@ -37,7 +37,6 @@ from bot.setup_session import Session, same
 
 COOKIE = "modelyard_setup"
 _LARGEST_FORM = 64_000
-_CREDENTIALS = ("MODELYARD_APP_ID", "MODELYARD_WEBHOOK_SECRET", "MODELYARD_PRIVATE_KEY", "MODELYARD_PRIVATE_KEY_PATH")
 Page = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
 
@@ -208,6 +207,13 @@ class SetUp:
             await to_thread.run_sync(lambda: store.save(registered.app.credentials, overwrite=self._offers.overwrite))
         except CredentialsError as error:
             registered.trouble = error.body
+        except Exception as error:  # noqa: BLE001 - the outermost edge: there is no other copy of them; its words may hold one
+            registered.trouble = CredentialsError(
+                "credentials_not_kept",
+                rule="What was asked for keeps the credentials.",
+                found=f"{store.place}: {type(error).__name__}",
+                next_step="Name another place.",
+            ).body
         else:
             registered.kept = store
 
@@ -262,12 +268,13 @@ class SetUp:
 
         try:
             settings = await to_thread.run_sync(lambda: _settings(kept))
+            found = await to_thread.run_sync(lambda: list(_shadows(kept)))
         except CredentialsError as error:
             return [of_error("Credentials", error.body)]
         except SettingsError as error:
             return [of_error(problem.field or "Settings", problem) for problem in error.problems]
         async with GitHub(settings, self._transport) as github:
-            found = [finding async for finding in check_app(github, settings, webhook_url)]
+            found += [finding async for finding in check_app(github, settings, webhook_url)]
             return found + [finding async for finding in make_labels(github)]
 
     # --- what is there already -------------------------------------------------------------------------------------
@@ -276,9 +283,9 @@ class SetUp:
         """Return where credentials are that must not be replaced; empty where there are none, or they may be."""
         if self._offers.overwrite:
             return ""
-        if any(os.environ.get(name) for name in _CREDENTIALS):
+        if any(os.environ.get(name) for name in VARIABLES):
             return "this program's environment"
-        if any(variables().get(name) for name in _CREDENTIALS):
+        if any(variables().get(name) for name in VARIABLES):
             return str(env_file())
         return ""
 
@@ -307,6 +314,20 @@ def _settings(kept: CredentialStore | None) -> Settings:
         github_api_url=found.github_api_url,
         storage_root=Path(".modelyard/storage"),
     )
+
+
+def _shadows(kept: CredentialStore | None) -> Iterator[Finding]:
+    """Name what would win over what was kept when the App is started: the environment, and over AWS the env file, too."""
+    if kept is None:
+        return
+    wins = os.environ if isinstance(kept, EnvFile) else variables()
+    names = kept.load().overridden_by(wins)
+    if names:
+        place = "the environment" if isinstance(kept, EnvFile) else f"the environment or {env_file()}"
+        found = f"{', '.join(names)} in {place} would be used instead of what {kept.place} holds"
+        yield ill(
+            "Credentials", "The App starts with what was kept.", found, "Remove what is named, then start the App."
+        )
 
 
 def _command(kept: CredentialStore) -> str:

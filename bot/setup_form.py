@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,9 @@ def read_store(form: Mapping[str, str], wrong: dict[str, str]) -> CredentialStor
     """Return the chosen place for the credentials, or None with what is wrong noted."""
     if form.get("store") == "env_file":
         path = form.get("env_file", "").strip()
-        if path and path.isprintable():
-            return EnvFile(Path(path).expanduser())
+        with contextlib.suppress(RuntimeError):  # nobody has such a home
+            if path and path.isprintable():
+                return EnvFile(Path(path).expanduser())
         wrong["env_file"] = "The path of a file, such as .env."
     elif form.get("store") == "secrets_manager":
         prefix, region = form.get("secrets_prefix", "").strip(), form.get("aws_region", "").strip()

@@ -52,7 +52,7 @@ class Session:
 
     @property
     def form_token(self) -> str:
-        """What each form has to carry: another site, or another port of this machine, cannot know it."""
+        """What each form has to carry: another site cannot know it."""
         return hashlib.sha256(f"form {self._cookie}".encode()).hexdigest()
 
     def enter(self, token: str) -> str | None:

@@ -143,7 +143,10 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
     await fx.clear_storage(run)
     await fx.release_lock(run)
     await fx.say_invalid(run)
-    return Step(run.but(status="invalid"), "ok")
+    run, missed = await fx.tell(run.but(status="invalid"), "failure")
+    if missed is not None:  # not tried again: an edit of the issue is a new request only once this run has ended
+        fx.give_up_telling(run, "failure")
+    return Step(run, "ok")
 
 
 async def write_history(run: Run, fx: Effects) -> Step:
@@ -199,9 +202,10 @@ HANDLERS: dict[State, Handler] = {
 async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> Step:
     """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
     run, missed = await fx.tell(run, event)
-    if missed is None:
+    if missed is None or run.ended:
         return Step(run, "ok")
-    if run.tries < TABLE[run.state].retries:
+    answered = event == "waiting" and run.answer is not None  # an answer is not kept waiting
+    if run.tries < TABLE[run.state].retries and not answered:
         return Step(run, "error", again=min(missed, LONGEST_REST))
     fx.give_up_telling(run, event)
     return Step(run, "ok")

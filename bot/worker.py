@@ -231,8 +231,9 @@ class Worker:
     async def _carry_on(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait."""
         run = await to_thread.run_sync(self._store.run, repository, run_id)
-        # Late news of a workflow run that failed does not shorten the pause before the next one is sent.
-        waits = run.send and run.due is not None and run.due > self._clock()
+        # Late news of a workflow run does not shorten the pause before the next one is sent, or a channel is told again.
+        pauses = run.send or (run.tries > 0 and bool(run.told))
+        waits = pauses and run.due is not None and run.due > self._clock()
         while not run.ended and not waits:
             self._check_alive()
             log_context.about_run(run)
@@ -240,6 +241,8 @@ class Worker:
             try:
                 step = await self._step(run)
                 faults.reached(f"{run.state}.after")
+                if step.run.ended:  # it was ended from elsewhere meanwhile
+                    return
                 run = await to_thread.run_sync(
                     self._store.save, advance(step, self._clock(), self._settings.time_factor)
                 )
@@ -280,6 +283,8 @@ class Worker:
         Trouble that passes is waited for: where a stage runs or a person is asked, or the App is suspended, as long as it
         takes; elsewhere until the time of this try is over. Anything else is the state's error.
         """
+        if run.ended:
+            return Step(run)
         row, stayed = TABLE[run.state], (self._clock() - run.entered) / self._settings.time_factor
         no_limit = row.stage or row.time_out is None or is_suspended(error)
         if passes(error) and (no_limit or (row.time_out and stayed < row.time_out * (run.tries + 1))):

@@ -14,7 +14,7 @@ Level = Literal["read", "write"]
 
 @dataclass(frozen=True)
 class Permission:
-    """A repository permission by its name in GitHub's API, why it is needed, and the files that need it."""
+    """A permission by its name in GitHub's API, why it is needed, and the files that need it."""
 
     name: str
     level: Level
@@ -22,6 +22,8 @@ class Permission:
     used_in: tuple[str, ...]
     optional: bool = False
     """Nothing but a hint is missing without it, so the App does not ask for it by itself."""
+    of_organization: bool = False
+    """GitHub lists it among the organisation's permissions, not among the repository's."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ PERMISSIONS = (
     ),
     Permission(
         "members", "read",
-        "Of the organisation: tells whether somebody is in a team that `.github/modelyard.yml` names for a command.",
+        "Tells whether somebody is in a team that `.github/modelyard.yml` names for a command.",
         ("bot/github/issues.py",),
         optional=True,
+        of_organization=True,
     ),
 )  # fmt: skip
 

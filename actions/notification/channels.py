@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Annotated, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -45,8 +47,18 @@ def _mail_address(value: object) -> object:
     return value
 
 
+def _sender_address(value: object) -> object:
+    address = _mail_address(value)
+    try:  # what a mail's header takes: no two dots in a row, say, which some recipients' addresses have
+        Address(addr_spec=str(address))
+    except (ValueError, MessageError):
+        raise PydanticCustomError("mail_address", "one plain address such as modelyard@example.org") from None
+    return address
+
+
 SlackChannel = Annotated[str, BeforeValidator(_slack_channel)]
 MailAddress = Annotated[str, BeforeValidator(_mail_address)]
+SenderAddress = Annotated[str, BeforeValidator(_sender_address)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -194,7 +206,7 @@ class EnvironmentChannels:
         if not url:
             return None
         try:
-            _mail_address(sender)
+            _sender_address(sender)
             return MailServer.at(url, sender)
         except PydanticCustomError as error:
             raise _wrong("MODELYARD_MAIL_FROM", error) from None

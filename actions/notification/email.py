@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html
 import re
@@ -84,10 +85,13 @@ def send(server: MailServer, message: EmailMessage, recipients: Sequence[str]) -
         Nobody has it.
     """
     try:
-        with _connected(server) as smtp:
+        smtp = _connected(server)
+        try:
             if server.user:
                 smtp.login(server.user, server.password)
             refused = smtp.send_message(message, server.sender, list(recipients))
+        finally:
+            _leave(smtp)
     except smtplib.SMTPRecipientsRefused as error:
         refused = error.recipients
     except smtplib.SMTPResponseException as error:
@@ -113,6 +117,13 @@ def _connected(server: MailServer) -> smtplib.SMTP:
             smtp.close()
             raise
     return smtp
+
+
+def _leave(smtp: smtplib.SMTP) -> None:
+    """Say good-bye; whatever is answered, the mail is handed over by now, or is not."""
+    with contextlib.suppress(smtplib.SMTPException, OSError):
+        smtp.quit()
+    smtp.close()
 
 
 def _text(reply: bytes | str) -> str:

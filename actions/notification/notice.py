@@ -80,8 +80,8 @@ class Notice(_Value):
 
     @property
     def key(self) -> str:
-        """What is the same when the same thing is told again."""
-        return f"{self.run}.{self.event}.{self.attempt}"
+        """What is the same when the same thing is told again; runs are numbered within their repository."""
+        return f"{self.repository}#{self.run}.{self.event}.{self.attempt}"
 
 
 def example(event: Event, language: Language = "en") -> Notice:

@@ -78,7 +78,7 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
             "slack_sdk_missing",
             rule="Slack needs the package slack-sdk.",
             found="It is not installed.",
-            next_step="Install `modelyard[slack]`.",
+            next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[slack]'",
         ) from None
 
     # Whoever calls knows when to try again: the client itself does not.

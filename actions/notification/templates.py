@@ -42,7 +42,9 @@ _NODES = {
     "Or", "Not", "Neg", "CondExpr", "If", "For",
 }  # fmt: skip
 _TESTS = {"none", "defined", "undefined", "eq", "ne", "lt", "le", "gt", "ge", "equalto"}
-_ATTRIBUTES = {*MetricLine.model_fields, *Problem.model_fields, "first", "last", "index"}
+_ATTRIBUTES = {*MetricLine.model_fields, *Problem.model_fields}
+_OF_THE_LOOP = {"first", "last", "index"}
+"""Of ``loop`` alone: any text has a method ``index``."""
 _BLANKS = re.compile(r"[\s\u2028\u2029]+")
 
 
@@ -213,7 +215,8 @@ def _not_allowed(node: Any, kind: str, *, looping: bool) -> str:
         return f"the filter {node.name}"
     if kind == "Test" and node.name not in _TESTS:
         return f"the test {node.name}"
-    if kind == "Getattr" and node.attr not in _ATTRIBUTES:
+    attributes = _OF_THE_LOOP if getattr(getattr(node, "node", None), "name", "") == "loop" else _ATTRIBUTES
+    if kind == "Getattr" and node.attr not in attributes:
         return f"the attribute {node.attr}"
     if kind == "For" and (looping or node.recursive or getattr(node.iter, "name", "") != _LOOPS):
         return f"a loop within a loop, or over something else than `{_LOOPS}`"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic import SecretStr
 from bot.credentials import Credentials, CredentialsError, CredentialStore, EnvFile, SecretsManager
 from bot.settings import SettingsError, load_settings
 from tests.support.keys import private_key
+from tests.support.setting_up import env_values
 
 CANARY = "canary-9f3b-do-not-show"
 API = "https://github.example.org/api/v3"
@@ -25,27 +25,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("MODELYARD_", "MLOPS_", "AWS_", "SAGEMAKER_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    """Serve AWS on this machine."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host if host != '0.0.0.0' else '127.0.0.1'}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def secrets_manager(aws: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SecretsManager:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    return SecretsManager(f"modelyard/{tmp_path.name}", "eu-central-1")
 
 
 def credentials(number: int = 17) -> Credentials:
@@ -96,13 +75,24 @@ def test_the_app_starts_with_what_was_kept(store: CredentialStore, monkeypatch: 
     assert settings.key().strip() == private_key().strip()
 
 
-def test_the_environment_wins_over_what_was_kept(store: CredentialStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_over_what_was_kept(
+    store: CredentialStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     store.save(credentials(), overwrite=False)
     for name, value in store.start().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MODELYARD_APP_ID", "99")
+    EnvFile(tmp_path / "other.env").save(credentials(99), overwrite=False)
+    for name, other in env_values(tmp_path / "other.env").items():
+        monkeypatch.setenv(name, str(other))
     assert load_settings().app_id == 99
-    assert load_settings().webhook_secret.get_secret_value() == CANARY
+
+
+def test_an_address_of_github_alone_is_no_apps_credentials(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MODELYARD_GITHUB_API_URL=https://old.example.org/api/v3\n", encoding="utf-8")
+    store = EnvFile(tmp_path / ".env")
+    assert not store.exists()
+    store.save(credentials(), overwrite=False)
+    assert store.load().github_api_url == API
 
 
 def test_no_secret_is_in_a_repr_or_an_error(store: CredentialStore) -> None:
@@ -227,6 +217,30 @@ def test_a_secret_that_is_not_there_is_named_with_the_setting(
     assert problem.field == "MLOPS_SECRETS_PREFIX"
     assert "nowhere/github-app" in problem.found
     assert "modelyard setup" in problem.next_step
+
+
+def test_an_empty_secret_that_somebody_has_made_beforehand_is_filled(secrets_manager: SecretsManager) -> None:
+    import boto3
+
+    boto3.client("secretsmanager", region_name="eu-central-1").create_secret(Name=secrets_manager.name)
+    assert not secrets_manager.exists()
+    secrets_manager.save(credentials(), overwrite=False)
+    assert secrets_manager.load().app_id == 17
+
+
+@pytest.mark.parametrize("name", ["MODELYARD_APP_ID", "MODELYARD_WEBHOOK_SECRET", "MODELYARD_PRIVATE_KEY"])
+def test_of_a_secret_all_is_taken_or_nothing(
+    secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    secrets_manager.save(credentials(), overwrite=False)
+    for variable, value in secrets_manager.start().items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv(name, CANARY)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.found) == ("MLOPS_SECRETS_PREFIX", f"{name} beside it.")
+    assert CANARY not in str(caught.value)
 
 
 def test_a_secret_of_another_shape_is_named_and_not_shown(

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from pydantic import SecretStr
 
 from bot.cli import main
-from bot.doctor import Finding
+from bot.credentials import Credentials, CredentialStore, EnvFile, SecretsManager
+from bot.findings import Finding
 from bot.init import Source
 from bot.init import files as init_files
 from tests.support.keys import private_key
@@ -333,6 +335,35 @@ def test_a_key_that_others_may_read_is_named(hub: RunningHub, capsys: pytest.Cap
     assert examined(capsys, 0)["Private key"].level == "ok"
     hub.ready.private_key_path.chmod(0o644)
     assert examined(capsys, 0)["Private key"].cure == f"chmod 600 {hub.ready.private_key_path}"
+
+
+@pytest.mark.parametrize("place", ["another file", "Secrets Manager"])
+def test_what_the_set_up_kept_is_found_wherever_it_was_kept(
+    hub: RunningHub,
+    secrets_manager: SecretsManager,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+) -> None:
+    store: CredentialStore = EnvFile(tmp_path / "kept.env") if place == "another file" else secrets_manager
+    kept = Credentials(
+        app_id=hub.ready.app.id,
+        webhook_secret=SecretStr("a planted secret"),
+        private_key=SecretStr(hub.private_key),
+        github_api_url=hub.api_url,
+    )
+    store.save(kept, overwrite=False)
+    for name in ("GITHUB_API_URL", "WEBHOOK_SECRET", "PRIVATE_KEY_PATH", "APP_ID"):
+        monkeypatch.delenv(f"MODELYARD_{name}")
+    for name, value in store.start().items():
+        monkeypatch.setenv(name, value)
+    Path(".env").write_text("OTHER=1\n", encoding="utf-8")
+    Path(".env").chmod(0o644)
+    found = examined(capsys, 0)
+    assert "is installed at owner" in found["GitHub"].found
+    if place == "another file":
+        assert (found["Settings file"].level, found["Settings file"].found) == ("ok", str(tmp_path / "kept.env"))
 
 
 # --- storage that App and runner share -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot import comments
-from bot.pipeline import Run, StageError, State, Visit
+from bot.pipeline import Decision, Run, StageError, State, Visit
 from bot.run_snapshot import LONGEST, read_snapshot, snapshot
 from bot.run_view import RunView
 from tests.support.results import a_result
@@ -35,6 +35,14 @@ def read(text: str, **changes: object) -> Run | None:
 def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
     run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", told=("issue", "email:a@b.c"))
     assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.but(due=None)
+
+
+def test_no_secret_that_people_wrote_is_in_it() -> None:
+    secret = "ghp_" + "0123456789abcdefghij"
+    decision = Decision(who="writer", what="approve", when=NOON, attempt=1, reason=f"again with {secret}")
+    kept = read(snapshot(a_run(notes=f"the bot is {secret}", decisions=(decision,)), SECRET))
+    assert kept is not None
+    assert (kept.request.notes, kept.decisions[0].reason) == ("the bot is ***", "again with ***")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,7 @@ def test_channels_are_reached_as_the_settings_say(complete: None, monkeypatch: p
         ("SLACK_API_URL", "http://slack.example.org/api/", "'http://slack.example.org/api/'."),
         ("SLACK_API_URL", f"https://u:{CANARY}@slack.example.org/api/", "'https://***@slack.example.org/api/'."),
         ("MAIL_FROM", "Modelyard <a@b.c>", "'Modelyard <a@b.c>'."),
+        ("MAIL_FROM", "ml..ops@example.org", "'ml..ops@example.org'."),
     ],
 )
 def test_a_channel_that_cannot_be_right_is_named(

@@ -21,6 +21,7 @@ import pytest
 
 from actions.github_integration.app_needs import wanted_events, wanted_permissions
 from bot.app import create_app
+from bot.credentials import SecretsManager
 from bot.labels import definitions
 from bot.settings import load_settings
 from runners.local.hub import installing
@@ -293,6 +294,25 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
     assert env_values(tmp_path / "app.env")["MODELYARD_GITHUB_API_URL"] == hub.api_url
 
 
+def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("a word that may be a secret")
+
+    with setting_up(hub) as (person, _):
+        person.choose()
+        back = person.agree()
+        with monkeypatch.context() as broken:
+            broken.setattr("bot.credentials.EnvFile.save", breaks)
+            page = person.get(back)
+        assert "could not be kept" in page.text
+        assert "RuntimeError" in page.text
+        assert "a word that may be" not in page.text
+        done = person.send("/setup/store", {"store": "env_file", "env_file": ".env"})
+    assert urlsplit(str(done.url)).path == "/setup/done"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -309,6 +329,9 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
         ("env_file", "", "The path of a file"),
         ("env_file", "/etc/passwd", "does not end in .env"),
         ("env_file", "no/such/folder/.env", "its folder does not exist"),
+        ("env_file", "~nosuchuser/.env", "The path of a file"),
+        ("env_file", f"{'x' * 300}/.env", "File name too long"),
+        ("env_file", f"{'x' * 300}.env", "File name too long"),
     ],
 )
 def test_what_is_wrong_on_the_first_page_is_said_beside_it(hub: RunningHub, field: str, value: str, words: str) -> None:
@@ -355,6 +378,45 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert "it sends to http://127.0.0.1:1/elsewhere" in finding(person.send("/setup/check"), "Webhook")
         hub.hub.apps.update(app.id, webhook_secret="")
         assert "no secret, so nothing is signed" in finding(person.send("/setup/check"), "Webhook")
+
+
+def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_seconds(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app_check.AT_ONCE", -1.0)
+    with setting_up(hub) as (person, _):
+        person.set_up()
+        app = hub.hub.apps.first(slug=NAME)
+        assert app is not None
+        hub.hub.install(app, hub.ready.repository)
+        assert "at their first request: 1" in finding(person.send("/setup/check"), "Labels")
+
+
+OLD = {"MODELYARD_APP_ID": "7", "MODELYARD_PRIVATE_KEY_PATH": "old.pem"}
+
+
+def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_was_kept(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OLD.items():
+        monkeypatch.setenv(name, value)
+    with setting_up(hub, overwrite=True) as (person, _):
+        person.set_up()
+        said = finding(person.send("/setup/check"), "Credentials")
+    assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used instead" in said
+
+
+def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_keeps(
+    hub: RunningHub, secrets_manager: SecretsManager
+) -> None:
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in OLD.items()), encoding="utf-8")
+    chosen = {"store": "secrets_manager", "secrets_prefix": secrets_manager.prefix, "aws_region": "eu-central-1"}
+    with setting_up(hub, overwrite=True) as (person, _):
+        person.set_up(**chosen)
+        said = finding(person.send("/setup/check"), "Credentials")
+        assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment or .env would be used instead" in said
+        Path(".env").unlink()
+        assert "<strong>Credentials</strong>" not in person.send("/setup/check").text
 
 
 def test_a_webhook_whose_signature_is_refused_is_told(hub: RunningHub, tmp_path: Path) -> None:

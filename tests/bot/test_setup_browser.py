@@ -66,7 +66,7 @@ def test_a_person_registers_installs_and_checks_the_app(hub: RunningHub) -> None
         keep_screenshot(install, "setup-6-installation")
 
         page.get_by_role("button", name="Check").click()
-        expect(page.get_by_text("permissions and events are right; 2 repositories")).to_be_visible()
+        expect(page.get_by_text("granted")).to_be_visible()
         expect(page.locator(".state.error")).to_have_count(0)
         keep_screenshot(page, "setup-7-check")
     for name in ("owner/demo", "owner/second"):

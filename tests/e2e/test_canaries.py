@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
+import json
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import httpx
 import pytest
 
+from bot.config import CONFIG_PATH
 from bot.pipeline import State
+from tests.support.channels import PASSWORD as MAIL_PASSWORD
+from tests.support.channels import TOKEN, USER, LocalMail, LocalSlack, body_of, certificate, local_mail, local_slack
 from tests.support.keys import private_key
 from tests.support.loop import SECRET, Loop, loop_of_processes
 from tests.support.scripted_runs import Script
@@ -40,6 +47,8 @@ class Planted:
     loop: Loop
     own: list[str]
     log: Path
+    slack: LocalSlack
+    mail: LocalMail
     pages: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def ask(self, path: str, **more: Any) -> httpx.Response:
@@ -51,8 +60,22 @@ class Planted:
 
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted]:
-    with loop_of_processes(tmp_path) as (loop, start):
-        own = [SECRET, DASHBOARD, *loop.ready.private_key_path.read_text(encoding="ascii").splitlines()[1:-1]]
+    pair = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
+    with (
+        local_slack() as slack,
+        local_mail(certificate=pair) as mail,
+        loop_of_processes(tmp_path) as (loop, start),
+    ):
+        address = f"{USER}:{quote(MAIL_PASSWORD, safe='')}@localhost:{mail.port}"
+        own = [
+            SECRET,
+            DASHBOARD,
+            TOKEN,
+            MAIL_PASSWORD,
+            address,
+            *loop.ready.private_key_path.read_text(encoding="ascii").splitlines()[1:-1],
+        ]
         issue_token = loop.hub.auth.issue_installation_token
 
         @functools.wraps(issue_token)
@@ -62,8 +85,18 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted
             return text, token
 
         monkeypatch.setattr(loop.hub.auth, "issue_installation_token", issue_and_tell)
-        start(time_factor="0.1", log_level="DEBUG", dashboard_token=DASHBOARD)
-        yield Planted(loop, own, tmp_path / "app.log")
+        channels = {"slack": {"channel": "#models"}, "email": {"to": ["team@example.org"]}}
+        loop.write(CONFIG_PATH, json.dumps({"notifications": channels}))
+        start(
+            time_factor="0.1",
+            log_level="DEBUG",
+            dashboard_token=DASHBOARD,
+            slack_token=TOKEN,
+            slack_api_url=slack.url,
+            smtp_url=f"smtp://{address}?starttls=yes",
+            mail_from="modelyard@example.org",
+        )
+        yield Planted(loop, own, tmp_path / "app.log", slack, mail)
 
 
 def written(planted: Planted) -> Mapping[str, str]:
@@ -74,7 +107,14 @@ def written(planted: Planted) -> Mapping[str, str]:
     with loop.person("owner") as client:
         for issue in client.get("/issues", params={"state": "all"}).raise_for_status().json():
             number = issue["number"]
-            found[f"comments of {number}"] = "\n".join(loop.comments(number))
+            found[f"comments of {number}"] = said = "\n".join(loop.comments(number))
+            found[f"snapshots of {number}"] = "\n".join(
+                zlib.decompress(base64.b64decode(held)).decode()
+                for held in re.findall(r"modelyard:state:([^.]+)\.", said)
+            )
+    found["check runs"] = "\n".join(json.dumps(check.output) for check in loop.hub.check_runs.find())
+    found["Slack"] = json.dumps(planted.slack.posted)
+    found["mail"] = "\n".join(f"{mail}{body_of(mail)}{body_of(mail, 'html')}" for _, mail in planted.mail.taken)
     for path in git.run("ls-tree", "-r", "--name-only", "main", "training_history").decode().split():
         found[path] = (git.read("main", path) or b"").decode("utf-8", "replace")
     found["commits"] = git.run("log", "--format=%B%an%ae", "--all").decode()
@@ -139,14 +179,15 @@ def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_brea
     assert sum("the bot is" in text for text in history.values()) == 4
     assert any(token.startswith("ghs_") for token in planted.own)
     assert any(place.startswith("storage ") for place in found)
+    assert "the bot is ***" in found[f"snapshots of {passed}"]
+    assert "again with ***" in found[f"snapshots of {passed}"]
+    assert "registered as a candidate" in found["check runs"]
+    for place in ("Slack", "mail"):
+        assert "Train it again?" in found[place]
+        assert "Failed in the stage train" in found[place]
     spilt = [(place, secret[:12]) for place, text in found.items() for secret in planted.own if secret in text]
-    brought = [
-        (place, secret[:12])
-        for place, text in found.items()
-        for secret in FOREIGN
-        if secret in text and not place.startswith("storage ")
-    ]
+    brought = [(place, secret[:12]) for place, text in found.items() for secret in FOREIGN if secret in text]
     assert (spilt, brought) == ([], [])
-    # What is sent to a runner holds none of the App's own.
+    # Nor is any in what is sent to a runner: what real jobs write into storage comes from there.
     orders = "\n".join(text for work in loop.jobs.works for text in work.inputs.values())
-    assert not [secret[:12] for secret in planted.own if secret in orders]
+    assert not [secret[:12] for secret in (*planted.own, *FOREIGN) if secret in orders]

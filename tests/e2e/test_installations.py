@@ -89,6 +89,17 @@ def test_a_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
     loop.until(lambda: wanted <= labels(loop, second), "the labels are there")
 
 
+def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_their_first_request(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.installations.AT_ONCE", -1.0)
+    many = loop.hub.create_repository("owner/many")
+    done = count(loop, "installation_repositories", "added")
+    loop.hub.install(loop.ready.app, many)
+    handled(loop, "installation_repositories", "added", done + 1)
+    assert not any(label.startswith("mlops:") for label in labels(loop, many))
+
+
 def test_a_second_account_is_served_beside_the_first(loop: Loop) -> None:
     other = loop.hub.create_repository("somebody/models")
     loop.hub.install(loop.ready.app, other)

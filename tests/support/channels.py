@@ -122,6 +122,7 @@ class LocalMail:
     replies: list[str] = field(default_factory=list)
     """Replies to the next mails' content; after them everything is well."""
     logins: list[str] = field(default_factory=list)
+    farewell: str = "221 Bye"
 
     @property
     def url(self) -> str:
@@ -135,6 +136,7 @@ class LocalMail:
         self.taken.clear()
         self.refuses.clear()
         self.replies.clear()
+        self.farewell = "221 Bye"
 
     async def handle_RCPT(  # noqa: N802 - the name that aiosmtpd calls
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -150,6 +152,9 @@ class LocalMail:
         assert isinstance(envelope.content, bytes)
         self.taken.append((list(envelope.rcpt_tos), email.message_from_bytes(envelope.content, policy=default)))
         return "250 taken"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
+        return self.farewell
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)

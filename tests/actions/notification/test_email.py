@@ -56,6 +56,12 @@ def test_the_same_thing_told_again_is_the_same_mail_and_another_is_not() -> None
     assert first.endswith("@example.org>")
 
 
+def test_runs_of_two_repositories_with_the_same_number_are_two_mails() -> None:
+    first = example("success")
+    second = first.model_copy(update={"repository": "owner/others"})
+    assert len({a_mail(key=notice.key)["Message-ID"] for notice in (first, second)}) == 2
+
+
 def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
     hostile = '<img src=x onerror=y> <a href="https://e.x">x</a> & https://e.x "'
     problem = Problem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
@@ -105,6 +111,12 @@ def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: st
         send(server(mail), a_mail(), [TEAM])
     assert error.value.transient is transient
     assert reply in error.value.body.found
+
+
+def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_at_the_end(mail: LocalMail) -> None:
+    mail.farewell = "what?"
+    assert send(server(mail), a_mail(), [TEAM]) == {}
+    assert mail.recipients == [TEAM]
 
 
 def test_a_server_that_hangs_is_given_up() -> None:

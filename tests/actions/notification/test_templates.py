@@ -14,7 +14,7 @@ from jinja2 import Environment, meta
 
 from actions.history_management.local import LocalHistory
 from actions.notification.channels import EVENTS, ChannelName, Event, Language
-from actions.notification.notice import Notice, example
+from actions.notification.notice import Notice, Problem, example
 from actions.notification.templates import (
     FILTERS,
     LONGEST_MESSAGE,
@@ -80,6 +80,17 @@ def test_every_message_is_whole(event: Event, channel: ChannelName, language: La
 
 
 @every
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_longest_error_still_makes_a_message(channel: ChannelName, language: Language) -> None:
+    longest = "&" * 2_000
+    problem = Problem(stage=longest, rule=longest, found=longest, next_step=longest)
+    more = {"problem": problem, "decided_by": longest, "reason": longest, "requester": longest}
+    said = message(example("failure", language).model_copy(update=more), channel)
+    assert said.title.endswith(example("failure", language).headline)
+    assert said.body.count("…") == 6
+
+
+@every
 def test_figures_and_moments_are_written_as_the_language_has_them(channel: ChannelName) -> None:
     assert "23 Nov 2026, 12:00 UTC" in message(example("waiting"), channel).body
     assert "2026年11月23日 12:00 UTC" in message(example("waiting", "ja"), channel).body
@@ -140,7 +151,7 @@ def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str
         "{{ 1 + 1 }}", "{{ 'a' ~ 'b' }}", "{{ range(999999999) }}", "{% for i in range(9) %}{% endfor %}",
         "{% for a in metrics %}{% for b in metrics %}{% endfor %}{% endfor %}", "{% for a in headline %}{% endfor %}",
         "{% for a in metrics recursive %}{% endfor %}", "{{ headline.upper() }}", "{{ headline.upper }}",
-        "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
+        "{{ headline.index }}", "{{ metrics.index }}", "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
         "{{ headline | center(999999999) }}", "{{ headline | attr('x') }}", "{{ metrics | map('x') }}",
         "{% set a = headline %}", "{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}",
         "{% macro m() %}{% endmacro %}", "{% block b %}{% endblock %}", "{% filter text %}{% endfilter %}",
