@@ -18,7 +18,7 @@ MetricName = Literal[
 ]  # fmt: skip
 SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """The data sets that ``sklearn://NAME`` names: those that scikit-learn carries itself."""
-Scalar = bool | int | float | str | None
+Scalar = bool | int | float | Annotated[str, AfterValidator(masked)] | None
 
 
 class Metric(NamedTuple):

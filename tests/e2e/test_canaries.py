@@ -146,9 +146,11 @@ def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_brea
     passed = loop.open(model_name="passes", notes=notes)
     loop.until_state(passed, State.WAIT_FOR_OPERATOR_INPUT)
     loop.say(passed, f"/nonsense {SLACK}")
-    loop.say(passed, f"/approve a={AWS} b")
-    loop.say(passed, f"/approve again with {SLACK}")
+    loop.say(passed, f"/approve a={AWS} again with {SLACK}")
     assert loop.until_ended(passed).status == "passed"
+    loop.say(passed, f"/promote because of {SLACK}")
+    loop.say(passed, f"/register because of {PERSONAL}")
+    loop.until(lambda: sum("modelyard:reply-" in text for text in loop.comments(passed)) == 3, "all were answered")
     # A form that is wrong by a secret: the answer says what was found.
     wrong = loop.open("### Model name\n\n" + SLACK)
     loop.until_label(wrong, "mlops:invalid")
@@ -181,6 +183,7 @@ def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_brea
     assert any(place.startswith("storage ") for place in found)
     assert "the bot is ***" in found[f"snapshots of {passed}"]
     assert "again with ***" in found[f"snapshots of {passed}"]
+    assert any("because of ***" in text for text in history.values())
     assert "registered as a candidate" in found["check runs"]
     for place in ("Slack", "mail"):
         assert "Train it again?" in found[place]
