@@ -22,17 +22,18 @@ StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 """The data sets that scikit-learn ships and that have one target."""
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_KNOWN_FORMATS = "CSV (.csv, .tsv), Parquet (.parquet) or JSON Lines (.jsonl, .ndjson)"
+_KNOWN_FORMATS = "CSV (.csv, .tsv) or JSON Lines (.jsonl, .ndjson), each also with .gz, or Parquet (.parquet)"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Data that may be read: a bundled data set's name, or an existing file and its format."""
+    """Data that may be read: a bundled data set's name, or an existing file, its format and whether gzip packed it."""
 
     uri: str
     format: str
     toy: str | None = None
     path: Path | None = None
+    gzipped: bool = False
 
 
 def resolve(uri: str, context: Context, repository: Repository | None = None) -> Source:
@@ -62,16 +63,22 @@ def resolve(uri: str, context: Context, repository: Repository | None = None) ->
             next_step="Put the file below the repository's datasets/ folder and name it by its path there.",
             field="data",
         )
-    path = _existing_file(uri, context, repository)
-    if path.suffix.lower() not in FORMATS:
-        raise InvalidInput(
-            "unsupported_format",
-            rule=f"A data file is {_KNOWN_FORMATS}.",
-            found=f"the suffix {path.suffix or '(none)'} in {uri}.",
-            next_step="Convert the file and name it by one of these suffixes.",
-            field="data",
-        )
-    return Source(uri=uri, format=FORMATS[path.suffix.lower()], path=path)
+    return _file_source(uri, _existing_file(uri, context, repository))
+
+
+def _file_source(uri: str, path: Path) -> Source:
+    gzipped = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if gzipped else path.suffix.lower()
+    # Parquet compresses its columns itself and cannot be read from a stream.
+    if suffix in FORMATS and not (gzipped and suffix == ".parquet"):
+        return Source(uri=uri, format=FORMATS[suffix], path=path, gzipped=gzipped)
+    raise InvalidInput(
+        "unsupported_format",
+        rule=f"A data file is {_KNOWN_FORMATS}.",
+        found=f"the suffix {''.join(path.suffixes[-2:] if gzipped else path.suffixes[-1:]) or '(none)'} in {uri}.",
+        next_step="Convert the file and name it by one of these suffixes.",
+        field="data",
+    )
 
 
 def storage_path(uri: str, context: Context, field: str) -> Path:

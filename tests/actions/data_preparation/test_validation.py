@@ -52,7 +52,7 @@ TARGETS: dict[str, tuple[list[Any], str, str, str]] = {
     "free text as classes": ([f"text {row}" for row in range(N)], "classification", "target_wrong_kind", "texts"),
     "text to regress": (["a", *range(N - 1)], "regression", "target_wrong_kind", "'a' in row 1"),
     "truth values to regress": ([row % 2 == 0 for row in range(N)], "regression", "target_wrong_kind", "truth values"),
-    "dates to regress": (["2024-01-02"] * N, "regression", "target_wrong_kind", "text"),
+    "dates to regress": (["2024-01-02"] * N, "regression", "target_wrong_kind", "dates"),
     "infinity to regress": ([*range(N - 1), "inf"], "regression", "target_wrong_kind", "infinity"),
     "one class": (["a"] * N, "classification", "target_constant", "'a'"),
     "one number": ([4] * N, "regression", "target_constant", "4"),
