@@ -55,7 +55,6 @@ def read_csv(source: Source) -> Any:
         ``too_many_columns``.
     """
     import pyarrow as pa
-    import pyarrow.csv
 
     dialect = _checked_text(source)
     names, lines = _header(source, dialect)
@@ -63,30 +62,43 @@ def read_csv(source: Source) -> Any:
         # Arrow takes an open or misplaced quotation mark for text.
         _check_rows(source, dialect)
     try:
-        with opened(source) as file:
-            return pyarrow.csv.read_csv(
-                file,
-                read_options=pyarrow.csv.ReadOptions(
-                    encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding,
-                    column_names=names,
-                    skip_rows=lines,
-                    block_size=_BLOCK,
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=dialect.separator, newlines_in_values=dialect.has_quotes
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    null_values=MISSING,
-                    strings_can_be_null=True,
-                    true_values=["true", "True", "TRUE"],
-                    false_values=["false", "False", "FALSE"],
-                ),
-            )
+        return _read(source, dialect, names, lines)
     except pa.ArrowException as error:
         _check_rows(source, dialect)
         raise unreadable(source.uri, str(error).splitlines()[0]) from None
     except UnicodeError as error:
         raise unreadable(source.uri, str(error)) from None
+
+
+def _read(source: Source, dialect: _Dialect, names: list[str], lines: int) -> Any:
+    """Read all rows; what the first ones show spares Arrow from trying each number as each other kind first."""
+    import pyarrow as pa
+    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv, read_csv
+
+    encoding = "utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding
+    parse = ParseOptions(delimiter=dialect.separator, newlines_in_values=dialect.has_quotes)
+    convert = ConvertOptions(
+        null_values=MISSING,
+        strings_can_be_null=True,
+        true_values=["true", "True", "TRUE"],
+        false_values=["false", "False", "FALSE"],
+    )
+    options = ReadOptions(encoding=encoding, column_names=names, skip_rows=lines, block_size=_CHUNK)
+    with opened(source) as file, open_csv(file, options, parse, convert) as first:
+        seen = {field.name: field.type for field in first.schema}
+    options.block_size = _BLOCK
+    # Text stays text whatever follows; whole numbers and dates may turn out to be something else and are left to Arrow.
+    convert.column_types = {name: kind for name, kind in seen.items() if kind in {pa.float64(), pa.string()}}
+    try:
+        with opened(source) as file:
+            return read_csv(file, options, parse, convert)
+    except pa.ArrowInvalid as error:
+        if "conversion error" not in str(error):
+            raise
+    # A text among numbers, further down: now each column's kind is found from all of its rows.
+    convert.column_types = {}
+    with opened(source) as file:
+        return read_csv(file, options, parse, convert)
 
 
 # --- the text --------------------------------------------------------------------------------------------------------

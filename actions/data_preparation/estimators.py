@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from actions.data_preparation.checks import MOST_CATEGORIES
 from actions.data_preparation.columns import Kind, conformed
 from actions.data_preparation.sources import nearest_first
 from actions.operation import InvalidInput
@@ -112,7 +113,7 @@ def build_preprocessor(kinds: dict[str, Kind]) -> Any:
 
     steps: dict[Kind, Any] = {
         "number": Pipeline(filled()),
-        "category": OneHotEncoder(handle_unknown="ignore", max_categories=100, sparse_output=False),
+        "category": OneHotEncoder(handle_unknown="ignore", max_categories=MOST_CATEGORIES, sparse_output=False),
         "date": Pipeline([("parts", DateParts()), *filled()]),
     }
     by_kind = {kind: [name for name, known in kinds.items() if known == kind] for kind in steps}

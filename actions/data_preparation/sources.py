@@ -63,7 +63,7 @@ def resolve(uri: str, context: Context, repository: Repository | None = None) ->
             next_step="Put the file below the repository's datasets/ folder and name it by its path there.",
             field="data",
         )
-    return _file_source(uri, _existing_file(uri, context, repository))
+    return _file_source(uri, existing_file(uri, context, repository))
 
 
 def _file_source(uri: str, path: Path) -> Source:
@@ -115,24 +115,31 @@ def _toy_name(name: str) -> str:
     return name
 
 
-def _existing_file(uri: str, context: Context, repository: Repository | None) -> Path:
+def existing_file(uri: str, context: Context, repository: Repository | None, field: str = "data") -> Path:
+    """Find the file that a path names, where data may lie.
+
+    Raises
+    ------
+    InvalidInput
+        ``data_outside_roots``, ``data_not_found``.
+    """
     given = PurePosixPath(uri)
     if ".." in given.parts or "\x00" in uri or "\\" in uri:
-        raise _outside(uri)
+        raise _outside(uri, field)
     try:
         path, base = _place(given, context, repository)
         exists = path.is_file()
         neighbours = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path != base else []
     except (ValueError, OSError, RuntimeError):  # the last: a loop of links
-        raise _outside(uri) from None
+        raise _outside(uri, field) from None
     if not exists:
         likely = f" There are: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
         raise InvalidInput(
             "data_not_found",
-            rule="The data file has to exist where the runner looks for it.",
+            rule="The file has to exist where the runner looks for it.",
             found=f"no file {uri}.{likely}",
             next_step="Correct the path, or put the file there.",
-            field="data",
+            field=field,
         )
     return path
 
@@ -149,11 +156,11 @@ def _place(given: PurePosixPath, context: Context, repository: Repository | None
     raise ValueError(f"below no data root: {given}")
 
 
-def _outside(uri: str) -> InvalidInput:
+def _outside(uri: str, field: str) -> InvalidInput:
     return InvalidInput(
         "data_outside_roots",
         rule="Data lies below the repository's datasets/ folder or below an allowed data root; links do not lead out.",
         found=f"{uri}.",
         next_step="Move the file there, or have its folder added to data_roots in .github/modelyard.yml.",
-        field="data",
+        field=field,
     )

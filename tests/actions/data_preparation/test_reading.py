@@ -164,3 +164,12 @@ def test_one_row_or_none_ends_in_one_clear_error(desk: Desk, content: str) -> No
     assert caught.value.body.reason in {"too_few_rows", "data_empty"}
     left = [path.name for path in (desk.root / REPOSITORY / "processed").rglob("*") if path.is_file()]
     assert left == ["progress.json"]
+
+
+def test_a_word_far_below_numbers_makes_the_column_text_and_is_named(desk: Desk) -> None:
+    rows = "".join(f"{row / 7},{row % 2}\n" for row in range(150_000))
+    uri = desk.data("a.csv", f"x,y\n{rows}broken,1\n")
+    found = desk.call("validate_data", data=uri, target="y", task="classification")
+    (check,) = [check for check in found.checks if check.status == "failed"]
+    assert (check.name, check.column) == ("mixed_types", "x")
+    assert "'broken' in row 150001" in check.found
