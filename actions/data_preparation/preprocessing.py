@@ -44,6 +44,14 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
         The column to predict; it is left out.
     destination
         The folder under the storage root to write ``preprocessor.skops`` to.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> made = preprocess_supervised(Context(Storage(Path("storage"))), "sklearn://iris", "target", "flowers")
+    >>> made.uri, made.features
+    ('flowers/preprocessor.skops', 4)
     """
     folder = storage_path(destination, context, "destination")
     frame = frame_of(data, context)

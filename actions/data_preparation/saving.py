@@ -50,6 +50,14 @@ def save_processed_data(
         A preprocessor that ``preprocess_supervised`` saved. If given, the data is transformed by it first.
     target
         The column that the preprocessor leaves as it is.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> made = save_processed_data(Context(Storage(Path("storage"))), "sklearn://iris", "flowers/iris.parquet")
+    >>> made.rows, made.schema_uri
+    (150, 'flowers/iris.parquet.schema.json')
     """
     path = storage_path(destination, context, "destination")
     kind = _format_of(destination)
