@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PREPROCESSOR_FILE = "preprocessor.skops"
+
+
 class Preprocessor(Result):
     """A fitted preprocessor, saved under the storage root."""
 
@@ -70,7 +73,7 @@ def save_preprocessor(
 ) -> Preprocessor:
     """Fit a preprocessor on raw rows without the target and save it."""
     fitted = fitted_preprocessor(rows, kinds)
-    path = folder / "preprocessor.skops"
+    path = folder / PREPROCESSOR_FILE
     sha256 = save_fitted(fitted, path)
     return Preprocessor(
         uri=context.storage.uri(path),

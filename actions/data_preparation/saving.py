@@ -97,6 +97,6 @@ def _transformed(frame: pd.DataFrame, preprocessor: str, target: str | None, con
 
     fitted: Any = open_fitted(storage_path(preprocessor, context, "preprocessor"), None)
     rows = frame.drop(columns=target) if target is not None and target in frame else frame
-    names = [str(name) for name in fitted[-1].get_feature_names_out()]
+    names = [str(name) for name in fitted[1:].get_feature_names_out()]
     features = pd.DataFrame(fitted.transform(rows), columns=names, index=frame.index)
     return features.assign(**{target: frame[target]}) if target is not None and target in frame else features
