@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from actions.data_preparation.columns import Column, is_truth_values, stray_text
-from actions.data_preparation.leaks import Leaks, repeated_from
+from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
 from actions.data_preparation.sources import nearest_first
 from actions.operation import InvalidInput, Result
 from actions.request import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 FEWEST_ROWS = 10
@@ -89,9 +90,11 @@ def feature_checks(frame: pd.DataFrame, columns: Sequence[Column], target: str |
         ]
         if leaks is not None and (leak := leaks.found(column)):
             checks.append(_leak(column, leak))
-    checks.append(_repeated_rows(frame))
-    if target is not None and target in frame and (contradicting := _contradicting_rows(frame, target)):
-        checks.append(contradicting)
+    alike = AlikeRows(frame, target)
+    checks.append(_repeated_rows(alike.repeated(), len(frame)))
+    contradicting = alike.contradicting()
+    if target is not None and len(contradicting):
+        checks.append(_contradicting_rows(contradicting, len(frame), target))
     return checks
 
 
@@ -346,40 +349,26 @@ def _leak(column: Column, what: str) -> Check:
     )
 
 
-def _repeated_rows(frame: pd.DataFrame) -> Check:
-    repeated = frame.duplicated()
+def _repeated_rows(repeated: np.ndarray[Any, Any], rows: int) -> Check:
     rule = "Rows do not repeat: one in training and in test flatters the model."
-    count = int(repeated.sum())
+    count = len(repeated)
     if not count:
         return Check(name="repeated_rows", status="passed", rule=rule, found="no row twice.")
-    found = f"{count} of {len(frame)} rows repeat an earlier one."
-    return Check(name="repeated_rows", status="warning", rule=rule, found=found, rows=_rows(repeated), count=count)
+    found = f"{count} of {rows} rows repeat an earlier one."
+    shown = row_numbers(repeated)
+    return Check(name="repeated_rows", status="warning", rule=rule, found=found, rows=shown, count=count)
 
 
-def _contradicting_rows(frame: pd.DataFrame, target: str) -> Check | None:
-    """Warn of rows that are the same in all but their target: no model can be right about both."""
-    import numpy as np
-
-    features = frame.drop(columns=target)
-    if not len(features.columns):
-        return None
-    same = features.duplicated(keep=False)
-    if not same.any():
-        return None
-    of_row = features[same].groupby(list(features.columns), dropna=False, sort=False).ngroup()
-    contradict = frame.loc[same, target].groupby(of_row.to_numpy()).transform("nunique") > 1
-    rows = np.flatnonzero(same.to_numpy())[contradict.to_numpy()]
-    if not len(rows):
-        return None
+def _contradicting_rows(contradicting: np.ndarray[Any, Any], rows: int, target: str) -> Check:
     return Check(
         name="contradicting_rows",
         status="warning",
         column=target,
         rule="Rows that are the same in each other column have the same target.",
-        found=f"{len(rows)} of {len(frame)} rows are like another with a different target.",
+        found=f"{len(contradicting)} of {rows} rows are like another with a different target.",
         next_step="No model can tell them apart: look whether a column is missing.",
-        rows=row_numbers(rows),
-        count=len(rows),
+        rows=row_numbers(contradicting),
+        count=len(contradicting),
     )
 
 

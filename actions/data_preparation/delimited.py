@@ -30,7 +30,8 @@ _FOREIGN = {
     codecs.BOM_UTF32_BE: "it is UTF-32; save the file as UTF-8",
 }
 _CHUNK = 1 << 20
-_BLOCK = 1 << 23
+_BLOCKS = (1 << 20, 1 << 26)
+"""How much is parsed at a time: little, so that memory is used again; more where a row is longer than that."""
 _LONGEST_HEADER = 1 << 24
 
 
@@ -62,7 +63,12 @@ def read_csv(source: Source) -> Any:
         # Arrow takes an open or misplaced quotation mark for text.
         _check_rows(source, dialect)
     try:
-        return _read(source, dialect, names, lines)
+        try:
+            return _read(source, dialect, names, lines, _BLOCKS[0])
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error):
+                raise
+            return _read(source, dialect, names, lines, _BLOCKS[1])
     except pa.ArrowException as error:
         _check_rows(source, dialect)
         raise unreadable(source.uri, str(error).splitlines()[0]) from None
@@ -70,7 +76,7 @@ def read_csv(source: Source) -> Any:
         raise unreadable(source.uri, str(error)) from None
 
 
-def _read(source: Source, dialect: _Dialect, names: list[str], lines: int) -> Any:
+def _read(source: Source, dialect: _Dialect, names: list[str], lines: int, block: int) -> Any:
     """Read all rows; what the first ones show spares Arrow from trying each number as each other kind first."""
     import pyarrow as pa
     from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv, read_csv
@@ -83,10 +89,9 @@ def _read(source: Source, dialect: _Dialect, names: list[str], lines: int) -> An
         true_values=["true", "True", "TRUE"],
         false_values=["false", "False", "FALSE"],
     )
-    options = ReadOptions(encoding=encoding, column_names=names, skip_rows=lines, block_size=_CHUNK)
+    options = ReadOptions(encoding=encoding, column_names=names, skip_rows=lines, block_size=block)
     with opened(source) as file, open_csv(file, options, parse, convert) as first:
         seen = {field.name: field.type for field in first.schema}
-    options.block_size = _BLOCK
     # Text stays text whatever follows; whole numbers and dates may turn out to be something else and are left to Arrow.
     convert.column_types = {name: kind for name, kind in seen.items() if kind in {pa.float64(), pa.string()}}
     try:
@@ -125,7 +130,9 @@ def _checked_text(source: Source) -> _Dialect:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             raise _not_utf8(source) from None
-    return _Dialect("utf-8-sig", separator, has_quotes=quotes.count > 0, quotes_in_place=quotes.are_in_place())
+    in_place = quotes.are_in_place()
+    in_rows = quotes.count > start.partition(b"\n")[0].count(b'"')
+    return _Dialect("utf-8-sig", separator, has_quotes=in_rows or not in_place, quotes_in_place=in_place)
 
 
 class _Quotes:

@@ -279,6 +279,27 @@ def _target_encoder(plan: FeaturePlan, seed: int) -> Any:
     return encoder.set_params(random_state=seed)
 
 
+def fit_preprocessor(preprocessor: Any, rows: pd.DataFrame) -> Any:
+    """Fit a preprocessor that reads no target, and return it: as its ``fit``, in less time and memory.
+
+    ``ColumnTransformer.fit`` makes the features of all rows, a table many times as large as theirs, and throws it away.
+    Here each branch is fitted by itself; put together by ``FrozenEstimator``, two rows tell the transformer how wide they
+    are.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.frozen import FrozenEstimator
+
+    columns, features = preprocessor[0].fit(rows), preprocessor[1]
+    known = columns.transform(rows)
+    branches = [(name, step.fit(known[names]), names) for name, step, names in features.transformers]
+    frozen = ColumnTransformer([(name, FrozenEstimator(step), names) for name, step, names in branches])
+    frozen.fit(known.head(2))
+    frozen.transformers = branches
+    frozen.transformers_ = [(name, step, names) for name, step, names in branches]
+    preprocessor.steps[1] = ("features", frozen)
+    return preprocessor
+
+
 def training_features(preprocessor: Any, rows: pd.DataFrame, target: Any) -> np.ndarray[Any, Any]:
     """Return the features of the rows that a preprocessor was fitted on, to train on.
 

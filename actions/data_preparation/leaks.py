@@ -82,6 +82,43 @@ class Leaks:
         return bool((here == here[0]).all() and not (codes[~missing] == here[0]).any())
 
 
+class AlikeRows:
+    """Finds rows that are the same, and those that are the same in all but their target.
+
+    Rows are compared by a 64-bit digest first, and what seems alike value by value.
+
+    Parameters
+    ----------
+    frame
+        The data.
+    target
+        The column to predict, if one is known.
+    """
+
+    def __init__(self, frame: pd.DataFrame, target: str | None) -> None:
+        import pandas as pd
+
+        features = frame.drop(columns=target) if target is not None and target in frame else frame
+        digests = pd.Series(pd.util.hash_pandas_object(features, index=False).to_numpy())
+        self._places = digests.duplicated(keep=False).to_numpy().nonzero()[0]
+        self._frame = frame.iloc[self._places]
+        self._features = features.iloc[self._places]
+        self._target = self._frame[target] if target is not None and target in frame else None
+
+    def repeated(self) -> np.ndarray[Any, Any]:
+        """Return the rows (from 0) that are like an earlier one in each column."""
+        repeated: np.ndarray[Any, Any] = self._places[self._frame.duplicated().to_numpy()]
+        return repeated
+
+    def contradicting(self) -> np.ndarray[Any, Any]:
+        """Return the rows (from 0) that are like another one with another target."""
+        if self._target is None or not len(self._places) or not len(self._features.columns):
+            return self._places[:0]
+        alike = self._features.groupby(list(self._features.columns), dropna=False, sort=False).ngroup()
+        targets = self._target.groupby(alike.to_numpy()).transform("nunique")
+        return self._places[(targets > 1).to_numpy()]
+
+
 def repeated_from(frame: pd.DataFrame, columns: Sequence[Column], reference: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Tell for each row whether the reference has the same one, by the columns that both have.
 

@@ -86,6 +86,6 @@ def save_preprocessor(
 
 def fitted_preprocessor(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
     """Fit a preprocessor on raw rows without the target."""
-    from actions.data_preparation.estimators import build_preprocessor
+    from actions.data_preparation.estimators import build_preprocessor, fit_preprocessor
 
-    return build_preprocessor(kinds).fit(rows)
+    return fit_preprocessor(build_preprocessor(kinds), rows)
