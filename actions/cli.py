@@ -34,7 +34,7 @@ from actions.operation import (
     find_operation,
     invalid_argument,
 )
-from actions.storage import Storage
+from actions.storage import open_storage
 
 DEFAULT_STORAGE = ".modelyard/storage"
 
@@ -195,7 +195,7 @@ class Given:
         checkout = self._door_option("repository", taken)
         roots = [] if "data_root" in taken else self.options.get("data_root", [])
         return Context(
-            storage=Storage(Path(storage_root or DEFAULT_STORAGE)),
+            storage=open_storage(storage_root or DEFAULT_STORAGE),
             history=LocalHistory.at(Path(checkout)) if checkout else LocalHistory.find(Path.cwd()),
             issues=door.issues(),
             report=_report,

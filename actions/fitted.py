@@ -12,10 +12,14 @@ from actions.storage import replacing, sha256_of
 
 TRUSTED_TYPES = (
     "actions.data_preparation.estimators.DateParts",
+    "actions.data_preparation.estimators.Frequencies",
+    "actions.data_preparation.estimators.MutualInformation",
     "actions.data_preparation.estimators.RawColumns",
     "actions.ml_training.estimators.ClassLabels",
     "collections.OrderedDict",  # XGBoost's loss curves
     "numpy.dtype",
+    "sklearn.model_selection._split.KFold",  # the folds of target encoding
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",

@@ -321,6 +321,7 @@ MODULES = (
     "actions.data_preparation.validation",
     "actions.data_preparation.splitting",
     "actions.data_preparation.preprocessing",
+    "actions.data_preparation.engineering",
     "actions.data_preparation.saving",
     "actions.ml_training.supervised",
     "actions.ml_training.metrics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -61,10 +62,12 @@ def kind_of(series: pd.Series[Any]) -> Kind:
     present = series.dropna()
     if is_truth_values(present):
         return "number"
-    text = present.astype(str)
-    if text.str.match(_ISO_DATE).all() and _dates(text).notna().all():
-        return "date"
-    return "category"
+    return "date" if _are_dates(present.astype(str)) else "category"
+
+
+def _are_dates(text: pd.Series[Any]) -> bool:
+    # One look at the first value spares texts that are no dates.
+    return bool(re.match(_ISO_DATE, text.iloc[0]) and text.str.match(_ISO_DATE).all() and _dates(text).notna().all())
 
 
 def is_truth_values(present: pd.Series[Any]) -> bool:
@@ -79,11 +82,13 @@ def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
     if kind_of(series) != "category":
         return None
     present = series.dropna()
-    is_number = pd.to_numeric(present, errors="coerce").notna()
+    # By different values: most texts repeat.
+    codes, values = pd.factorize(present)
+    is_number = pd.to_numeric(pd.Series(values), errors="coerce").notna().to_numpy()[codes]
     # Codes such as 007 are all numbers and meant as text; one word among numbers is a slip.
     if is_number.mean() < _NEARLY_ALL or is_number.all():
         return None
-    position = int((~is_number).to_numpy().argmax())
+    position = int((~is_number).argmax())
     row = int(series.notna().to_numpy().nonzero()[0][position])
     return row + 1, str(present.iloc[position])
 
@@ -97,8 +102,11 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
         ``wrong_type`` where a number or date column holds something else; ``infinite_values``.
     """
     import numpy as np
+    import pandas as pd
 
     if kind == "category":
+        if isinstance(series.dtype, pd.StringDtype):
+            return series.astype(object).where(series.notna(), np.nan)
         return series.astype(object).where(series.isna(), series.map(str)).where(series.notna(), np.nan)
     values = _dates(series) if kind == "date" else _numbers(series)
     lost = values.isna() & series.notna()

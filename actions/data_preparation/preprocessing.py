@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PREPROCESSOR_FILE = "preprocessor.skops"
+
+
 class Preprocessor(Result):
     """A fitted preprocessor, saved under the storage root."""
 
@@ -44,6 +47,14 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
         The column to predict; it is left out.
     destination
         The folder under the storage root to write ``preprocessor.skops`` to.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> made = preprocess_supervised(Context(Storage(Path("storage"))), "sklearn://iris", "target", "flowers")
+    >>> made.uri, made.features
+    ('flowers/preprocessor.skops', 4)
     """
     folder = storage_path(destination, context, "destination")
     frame = frame_of(data, context)
@@ -62,7 +73,7 @@ def save_preprocessor(
 ) -> Preprocessor:
     """Fit a preprocessor on raw rows without the target and save it."""
     fitted = fitted_preprocessor(rows, kinds)
-    path = folder / "preprocessor.skops"
+    path = folder / PREPROCESSOR_FILE
     sha256 = save_fitted(fitted, path)
     return Preprocessor(
         uri=context.storage.uri(path),
@@ -75,6 +86,6 @@ def save_preprocessor(
 
 def fitted_preprocessor(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
     """Fit a preprocessor on raw rows without the target."""
-    from actions.data_preparation.estimators import build_preprocessor
+    from actions.data_preparation.estimators import build_preprocessor, fit_preprocessor
 
-    return build_preprocessor(kinds).fit(rows)
+    return fit_preprocessor(build_preprocessor(kinds), rows)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actions.data_preparation.columns import is_truth_values
+from actions.data_preparation.estimators import training_features
 from actions.ml_evaluation.scores import classification_scores, regression_scores
 from actions.ml_training.estimators import labelled, new_estimator, settled
 from actions.ml_training.hyperparameters import fit
@@ -44,7 +45,8 @@ def fit_pipeline(
     """Fit the estimator on training rows; validation rows are only watched."""
     from sklearn.pipeline import Pipeline
 
-    rows, target = _prepared(recipe, preprocessor, train)
+    target = target_values(train, recipe.target, recipe.task)
+    rows = training_features(preprocessor, train.drop(columns=recipe.target), target)
     parts = {"train": (rows, target)}
     if validation is not None and len(validation):
         parts["validation"] = _prepared(recipe, preprocessor, validation)

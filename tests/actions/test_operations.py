@@ -35,6 +35,7 @@ NAMES = [
     "commit_training_history",
     "evaluate_classifier",
     "evaluate_regressor",
+    "feature_engineering",
     "format_training_history",
     "get_model_version",
     "get_training_metrics",

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
+from actions.data_preparation.columns import Kind
 from actions.fitted import open_fitted
 from actions.operation import InvalidInput
 from actions.storage import sha256_of
@@ -103,3 +105,18 @@ def test_an_unknown_format_is_refused_and_leaves_what_was_there(desk: Desk) -> N
     broken = desk.data("broken.csv", "a,b\n1\n")
     assert desk.refusal("save_processed_data", data=broken, destination="out/a.csv").body.reason == "data_unreadable"
     assert desk.files() == before
+
+
+def test_fitting_by_branches_gives_what_scikit_learns_fit_gives(desk: Desk) -> None:
+    from actions.data_preparation.estimators import build_preprocessor, fit_preprocessor
+
+    frame = pd.read_csv(desk.root / desk.data("train.csv", people(60))).drop(columns="pays")
+    kinds: dict[str, Kind] = {"age": "number", "city": "category", "joined": "date"}
+    ours, plain = fit_preprocessor(build_preprocessor(kinds), frame), build_preprocessor(kinds).fit(frame)
+    later = frame.assign(city="never seen").head(5)
+    for rows in (frame, later):
+        assert (ours.transform(rows) == plain.transform(rows)).all()
+    assert list(ours[1].get_feature_names_out()) == list(plain[1].get_feature_names_out())
+    assert list(ours[1].named_transformers_) == list(plain[1].named_transformers_)
+    assert (clone(ours).fit_transform(frame) == plain.transform(frame)).all()
+    assert ours[1].output_indices_ == plain[1].output_indices_
