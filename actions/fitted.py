@@ -14,6 +14,8 @@ TRUSTED_TYPES = (
     "actions.data_preparation.estimators.DateParts",
     "actions.data_preparation.estimators.RawColumns",
     "actions.ml_training.estimators.ClassLabels",
+    "actions.ml_training.neural_network.NeuralNetworkClassifier",
+    "actions.ml_training.neural_network.NeuralNetworkRegressor",
     "collections.OrderedDict",  # XGBoost's loss curves
     "numpy.dtype",
     "sklearn.tree._tree.Tree",

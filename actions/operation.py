@@ -102,6 +102,12 @@ class Unavailable(OperationError):
     kind = "unavailable"
 
 
+class Interrupted(OperationError):
+    """The process was told to end before the work was done; trying again goes on. Of a kind that the App tries again."""
+
+    kind = "crash"
+
+
 # --- what operations are given and what they return ------------------------------------------------------------------
 
 

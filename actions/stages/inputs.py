@@ -19,6 +19,7 @@ _ESTIMATOR = {
     "logistic_regression": "sklearn.linear_model",
     "linear_regression": "sklearn.linear_model",
     "xgboost": "xgboost",
+    "neural_network": "torch",
 }
 
 
