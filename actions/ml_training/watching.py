@@ -82,9 +82,9 @@ class Watch:
         if self.folder is None:
             return None
         path = self._path()
-        for other in self.folder.glob(f"{CHECKPOINT_PREFIX}*"):
+        for other in self._kept(self.folder):
             if other != path or not self.resume:
-                other.unlink()
+                other.unlink(missing_ok=True)
         return path.read_bytes() if path.is_file() else None
 
     def took_up(self, done: int, curves: Curves) -> None:
@@ -149,8 +149,15 @@ class Watch:
         """Remove what is of use only while the training runs."""
         if self.folder is None:
             return
-        for path in [*self.folder.glob(f"{CHECKPOINT_PREFIX}*"), self.folder / CURVES_FILE]:
+        for path in self._kept(self.folder):
             path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _kept(folder: Path) -> list[Path]:
+        """Return checkpoints and curves, and what a killed process was just writing of them."""
+        return [path for name in (CHECKPOINT_PREFIX, CURVES_FILE) for path in folder.glob(f"{name}*")] + [
+            path for name in (CHECKPOINT_PREFIX, CURVES_FILE) for path in folder.glob(f".{name}*")
+        ]
 
     def _due(self) -> bool:
         return time.monotonic() - self._checkpointed >= SECONDS_BETWEEN_CHECKPOINTS
