@@ -329,6 +329,7 @@ MODULES = (
     "actions.data_preparation.preprocessing",
     "actions.data_preparation.saving",
     "actions.ml_training.supervised",
+    "actions.ml_training.tuning",
     "actions.ml_training.metrics",
     "actions.ml_training.models",
     "actions.ml_evaluation.loading",

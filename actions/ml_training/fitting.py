@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actions.data_preparation.columns import is_truth_values
-from actions.ml_evaluation.scores import classification_scores, regression_scores
+from actions.ml_evaluation.scores import Scores, classification_scores, regression_scores
 from actions.ml_training.estimators import new_estimator, settled
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.trouble import is_out_of_memory, out_of_memory, refused_by_library
@@ -56,13 +56,42 @@ def fit_pipeline(
     """
     from sklearn.pipeline import Pipeline
 
+    parts, said = prepared_parts(recipe, preprocessor, train, validation)
+    estimator, warned, seconds = fit_estimator(recipe, parts, watch)
+    scored = {part: scores_of(recipe.task, estimator, *values) for part, values in parts.items()}
+    return Fitted(
+        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", estimator)]),
+        classes=[label.item() if hasattr(label, "item") else label for label in estimator.classes_]
+        if recipe.task == "classification"
+        else None,
+        metrics={
+            f"{part}_{name}": value
+            for part, scores in scored.items()
+            for name, value in scores.items()
+            if value is not None and math.isfinite(value)
+        },
+        curves=watch.curves,
+        warnings=[*said, *warned][:20],
+        seconds=seconds,
+    )
+
+
+def prepared_parts(
+    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None
+) -> tuple[Parts, list[str]]:
+    """Return training rows and, where there are any that can be scored, validation rows, as arrays; and what to warn of."""
     parts = {"train": _prepared(recipe, preprocessor, train)}
-    rows, target = parts["train"]
-    _check_varies(recipe, target)
+    _check_varies(recipe, parts["train"][1])
     said: list[str] = []
     if validation is not None and len(validation):
-        parts |= _watchable(recipe, _prepared(recipe, preprocessor, validation), target, said)
+        parts |= _watchable(recipe, _prepared(recipe, preprocessor, validation), parts["train"][1], said)
+    return parts, said
+
+
+def fit_estimator(recipe: Recipe, parts: Parts, watch: Watch) -> tuple[Any, list[str], float]:
+    """Fit an estimator on arrays; return it with what the library warned of and the seconds that it took."""
     _check_watched(recipe, parts)
+    rows = parts["train"][0]
     estimator = _unfitted(recipe, rows.size)
     watch.report(f"fitting {recipe.algorithm} on {len(rows)} rows")
     started = time.perf_counter()
@@ -70,18 +99,15 @@ def fit_pipeline(
         warnings.simplefilter("always")
         _fit(estimator, parts, recipe, watch)
     seconds = time.perf_counter() - started
-    estimator = settled(estimator)
-    said += sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})
-    return Fitted(
-        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", estimator)]),
-        classes=[label.item() if hasattr(label, "item") else label for label in estimator.classes_]
-        if recipe.task == "classification"
-        else None,
-        metrics=_training_metrics(recipe.task, estimator, parts),
-        curves=watch.curves,
-        warnings=said[:20],
-        seconds=seconds,
-    )
+    warned = sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})
+    return settled(estimator), warned, seconds
+
+
+def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
+    """Return the figures of a fitted estimator on preprocessed rows."""
+    if task == "regression":
+        return regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
+    return classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
 
 
 def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
@@ -197,17 +223,3 @@ def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
         if isinstance(error, ValueError):
             raise refused_by_library(recipe.algorithm, error) from error
         raise
-
-
-def _training_metrics(task: Task, estimator: Any, parts: Parts) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for part, (rows, target) in parts.items():
-        scores = (
-            classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
-            if task == "classification"
-            else regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
-        )
-        metrics |= {
-            f"{part}_{name}": value for name, value in scores.items() if value is not None and math.isfinite(value)
-        }
-    return metrics

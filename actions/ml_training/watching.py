@@ -27,8 +27,8 @@ CURVES_FILE = "curves.json"
 CHECKPOINT_PREFIX = "checkpoint-"
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 _SECONDS_BETWEEN_CURVES = 1.0
-_NO_LOSSES = ("auc", "pre", "map", "ndcg")
-"""Beginnings of XGBoost's names of figures that may be undefined for the rows, and still nothing is wrong."""
+NO_LOSSES = ("auc", "pre", "map", "ndcg")
+"""How XGBoost's names begin of figures that are the better the higher, and may be undefined for the rows."""
 
 
 def fingerprint(recipe: Recipe, **further: Any) -> str:
@@ -121,7 +121,7 @@ class Watch:
             for name, value in figures.items():
                 finite = math.isfinite(value)
                 self.curves.setdefault(part, {}).setdefault(name, []).append(float(value) if finite else None)
-                if part == "train" and not finite and not name.startswith(_NO_LOSSES):
+                if part == "train" and not finite and not name.startswith(NO_LOSSES):
                     raise loss_not_finite(step, done, name, value)
         self.tell(step, done, total, losses, rows)
         if done == total:
