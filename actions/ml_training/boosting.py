@@ -102,7 +102,7 @@ def _early_stopping(rounds: int, earlier: xgboost.Booster | None, curves: Curves
     place, figures = list(curves.items())[-1]
     name = list(figures)[-1]
     data = f"validation_{_PARTS.index(place)}"
-    stopping.stopping_history = {data: {name: list(figures[name])}}
+    stopping.stopping_history = {data: {name: [float(value or 0) for value in figures[name]]}}
     stopping.best_scores = {data: {name: [float(best)]}}
     stopping.current_rounds = done - 1 - int(earlier.attr("best_iteration") or 0)
     return stopping

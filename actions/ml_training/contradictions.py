@@ -46,7 +46,7 @@ def _has_gpu(given: Given) -> bool:
         return False
     import torch
 
-    return torch.cuda.is_available()
+    return bool(torch.cuda.is_available())
 
 
 _RULES = (

@@ -11,6 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.class_weight import compute_sample_weight
 
+from actions.ml_training.libraries import need
+
 
 class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
     """Lets a classifier that knows only 0 .. n-1 speak the target's own labels.
@@ -27,9 +29,7 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.estimator = estimator
         self.class_weight = class_weight
 
-    def fit(
-        self, rows: Any, labels: Any, eval_set: list[tuple[Any, Any]] | None = None, xgb_model: Any = None
-    ) -> Self:
+    def fit(self, rows: Any, labels: Any, eval_set: list[tuple[Any, Any]] | None = None, xgb_model: Any = None) -> Self:
         """Fit on codes; rows to watch by are encoded too, those of labels that training lacks are left out."""
         self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
         self.estimator_ = clone(self.estimator)
@@ -73,6 +73,7 @@ def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], se
         forest = RandomForestClassifier if task == "classification" else RandomForestRegressor
         return forest(**hyperparameters, random_state=seed, n_jobs=cores)
     if algorithm == "neural_network":
+        need("torch", "A neural network", "torch")
         from actions.ml_training.neural_network import NeuralNetworkClassifier, NeuralNetworkRegressor
 
         network = NeuralNetworkClassifier if task == "classification" else NeuralNetworkRegressor

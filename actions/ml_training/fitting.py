@@ -219,7 +219,7 @@ def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
             estimator.fit(rows, target)
     except (MemoryError, RuntimeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(recipe.algorithm, *rows.shape, error) from error
+            raise out_of_memory(recipe.algorithm, rows.shape, error) from error
         if isinstance(error, ValueError):
             raise refused_by_library(recipe.algorithm, error) from error
         raise

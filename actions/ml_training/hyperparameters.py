@@ -106,7 +106,7 @@ def rehearse(task: str, algorithm: str, given: Mapping[str, Scalar], rows: Any, 
                 estimator.predict(rows[chosen])
     except (MemoryError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(algorithm, *rows[chosen].shape, error) from None
+            raise out_of_memory(algorithm, rows[chosen].shape, error) from None
         if isinstance(error, RuntimeError):
             raise
         raise _refused(algorithm, given, str(error)) from None

@@ -14,9 +14,7 @@ from actions.request import Repository, RunId
 from actions.results import Progress
 
 TRAINING_FILE = "training.json"
-_CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(
-    dict[str, dict[str, list[float | None]]]
-)
+_CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
 
 
 class TrainingRecord(Result):

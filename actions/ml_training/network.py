@@ -116,7 +116,7 @@ def usual_batch_size(rows: int) -> int:
     Examples
     --------
     >>> [usual_batch_size(rows) for rows in (100, 5_000, 1_000_000)]
-    [32, 64, 4096]
+    [32, 128, 4096]
     """
     return int(2 ** min(max(round(math.log2(max(rows, 1) / 40)), 5), 12))
 
@@ -164,7 +164,9 @@ class _Training:
         if validation is not None:
             self.parts["validation"] = self._moved(validation)
         self.loss_name = "log_loss" if shape["outputs"] > 1 else "mse"
-        self.weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32).to(self.device)
+        self.weights = (
+            None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32).to(self.device)
+        )
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -299,5 +301,3 @@ def _deterministic(settings: Settings) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
-
-

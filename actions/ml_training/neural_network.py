@@ -121,7 +121,7 @@ class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carri
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "state_")
 
-    def _train(  # noqa: PLR0913  # what the two kinds of target differ in
+    def _train(  # what the two kinds of target differ in
         self, rows: Any, target: Any, outputs: int, validation: Any, class_weights: Any, watch: Watch | None
     ) -> None:
         from actions.ml_training.network import Part, Settings, train, usual_batch_size, usual_device
@@ -171,7 +171,7 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):  # type: ignore[
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_NeuralNetwork._parameter_constraints,
+        **_NeuralNetwork._parameter_constraints,  # noqa: SLF001  # its own base
         "class_weight": [StrOptions({"balanced"}), None],
     }
 
@@ -229,9 +229,9 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):  # type: ignore[
         return self.classes_[np.argmax(self._outputs(rows), axis=1)]
 
     def predict_proba(self, rows: Any) -> Any:
-        from scipy.special import softmax
+        from sklearn.utils.extmath import softmax
 
-        return softmax(self._outputs(rows), axis=1)
+        return softmax(self._outputs(rows))
 
 
 class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):  # type: ignore[misc]  # scikit-learn carries no types

@@ -145,7 +145,11 @@ def run_search(study: optuna.Study, search: Search, parts: Parts, report: Report
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that count: finished, pruned, or failed by their own fault."""
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished() and "seconds" in trial.user_attrs]
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and "seconds" in trial.user_attrs
+    ]
 
 
 def completed(study: optuna.Study) -> list[FrozenTrial]:
@@ -164,7 +168,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return {name: float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
 
-def _tried(  # noqa: PLR0913  # what a trial is made of
+def _tried(  # what a trial is made of
     trial: Trial, study: optuna.Study, search: Search, parts: Parts, deadline: float, told: Told
 ) -> tuple[TrialState, float | None]:
     """Return how a trial ends; its own failures are kept with it and end nothing else."""

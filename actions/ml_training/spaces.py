@@ -68,7 +68,10 @@ USUAL_SPACES: dict[str, Space] = {
         "fit_intercept": Choices(choices=[True, False]),
         "positive": Choices(choices=[False, True]),
     },
-    "logistic_regression": {"C": Range(low=1e-3, high=1e3, log=True), "class_weight": Choices(choices=[None, "balanced"])},
+    "logistic_regression": {
+        "C": Range(low=1e-3, high=1e3, log=True),
+        "class_weight": Choices(choices=[None, "balanced"]),
+    },
     "random_forest": {
         "n_estimators": Range(low=50, high=300, step=50),
         "max_depth": Range(low=2, high=32, log=True),

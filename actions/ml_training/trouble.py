@@ -36,14 +36,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory(algorithm: str, rows: int, columns: int, error: BaseException) -> Unavailable:
+def out_of_memory(algorithm: str, shape: tuple[int, int], error: BaseException) -> Unavailable:
     """Return the error of a training that needs more memory than there is."""
     less = _LESS_MEMORY.get(algorithm, "Give fewer columns")
     said = str(error).strip().splitlines()
     return Unavailable(
         "out_of_memory",
         rule="A training fits into the memory of its runner, or of its GPU.",
-        found=f"no memory left for {algorithm} on {rows} rows by {columns} features"
+        found=f"no memory left for {algorithm} on {shape[0]} rows by {shape[1]} features"
         + (f": {said[0][:300]}." if said else "."),
         next_step=f"{less}, give fewer rows, or choose a runner with more memory.",
     )

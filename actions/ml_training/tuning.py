@@ -13,6 +13,7 @@ from actions.data_preparation.preprocessing import fitted_preprocessor, kinds_of
 from actions.data_preparation.reading import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.ml_training.interruption import told_to_stop
+from actions.ml_training.libraries import need
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.spaces import Searched, Space, space_of
 from actions.ml_training.supervised import Seed, read_and_check
@@ -48,7 +49,9 @@ class TuningTrial(Result):
 class TunedHyperparameters(Result):
     """What a search found."""
 
-    hyperparameters: dict[str, Scalar] = Field(description="the best ones, with those that were fixed: train with these")
+    hyperparameters: dict[str, Scalar] = Field(
+        description="the best ones, with those that were fixed: train with these"
+    )
     metric: MetricName
     value: float = Field(
         description="on the validation rows, which chose the best of many: on unseen rows expect a little less"
@@ -127,6 +130,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011 (TPE). Li et al., A System for Massively Parallel
     Hyperparameter Tuning, MLSys 2020 (asynchronous successive halving). Akiba et al., Optuna, KDD 2019.
     """
+    need("optuna", "A search", "tuning")
     from actions.ml_training.search import Search, opened_study, run_search
 
     started = time.monotonic()
@@ -205,7 +209,7 @@ def _held_out(recipe: Recipe, train: pd.DataFrame) -> tuple[pd.DataFrame, pd.Dat
     return kept, held
 
 
-def _found(  # noqa: PLR0913  # what a result is made of
+def _found(  # what a result is made of
     context: Context, folder: Path, study: optuna.Study, search: Search, stopped_by: Any, seconds: float
 ) -> TunedHyperparameters:
     """Write what was found, and return it."""
@@ -261,6 +265,8 @@ def _none_finished(study: optuna.Study) -> OperationError:
         "no_trial_finished",
         rule="At least one trial of a search comes to its end.",
         found=found,
-        next_step="Correct the space or the data." if errors else "Give it more minutes, or fewer rounds (n_estimators, epochs).",
+        next_step="Correct the space or the data."
+        if errors
+        else "Give it more minutes, or fewer rounds (n_estimators, epochs).",
         field="space" if errors else "minutes",
     )

@@ -92,7 +92,7 @@ class Watch:
         self.curves = curves
         self.report(f"going on from a checkpoint after round {done}", done)
 
-    def after_round(  # noqa: PLR0913  # each is a fact of the round
+    def after_round(  # each is a fact of the round
         self, step: str, done: int, total: int | None, losses: Losses, rows: int, content: Callable[[], bytes]
     ) -> None:
         """Tell of a round; write a checkpoint if it is time; end the training if that was asked for.

@@ -84,7 +84,16 @@ def test_one_that_is_killed_resumes_and_ends_as_the_uninterrupted_one(desk: Desk
         "import sys; from actions.ml_training import watching; watching.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
         "from actions.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", code, "train_supervised_classifier", "--storage-root", str(desk.root), "--json", "-"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "train_supervised_classifier",
+        "--storage-root",
+        str(desk.root),
+        "--json",
+        "-",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stderr is not None

@@ -125,7 +125,7 @@ def test_balanced_classes_find_more_of_the_rare_one(desk: Desk) -> None:
                          hyperparameters=hyperparameters)  # fmt: skip
         desk.call("save_model", training="out", destination="out", name="clouds")
         found = desk.call("evaluate_classifier", model=made.uri, data=uri)
-        return next(one.recall for one in found.per_class if one.label == "rare")
+        return float(next(one.recall for one in found.per_class if one.label == "rare"))
 
     small: dict[str, dict[str, Any]] = {
         "neural_network": {"epochs": 20},

@@ -16,8 +16,15 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def failure(desk: Desk, algorithm: str, content: str, target: str, kind: str = "classifier", **more: Any) -> OperationError:
-    arguments = {"data": desk.data("train.csv", content), "target": target, "destination": "out", "algorithm": algorithm}
+def failure(
+    desk: Desk, algorithm: str, content: str, target: str, kind: str = "classifier", **more: Any
+) -> OperationError:
+    arguments = {
+        "data": desk.data("train.csv", content),
+        "target": target,
+        "destination": "out",
+        "algorithm": algorithm,
+    }
     with pytest.raises(OperationError) as caught:
         find_operation(f"train_supervised_{kind}").call(arguments | more, desk.context)
     assert desk.files() == {}
@@ -131,3 +138,19 @@ def test_hyperparameters_that_contradict_each_other_are_refused(
 def test_early_stopping_without_validation_rows_is_refused(desk: Desk) -> None:
     error = failure(desk, "xgboost", people(60), "pays", hyperparameters={"early_stopping_rounds": 5})
     assert error.body.reason == "no_validation_rows"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train"])
+def test_a_library_that_the_runner_lacks_is_named_with_its_extra(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Any
+) -> None:
+    from actions.stages import run_stage
+
+    order = desk.order(algorithm="neural_network")
+    if stage == "train":
+        run_stage("prepare", order)
+    monkeypatch.setattr("actions.ml_training.libraries.find_spec", lambda _: None)
+    with pytest.raises(Unavailable) as caught:
+        run_stage(stage, order)
+    assert caught.value.body.reason == "library_missing"
+    assert "'torch'" in caught.value.body.next_step

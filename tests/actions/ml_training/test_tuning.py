@@ -86,9 +86,7 @@ def test_the_study_is_a_journal_of_json_lines(desk: Desk) -> None:
 def test_the_same_seed_tries_the_same(desk: Desk) -> None:
     tried = [
         [(trial.hyperparameters, trial.value) for trial in found.trials]
-        for found in (
-            tune(desk, "wine", "logistic_regression", trials=4, destination=name) for name in ("one", "two")
-        )
+        for found in (tune(desk, "wine", "logistic_regression", trials=4, destination=name) for name in ("one", "two"))
     ]
     assert tried[0] == tried[1]
 
@@ -132,7 +130,16 @@ def test_the_time_budget_ends_a_search_in_the_middle_of_a_trial(desk: Desk) -> N
 
 def test_a_search_that_is_killed_goes_on_where_it_was(desk: Desk) -> None:
     asked = arguments(desk, "wine", "xgboost", trials=12, method="random")
-    command = [sys.executable, "-m", "actions.cli", "tune_hyperparameters", "--storage-root", str(desk.root), "--json", "-"]
+    command = [
+        sys.executable,
+        "-m",
+        "actions.cli",
+        "tune_hyperparameters",
+        "--storage-root",
+        str(desk.root),
+        "--json",
+        "-",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stderr is not None
@@ -159,7 +166,7 @@ def test_a_search_that_is_told_to_end_tries_the_cut_off_trial_again(desk: Desk) 
     asked = arguments(desk, "wine", "xgboost", trials=4, method="random")
     trials = 0
 
-    def report(step: str, *figures: Any) -> None:
+    def report(step: str, *_: Any, **__: Any) -> None:
         nonlocal trials
         trials += step == "trial"
         if trials == 2:
