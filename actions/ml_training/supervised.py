@@ -20,7 +20,7 @@ from actions.ml_training.interruption import Told, told_to_stop
 from actions.ml_training.metrics import TRAINING_FILE, TrainingRecord
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.watching import Watch, fingerprint
-from actions.operation import Context, Result, operation
+from actions.operation import Context, InvalidInput, Result, operation
 from actions.request import Classifier, Regressor, Scalar, Sha256
 from actions.storage import write_atomically
 from actions.versions import package_versions
@@ -196,7 +196,11 @@ def train_model(
     work = fingerprint(recipe, rows=rows_sha256, validation=watched_sha256, packages=package_versions())
     with _heard_if_of_use(recipe) as told:
         watch = Watch(context.report, folder, work, told, resume)
-        fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
+        try:
+            fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
+        except InvalidInput:
+            watch.finished()  # trying again as it is cannot help: nothing is kept for that
+            raise
     context.report("saving the model")
     path = folder / MODEL_FILE
     sha256 = save_fitted(fitted.pipeline, path)
