@@ -56,6 +56,20 @@ def get_training_metrics(
         The run's id, such as ``train-20261122-001``.
     attempt
         Which pass of the run.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from actions.ml_training.supervised import train_supervised_classifier
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "acme/flowers/models/train-20261122-001/1", algorithm="logistic_regression"
+    ... )
+    >>> found = get_training_metrics(context, "acme/flowers", "train-20261122-001")
+    >>> found.state, found.metrics == made.metrics
+    ('finished', True)
     """
     folder = context.storage.folder(repository, "models", run, attempt)
     try:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from actions.ml_evaluation.plots import BLUE, DPI, HEIGHT, RED, WIDTH
 
@@ -58,6 +59,10 @@ def _history(points: Sequence[Point], metric: str, higher_is_better: bool, axes:
         axes.scatter(
             ended, foot, transform=axes.get_xaxis_transform(), color="grey", marker="x", s=24, label="pruned or failed"
         )
+    # Marks at the foot do not widen the axis by themselves.
+    axes.set_xlim(points[0].number - 0.5, points[-1].number + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(y=0.15)
     axes.set_title(f"{len(points)} trials, best {metric} {best[-1]:.4g}", fontsize=14)
     axes.set_xlabel("trial", fontsize=12)
     axes.set_ylabel(f"{metric} on validation rows", fontsize=12)

@@ -81,6 +81,17 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     resume
         Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
         destination.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "models/flowers", algorithm="logistic_regression", hyperparameters={"C": 10}
+    ... )
+    >>> made.uri, round(made.metrics["train_accuracy"], 2)
+    ('models/flowers/model.skops', 0.98)
     """
     recipe = Recipe("classification", algorithm, target, hyperparameters or {}, seed)
     return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)
@@ -124,6 +135,15 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     resume
         Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
         destination.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_regressor(context, "sklearn://diabetes", "target", "models/progression")
+    >>> made.uri, round(made.metrics["train_r2"], 2)
+    ('models/progression/model.skops', 0.52)
     """
     recipe = Recipe("regression", algorithm, target, hyperparameters or {}, seed)
     return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)

@@ -125,6 +125,17 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     preprocessor
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
 
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> found = tune_hyperparameters(
+    ...     context, "sklearn://wine", "target", "tuning", task="classification", algorithm="logistic_regression", trials=5
+    ... )
+    >>> sorted(found.hyperparameters), found.value < 0.1, found.stopped_by, found.study_uri
+    (['C', 'class_weight'], True, 'trials', 'tuning/study.journal')
+
     References
     ----------
     Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011 (TPE). Li et al., A System for Massively Parallel
