@@ -16,6 +16,8 @@ TRUSTED_TYPES = (
     "actions.data_preparation.estimators.MutualInformation",
     "actions.data_preparation.estimators.RawColumns",
     "actions.ml_training.estimators.ClassLabels",
+    "actions.ml_training.neural_network.NeuralNetworkClassifier",
+    "actions.ml_training.neural_network.NeuralNetworkRegressor",
     "collections.OrderedDict",  # XGBoost's loss curves
     "numpy.dtype",
     "sklearn.model_selection._split.KFold",  # the folds of target encoding

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from actions.masking import masked
 
 Task = Literal["classification", "regression"]
-Classifier = Literal["random_forest", "logistic_regression", "xgboost"]
-Regressor = Literal["linear_regression", "random_forest", "xgboost"]
-Algorithm = Literal["random_forest", "logistic_regression", "linear_regression", "xgboost"]
+Classifier = Literal["random_forest", "logistic_regression", "xgboost", "neural_network"]
+Regressor = Literal["linear_regression", "random_forest", "xgboost", "neural_network"]
+Algorithm = Literal["random_forest", "logistic_regression", "linear_regression", "xgboost", "neural_network"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss",
     "rmse", "mae", "mape", "r2",
@@ -76,8 +76,8 @@ class TrainingRequest(BaseModel):
     task: Task = Field(title="Task", description="What the target is: a class, or a number.")
     algorithm: Algorithm = Field(
         title="Algorithm",
-        description="Classification: random_forest, logistic_regression, xgboost. "
-        "Regression: linear_regression, random_forest, xgboost.",
+        description="Classification: random_forest, logistic_regression, xgboost, neural_network. "
+        "Regression: linear_regression, random_forest, xgboost, neural_network.",
     )
     data: str = Field(
         title="Data",

@@ -32,6 +32,12 @@ class Progress(_Value):
     step: str = Field(max_length=200)
     done: int | None = None
     total: int | None = None
+    eta_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="how much longer this step takes at most, by its rounds so far",
+    )
     metrics: dict[str, float] = Field(default_factory=dict, max_length=50)
     updated: str = Field(max_length=40, description="ISO 8601, UTC")
     error: ErrorBody | None = None

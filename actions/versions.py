@@ -12,7 +12,18 @@ from actions.results import EnvironmentFacts
 from actions.storage import sha256_of
 
 _SOURCE = Path(__file__).resolve().parent
-_DECIDING = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu", "matplotlib")
+_DECIDING = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost",
+    "xgboost-cpu",
+    "matplotlib",
+    "torch",
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -30,6 +30,8 @@ class StageLine:
         The step it is at, or what it waits for.
     percent
         How much is done, where that is known.
+    left
+        Seconds that its present step takes at most, where that is known.
     """
 
     name: str
@@ -37,6 +39,7 @@ class StageLine:
     seconds: float | None = None
     note: str = ""
     percent: int | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actions.data_preparation.sources import resolve
+from actions.ml_training.libraries import need
 from actions.operation import Context, Stage
 from actions.request import WorkOrder
 from actions.stages.records import StageRecord, required_record
@@ -19,6 +20,7 @@ _ESTIMATOR = {
     "logistic_regression": "sklearn.linear_model",
     "linear_regression": "sklearn.linear_model",
     "xgboost": "xgboost",
+    "neural_network": "torch",
 }
 
 
@@ -119,6 +121,8 @@ INPUTS: dict[Stage, Callable[[WorkOrder, Context], dict[str, Any]]] = {
 def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     """Return the libraries that a stage needs for this request: imported before its work, so that both are timed."""
     request = order.request
+    if request.algorithm == "neural_network" and stage in ("prepare", "train", "evaluate"):
+        need("torch", "A neural network", "torch")
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
         estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()

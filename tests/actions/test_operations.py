@@ -58,6 +58,7 @@ NAMES = [
     "split_dataset",
     "train_supervised_classifier",
     "train_supervised_regressor",
+    "tune_hyperparameters",
     "validate_data",
 ]
 

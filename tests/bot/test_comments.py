@@ -186,6 +186,16 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert f"| {text} |" in comments.sticky(view)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "epoch, about 1 min 15 s left"), ("ja", "epoch、残り約 1 分 15 秒")]
+)
+def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str) -> None:
+    stages = (StageLine("train", "running", 20.0, "epoch", 25, 75.0), StageLine("evaluate", "waiting", left=3.0))
+    text = comments.sticky(a_view(a_run(language=language), stages=stages))
+    assert said in text
+    assert "3 s" not in text
+
+
 # --- answers -----------------------------------------------------------------------------------------------------------
 
 

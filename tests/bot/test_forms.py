@@ -261,7 +261,10 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
 def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
-    assert by_field["algorithm"].rule == "For regression choose one of linear_regression, random_forest, xgboost."
+    assert (
+        by_field["algorithm"].rule
+        == "For regression choose one of linear_regression, random_forest, xgboost, neural_network."
+    )
     assert by_field["metric"].rule == "This field is needed."
 
 
