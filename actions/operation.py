@@ -327,6 +327,7 @@ MODULES = (
     "actions.ml_training.models",
     "actions.ml_evaluation.loading",
     "actions.ml_evaluation.supervised",
+    "actions.ml_evaluation.compare",
     "actions.ml_evaluation.saving",
     "actions.model_registry.registry",
     "actions.history_management.history",

@@ -14,8 +14,8 @@ from tests.support.comment_reading import read
 from tests.support.real_loop import RealLoop
 
 slow = pytest.mark.slow
-CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png"}
-NUMBERS = {"predicted_vs_true.png", "residuals.png"}
+CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png", "importances.png"}
+NUMBERS = {"predicted_vs_true.png", "residuals.png", "importances.png"}
 TOKEN = re.compile(r"gh[spu]_[A-Za-z0-9]{8}")
 HOSTILE = (
     "${{ github.token }} ${{ secrets.GITHUB_TOKEN }} $(touch /tmp/modelyard-pwned) `touch /tmp/modelyard-pwned`\n"
