@@ -329,6 +329,7 @@ MODULES = (
     "actions.ml_evaluation.supervised",
     "actions.ml_evaluation.compare",
     "actions.ml_evaluation.saving",
+    "actions.ml_evaluation.report",
     "actions.model_registry.registry",
     "actions.history_management.history",
     "actions.github_integration.issues",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from actions.markdown import inline
 from actions.operation import Result
 from actions.request import MetricName, Sha256, Task
 from actions.results import Outcome
@@ -54,3 +55,12 @@ class Comparison(Result):
     def regressions(self) -> list[SliceDifference]:
         """The slices on which the challenger is worse, the worst first."""
         return sorted((one for one in self.slices if one.regressed), key=lambda one: one.difference or 0)
+
+    def summary_markdown(self) -> str:
+        """Return what stands in a job's summary."""
+        from actions.ml_evaluation.tables import as_markdown, compared
+
+        parts = [f"### {self.verdict.replace('_', ' ').capitalize()}", inline(self.explanation)]
+        for shown in compared(self):
+            parts += [f"#### {inline(shown.title)}", as_markdown(shown)]
+        return "\n\n".join(parts)

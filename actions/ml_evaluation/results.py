@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Literal
 
 from pydantic import Field
 
+from actions.markdown import inline
 from actions.operation import Result
 from actions.request import Sha256
 
@@ -83,6 +85,16 @@ class _Evaluation(Result):
     learning_curves: list[Curve] = Field(
         default_factory=list, description="loss by round, where the training left any; labels are `part loss`"
     )
+
+    def summary_markdown(self) -> str:
+        """Return what stands in a job's summary."""
+        from actions.ml_evaluation.tables import as_markdown, tables_of
+
+        found = typing.cast("Evaluation", self)
+        parts = [f"### {found.task.capitalize()} on {found.rows} rows"]
+        for shown in tables_of(found):
+            parts += [f"#### {inline(shown.title)}", as_markdown(shown), shown.note]
+        return "\n\n".join(part for part in parts if part)
 
 
 class ClassifierEvaluation(_Evaluation):

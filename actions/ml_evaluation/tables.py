@@ -26,6 +26,12 @@ class Table(NamedTuple):
     note: str = ""
 
 
+def tables_of(evaluation: Evaluation) -> list[Table]:
+    """Return all tables of an evaluation."""
+    found = [make(evaluation) for make in (per_class, residuals, slices, importances)]
+    return [metrics(evaluation), *(shown for shown in found if shown is not None)]
+
+
 def metrics(evaluation: Evaluation) -> Table:
     """Return each metric with its interval."""
     rows = [
@@ -93,9 +99,9 @@ def compared(comparison: Comparison) -> list[Table]:
         of_slices = [
             (one.column, one.value, str(one.rows), *_difference(one), "worse" if one.regressed else "") for one in shown
         ]
-        header = ("Column", "Value", "Rows", *header[1:], "")
+        columns = ("Column", "Value", "Rows", *header[1:], "")
         title = f"Against the champion, {comparison.metric} per slice"
-        tables.append(Table(title, header, of_slices, _more(len(comparison.slices))))
+        tables.append(Table(title, columns, of_slices, _more(len(comparison.slices))))
     return tables
 
 

@@ -160,7 +160,12 @@ def size_of(png: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("kind", "content", "target", "plots"),
     [
-        ("classifier", people(60), "pays", {"calibration", "confusion_matrix", "precision_recall", "roc", "importances"}),
+        (
+            "classifier",
+            people(60),
+            "pays",
+            {"calibration", "confusion_matrix", "precision_recall", "roc", "importances"},
+        ),
         ("regressor", numbers(), "y", {"predicted_vs_true", "residuals", "importances"}),
     ],
 )
