@@ -18,6 +18,7 @@ from actions.operation import InvalidInput
 MOST_VALUES = 10
 FEWEST_ROWS = 5
 QUANTILE_BINS = 4
+MISSING = "(missing)"
 
 
 class Rows(NamedTuple):
@@ -54,15 +55,24 @@ def slices_of(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[Rows]:
                 field="slices",
             )
     for column in columns:
-        values = _told_apart(frame[column])
-        for value in values.value_counts().index[:MOST_VALUES]:
+        values, ordered = _told_apart(frame[column])
+        for value in ordered:
             places = np.flatnonzero((values == value).to_numpy())
             if len(places) >= FEWEST_ROWS:
-                yield Rows(column, str(value)[:100], places)
+                yield Rows(column, value[:100], places)
 
 
-def _told_apart(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as few texts: its values, or quarters of its numbers where it has many."""
+def _told_apart(values: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+    """Return a column as few texts, and these in order: the most frequent first; of numbers, quarters from low to high."""
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_VALUES:
-        values = pd.qcut(values.astype(float), QUANTILE_BINS, duplicates="drop")
-    return values.astype(object).where(values.notna(), "(missing)").astype(str)
+        quarters = pd.qcut(values.astype(float), QUANTILE_BINS, duplicates="drop")
+        names = [f"{one.left:.4g} to {one.right:.4g}" for one in quarters.cat.categories]
+        texts = quarters.cat.rename_categories(_distinct(names)).astype(object).where(values.notna(), MISSING).astype(str)
+        return texts, [*_distinct(names), MISSING]
+    texts = values.astype(object).where(values.notna(), MISSING).astype(str)
+    return texts, [str(value) for value in texts.value_counts().index[:MOST_VALUES]]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the names where rounding has made two of them equal."""
+    return names if len(set(names)) == len(names) else [f"{place}: {name}" for place, name in enumerate(names, start=1)]

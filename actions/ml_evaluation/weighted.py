@@ -81,6 +81,8 @@ def classification_statistic(codes: Any, probabilities: Any) -> Statistic:
             found |= {of_class(name, code): each[:, code] for code in range(classes)}
         for code, area in areas.items():
             found[of_class("roc_auc", code)], found[of_class("pr_auc", code)] = area(counts)
+        if classes == _TWO:  # the same pairs of rows, looked at from the other side
+            found[of_class("roc_auc", 0)] = found[of_class("roc_auc", 1)]
         for name in ("roc_auc", "pr_auc"):
             found[name] = np.mean([found[of_class(name, code)] for code in areas], axis=0)
         return found

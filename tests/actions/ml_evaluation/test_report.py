@@ -137,7 +137,7 @@ def test_what_others_wrote_is_shown_and_never_obeyed(desk: Desk) -> None:
     assert not {name for name, _ in page.attributes if name.startswith("on")}
     assert {EVIL[0], *EVIL} <= set(page.words)
     for name in (report.markdown_uri, f"m/{CARD_FILE}"):
-        text = (desk.root / name).read_text(encoding="utf-8")
+        text = re.sub(r"`[^`\n]*`", "", (desk.root / name).read_text(encoding="utf-8"))  # nothing is obeyed within code
         assert "<script>" not in text
         assert "![x]" not in text
         assert "@owner" not in text
