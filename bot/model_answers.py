@@ -75,7 +75,7 @@ class ModelAnswers:
         """
         words = said.command.words
         first, second = [await self._named(words[word], repository, branch, run) for word in ("A", "B")]
-        if first.sha256 == second.sha256:
+        if first.uri == second.uri:
             raise Conflict(
                 "same_model",
                 rule="Two models are compared.",

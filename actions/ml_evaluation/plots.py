@@ -220,7 +220,7 @@ def _comparison(comparison: Comparison, axes: Any) -> None:
         axes.bar(middle, shares, width=width, color=SKY, edgecolor=BLUE, linewidth=0.4)
     if found.low is not None and found.high is not None:
         label = f"{found.low:+.4g} to {found.high:+.4g}, alpha {comparison.alpha:g} a side"
-        axes.axvspan(found.low, found.high, color=YELLOW, alpha=0.25, label=label)
+        axes.axvspan(found.low, found.high, color=YELLOW, alpha=0.25, zorder=0, label=label)
     axes.axvline(0, color=BLACK, linestyle="-", linewidth=1.5, label="no difference")
     axes.axvline(
         -comparison.allowed, color=RED, linestyle="--", linewidth=2, label=f"margin, {-comparison.allowed:.4g}"

@@ -67,7 +67,9 @@ def _told_apart(values: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_VALUES:
         quarters = pd.qcut(values.astype(float), QUANTILE_BINS, duplicates="drop")
         names = [f"{one.left:.4g} to {one.right:.4g}" for one in quarters.cat.categories]
-        texts = quarters.cat.rename_categories(_distinct(names)).astype(object).where(values.notna(), MISSING).astype(str)
+        texts = (
+            quarters.cat.rename_categories(_distinct(names)).astype(object).where(values.notna(), MISSING).astype(str)
+        )
         return texts, [*_distinct(names), MISSING]
     texts = values.astype(object).where(values.notna(), MISSING).astype(str)
     return texts, [str(value) for value in texts.value_counts().index[:MOST_VALUES]]
