@@ -11,9 +11,8 @@ from pydantic import Field
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.markdown import code, image, inline
 from actions.ml_evaluation import tables
-from actions.ml_evaluation.comparison import Comparison
 from actions.ml_evaluation.results import Evaluation
-from actions.ml_evaluation.saving import AnyEvaluation, comparison_in, evaluation_in
+from actions.ml_evaluation.saving import Given, comparison_in, evaluation_in
 from actions.ml_evaluation.tables import Table
 from actions.operation import Context, Result, operation
 from actions.request import Sha256
@@ -36,10 +35,10 @@ class EvaluationReport(Result):
 @operation(stage="evaluate", where="runner", idempotent=True)
 def generate_evaluation_report(
     context: Context,
-    evaluation: AnyEvaluation | StorageUri,
+    evaluation: Given,
     destination: StorageUri,
     title: str = "Evaluation",
-    comparison: Comparison | StorageUri | None = None,
+    comparison: Given | None = None,
 ) -> EvaluationReport:
     """Write a report: ``report.md`` with its plots below ``plots/``, and ``report.html`` with the plots inside.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -19,7 +19,16 @@ COMPARISON_FILE = "comparison.json"
 PLOTS_FOLDER = "plots"
 COMPARISON_PLOT = "comparison.png"
 
-AnyEvaluation = Annotated[ClassifierEvaluation | RegressorEvaluation, Field(discriminator="task")]
+_EVALUATION: TypeAdapter[Evaluation] = TypeAdapter(
+    Annotated[ClassifierEvaluation | RegressorEvaluation, Field(discriminator="task")]
+)
+_COMPARISON = TypeAdapter(Comparison)
+
+Given = dict[str, Any] | StorageUri
+"""A result's values, or the URI of a file that holds them: so the doors need not show all of its fields once more."""
+
+
+Found = TypeVar("Found")
 
 
 class SavedEvaluation(Result):
@@ -34,9 +43,9 @@ class SavedEvaluation(Result):
 @operation(stage="evaluate", where="runner", idempotent=True)
 def save_evaluation_results(
     context: Context,
-    evaluation: AnyEvaluation | StorageUri,
+    evaluation: Given,
     destination: StorageUri,
-    comparison: Comparison | StorageUri | None = None,
+    comparison: Given | None = None,
 ) -> SavedEvaluation:
     """Write an evaluation as ``results.json`` and its plots as PNG below ``plots/``.
 
@@ -63,7 +72,7 @@ def save_evaluation_results(
     >>> saved = find_operation("save_model").call({"training": "out", "destination": "out", "name": "sugar"}, context)
     >>> asked = {"model": saved.uri, "data": "sklearn://diabetes"}
     >>> found = find_operation("evaluate_regressor").call(asked, context)
-    >>> sorted(save_evaluation_results(context, found, "kept").plots)
+    >>> sorted(save_evaluation_results(context, found.model_dump(), "kept").plots)
     ['kept/plots/importances.png', 'kept/plots/predicted_vs_true.png', 'kept/plots/residuals.png']
     """
     return save_evaluation(
@@ -98,7 +107,7 @@ def save_evaluation(
     return SavedEvaluation(uri=uri, sha256=sha256, plots=plots, comparison_uri=comparison_uri)
 
 
-def evaluation_in(given: Evaluation | StorageUri, context: Context) -> Evaluation:
+def evaluation_in(given: Given, context: Context) -> Evaluation:
     """Return an evaluation, read from its file where a URI names one.
 
     Raises
@@ -106,38 +115,33 @@ def evaluation_in(given: Evaluation | StorageUri, context: Context) -> Evaluatio
     NotFound, InvalidInput
         ``evaluation_not_found``, ``evaluation_unreadable``.
     """
-    if not isinstance(given, str):
-        return given
-    found: Evaluation = _read(given, TypeAdapter(AnyEvaluation), "evaluation", "evaluate_classifier", context)
-    return found
+    return _read(given, _EVALUATION, "evaluation", "evaluate_classifier", context)
 
 
-def comparison_in(given: Comparison | StorageUri | None, context: Context) -> Comparison | None:
+def comparison_in(given: Given | None, context: Context) -> Comparison | None:
     """Return a comparison, read from its file where a URI names one; raises as ``evaluation_in``."""
-    if given is None or isinstance(given, Comparison):
-        return given
-    found: Comparison = _read(given, TypeAdapter(Comparison), "comparison", "compare_models", context)
-    return found
+    return None if given is None else _read(given, _COMPARISON, "comparison", "compare_models", context)
 
 
-def _read(uri: StorageUri, adapter: TypeAdapter[Any], what: str, operation_name: str, context: Context) -> Any:
-    path = storage_path(uri, context, what)
+def _read(given: Given, adapter: TypeAdapter[Found], what: str, made_by: str, context: Context) -> Found:
     try:
-        return adapter.validate_json(path.read_bytes())
+        if isinstance(given, dict):
+            return adapter.validate_python(given)
+        return adapter.validate_json(storage_path(given, context, what).read_bytes())
     except OSError:
         raise NotFound(
             f"{what}_not_found",
             rule=f"The {what} is a file under the storage root.",
-            found=f"no file {uri}.",
-            next_step=f"Name the JSON file that holds what {operation_name} returned.",
+            found=f"no file {given}.",
+            next_step=f"Name the JSON file that holds what {made_by} returned.",
             field=what,
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise InvalidInput(
             f"{what}_unreadable",
-            rule=f"The file holds what {operation_name} returned, as JSON.",
+            rule=f"The {what} is what {made_by} returned, as JSON.",
             found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:500],
-            next_step=f"Call {operation_name} again and keep what it returns.",
+            next_step=f"Call {made_by} again and keep what it returns.",
             field=what,
         ) from None

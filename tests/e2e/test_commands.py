@@ -81,7 +81,7 @@ CONFIG = ".github/modelyard.yml"
 def configured(loop: Loop, more: str) -> Iterator[None]:
     """Change the repository's configuration on its default branch, as a merged pull request would; then change it back."""
     before = loop.file(CONFIG) or ""
-    kept = re.sub(r"(?m)^approver: .*\n", "", before)
+    kept = re.sub(r"(?m)^(?:approver: .*|gate:\n  alpha: .*\n  margin: .*)\n", "", before)
     commit(loop, CONFIG, kept + more)
     try:
         yield

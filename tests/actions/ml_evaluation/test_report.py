@@ -184,7 +184,7 @@ def card_of(desk: Desk, folder: str) -> tuple[dict[str, Any], str]:
 def test_a_card_begins_with_what_hugging_face_reads(desk: Desk) -> None:
     order = desk.order(data="sklearn://iris", notes="Not for poisonous plants.")
     for stage in ("prepare", "train"):
-        run_stage(stage, order)  # type: ignore[arg-type]
+        run_stage(stage, order)
     folder = f"{REPOSITORY}/models/{RUN}/1"
     before, _ = card_of(desk, folder)
     (result,) = before["model-index"][0]["results"]

@@ -16,7 +16,7 @@ from tests.support.operating import REPOSITORY, Desk
 
 CHAMPION_RUN = "train-20261121-001"
 CANCER: dict[str, Any] = {"data": "sklearn://breast_cancer", "metric": "accuracy", "threshold": 0.6}
-STUMP = {"algorithm": "xgboost", "hyperparameters": {"n_estimators": 1, "max_depth": 1}}
+STUMP: dict[str, Any] = {"algorithm": "xgboost", "hyperparameters": {"n_estimators": 1, "max_depth": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def champion(desk: Desk) -> dict[str, Any]:
 
 def verdict_of(order: WorkOrder) -> Verdict:
     for stage in ("prepare", "train", "evaluate"):
-        run_stage(stage, order)  # type: ignore[arg-type]
+        run_stage(stage, order)
     return Verdict.model_validate(run_stage("judge", order).record.result["verdict"])
 
 
