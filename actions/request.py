@@ -152,6 +152,29 @@ class TrainingRequest(BaseModel):
         return found
 
 
+class Gate(BaseModel):
+    """How sure one has to be that a new model is no worse than the champion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alpha: float = Field(
+        default=0.05, gt=0, le=0.5, allow_inf_nan=False,
+        description="the risk of letting a model pass that is worse by more than the margin",
+    )  # fmt: skip
+    margin: float = Field(
+        default=0.02, ge=0, le=1, allow_inf_nan=False,
+        description="how much worse it may be: in the metric's own points; of errors and losses, a share of the champion's",
+    )  # fmt: skip
+
+    def allowed(self, metric: str, champion: float) -> float:
+        """Return the margin in the metric's unit.
+
+        >>> Gate(margin=0.02).allowed("accuracy", 0.9), Gate(margin=0.02).allowed("rmse", 50.0)
+        (0.02, 1.0)
+        """
+        return self.margin if METRICS[metric].higher_is_better else self.margin * abs(champion)
+
+
 class Champion(BaseModel):
     """The version that production uses now, as the registry names it."""
 
@@ -177,4 +200,5 @@ class WorkOrder(BaseModel):
     storage_root: str
     data_roots: tuple[str, ...] = ()
     champion: Champion | None = None
+    gate: Gate = Gate()
     training_seed: int = Field(ge=0, description="the request's seed is that of the split")

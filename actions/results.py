@@ -61,12 +61,46 @@ class Published(_Value):
     sha: GitSha
 
 
+Outcome = Literal["accepted", "rejected", "too_close_to_tell"]
+"""Of a comparison: no worse than the champion beyond the margin; worse beyond it; the rows do not show which."""
+
+
+class Regression(_Value):
+    """Rows that share a value of a column, on which the new model is worse than the champion."""
+
+    column: str = Field(max_length=200)
+    value: str = Field(max_length=200)
+    rows: int = Field(ge=1)
+    difference: float = Field(description="in the metric's unit, below zero")
+
+
+class ComparisonFigures(_Value):
+    """How the model compares with the champion, row by row."""
+
+    outcome: Outcome
+    alpha: float
+    margin: float
+    allowed: float = Field(ge=0, description="the margin in the metric's unit")
+    difference: float = Field(description="in the metric's unit; above zero this model is better")
+    low: float | None = Field(description="the difference is above it, but for a risk of alpha")
+    high: float | None = Field(description="the difference is below it, but for a risk of alpha")
+    rows: int = Field(ge=1)
+    resamples: int = Field(ge=1)
+    regressions: list[Regression] = Field(default_factory=list, max_length=20)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether the figures themselves say that the model is no worse beyond the margin."""
+        return self.outcome == "accepted" and self.low is not None and self.low >= -self.allowed
+
+
 class Verdict(_Value):
     """What judge decided, with the figures behind it."""
 
     status: Status
     reason: str = Field(
-        max_length=100, description="stable code: threshold_met, below_threshold, worse_than_champion, ..."
+        max_length=100,
+        description="stable code: threshold_met, below_threshold, worse_than_champion, too_close_to_tell, ...",
     )
     explanation: str = Field(max_length=2_000)
     metric: str = Field(max_length=50)
@@ -75,6 +109,7 @@ class Verdict(_Value):
     champion_value: float | None = None
     champion_version: int | None = None
     champion_may_have_seen_rows: bool = False
+    comparison: ComparisonFigures | None = None
 
 
 class DataFacts(_Value):

@@ -217,6 +217,11 @@ def operation_sent(name: str, url: str, language: str = "en") -> str:
     return _render("operation_sent", language, name=name, url=url)
 
 
+def compare_sent(newer: str, older: str, url: str, language: str = "en") -> str:
+    """Return what is said when the comparison of two models was sent to a runner."""
+    return _render("compare_sent", language, newer=newer, older=older, url=url)
+
+
 def no_run(command: str, language: str = "en") -> str:
     """Return the answer to a command below an issue that has no run."""
     return _render("no_run", language, command=command)
@@ -314,6 +319,7 @@ def _environment(language: str) -> SandboxedEnvironment:
         environment.filters[function.__name__.removeprefix("_")] = function
     environment.filters["text"] = _text
     environment.filters["figure"] = lambda value: _Markdown(wording.figure(value, known))
+    environment.filters["signed"] = lambda value: _Markdown(f"{value:+.4g}")
     environment.filters["duration"] = lambda seconds: _Markdown(wording.duration(seconds, known))
     environment.filters["moment"] = lambda when: _Markdown(wording.moment(when, known))
     environment.filters["settings"] = partial(_settings, language=known)

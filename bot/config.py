@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from actions import safe_yaml
 from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
 from actions.operation import InvalidInput, OperationError
-from actions.request import Label
+from actions.request import Gate, Label
 from bot.commands import COMMANDS, Permission
 from bot.schedule_config import ScheduleConfig
 
@@ -139,6 +139,9 @@ class RepositoryConfig(_Value):
     )
     promotion: Promotion = Field(
         default="approval", description="auto: a passed model becomes champion at once; approval: when somebody says so"
+    )
+    gate: Gate = Field(
+        default_factory=Gate, description="how sure one has to be that a new model is no worse than the champion"
     )
     commands: dict[Annotated[str, AfterValidator(_command)], CommandRule] = Field(
         default_factory=dict, description="who may say which command, where it is not the usual permission"
@@ -287,6 +290,13 @@ runners:
 # What makes a passed model the champion, which production uses. auto: at once. approval: a person, by `/promote` at the
 # run's issue, or by pull request.
 promotion: {promotion}
+
+# A model passes where it reaches the threshold and, once there is a champion, is shown to be no worse than that on the same
+# test rows: worse by more than the margin with a risk of alpha at most. The margin is in the metric's own points (0.02 of
+# accuracy); of errors and losses it is a share of the champion's. The fewer test rows, the less can be shown.
+gate:
+  alpha: 0.05
+  margin: 0.02
 
 # Whether whoever asked for a run may also approve it and promote its model: anyone, or another person.
 approver: anyone

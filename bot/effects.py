@@ -154,6 +154,7 @@ class Effects:
             storage_root=str(self._storage.root),
             data_roots=tuple(config.data_roots),
             champion=await self._champion(run),
+            gate=config.gate,
         )
         return {
             "run": run.id,

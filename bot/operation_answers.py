@@ -39,6 +39,10 @@ INSTEAD = {
 }
 
 
+class PublicRepository(Exception):
+    """The repository is public, and its configuration does not say that this is meant."""
+
+
 class OperationAnswers:
     """Runs operations for people.
 
@@ -65,7 +69,8 @@ class OperationAnswers:
             return await self._here(operation, arguments, repository, branch)
         if operation.where == "app":
             raise _not_here(operation)
-        return await self._on_a_runner(operation, arguments, said, repository, config)
+        url = await self.send(operation, arguments, said, repository, config)
+        return comments.operation_sent(operation.name, url, config.language)
 
     async def _here(
         self, operation: Operation, arguments: Mapping[str, Any], repository: Repository, branch: str
@@ -89,7 +94,7 @@ class OperationAnswers:
             operation.name, json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False)
         )
 
-    async def _on_a_runner(
+    async def send(
         self,
         operation: Operation,
         arguments: Mapping[str, Any],
@@ -97,10 +102,19 @@ class OperationAnswers:
         repository: Repository,
         config: RepositoryConfig,
     ) -> str:
+        """Send an operation to a runner; return the URL of its workflow run.
+
+        Raises
+        ------
+        InvalidInput
+            Where an argument is missing, unknown or of the wrong kind.
+        PublicRepository
+            Where everybody can ask for work on its runners.
+        """
         operation.validated(arguments)
         info = await repository.info()
         if not (info.private or config.public_repository):
-            return comments.public_repository_refused(config.language)
+            raise PublicRepository
         title = f"{operation.name} for comment {said.comment}"
         # Nothing but this repository's part of the storage can be reached; its URIs begin with the repository's name.
         own = {name: _within(repository.name, value) for name, value in arguments.items()}
@@ -115,7 +129,7 @@ class OperationAnswers:
         workflow_run = await repository.dispatch(
             OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title, sent_before=said.again
         )
-        return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}", config.language)
+        return f"{info.html_url}/actions/runs/{workflow_run}"
 
 
 def _within(repository: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from actions.history_management.record import RunRecord, utc
 from actions.markdown import code, fence, image, inline, link, shorten, table
 from actions.request import METRICS
-from actions.results import PublishedResult
+from actions.results import ComparisonFigures, PublishedResult
 
 SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
 WORDS = {
@@ -80,7 +80,19 @@ def _verdict(record: RunRecord) -> str:
         remarks += ["may have seen these rows"] if verdict.champion_may_have_seen_rows else []
         remark = f" ({', '.join(remarks)})" if remarks else ""
         rows.insert(3, ("Champion", f"{number(verdict.champion_value)}{remark}"))
+    if verdict.comparison is not None:
+        rows[4:4] = list(_comparison(verdict.comparison))
     return _facts(rows)
+
+
+def _comparison(found: ComparisonFigures) -> Iterator[tuple[str, str]]:
+    low, high = ("unknown" if bound is None else f"{bound:+.4g}" for bound in (found.low, found.high))
+    yield "Against the champion", inline(found.outcome.replace("_", " "))
+    yield "Difference", f"{found.difference:+.4g}, between {low} and {high} (above 0 this model is better)"
+    yield "It may be worse by", f"{number(found.allowed)}, with a risk of {found.alpha:g}"
+    for one in found.regressions:
+        where = f"Worse where {inline(one.column, 40)} is {inline(one.value, 60)}"
+        yield where, f"{one.difference:+.4g} on {one.rows} rows"
 
 
 def _metrics(record: RunRecord) -> str:

@@ -91,6 +91,7 @@ def evaluate_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
         "test": prepared(order, context).test.sha256,
         "model": trained(order, context).outputs(),
         "champion": order.champion.model_dump(mode="json") if order.champion else None,
+        "compared_by": {"metric": order.request.metric, **order.gate.model_dump()} if order.champion else None,
     }
 
 

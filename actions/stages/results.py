@@ -9,9 +9,10 @@ from pydantic import Field
 from actions.data_preparation.files import SavedTable
 from actions.data_preparation.preprocessing import Preprocessor
 from actions.markdown import code, inline
+from actions.ml_evaluation.results import Intervals
 from actions.operation import Result
 from actions.request import Sha256
-from actions.results import DataFacts, ModelFacts, Published, Verdict
+from actions.results import ComparisonFigures, DataFacts, ModelFacts, Published, Verdict
 from actions.stages.judging import ChampionScores
 
 Facts = list[tuple[str, str]]
@@ -71,6 +72,7 @@ class Evaluated(Result):
     sha256: Sha256
     rows: int
     metrics: dict[str, float | None]
+    intervals: Intervals
     plots: dict[str, Sha256] = Field(description="digest by URI")
     champion: ChampionScores | None
 
@@ -80,7 +82,9 @@ class Evaluated(Result):
     def facts(self) -> Facts:
         facts = [("test rows", inline(self.rows)), *_figures(self.metrics)]
         if self.champion is not None:
-            found = self.champion.not_comparable or "scored on the same rows"
+            comparison = self.champion.comparison
+            compared = comparison.explanation if comparison is not None else "scored on the same rows"
+            found = self.champion.not_comparable or compared
             facts.append((f"champion, version {self.champion.version}", inline(found)))
             facts += [(f"champion's {name}", value) for name, value in _figures(self.champion.metrics or {})]
         return facts
@@ -94,6 +98,8 @@ class Judged(Result):
     def facts(self) -> Facts:
         verdict = self.verdict
         facts = [("verdict", inline(verdict.status)), ("why", inline(verdict.explanation))]
+        if verdict.comparison is not None:
+            facts += comparison_facts(verdict.comparison)
         if verdict.champion_may_have_seen_rows:
             facts.append(("note", "The champion was trained on other rows and may have seen these."))
         return facts
@@ -110,6 +116,20 @@ class PublishedStage(Result):
         found = self.published
         size = f"{self.files} files, {self.size_bytes} bytes"
         return [("ref", code(found.ref)), ("commit", code(found.sha)), ("size", inline(size))]
+
+
+def comparison_facts(found: ComparisonFigures) -> Facts:
+    """Return how a model compares with the champion."""
+    low, high = ("unknown" if bound is None else f"{bound:+.4g}" for bound in (found.low, found.high))
+    facts = [
+        ("against the champion", inline(found.outcome.replace("_", " "))),
+        ("difference", inline(f"{found.difference:+.4g}, between {low} and {high}")),
+        ("margin", inline(f"{found.allowed:.4g}, alpha {found.alpha:g}, {found.rows} rows")),
+    ]
+    return facts + [
+        (f"worse where {one.column} is {one.value}", inline(f"{one.difference:+.4g} on {one.rows} rows"))
+        for one in found.regressions
+    ]
 
 
 def _figures(metrics: Mapping[str, float | None]) -> Facts:

@@ -33,10 +33,12 @@ HEAVY = (
 
 NAMES = [
     "commit_training_history",
+    "compare_models",
     "evaluate_classifier",
     "evaluate_regressor",
     "feature_engineering",
     "format_training_history",
+    "generate_evaluation_report",
     "get_model_version",
     "get_training_metrics",
     "list_model_versions",

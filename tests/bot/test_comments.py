@@ -24,6 +24,7 @@ from tests.support.run_views import (
     ERROR,
     NOON,
     STAGES,
+    a_comparison,
     a_decision,
     a_request,
     a_result,
@@ -128,6 +129,37 @@ def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
     text = comments.sticky(a_view(run))
     assert "Champion (version 2)" in text
     assert "may have seen these test rows" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            (
+                "| Outcome | **too close to tell** |",
+                "| Difference in accuracy | -0.0088, between -0.0265 and +0.0089 (above 0 this model is better) |",
+                "| It may be worse by | 0.02, with a risk of 0.05 |",
+                "| Test rows | 114, resampled 2000 times |",
+                "| -0.1234 on 31 rows |",
+            ),
+        ),
+        ("ja", ("| 結果 | **差を判断できない** |", "-0.0265 から +0.0089 の間", "劣っていないと判断できません")),
+    ],
+)
+def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words: tuple[str, ...]) -> None:
+    for text in (speak(VIEWS["too close"], language) for speak in (comments.sticky, comments.decision_needed)):
+        for word in words:
+            assert word in text
+        assert "@all" not in text
+        assert "<b>" not in text
+
+
+def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
+    verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
+    run = a_run(State.CHECK_RETRY_LIMIT, judged=(Judged(attempt=1, verdict=verdict),))
+    assert "between unknown and unknown" in comments.sticky(a_view(run))
+    assert "None" not in comments.sticky(a_view(run), "ja")
 
 
 def test_an_error_metric_is_asked_for_from_above() -> None:
@@ -390,6 +422,7 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
         comments.registered(text, 1, text),
         comments.operation_result(text, text),
         comments.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
+        comments.compare_sent(text, text, "https://github.com/owner/models/actions/runs/1"),
         comments.unknown_command(UnknownCommand(text, text)),
         comments.no_run(text),
         comments.internal_trouble(text),

@@ -14,8 +14,9 @@ from tests.support.comment_reading import read
 from tests.support.real_loop import RealLoop
 
 slow = pytest.mark.slow
-CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png"}
-NUMBERS = {"predicted_vs_true.png", "residuals.png"}
+CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png", "importances.png"}
+BOOSTED = CLASSES | {"learning_curves.png"}
+NUMBERS = {"predicted_vs_true.png", "residuals.png", "importances.png"}
 TOKEN = re.compile(r"gh[spu]_[A-Za-z0-9]{8}")
 HOSTILE = (
     "${{ github.token }} ${{ secrets.GITHUB_TOKEN }} $(touch /tmp/modelyard-pwned) `touch /tmp/modelyard-pwned`\n"
@@ -62,9 +63,9 @@ def test_an_issue_becomes_a_registered_model_with_its_history(real: RealLoop, mo
     assert lineage["result"]["verdict"]["status"] == "passed"
     assert metrics(real, run)["accuracy"] > 0.95
     assert (lineage["request"]["notes"], lineage["result"]["training_seed"]) == ("For the tests.", 42)
-    assert set(pictures(real, run)) == CLASSES
+    assert set(pictures(real, run)) == BOOSTED
     page = real.text(f"training_history/{run}.md")
-    assert all(f"({run}/{plot})" in page for plot in CLASSES)
+    assert all(f"({run}/{plot})" in page for plot in BOOSTED)
     assert lineage["result"]["environment"]["python"] in page
     assert lineage["result"]["data"]["sha256"] in page
     assert run in real.text("training_history/index.md")
@@ -96,7 +97,7 @@ def page_of(loop: RealLoop, job: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("data", "algorithm", "metric", "threshold", "plots"),
     [
-        ("wine", "xgboost", "f1", "0.9", CLASSES),
+        ("wine", "xgboost", "f1", "0.9", BOOSTED),
         ("digits", "random_forest", "accuracy", "0.96", CLASSES),
         ("diabetes", "linear_regression", "rmse", "62", NUMBERS),
     ],

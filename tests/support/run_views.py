@@ -7,7 +7,7 @@ from typing import Any
 
 from actions.operation import ErrorBody
 from actions.request import TrainingRequest
-from actions.results import DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
+from actions.results import ComparisonFigures, DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
 from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
 from bot.run_view import RunView, StageLine, Unclaimed
 
@@ -71,6 +71,15 @@ def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedRes
     return PublishedResult.model_validate({**values, **changes})
 
 
+def a_comparison(outcome: str = "too_close_to_tell", **changes: Any) -> ComparisonFigures:
+    values: dict[str, Any] = {
+        "outcome": outcome, "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": -0.0088,
+        "low": -0.0265, "high": 0.0089, "rows": 114, "resamples": 2_000,
+        "regressions": [{"column": "city", "value": "<b>@all</b> | x", "rows": 31, "difference": -0.1234}],
+    }  # fmt: skip
+    return ComparisonFigures.model_validate({**values, **changes})
+
+
 def a_run(state: State = State.TRAIN_MODEL, **changes: Any) -> Run:
     dispatch = Dispatch(
         title="train-20261122-001 attempt 1 dispatch 1",
@@ -121,6 +130,15 @@ ERROR = ErrorBody(
 def every_view() -> dict[str, RunView]:
     """Return one view for each situation that a person can see."""
     passed, rejected, failed = a_verdict(), a_verdict("rejected"), a_verdict("failed")
+    unclear = a_verdict(
+        "rejected",
+        value=0.9561,
+        reason="too_close_to_tell",
+        champion_value=0.9649,
+        champion_version=2,
+        explanation="accuracy is 0.9561; the champion, version 2, has 0.9649 on the same rows. Too close to tell.",
+        comparison=a_comparison(),
+    )
     asked = Visit(state=State.WAIT_FOR_OPERATOR_INPUT, entered=NOON, left=NOON)
 
     def judged(verdict: Verdict, state: State, status: str | None = None, **changes: Any) -> Run:
@@ -137,6 +155,9 @@ def every_view() -> dict[str, RunView]:
         "busy": a_view(a_run(), stages=STAGES, unclaimed=Unclaimed(("gpu",), "busy")),
         "asking": a_view(
             judged(rejected, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
+        ),
+        "too close": a_view(
+            judged(unclear, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
         ),
         "again": a_view(
             a_run(
