@@ -26,7 +26,8 @@ def told_to_stop() -> Iterator[Told]:
     if threading.current_thread() is not threading.main_thread():
         yield told.is_set
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    # None: a handler that Python did not set, and cannot set again.
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
 
     def hear(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature that Python calls
         told.set()
