@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from actions.masking import masked
 from actions.operation import ErrorBody, Stage
 from actions.request import GitSha, ModelName, Repository, RunId, Sha256, TrainingRequest
 
@@ -65,11 +66,15 @@ Outcome = Literal["accepted", "rejected", "too_close_to_tell"]
 """Of a comparison: no worse than the champion beyond the margin; worse beyond it; the rows do not show which."""
 
 
+Label = Annotated[str, Field(max_length=1_000), AfterValidator(lambda text: masked(text)[:100])]
+"""A name or a value out of somebody's data, as far as it is shown."""
+
+
 class Regression(_Value):
     """Rows that share a value of a column, on which the new model is worse than the champion."""
 
-    column: str = Field(max_length=200)
-    value: str = Field(max_length=200)
+    column: Label
+    value: Label
     rows: int = Field(ge=1)
     difference: float = Field(description="in the metric's unit, below zero")
 
@@ -86,7 +91,7 @@ class ComparisonFigures(_Value):
     high: float | None = Field(description="the difference is below it, but for a risk of alpha")
     rows: int = Field(ge=1)
     resamples: int = Field(ge=1)
-    regressions: list[Regression] = Field(default_factory=list, max_length=20)
+    regressions: list[Regression] = Field(default_factory=list, max_length=10, description="the worst first")
 
     @property
     def is_accepted(self) -> bool:

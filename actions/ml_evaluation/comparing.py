@@ -149,10 +149,12 @@ def other_question(champion: Model, challenger: Model) -> str | None:
     return None
 
 
-def _differences(new: _Answers, old: _Answers, rows: Any, seed: int) -> tuple[Figures, int]:
+def _differences(
+    new: _Answers, old: _Answers, rows: Any, seed: int, metric: str | None = None, parts: int = 1
+) -> tuple[Figures, int]:
     """Return how much better the new model is in each resample, by metric, and how many there are."""
-    first, second = new.statistic(rows), old.statistic(rows)
-    resamples = resamples_for(first, RESAMPLES)
+    first, second = new.statistic(rows, metric), old.statistic(rows, metric)
+    resamples = resamples_for(first, RESAMPLES, 2 * parts)
     # The same seed draws the same rows for both: that is what pairs them.
     one, other = (distributions(statistic, seed, resamples) for statistic in (first, second))
     return {name: _sign(name) * (one[name] - other[name]) for name in one if name in METRICS}, resamples
@@ -188,7 +190,7 @@ def _slices(
     slices = list(slices_of(frame, columns))
     found = []
     for column, value, rows in slices:
-        drawn, _ = _differences(new, old, rows, seed)
+        drawn, _ = _differences(new, old, rows, seed, metric, len(slices))
         mine, theirs = new.scores(rows)[metric], old.scores(rows)[metric]
         shown = _difference(metric, mine, theirs, drawn.get(metric), gate.alpha)
         strict = _difference(metric, mine, theirs, drawn.get(metric), gate.alpha / len(slices))

@@ -133,9 +133,10 @@ def _of_class(code: int, sure: Intervals) -> Intervals:
 
 def _slices(frame: pd.DataFrame, columns: Sequence[str], found: Classified | Estimated, seed: int) -> list[Slice]:
     slices = []
-    for column, value, rows in slices_of(frame, columns):
+    chosen = list(slices_of(frame, columns))
+    for column, value, rows in chosen:
         metrics = found.scores(rows)
-        sure = _of(metrics, intervals(found.statistic(rows), seed))
+        sure = _of(metrics, intervals(found.statistic(rows), seed, len(chosen)))
         slices.append(Slice(column=column, value=value, rows=len(rows), metrics=metrics, intervals=sure))
     return slices
 

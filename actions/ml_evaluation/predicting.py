@@ -35,8 +35,10 @@ class Classified:
     def scores(self, rows: Any = slice(None)) -> Scores:
         return classification_scores(self.classes[self.codes[rows]], self.probabilities[rows], self.classes)
 
-    def statistic(self, rows: Any = slice(None)) -> Statistic:
-        return classification_statistic(self.codes[rows], self.probabilities[rows])
+    def statistic(self, rows: Any = slice(None), metric: str | None = None) -> Statistic:
+        """Return what scores resamples: all metrics, or at least the one that is named."""
+        with_areas = metric in (None, "roc_auc", "pr_auc")
+        return classification_statistic(self.codes[rows], self.probabilities[rows], with_areas=with_areas)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Estimated:
     def scores(self, rows: Any = slice(None)) -> Scores:
         return regression_scores(self.truth[rows], self.predicted[rows])
 
-    def statistic(self, rows: Any = slice(None)) -> Statistic:
+    def statistic(self, rows: Any = slice(None), metric: str | None = None) -> Statistic:  # noqa: ARG002 - all cost little
         return regression_statistic(self.truth[rows], self.predicted[rows])
 
 

@@ -29,9 +29,19 @@ _DEFINED = 0.9
 """Below this share of resamples in which a figure is defined it has no interval."""
 
 
-def resamples_for(statistic: Statistic, most: int = MOST_RESAMPLES) -> int:
-    """Return how many resamples are worth their time."""
-    return int(np.clip(_WORK // (statistic.rows * statistic.passes), FEWEST_RESAMPLES, most))
+def resamples_for(statistic: Statistic, most: int = MOST_RESAMPLES, parts: int = 1) -> int:
+    """Return how many resamples are worth their time.
+
+    Parameters
+    ----------
+    statistic
+        What is scored.
+    most
+        How many there are at most.
+    parts
+        Among how many statistics that time is shared out.
+    """
+    return int(np.clip(_WORK // parts // (statistic.rows * statistic.passes), FEWEST_RESAMPLES, most))
 
 
 def distributions(statistic: Statistic, seed: int, resamples: int) -> Figures:
@@ -85,9 +95,9 @@ def interval(values: Any, low: float, high: float) -> Interval | None:
     return Interval(low=float(np.quantile(defined, low)), high=float(np.quantile(defined, high)))
 
 
-def intervals(statistic: Statistic, seed: int, confidence: float = CONFIDENCE) -> dict[str, Interval]:
-    """Return the interval of each figure that has one."""
+def intervals(statistic: Statistic, seed: int, parts: int = 1, confidence: float = CONFIDENCE) -> dict[str, Interval]:
+    """Return the interval of each figure that has one; ``parts`` as in ``resamples_for``."""
     outside = (1 - confidence) / 2
-    drawn = distributions(statistic, seed, resamples_for(statistic))
+    drawn = distributions(statistic, seed, resamples_for(statistic, parts=parts))
     found = {name: interval(values, outside, 1 - outside) for name, values in drawn.items()}
     return {name: one for name, one in found.items() if one is not None}

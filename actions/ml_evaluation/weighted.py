@@ -45,7 +45,7 @@ def of_class(metric: str, code: int) -> str:
     return f"{metric} of {code}"
 
 
-def classification_statistic(codes: Any, probabilities: Any) -> Statistic:
+def classification_statistic(codes: Any, probabilities: Any, *, with_areas: bool = True) -> Statistic:
     """Return the statistic of a classifier: every figure of ``classification_scores``, and those of each class.
 
     Parameters
@@ -53,6 +53,8 @@ def classification_statistic(codes: Any, probabilities: Any) -> Statistic:
     codes : array of int, shape (rows,)
         The true class of each row, as a column of ``probabilities``.
     probabilities : array of float, shape (rows, classes)
+    with_areas
+        Whether ROC AUC and PR AUC are among the figures; they cost as much as all others together.
     """
     rows, classes = probabilities.shape
     predicted = np.argmax(probabilities, axis=1)
@@ -60,7 +62,7 @@ def classification_statistic(codes: Any, probabilities: Any) -> Statistic:
     losses = -np.log(np.clip(probabilities[np.arange(rows), codes], np.finfo(float).eps, 1))
     confidence, happened, places = calibration_places(codes, probabilities)
     gaps = _sums_by(places, int(places.max()) + 1, confidence - happened)
-    scored = [1] if classes == _TWO else range(classes)
+    scored = ([1] if classes == _TWO else list(range(classes))) if with_areas else []
     areas = {code: _areas(codes == code, probabilities[:, code]) for code in scored}
 
     def figures(counts: Any) -> Figures:
@@ -81,6 +83,8 @@ def classification_statistic(codes: Any, probabilities: Any) -> Statistic:
             found |= {of_class(name, code): each[:, code] for code in range(classes)}
         for code, area in areas.items():
             found[of_class("roc_auc", code)], found[of_class("pr_auc", code)] = area(counts)
+        if not areas:
+            return found
         if classes == _TWO:  # the same pairs of rows, looked at from the other side
             found[of_class("roc_auc", 0)] = found[of_class("roc_auc", 1)]
         for name in ("roc_auc", "pr_auc"):

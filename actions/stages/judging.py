@@ -9,7 +9,7 @@ from actions.operation import Result
 from actions.request import METRICS, TrainingRequest
 from actions.results import ComparisonFigures, Regression, Status, Verdict
 
-_MOST_REGRESSIONS = 20
+_MOST_REGRESSIONS, _LONGEST_LABEL = 10, 80
 
 
 class ChampionScores(Result):
@@ -67,7 +67,12 @@ def judged(request: TrainingRequest, metrics: dict[str, float | None], champion:
 
 def _figures(found: Comparison) -> ComparisonFigures:
     regressions = [
-        Regression(column=one.column[:200], value=one.value, rows=one.rows, difference=one.difference or 0.0)
+        Regression(
+            column=one.column[:_LONGEST_LABEL],
+            value=one.value[:_LONGEST_LABEL],
+            rows=one.rows,
+            difference=one.difference or 0.0,
+        )
         for one in found.regressions[:_MOST_REGRESSIONS]
     ]
     return ComparisonFigures(

@@ -406,6 +406,15 @@ def test_compare_puts_the_newer_model_to_its_own_rows_beside_the_older_by_the_re
             assert "the newer of the two" in answer
 
 
+def test_the_repositorys_gate_goes_to_the_stages_with_the_order(loop: Loop, model: str) -> None:
+    with configured(loop, "gate: {alpha: 0.1, margin: 0.03}\n"):
+        run = loop.run(passed(loop, model))
+    (order,) = (
+        json.loads(work.inputs["order"]) for work in loop.hub.runs.runs.find() if work.inputs.get("run") == run.id
+    )
+    assert order["gate"] == {"alpha": 0.1, "margin": 0.03}
+
+
 def test_what_cannot_be_compared_is_told_at_the_issue(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     before = len(loop.hub.runs.runs.find())

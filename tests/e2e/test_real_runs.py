@@ -184,6 +184,9 @@ def test_a_champion_stays_until_a_better_model_passes(real: RealLoop, model: str
     assert verdict["champion_value"] == metrics(real, champion)["accuracy"] > verdict["value"]
     assert real.file(f"training_history/models/{model}.yaml") == registry
     assert "| Champion (version 1) |" in real.comment(worse)
+    assert "| Outcome | **worse than the champion** |" in real.comment(worse)
+    assert f"{beaten}/comparison.png" in real.comment(worse)
+    assert {"comparison.png"} < set(pictures(real, beaten))
 
     same = real.until_closed(real.open(model_name=model), "mlops:passed")
     assert versions(real, model)["aliases"] == {"candidate": 2, "champion": 2, "previous": 1}

@@ -76,6 +76,21 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         assert fact in page
 
 
+def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
+    found = result()
+    found["verdict"]["comparison"] = {
+        "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": -0.0123,
+        "high": 0.03, "rows": 114, "resamples": 2_000,
+        "regressions": [{"column": "city", "value": "<b>@all</b>", "rows": 31, "difference": -0.25}],
+    }  # fmt: skip
+    page = render(record(result=found))
+    assert "| Against the champion | accepted |" in page
+    assert "| Difference | +0.01, between -0.0123 and +0.03 (above 0 this model is better) |" in page
+    assert "| It may be worse by | 0.02, with a risk of 0.05 |" in page
+    assert "-0.25 on 31 rows |" in page
+    assert "<b>" not in page
+
+
 def test_a_failed_run_tells_the_stage_the_error_and_the_end_of_the_log() -> None:
     error = {
         "stage": "train",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from actions.cli import main
 from actions.ml_evaluation.gate import explained, outcome_of
 from actions.ml_evaluation.resampling import distributions, interval
 from actions.ml_evaluation.weighted import classification_statistic
@@ -254,3 +256,23 @@ def test_predictions_of_both_models_are_taken_on_the_very_same_rows(shared: Desk
     }
     found = compared(shared, "unclear").compared
     assert found.difference == pytest.approx((right["unclear"].astype(int) - right["champion"].astype(int)).mean())
+
+
+# --- at the command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_answers_with_json_and_a_job_gets_the_tables(
+    shared: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.delenv("MODELYARD_INPUT", raising=False)
+    models = ["--challenger", "stump/model.skops", "--champion", "champion/model.skops"]
+    rows = ["--data", "s/test.parquet", "--margin", "0.01", "--slices", "mean radius", "--slices", "mean area"]
+    assert main(["compare_models", *models, *rows, "--storage-root", str(shared.root)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verdict"], found["margin"]) == ("rejected", 0.01)
+    assert {one["column"] for one in found["slices"]} == {"mean radius", "mean area"}
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("### Rejected")
+    assert "#### Against the champion, accuracy per slice" in text

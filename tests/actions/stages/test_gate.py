@@ -129,6 +129,16 @@ def test_slices_that_got_worse_are_named_and_reject_nothing_by_themselves() -> N
     assert [one.value for one in verdict.comparison.regressions] == ["Oslo", "Bern"]
 
 
+def test_what_is_kept_of_slices_is_bounded_and_holds_no_secret() -> None:
+    token = "ghp_" + "a1B2" * 9
+    verdict = judged(request(), {"accuracy": 0.9}, scores(0.01, 0.03, token, *["x" * 300] * 30))
+    assert verdict.comparison is not None
+    kept = verdict.comparison.regressions
+    assert len(kept) == 10
+    assert token not in verdict.model_dump_json()
+    assert max(len(one.value) for one in kept) <= 100
+
+
 def test_a_higher_figure_that_may_be_chance_does_not_pass() -> None:
     verdict = judged(request(), {"accuracy": 0.9}, scores(-0.03, 0.07))
     assert (verdict.status, verdict.reason) == ("rejected", "too_close_to_tell")
