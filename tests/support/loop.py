@@ -48,7 +48,7 @@ from tests.support.unreliable import Unreliable
 SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
 Serving = contextlib.AbstractContextManager[None]
-PATIENCE = 60.0
+PATIENCE = 120.0
 Start = Callable[..., subprocess.Popen[bytes]]
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
