@@ -48,6 +48,7 @@ NAMES = [
     "parse_issue",
     "post_issue_comment",
     "preprocess_supervised",
+    "preprocess_unsupervised",
     "register_model",
     "render_template",
     "rollback_model",
