@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from actions.data_preparation.columns import Column, is_truth_values, stray_text
+from actions.data_preparation.columns import Column, is_truth_values, looks_like_dates, stray_text
 from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
 from actions.data_preparation.sources import nearest_first
 from actions.operation import InvalidInput, Result
@@ -312,7 +312,7 @@ def _hint(series: pd.Series[Any], column: Column) -> Check | None:
 
 
 def _gaps(series: pd.Series[Any], column: Column) -> Check | None:
-    """Warn of a column that is mostly missing, and of one with more categories than are told apart."""
+    """Warn of a column that is mostly missing, of dates that are taken for text, and of too many categories."""
     import numpy as np
 
     if column.kind != "ignored" and column.missing > len(series) / 2:
@@ -325,6 +325,15 @@ def _gaps(series: pd.Series[Any], column: Column) -> Check | None:
             next_step="It is filled with its median, or taken for a category; leave it out if that means nothing.",
             rows=row_numbers(np.flatnonzero(series.isna().to_numpy()[: 100 * _SHOWN_ROWS])),
             count=column.missing,
+        )
+    if column.kind == "category" and (date := looks_like_dates(series)):
+        return Check(
+            name="unclear_dates",
+            status="warning",
+            column=column.name,
+            rule="Dates begin with the year, as in 2024-12-31 (ISO 8601): any other order can be read in two ways.",
+            found=f"column {column.name!r} holds {date[:100]!r}, which is taken for text.",
+            next_step="Write the dates like 2024-12-31, so that their parts become features.",
         )
     if column.kind == "category" and MOST_CATEGORIES < column.distinct < len(series):
         return Check(

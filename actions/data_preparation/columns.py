@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "category", "date", "ignored"]
 
-_ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
+_ISO_DATE = r"^(\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2})([T ]\d{2}:\d{2}.*)?$"
+_OTHER_DATE = re.compile(
+    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*|([A-Z][a-z]{2,8}\.? \d{1,2},?|\d{1,2}\.? [A-Z][a-z]{2,8}) \d{4}\b.*"
+)
 _NEARLY_ALL = 0.8
 
 
@@ -50,7 +53,7 @@ def describe(series: pd.Series[Any]) -> Column:
 
 
 def kind_of(series: pd.Series[Any]) -> Kind:
-    """Tell what a column holds; a text column counts as dates if every value is an ISO date."""
+    """Tell what a column holds; a text column counts as dates if every value is one that begins with the year."""
     import pandas as pd
 
     if series.isna().all():
@@ -68,6 +71,12 @@ def kind_of(series: pd.Series[Any]) -> Kind:
 def _are_dates(text: pd.Series[Any]) -> bool:
     # One look at the first value spares texts that are no dates.
     return bool(re.match(_ISO_DATE, text.iloc[0]) and text.str.match(_ISO_DATE).all() and _dates(text).notna().all())
+
+
+def looks_like_dates(series: pd.Series[Any]) -> str:
+    """Return the first value of a text column whose values are dates written as people write them, or nothing."""
+    some = [str(value) for value in series.dropna().head(1_000).unique()[:20]]
+    return some[0] if some and all(_OTHER_DATE.fullmatch(value) for value in some) else ""
 
 
 def is_truth_values(present: pd.Series[Any]) -> bool:

@@ -92,7 +92,8 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
 def _date_part(day: pd.Series[Any], part: str) -> Any:
     if part == "days_since_1970":
-        return (day - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        moments = day.to_numpy(dtype="datetime64[us]")  # nanoseconds end in 2262
+        return np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 86_400_000_000)
     if part.endswith(("_sin", "_cos")):
         name, _, turn = part.rpartition("_")
         length = {"month": 12, "weekday": 7, "hour": 24}[name]

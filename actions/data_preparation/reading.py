@@ -225,7 +225,7 @@ def _plain_type(kind: Any) -> Any:
     if types.is_decimal(kind):
         return pa.float64()
     if types.is_date(kind):
-        return pa.timestamp("ns")
+        return pa.timestamp("s")  # nanoseconds end in 2262, and 9999-12-31 is a usual stand-in
     if types.is_time(kind):
         return pa.string()
     known = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, types.is_null)

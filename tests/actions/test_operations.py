@@ -50,6 +50,7 @@ NAMES = [
     "parse_issue",
     "post_issue_comment",
     "preprocess_supervised",
+    "preprocess_unsupervised",
     "register_model",
     "render_template",
     "rollback_model",

@@ -22,8 +22,9 @@ from sklearn.datasets import load_wine
 from actions import s3
 from actions.cli import main
 from actions.operation import Conflict, Context, InvalidInput, NotAllowed, OperationError, Unavailable, find_operation
+from actions.stages import run_stage
 from actions.storage import Storage, open_storage, write_atomically
-from tests.support.operating import people
+from tests.support.operating import Desk, people
 
 ROOT = "s3://yard/models"
 
@@ -239,3 +240,14 @@ def test_a_storage_root_that_is_none_is_refused(root: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         open_storage(root)
     assert caught.value.body.reason == "invalid_s3_uri"
+
+
+def test_a_stage_prepares_data_from_a_bucket_and_says_so(bucket: Any, tmp_path: Path) -> None:
+    uri = put(bucket, "data/people.csv.gz", gzip.compress(people(60).encode()))
+    desk = Desk(tmp_path, data_roots=("s3://yard/data",))
+    outcome = run_stage("prepare", desk.order(data=uri, target="pays"))
+    assert outcome.record.result["data"]["uri"] == uri
+    assert not outcome.skipped
+    assert run_stage("prepare", desk.order(data=uri, target="pays")).skipped
+    put(bucket, "data/people.csv.gz", gzip.compress(people(61).encode()))
+    assert not run_stage("prepare", desk.order(data=uri, target="pays")).skipped

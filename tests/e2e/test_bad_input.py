@@ -172,7 +172,9 @@ def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
     assert "**About:** `data`" in comment
-    assert "in broken.csv: byte 0xfc in line 62 is not UTF-8; save the file as UTF-8" in comment
+    assert (
+        "in broken.csv: byte 0xfc in line 62, column 'colour', is not UTF-8; in Windows-1252 it would be 'ü'" in comment
+    )
     assert "`data_unreadable`" in comment
 
 

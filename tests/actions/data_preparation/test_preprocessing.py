@@ -120,3 +120,32 @@ def test_fitting_by_branches_gives_what_scikit_learns_fit_gives(desk: Desk) -> N
     assert list(ours[1].named_transformers_) == list(plain[1].named_transformers_)
     assert (clone(ours).fit_transform(frame) == plain.transform(frame)).all()
     assert ours[1].output_indices_ == plain[1].output_indices_
+
+
+def test_rows_without_a_target_are_preprocessed_with_what_is_left_out(desk: Desk) -> None:
+    uri = desk.data("people.csv", people(60))
+    made = desk.call("preprocess_unsupervised", data=uri, destination="out", leave_out=["pays"])
+    assert made.kinds == {"age": "number", "city": "category", "joined": "date", "pays": "ignored"}
+    fitted = open_fitted(desk.root / made.uri, made.sha256)
+    frame = pd.read_csv(desk.root / uri)
+    features = fitted.transform(frame)
+    assert features.shape == (60, made.features) == (60, 10)
+    assert (fitted.transform(frame.drop(columns="pays")) == features).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "leave_out", "reason"),
+    [
+        (people(60), ["pay"], "unknown_column"),
+        (people(60), ["age", "city", "joined", "pays"], "no_features"),
+        ("x,y\n1,\n2,\n", [], "empty_column"),
+        ("x\n1\ninf\n0.5\n", [], "infinite_values"),
+    ],
+)
+def test_rows_without_a_target_that_cannot_be_used_are_refused(
+    desk: Desk, content: str, leave_out: list[str], reason: str
+) -> None:
+    uri = desk.data("a.csv", content)
+    refusal = desk.refusal("preprocess_unsupervised", data=uri, destination="out", leave_out=leave_out)
+    assert refusal.body.reason == reason
+    assert desk.files() == {}

@@ -318,3 +318,24 @@ def test_gaps_and_many_categories_are_warnings(desk: Desk) -> None:
     )
     assert warned(desk, content, "mostly_missing", target="y").count == 320
     assert "'town' has 150" in warned(desk, content, "many_categories", target="y").found
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "unclear"),
+    [
+        (["2012/01/05", "2012/12/31"], "date", False),
+        (["2010/01/01 00:00:00", "2010/01/01 13:30:00"], "date", False),
+        (["2024-02-29T10:00:00Z", "2024-03-01"], "date", False),
+        (["Jan 1 2000", "Feb 15 2000"], "category", True),
+        (["31.12.2024", "1.2.2025"], "category", True),
+        (["02/03/2024", "12/31/2024"], "category", True),
+        (["2024-02-30", "2024-03-01"], "category", False),
+        (["10-4", "three"], "category", False),
+    ],
+)
+def test_dates_begin_with_the_year_and_others_are_told_of(
+    desk: Desk, values: list[str], kind: str, unclear: bool
+) -> None:
+    found = desk.call("validate_data", data=desk.data("a.csv", table({"when": values * 15, "x": NUMBERS})))
+    assert found.columns[0].kind == kind
+    assert any(check.name == "unclear_dates" for check in found.checks) is unclear
