@@ -132,10 +132,12 @@ class Intake:
         issue, permission = int(payload["issue"]["number"]), await repository.permission(requester)
         if reaches(permission, LEAST_TO_ASK):
             return True
+        if delivery.action == "opened" and not _asks(payload["issue"]):
+            return False  # somebody has labelled it since: that event says who
         await repository.post_once(
             issue, f"refused-{requester}", comments.may_not_ask(permission, language=await language_of(repository))
         )
-        if delivery.action == "labeled" or (delivery.action == "opened" and _asks(payload["issue"])):
+        if delivery.action in ("opened", "labeled"):
             # Left there, the label would be read as the author's own request once nothing tells who has set it.
             await repository.set_labels(issue, remove=[ASKS])
         return False

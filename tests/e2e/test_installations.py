@@ -68,13 +68,13 @@ def waiting_for_a_person(loop: Loop, model: str) -> int:
 def handled(loop: Loop, event: str, action: str, times: int = 1) -> None:
     """Wait until the App has handled that many of an installation's events since the loop began."""
     loop.until(
-        lambda: sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done")) >= times,
+        lambda: count(loop, event, action) >= times,
         f"{event}.{action} is handled",
     )
 
 
 def count(loop: Loop, event: str, action: str) -> int:
-    return sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done"))
+    return sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done", limit=10_000))
 
 
 def wait_for_another_try(loop: Loop, issue: int) -> None:
