@@ -8,18 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import jinja2
 
 from bot.github.traffic import RateLimit
 from bot.overview import Figures, Runs
+from bot.pages import TEMPLATES, with_filters
 from bot.pipeline import Run, State
 from bot.store import KeptDelivery
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_STYLE = (_TEMPLATES / "dashboard.css").read_text(encoding="utf-8")
+_STYLE = (TEMPLATES / "dashboard.css").read_text(encoding="utf-8")
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
 HEADERS = {
@@ -123,12 +122,4 @@ def _in(timestamp: float, now: datetime) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"ago": _ago, "until": _in}
-    return environment.get_template("dashboard.html")
+    return with_filters(ago=_ago, until=_in).get_template("dashboard.html")

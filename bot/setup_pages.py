@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import jinja2
@@ -16,9 +15,9 @@ from markupsafe import Markup
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS
 from actions.operation import ErrorBody
 from bot.findings import Finding
+from bot.pages import TEMPLATES, environment
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_STYLE = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("dashboard.css", "setup.css"))
+_STYLE = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("dashboard.css", "setup.css"))
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
 
@@ -90,11 +89,4 @@ def _page(what: str, **values: object) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("setup.html")
+    return environment().get_template("setup.html")
