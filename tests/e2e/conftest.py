@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.pipeline import State
 from tests.support.loop import Loop, running_loop
 from tests.support.real_loop import RealLoop, environments, real_loop
 
@@ -49,3 +50,15 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 def model(request: pytest.FixtureRequest) -> str:
     """Return a model's name that no other test uses."""
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower())[-60:].strip("-")
+
+
+@pytest.fixture
+def waiting(loop: Loop, model: str) -> Iterator[int]:
+    """Return an issue whose run waits for an answer."""
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    yield issue
+    if not loop.run(issue).ended:
+        loop.say(issue, "/reject", by="owner")
+        loop.until_ended(issue)

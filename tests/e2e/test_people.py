@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from actions.request import TrainingRequest
 from bot.forms import form_body
 from bot.pipeline import State
-from tests.support.loop import Loop
+from tests.support.loop import Loop, answered
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
 from tests.support.unreliable import away
-
-
-@pytest.fixture
-def waiting(loop: Loop, request: pytest.FixtureRequest) -> Iterator[int]:
-    """Return an issue whose run waits for an answer."""
-    loop.values[:] = [0.5]
-    issue = loop.open(model_name=f"m{abs(hash(request.node.name))}")
-    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
-    yield issue
-    if not loop.run(issue).ended:
-        loop.say(issue, "/reject", by="owner")
-        loop.until_ended(issue)
-
-
-def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
-    """Say something and return what the App answers in a comment of its own."""
-    before = len(loop.comments(issue))
-    loop.say(issue, text, by)
-    loop.until(lambda: len(loop.comments(issue)) > before, f"an answer to {text}")
-    return loop.comments(issue)[-1]
-
 
 # --- the issue itself ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,29 +15,10 @@ from bot.pipeline import State
 from runners.local.hub.records import Role
 from tests.support import unreliable
 from tests.support.comment_reading import read
-from tests.support.loop import Loop
+from tests.support.loop import Loop, answered
 from tests.support.runs import a_request
 
 WAITS = State.WAIT_FOR_OPERATOR_INPUT
-
-
-@pytest.fixture
-def waiting(loop: Loop, model: str) -> Iterator[int]:
-    """Return an issue whose run waits for an answer."""
-    loop.values[:] = [0.5]
-    issue = loop.open(model_name=model)
-    loop.until_state(issue, WAITS)
-    yield issue
-    if not loop.run(issue).ended:
-        loop.say(issue, "/reject", by="owner")
-        loop.until_ended(issue)
-
-
-def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
-    before = len(loop.comments(issue))
-    loop.say(issue, text, by)
-    loop.until(lambda: len(loop.comments(issue)) > before, f"an answer to {text[:40]}")
-    return loop.comments(issue)[-1]
 
 
 def payload_of(loop: Loop, comment: int) -> dict[str, Any]:

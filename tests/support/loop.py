@@ -281,6 +281,14 @@ PNG = bytes.fromhex(
 )
 
 
+def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
+    """Say something and return what the App answers in a comment of its own."""
+    before = len(loop.comments(issue))
+    loop.say(issue, text, by)
+    loop.until(lambda: len(loop.comments(issue)) > before, f"an answer to {text[:40]}")
+    return loop.comments(issue)[-1]
+
+
 @contextlib.contextmanager
 def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
     """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
