@@ -199,6 +199,14 @@ class Pulse(_Value):
     seen: datetime = Field(description="when the App saw it first, by its own")
 
 
+class Sight(_Value):
+    """How the App has found the present stage's job, and since when; GitHub's clock may differ from the App's."""
+
+    job: int
+    running: bool
+    since: datetime = Field(description="when the App saw it so first, by its own clock")
+
+
 class Run(_Value):
     """One request carried to its end."""
 
@@ -218,6 +226,7 @@ class Run(_Value):
     seed: int | None = Field(default=None, description="what an approval set for the present attempt's training")
     send: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
     overdue: bool = Field(default=False, description="the App has stopped the present stage beyond its time-out")
+    sight: Sight | None = None
     pulse: Pulse | None = None
     lost: bool = Field(default=False, description="the App has stopped the present stage, as its runner is gone")
     question: int = Field(default=0, description="the comment that asks about the present attempt")
@@ -299,7 +308,7 @@ class Step:
     """With an ``error``: how long to wait at least before the next try."""
 
 
-_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None}
+_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None, "sight": None}
 """What the App knows of a stage that it has not looked at yet."""
 
 

@@ -23,7 +23,7 @@ LONGEST = 20_000
 """Characters; a comment has to hold what people read as well."""
 
 _LINE = re.compile(r"<!-- modelyard:state:([A-Za-z0-9+/=]+)\.([0-9a-f]{64}) -->")
-_NOT_KEPT = {"row_version", "due", "pulse"}
+_NOT_KEPT = {"row_version", "due", "pulse", "sight"}
 """They change with each look at the run and mean nothing in another database."""
 
 

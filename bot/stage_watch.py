@@ -8,7 +8,7 @@ from typing import Literal
 
 from actions.results import Heartbeat
 from bot.github import Job, Runner
-from bot.pipeline import Pulse
+from bot.pipeline import Pulse, Sight
 from bot.run_view import Unclaimed
 
 Seen = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
@@ -18,26 +18,35 @@ GRACE = timedelta(seconds=30)
 """GitHub ends a job at its time-out itself; the App steps in so much later."""
 
 
-def seen(jobs: Sequence[Job], name: str, limit: timedelta, now: datetime) -> Seen:
+def sighted(before: Sight | None, job: Job | None, now: datetime) -> Sight | None:
+    """Return the sight of a job after a look at it; clocks are not compared, as GitHub's may differ."""
+    if job is None or job.status == "completed":
+        return None
+    running = job.status == "in_progress"
+    if before is not None and (before.job, before.running) == (job.id, running):
+        return before
+    return Sight(job=job.id, running=running, since=now)
+
+
+def seen(job: Job | None, limit: timedelta, sight: Sight | None, now: datetime) -> Seen:
     """Tell how a stage's job stands.
 
     Parameters
     ----------
-    jobs
-        All jobs of the workflow run.
-    name
-        The job's own name, such as ``train``.
+    job
+        The stage's job, if its workflow run has come to it.
     limit
-        The stage's time-out, counted from the job's start.
+        The stage's time-out.
+    sight
+        Since when the App has seen the job so.
     """
-    job = find(jobs, name)
     if job is None:
         return "absent"
     if job.status == "completed":
         return _concluded(job, limit)
-    if job.status == "in_progress" and job.started_at is not None:
-        return "overdue" if now - job.started_at > limit + GRACE else "running"
-    return "waiting"
+    if sight is None or not sight.running:
+        return "waiting"
+    return "overdue" if now - sight.since > limit + GRACE else "running"
 
 
 def felt(before: Pulse | None, heartbeat: Heartbeat | None, now: datetime) -> Pulse | None:
@@ -54,11 +63,9 @@ def is_lost(pulse: Pulse | None, limit: timedelta, now: datetime) -> bool:
     return pulse is not None and now - pulse.seen > limit
 
 
-def queued_for(job: Job | None, now: datetime) -> timedelta:
-    """Return how long a job has waited for a runner; nothing where it does not wait."""
-    if job is None or job.created_at is None or job.status in ("in_progress", "completed"):
-        return timedelta(0)
-    return now - job.created_at
+def queued_for(sight: Sight | None, now: datetime) -> timedelta:
+    """Return how long the App has seen a job wait for a runner; nothing where it does not wait."""
+    return timedelta(0) if sight is None or sight.running else now - sight.since
 
 
 def unclaimed(labels: Sequence[str], runners: Sequence[Runner] | None) -> Unclaimed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from actions.operation import ErrorBody, InvalidInput, Stage
 from bot.commands import changed_request
 from bot.pipeline import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
-from bot.stage_watch import Seen, felt, find, is_lost, queued_for, seen
+from bot.stage_watch import Seen, felt, find, is_lost, queued_for, seen, sighted
 
 if TYPE_CHECKING:
     from actions.notification.channels import Event
@@ -100,14 +100,13 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
         if answer.what == "approve":
             return Step(run, "approve")
         return Step(run.but(status="rejected"), "reject")
-    left = OPERATOR_HAS - fx.stayed(run)
-    if left <= timedelta(0):
+    if fx.stayed(run) >= OPERATOR_HAS:
         return Step(run.but(status="rejected"), "time-out")
     await fx.show(run)
-    if left > REMINDED_BEFORE:
-        return Step(run, again=left - REMINDED_BEFORE)
+    if OPERATOR_HAS - fx.stayed(run) > REMINDED_BEFORE:
+        return Step(run, again=OPERATOR_HAS - REMINDED_BEFORE - fx.stayed(run))
     await fx.remind(run)
-    return Step(run, again=left)
+    return Step(run, again=OPERATOR_HAS - fx.stayed(run))
 
 
 async def increment_retry(run: Run, _: Effects) -> Step:
@@ -227,11 +226,14 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
     """Look at a stage's job; None where it has succeeded."""
     limit = fx.scaled(time_out_of(run))
     jobs = await fx.jobs(run)
-    standing = seen(jobs, name, limit, fx.now())
-    if standing == "absent" and await fx.workflow_ended(run):
+    ended = find(jobs, name) is None and await fx.workflow_ended(run)
+    if ended:
         jobs = await fx.jobs(run)  # it may have come and gone in between
-        standing = seen(jobs, name, limit, fx.now())
-        standing = "error" if standing == "absent" else standing
+    job = find(jobs, name)
+    run = run.but(sight=sighted(run.sight, job, fx.now()))
+    standing = seen(job, limit, run.sight, fx.now())
+    if standing == "absent" and ended:
+        standing = "error"
     if standing == "ok":
         return None
     if standing == "overdue":
@@ -246,9 +248,8 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
             await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
             return Step(run.but(lost=True), again=WAIT)
     if standing in ("error", "stopped", "timed out"):
-        return await _stage_error(run, fx, find(jobs, name), name, standing)
-    job = find(jobs, name)
-    if job is not None and queued_for(job, fx.now()) > fx.scaled(QUEUED_LONG):
+        return await _stage_error(run, fx, job, name, standing)
+    if job is not None and queued_for(run.sight, fx.now()) > fx.scaled(QUEUED_LONG):
         await fx.show(run, jobs=jobs, unclaimed=await fx.why_unclaimed(job))
         return Step(run, again=WAIT)
     await fx.show(run, jobs=jobs)

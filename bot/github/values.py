@@ -146,7 +146,6 @@ class Job:
     steps: tuple[Step, ...]
     run_id: int = 0
     runner_name: str | None = None
-    created_at: datetime | None = None
     labels: tuple[str, ...] = ()
 
     @classmethod
@@ -164,7 +163,6 @@ class Job:
             steps=tuple(Step.of(step) for step in items(data, "steps") if isinstance(step, Mapping)),
             run_id=integer(data, "run_id"),
             runner_name=optional(data, "runner_name"),
-            created_at=moment(data, "created_at"),
             labels=tuple(label for label in items(data, "labels") if isinstance(label, str)),
         )
 

@@ -27,6 +27,8 @@ from runners.local.visitor import Seen, Visitor, VisitorError
 FOLDER = Path(".modelyard/demo")
 FORM = "modelyard-train.yml"
 WAITING, INVALID = "mlops:waiting", "mlops:invalid"
+ASKS = "Train it again?"
+"""In the comment's first line where a person is asked."""
 ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
 HEARD_SECONDS = 60.0
 """So long the App may take to answer an issue or a comment at all."""
@@ -152,14 +154,18 @@ class Demo:
 
     def _watch(self, visitor: Visitor, number: int, running: Running, before: Collection[int] = ()) -> str:
         """Show what happens until the run waits for a person or has ended; return the label that says which."""
-        began = time.monotonic()
+        began, waits_since = time.monotonic(), 0.0
         with self._teller.watching(before) as watching:
             while True:
                 seen = visitor.look(number)
                 watching.look(seen)
                 label = _label(seen)
-                if label in (WAITING, INVALID) or (label is not None and seen.state == "closed"):
+                if label == INVALID or (label is not None and seen.state == "closed"):
                     return label
+                if label == WAITING:  # The comment is brought up to date after the label, if it can be.
+                    waits_since = waits_since or time.monotonic()
+                    if ASKS in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
+                        return label
                 if running.app.poll() is not None:
                     raise PlaceError(f"The App has ended. Its log says why: {_short(self._place.app_log)}")
                 if not seen.comments and time.monotonic() - began > HEARD_SECONDS:

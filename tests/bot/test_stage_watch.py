@@ -9,8 +9,9 @@ import pytest
 
 from actions.results import Progress
 from bot.github import Job, Runner, Step
+from bot.pipeline import Sight
 from bot.stage_lines import stage_lines
-from bot.stage_watch import queued_for, seen, unclaimed
+from bot.stage_watch import queued_for, seen, sighted, unclaimed
 from tests.support.runs import NOON
 
 LIMIT = timedelta(minutes=15)
@@ -44,11 +45,25 @@ def a_job(**changes: Any) -> Job:
     ],
 )
 def test_a_stage_stands_as_its_job_says(job: dict[str, Any], now: datetime, expected: str) -> None:
-    assert seen([a_job(**job)], "train", LIMIT, now) == expected
+    one = a_job(**job)
+    assert seen(one, LIMIT, sighted(None, one, NOON), now) == expected
 
 
 def test_a_stage_without_a_job_is_absent() -> None:
-    assert seen([a_job()], "evaluate", LIMIT, NOON) == "absent"
+    assert seen(None, LIMIT, None, NOON) == "absent"
+
+
+def test_a_clock_that_differs_from_githubs_makes_no_stage_overdue() -> None:
+    one = a_job(started_at=minutes(-600))
+    assert seen(one, LIMIT, sighted(None, one, NOON), minutes(15)) == "running"
+
+
+def test_a_job_counts_from_when_the_app_saw_it_so_first() -> None:
+    first = sighted(None, a_job(status="queued"), NOON)
+    assert sighted(first, a_job(status="queued"), minutes(3)) == first
+    assert sighted(first, a_job(), minutes(4)) == Sight(job=1, running=True, since=minutes(4))
+    assert sighted(first, a_job(id=2, status="queued"), minutes(5)) == Sight(job=2, running=False, since=minutes(5))
+    assert sighted(first, a_job(status="completed", conclusion="success"), minutes(6)) is None
 
 
 def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
@@ -91,6 +106,6 @@ def test_why_no_runner_takes_a_job(runners: list[Runner] | None, expected: str) 
 
 
 def test_a_job_waits_from_when_it_was_made_until_a_runner_takes_it() -> None:
-    assert queued_for(a_job(status="queued", created_at=NOON), minutes(7)) == timedelta(minutes=7)
-    assert queued_for(a_job(created_at=NOON), minutes(7)) == timedelta(0)
+    assert queued_for(sighted(None, a_job(status="queued"), NOON), minutes(7)) == timedelta(minutes=7)
+    assert queued_for(sighted(None, a_job(), NOON), minutes(7)) == timedelta(0)
     assert queued_for(None, minutes(7)) == timedelta(0)

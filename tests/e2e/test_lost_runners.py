@@ -76,7 +76,8 @@ def test_a_run_that_no_runner_takes_says_why_and_goes_on_when_one_comes(apart: A
         loop.until(lambda: said in first_comment(loop, issue), "the comment says why it waits")
         assert "`/cancel`" in first_comment(loop, issue)
         loop.hub.runs.add_runner("late")
-        assert loop.until_ended(issue).status == "passed"
+        ended = loop.until_ended(issue)
+        assert ended.status == "passed", ended.error
 
 
 def test_a_run_that_no_runner_takes_can_be_cancelled(apart: Apart) -> None:
@@ -115,7 +116,8 @@ def test_a_job_that_its_lost_runner_cannot_end_is_ended_by_force(apart: Apart) -
         loop.jump(minutes=6)
         loop.until(lambda: loop.run(issue).lost, "the App has cancelled it")
         loop.jump(minutes=6)
-        assert loop.until_ended(issue).status == "passed"
+        ended = loop.until_ended(issue)
+        assert ended.status == "passed", ended.error
 
 
 def test_runners_that_are_lost_time_and_again_end_the_run_and_it_says_so(apart: Apart) -> None:
