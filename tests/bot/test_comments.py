@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actions.operation import ErrorBody
@@ -382,7 +382,7 @@ def assert_deaf(text: str, *, images: int = 0) -> None:
     assert len(reading.headings) <= 1
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     HOSTILE,
     st.sampled_from(
@@ -404,7 +404,7 @@ def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[Stat
         assert_deaf(answer(view))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HOSTILE)
 def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
     sayable = clean_names(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import meta, nodes
 
@@ -152,7 +152,7 @@ def test_a_comment_that_was_cut_says_so_in_its_language() -> None:
 
 
 @every_other
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     text=HOSTILE,
     where=st.sampled_from(
@@ -204,7 +204,7 @@ def test_a_notification_about_any_run_is_whole(language: str, name: str) -> None
         assert bool(JAPANESE.search(said.body)) is (language == "ja")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(HOSTILE)
 def test_whatever_a_run_holds_can_be_told(text: str) -> None:
     for state, status, event in ((State.END, "failed", "failure"), (State.WAIT_FOR_OPERATOR_INPUT, None, "waiting")):

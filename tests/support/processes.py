@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from pathlib import Path
 def seconds(number: int) -> str:
     """Return a long time for ``sleep`` that no other test run on this machine uses: each number has its own."""
     return str(1_000_000 + 1_000 * os.getpid() + number)
+
+
+def until_gone(*words: str) -> None:
+    """Wait until no process has this command line any more."""
+    end = time.monotonic() + 60
+    while running_with(*words):
+        assert time.monotonic() < end, f"{words} still runs"
+        time.sleep(0.05)
 
 
 def running_with(*words: str) -> list[str]:

@@ -153,7 +153,7 @@ def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
     assert "javascript" not in page
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(min_size=1, max_size=200))
 def test_no_text_adds_a_heading(text: str) -> None:
     def headings(what: RunRecord) -> int:

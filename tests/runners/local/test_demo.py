@@ -43,7 +43,7 @@ def served(folder: Path) -> Iterator[str]:
             yield re.findall(r"Serving on (\S+)", said)[0]
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
         assert process.returncode == 130
 
 
