@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot.fields import Reading, how_to_fill, kind_of, label_of, request_fields
+from bot.fields import FOLLOWING, Reading, how_to_fill, kind_of, label_of, request_fields
 from bot.forms import BODY_LIMIT, ParsedForm, form_body, plain_text
 from bot.values import MOST_PROBLEMS, WrongField, brief, nearest
 
@@ -28,7 +28,7 @@ def read_request(given: Mapping[str, object]) -> ParsedForm:
     for name, field in request_fields().items():
         if name in given or not field.is_required():
             reading.read(name, field)
-        elif name not in guessed:
+        elif name not in guessed and name not in FOLLOWING:
             cure = how_to_fill(name, field) if kind_of(field) == "dropdown" else _example(name, field)
             reading.complain(name, "This field is needed.", "It is not there.", cure)
     reading.check_data()

@@ -82,7 +82,7 @@ def test_a_prepared_repository_is_well(capsys: pytest.CaptureFixture[str]) -> No
     main([*INIT])
     found = examined(capsys, 0)
     assert {finding.level for what, finding in found.items() if what.startswith(".github/")} == {"ok"}
-    assert len([what for what in found if what.startswith(".github/")]) == 4
+    assert len([what for what in found if what.startswith(".github/")]) == 6
 
 
 def until(what: Callable[[], bool]) -> None:
@@ -98,7 +98,7 @@ def until(what: Callable[[], bool]) -> None:
         ("workflows/modelyard-train.yml", f"train.yml@{SHA}", "train.yml@main", "error"),
         ("workflows/modelyard-operation.yml", "uses:", "runs:", "error"),
         ("modelyard.yml", "promotion: approval", "promotion: maybe", "error"),
-        ("ISSUE_TEMPLATE/modelyard-train.yml", "Train a model", "Train", "warning"),
+        ("ISSUE_TEMPLATE/modelyard-tune.yml", "Tune a model", "Tune", "warning"),
     ],
 )
 def test_a_file_that_was_changed_for_the_worse_is_named(
