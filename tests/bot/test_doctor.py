@@ -118,6 +118,28 @@ def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> 
     assert examined(capsys, 1)[".github/workflows/modelyard-train.yml"].found == "missing"
 
 
+def test_a_data_root_in_s3_is_looked_at(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, aws: str, tmp_path: Path
+) -> None:
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    s3._client.cache_clear()
+    boto3.client("s3").create_bucket(Bucket="doctors-yard")
+    main([*INIT, "--data-root", "s3://doctors-yard/tables", "--data-root", "s3://no-such-yard"])
+    found = examined(capsys, 0)
+    s3._client.cache_clear()
+    assert found["Data root s3://doctors-yard/tables"].level == "ok"
+    missing = found["Data root s3://no-such-yard"]
+    assert missing.level == "warning"
+    assert "s3://no-such-yard" in missing.found
+    assert missing.cure
+
+
 # --- the App on GitHub ---------------------------------------------------------------------------------------------------
 
 
