@@ -146,6 +146,11 @@ class S3Storage(Storage):
             if self._look(key) is None or self._digests[key] != digest:
                 raise
 
+    def check(self) -> None:
+        """List what is below the root, so that an OperationError tells why that cannot be done."""
+        asked = {"Bucket": self.base.bucket, "Prefix": self.base.key, "MaxKeys": 1}
+        self._asked(lambda client: client.list_objects_v2(**asked), self.base.key)
+
     # --- the bucket --------------------------------------------------------------------------------------------------
 
     def _key(self, path: Path) -> str:

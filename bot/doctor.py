@@ -261,20 +261,17 @@ def _config(path: Path) -> Iterator[Finding]:
 
 
 def _place_in_s3(root: str) -> Finding:
-    """Look for an object that is not there: who may read and list is told so, and nobody else is."""
-    from actions.s3 import below_roots
+    from actions.s3 import s3_storage
 
     what, rule = f"Data root {root}", "Runners can read what lies there."
     try:
-        place = below_roots(root, (root,))
-        if place is not None:
-            place.path(f"{root}/.modelyard-doctor")
+        s3_storage(root).check()
     except OperationError as error:
         body = error.body
         return odd(
             what, rule, f"from this machine: {body.found}", f"{body.next_step} If this is no runner, look there."
         )
-    return well(what, rule, "can be read from this machine")
+    return well(what, rule, "can be listed from this machine")
 
 
 def _form(name: str, path: Path, written: str) -> Finding:

@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 from pydantic import SecretStr
 
+from actions import s3
 from bot.cli import main
 from bot.credentials import Credentials, CredentialStore, EnvFile, SecretsManager
 from bot.findings import Finding
@@ -136,7 +137,7 @@ def test_a_data_root_in_s3_is_looked_at(
     assert found["Data root s3://doctors-yard/tables"].level == "ok"
     missing = found["Data root s3://no-such-yard"]
     assert missing.level == "warning"
-    assert "s3://no-such-yard" in missing.found
+    assert "no bucket no-such-yard" in missing.found
     assert missing.cure
 
 
