@@ -35,10 +35,15 @@ def label_of(field: str) -> str:
     return request_fields()[field].title or field
 
 
+def may_be_none(field: FieldInfo) -> bool:
+    """Tell whether a field can do without a value."""
+    return NoneType in get_args(field.annotation)
+
+
 def plain_type(field: FieldInfo) -> Any:
     """Return the type of a field's values where there is one."""
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
-    return kinds[0] if NoneType in get_args(field.annotation) else field.annotation
+    return kinds[0] if may_be_none(field) else field.annotation
 
 
 def broken_rule(field: str, value: object) -> str | None:

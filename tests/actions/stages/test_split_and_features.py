@@ -30,7 +30,7 @@ def weather() -> pd.DataFrame:
     """Return four years of Seattle's weather, a row a day, as vega-datasets carries it; and the week of each."""
     from vega_datasets import data
 
-    frame = data.seattle_weather()
+    frame: pd.DataFrame = data.seattle_weather()
     return frame.assign(week=frame["date"].dt.strftime("%G-W%V"))
 
 
