@@ -32,27 +32,29 @@ def _threshold(metric: str) -> st.SearchStrategy[float]:
     return st.floats(known.lowest, known.highest, allow_nan=False, allow_infinity=False)
 
 
-COLUMNS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12)
+COLUMNS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=8)
 
 
 @st.composite
 def asked_features(draw: st.DrawFn, but: frozenset[str]) -> AskedFeatures:
     """Draw any features, of any columns but some, that do not contradict each other."""
-    names = draw(st.lists(COLUMNS.filter(lambda name: name not in but), unique=True, max_size=8))
+    if draw(st.booleans()):
+        return AskedFeatures()
+    names = draw(st.lists(COLUMNS.filter(lambda name: name not in but), unique=True, max_size=5))
     selection = draw(st.sampled_from([None, "variance", "mutual_information"]))
-    polynomial = names[:2]
+    number = draw(st.integers(2, 4))
     asked = AskedFeatures.model_validate(
         {
-            "polynomial": polynomial,
-            "degree": draw(st.integers(2, 4)) if polynomial else 2,
+            "polynomial": names[:2],
+            "degree": number if names else 2,
             "interactions": names[2:4] if len(names) > 3 else [],
-            "bins": {name: draw(st.integers(2, 100)) for name in names[:3]},
-            "date_parts": draw(st.lists(st.sampled_from(["year", "hour_sin", "weekday"]), unique=True)),
-            "target_encoding": names[4:5],
-            "frequency_encoding": names[5:],
+            "bins": dict.fromkeys(names[:2], number * 25),
+            "date_parts": ["year", "hour_sin", "weekday"][:number],
+            "target_encoding": names[4:],
+            "frequency_encoding": names[1:],
             "selection": selection,
-            "keep": draw(st.integers(1, 100_000)) if selection == "mutual_information" else 20,
-            "minimum_variance": draw(st.floats(0, 1e9)) if selection == "variance" else 0.0,
+            "keep": number if selection == "mutual_information" else 20,
+            "minimum_variance": number / 7 if selection == "variance" else 0.0,
         }
     )
     try:
