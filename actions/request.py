@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_serializer,
+    model_validator,
+)
 
+from actions.features import AskedFeatures
 from actions.masking import masked
 
 Task = Literal["classification", "regression"]
@@ -16,6 +25,7 @@ MetricName = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss",
     "rmse", "mae", "mape", "r2",
 ]  # fmt: skip
+Split = Literal["auto", "random", "stratified", "group", "time"]
 SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """The data sets that ``sklearn://NAME`` names: those that scikit-learn carries itself."""
 Scalar = bool | int | float | Annotated[str, AfterValidator(masked)] | None
@@ -49,6 +59,11 @@ METRICS: dict[str, Metric] = {
     "r2": Metric("regression", True, None, 1),
 }
 ALGORITHMS: dict[Task, tuple[str, ...]] = {"classification": get_args(Classifier), "regression": get_args(Regressor)}
+SPLITS: dict[Task, tuple[str, ...]] = {
+    "classification": get_args(Split),
+    "regression": tuple(name for name in get_args(Split) if name != "stratified"),
+}
+"""How rows can be parted: only classes can be in each part by their shares."""
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 RunId = Annotated[str, StringConstraints(pattern=r"^train-[0-9]{8}-[0-9]{3,}$")]
@@ -81,8 +96,9 @@ class TrainingRequest(BaseModel):
     )
     data: str = Field(
         title="Data",
-        description="`sklearn://NAME`, or the path of a CSV, Parquet or JSON Lines file below this repository's "
-        "`datasets/` folder in the storage root, or below an allowed data root.",
+        description="`sklearn://NAME`; the path of a file below this repository's `datasets/` folder in the storage root, or "
+        "below an allowed data root; or `s3://bucket/key` below an allowed data root. CSV, TSV and JSON Lines, each also "
+        "packed by gzip (`.csv.gz`), or Parquet.",
         examples=["sklearn://breast_cancer"],
         min_length=1,
         max_length=1_000,
@@ -94,6 +110,21 @@ class TrainingRequest(BaseModel):
         min_length=1,
         max_length=200,
     )
+    split: Split = Field(
+        default="auto", title="Split",
+        description="How the test rows are chosen. auto: for classes as stratified, each class in each part; for numbers as "
+        "random. group: rows with one value of the split column stay together. time: the latest rows by the split column.",
+    )  # fmt: skip
+    split_column: str | None = Field(
+        default=None, min_length=1, max_length=200, title="Split column",
+        description="For group (such as a customer's id; it is no feature then) and time (dates or numbers) alone.",
+    )  # fmt: skip
+    features: AskedFeatures = Field(
+        default=AskedFeatures(), title="Features",
+        description="Features beside what each column gives by itself, one `name: value` a line: "
+        "polynomial, interactions, bins, date_parts, target_encoding, frequency_encoding, selection.",
+        examples=["interactions: [age, bmi]"],
+    )  # fmt: skip
     metric: MetricName = Field(
         title="Metric",
         description="What the verdict is about. Errors and losses (log_loss, rmse, mae, mape) pass at or below the "
@@ -123,13 +154,19 @@ class TrainingRequest(BaseModel):
         description="One `name: value` a line, as the library calls them. Empty: the library's defaults.",
         examples=["n_estimators: 200"],
     )  # fmt: skip
+    search_trials: int | None = Field(
+        default=None, ge=2, le=1_000, title="Search trials", description="How many settings to try."
+    )
+    search_minutes: int | None = Field(
+        default=None, ge=1, le=1_440, title="Search minutes", description="How long to try settings, in minutes."
+    )
     notes: Annotated[str, AfterValidator(masked)] = Field(
         default="", max_length=10_000, title="Notes", description="For people; kept in the history, never interpreted."
     )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        """Algorithm, metric and threshold must fit the task. ``wrong_fields`` gives the same by field."""
+        """Fields must not contradict each other; ``contradictions`` tells all that do."""
         for _, message in self.contradictions():
             raise ValueError(message)
         return self
@@ -149,7 +186,27 @@ class TrainingRequest(BaseModel):
             low = "-infinity" if metric.lowest is None else f"{metric.lowest:g}"
             high = "infinity" if metric.highest is None else f"{metric.highest:g}"
             found.append(("threshold", f"{self.metric} lies between {low} and {high}"))
+        return found + self._split_contradictions()
+
+    def _split_contradictions(self) -> list[tuple[str, str]]:
+        found = []
+        if self.split not in SPLITS[self.task]:
+            found.append(("split", f"for {self.task} choose one of {', '.join(SPLITS[self.task])}"))
+        by_column = self.split in ("group", "time")
+        if by_column and self.split_column is None:
+            found.append(("split_column", f"the split by {self.split} needs a column"))
+        elif not by_column and self.split_column is not None:
+            found.append(("split_column", f"a column is for the splits group and time; the split is {self.split}"))
+        elif self.split_column is not None and self.split_column == self.target:
+            found.append(("split_column", "rows are parted by another column than the target"))
+        used = [name for name, columns in self.features.columns.items() if self.split_column in columns]
+        if self.split == "group" and used:
+            found.append(("features", f"the column that tells groups apart is no feature; {used[0]} names it"))
         return found
+
+    @field_serializer("features")
+    def _only_what_is_asked(self, features: AskedFeatures) -> dict[str, Any]:
+        return features.model_dump(mode="json", exclude_defaults=True)
 
 
 class Gate(BaseModel):

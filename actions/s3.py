@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -146,6 +146,11 @@ class S3Storage(Storage):
             if self._look(key) is None or self._digests[key] != digest:
                 raise
 
+    def check(self) -> None:
+        """List what is below the root, so that an OperationError tells why that cannot be done."""
+        asked = {"Bucket": self.base.bucket, "Prefix": self.base.key, "MaxKeys": 1}
+        self._asked(lambda client: client.list_objects_v2(**asked), self.base.key)
+
     # --- the bucket --------------------------------------------------------------------------------------------------
 
     def _key(self, path: Path) -> str:
@@ -272,6 +277,15 @@ def below_roots(uri: str, roots: tuple[str, ...]) -> S3Storage | None:
         if root.lower().startswith("s3://") and S3Uri.parse(root).holds(wanted):
             return s3_storage(root)
     return None
+
+
+def may_read(uri: str, roots: Iterable[str]) -> bool:
+    """Tell whether an ``s3://`` URI is a right one and lies below one of some roots; nothing is opened."""
+    try:
+        wanted = S3Uri.parse(uri)
+        return any(S3Uri.parse(root).holds(wanted) for root in roots if root.lower().startswith("s3://"))
+    except ValueError:
+        return False
 
 
 @functools.cache

@@ -10,10 +10,11 @@ from pydantic import Field
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import Kind, describe
 from actions.data_preparation.files import frame_of
-from actions.data_preparation.plan import Bins, DatePart, Degree, FeaturePlan, Keep, Selection, Variance, check_plan
+from actions.data_preparation.plan import FeaturePlan, check_plan
 from actions.data_preparation.preprocessing import PREPROCESSOR_FILE, Preprocessor, kinds_of
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.validation import likely_task
+from actions.features import Bins, DatePart, Degree, Keep, Selection, Variance
 from actions.fitted import save_fitted
 from actions.operation import Context, InvalidInput, operation
 from actions.request import Task

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections import Counter
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from actions.data_preparation.columns import Column, Kind
 from actions.data_preparation.sources import nearest_first
+from actions.features import AskedFeatures
 from actions.operation import InvalidInput
 from actions.request import Task
 
-DatePart = Literal[
-    "year", "quarter", "month", "week", "day", "day_of_year", "weekday", "hour", "minute", "days_since_1970",
-    "month_sin", "month_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos",
-]  # fmt: skip
-Selection = Literal["mutual_information", "variance"]
-Degree = Annotated[int, Field(ge=2, le=4)]
-Bins = Annotated[int, Field(ge=2, le=100)]
-Keep = Annotated[int, Field(ge=1, le=100_000)]
-Variance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
 MOST_FEATURES = 5_000
 """Numbers a row that products may make: a hundred thousand rows of so many take 4 GB."""
+_KINDS: dict[str, Kind] = {
+    "polynomial": "number",
+    "interactions": "number",
+    "bins": "number",
+    "target_encoding": "category",
+    "frequency_encoding": "category",
+}
 
 
-class FeaturePlan(BaseModel):
-    """What to make of raw columns beside what each of them gives by itself."""
+class FeaturePlan(AskedFeatures):
+    """The features that are asked for, and what making them has to know of the target."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    polynomial: tuple[str, ...] = ()
-    degree: Degree = 2
-    interactions: tuple[str, ...] = ()
-    bins: dict[str, Bins] = Field(default_factory=dict)
-    date_parts: tuple[DatePart, ...] = ()
-    target_encoding: tuple[str, ...] = ()
-    frequency_encoding: tuple[str, ...] = ()
-    selection: Selection | None = None
-    keep: Keep = 20
-    minimum_variance: Variance = 0.0
     task: Task | None = Field(default=None, description="for target encoding and mutual information")
     classes: int | None = Field(default=None, description="of the target, for classification")
 
@@ -61,35 +46,42 @@ def check_plan(plan: FeaturePlan, columns: list[Column], target: str) -> None:
     InvalidInput
         ``unknown_column``, ``column_wrong_kind``, ``features_contradict``, ``too_many_features``.
     """
+    check_asked(plan, target)
     kinds = {column.name: column.kind for column in columns if column.name != target}
-    wanted: list[tuple[str, Iterable[str], Kind]] = [
-        ("polynomial", plan.polynomial, "number"),
-        ("interactions", plan.interactions, "number"),
-        ("bins", plan.bins, "number"),
-        ("target_encoding", plan.target_encoding, "category"),
-        ("frequency_encoding", plan.frequency_encoding, "category"),
-    ]
-    for field, names, kind in wanted:
+    for field, names in plan.columns.items():
         for name in names:
-            _check_column(name, kind, kinds, target, field)
-        _check_repeats(list(names), field)
-    both = sorted({*plan.polynomial} & {*plan.interactions})
-    if both:
-        found = f"{', '.join(repr(name) for name in both)} in polynomial and in interactions."
-        raise _contradiction("interactions", found, "Polynomials hold the interactions of their columns: name it once.")
-    if len(plan.interactions) == 1:
-        found = f"{plan.interactions[0]!r} alone."
-        raise _contradiction("interactions", found, "Name at least two columns: an interaction is a product of two.")
+            _check_column(name, _KINDS[field], kinds, field)
     if plan.date_parts and "date" not in kinds.values():
         raise _contradiction(
             "date_parts", "no column of dates.", "Leave date_parts out, or write dates like 2024-12-31."
         )
-    _check_count(plan)
 
 
-def _check_column(name: str, kind: Kind, kinds: dict[str, Kind], target: str, field: str) -> None:
-    if name == target:
-        raise _contradiction(field, f"the target {name!r}.", "Features are made of the other columns.")
+def check_asked(asked: AskedFeatures, target: str) -> None:
+    """Refuse, before there is any data, what contradicts itself.
+
+    Raises
+    ------
+    InvalidInput
+        ``features_contradict``, ``too_many_features``.
+    """
+    for field, names in asked.columns.items():
+        if target in names:
+            raise _contradiction(field, f"the target {target!r}.", "Features are made of the other columns.")
+        _check_repeats(list(names), field)
+    _check_repeats(list(asked.date_parts), "date_parts")
+    both = sorted({*asked.polynomial} & {*asked.interactions})
+    if both:
+        found = f"{', '.join(repr(name) for name in both)} in polynomial and in interactions."
+        raise _contradiction("interactions", found, "Polynomials hold the interactions of their columns: name it once.")
+    if len(asked.interactions) == 1:
+        found = f"{asked.interactions[0]!r} alone."
+        raise _contradiction("interactions", found, "Name at least two columns: an interaction is a product of two.")
+    _check_of_use(asked)
+    _check_count(asked)
+
+
+def _check_column(name: str, kind: Kind, kinds: dict[str, Kind], field: str) -> None:
     if name not in kinds:
         fitting = [other for other, known in kinds.items() if known == kind]
         raise InvalidInput(
@@ -110,12 +102,26 @@ def _check_column(name: str, kind: Kind, kinds: dict[str, Kind], target: str, fi
 
 
 def _check_repeats(names: list[str], field: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise _contradiction(field, f"{twice[0]!r} twice.", "Name it once.")
 
 
-def _check_count(plan: FeaturePlan) -> None:
+def _check_of_use(asked: AskedFeatures) -> None:
+    """Refuse what would be passed over in silence."""
+    usual = AskedFeatures()
+    needs = {
+        "degree": ("polynomial", bool(asked.polynomial)),
+        "keep": ("selection: mutual_information", asked.selection == "mutual_information"),
+        "minimum_variance": ("selection: variance", asked.selection == "variance"),
+    }
+    for field, (other, there) in needs.items():
+        value = getattr(asked, field)
+        if value != getattr(usual, field) and not there:
+            raise _contradiction(field, f"{field}: {value} without {other}.", f"Ask for {other}, or leave {field} out.")
+
+
+def _check_count(plan: AskedFeatures) -> None:
     polynomial = math.comb(len(plan.polynomial) + plan.degree, plan.degree) - 1
     interactions = math.comb(len(plan.interactions), 2) + len(plan.interactions)
     for field, count in (("polynomial", polynomial), ("interactions", interactions)):

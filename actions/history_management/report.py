@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from actions.history_management.record import RunRecord, utc
 from actions.markdown import code, fence, image, inline, link, shorten, table
-from actions.request import METRICS
+from actions.request import METRICS, TrainingRequest
 from actions.results import ComparisonFigures, PublishedResult
 
 SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
@@ -184,6 +185,8 @@ def _request(record: RunRecord) -> str:
         ("Algorithm", code(request.algorithm)),
         ("Data", code(request.data)),
         ("Target column", code(request.target)),
+        ("Split", _split(request)),
+        ("Features", "<br>".join(code(f"{key}: {value}") for key, value in _features(request).items())),
         ("Metric", code(request.metric)),
         ("Threshold", number(request.threshold)),
         ("Seed", str(request.seed)),
@@ -194,6 +197,15 @@ def _request(record: RunRecord) -> str:
     ]
     notes = "\n\n" + fence(request.notes, "text") if request.notes.strip() else ""
     return _facts(rows) + notes
+
+
+def _split(request: TrainingRequest) -> str:
+    by = f" by {code(request.split_column)}" if request.split_column else ""
+    return "" if request.split == "auto" else inline(request.split) + by
+
+
+def _features(request: TrainingRequest) -> dict[str, Any]:
+    return request.features.model_dump(mode="json", exclude_defaults=True)
 
 
 def _data(result: PublishedResult | None) -> str:

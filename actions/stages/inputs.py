@@ -69,8 +69,17 @@ def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
 
 
 def _wanted_data(order: WorkOrder) -> dict[str, Any]:
+    """Return what decides the data that the later stages work on."""
     request = order.request
-    return {"data": request.data, "target": request.target, "task": request.task, "seed": request.seed}
+    return {
+        "data": request.data,
+        "target": request.target,
+        "task": request.task,
+        "seed": request.seed,
+        "split": request.split,
+        "split_column": request.split_column,
+        "features": request.features.model_dump(mode="json"),
+    }
 
 
 def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
@@ -127,7 +136,8 @@ def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
         estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()
-        return (*_FRAMES, *toy, *_PREPROCESSING, *estimator)
+        selection = ("sklearn.feature_selection",) if request.features else ()
+        return (*_FRAMES, *toy, *_PREPROCESSING, *selection, *estimator)
     if stage == "train":
         return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm])
     if stage == "evaluate":

@@ -31,11 +31,11 @@ def test_an_empty_file_means_the_careful_defaults() -> None:
 
 def test_everything_can_be_said() -> None:
     config = parse_config(
-        "data_roots: [/srv/data]\nrunners:\n  - gpu\n  - '8'\npromotion: auto\nhistory:\n  branch: models/history\n"
+        "data_roots: [/srv/data, S3://bucket/tables/]\nrunners:\n  - gpu\n  - '8'\npromotion: auto\nhistory:\n  branch: models/history\n"
         "public_repository: true\nlanguage: en\napprover: another\n"
         "commands:\n  approve: maintain\n  promote: {permission: admin, users: [octocat], teams: [ml-leads]}\n  cancel: {users: [octocat]}\n"
     )
-    assert config.data_roots == ["/srv/data"]
+    assert config.data_roots == ["/srv/data", "s3://bucket/tables"]
     assert config.runners == ["gpu", "8"]
     assert config.history.branch == "models/history"
     assert config.public_repository is True
@@ -101,6 +101,8 @@ def test_what_init_writes_is_what_it_says() -> None:
         ("promotion: now", "config_invalid", "promotion", "Correct it in .github/modelyard.yml"),
         ("public_repository: yes", "config_invalid", "public_repository", "Correct it"),
         ("data_roots: [../x]", "config_invalid", "data_roots.0", "Correct it"),
+        ("data_roots: ['s3://']", "config_invalid", "data_roots.0", "Correct it"),
+        ("data_roots: ['s3://bucket/../x']", "config_invalid", "data_roots.0", "Correct it"),
         ("data_roots: [/]", "config_invalid", "data_roots.0", "Correct it"),
         ("data_roots: [/srv/../etc]", "config_invalid", "data_roots.0", "Correct it"),
         ("runners: []", "config_invalid", "runners", "Correct it"),

@@ -19,10 +19,9 @@ def open_issue(page: Page, loop: RealLoop, model: str, **fields: str) -> None:
     """Find the form and fill it in, as somebody who sees it for the first time."""
     page.goto(f"{loop.address}/issues")
     page.get_by_role("link", name="New issue").click()
-    page.get_by_role("link", name="Get started: Train a model").click()
+    page.get_by_role("link", name="Get started: Train a classifier").click()
     page.get_by_label("Title").fill(f"Train: {model}")
     page.get_by_label("Model name").fill(model)
-    page.get_by_label("Task").select_option("classification")
     page.get_by_label("Algorithm").select_option(fields.get("algorithm", "xgboost"))
     page.get_by_label("Data").fill("sklearn://breast_cancer")
     page.get_by_label("Target column").fill("target")

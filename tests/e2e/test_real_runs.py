@@ -107,9 +107,10 @@ def test_data_sets_of_scikit_learn_are_learnt(
 ) -> None:
     task = "regression" if data == "diabetes" else "classification"
     issue = real.open(
-        model_name=model, task=task, data=f"sklearn://{data}", algorithm=algorithm, metric=metric, threshold=threshold
+        model_name=model, data=f"sklearn://{data}", algorithm=algorithm, metric=metric, threshold=threshold
     )
     run = real.until_closed(issue, "mlops:passed")
+    assert real.history(run)["request"]["task"] == task, "it follows from the metric"
     assert set(pictures(real, run)) == plots
     assert f"**{metric}**" in real.comment(issue)
 

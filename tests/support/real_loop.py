@@ -19,18 +19,17 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.request import METRICS
 from runners.local.hub.hub import Hub
 from runners.local.hub.setup import Ready
 from runners.local.place import REPOSITORY, Place
 from runners.local.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
-FORM = "modelyard-train.yml"
 PATIENCE = 150.0
 """Seconds for a whole run, on a machine that has other things to do as well."""
 FIELDS = {
     "model_name": "breast-cancer",
-    "task": "classification",
     "algorithm": "xgboost",
     "data": "sklearn://breast_cancer",
     "target": "target",
@@ -68,11 +67,12 @@ class RealLoop:
     # --- people ------------------------------------------------------------------------------------------------------
 
     def open(self, **fields: str) -> int:
-        """Fill the issue form in and send it, through the hub's page; return the issue's number."""
+        """Fill the metric's issue form in and send it, through the hub's page; return the issue's number."""
         filled = {**FIELDS, **fields}
+        form = "tune" if "search_trials" in fields else METRICS[filled["metric"]].task
         visitor = Visitor(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
         try:
-            address = visitor.open_issue(FORM, f"Train: {filled['model_name']}", filled)
+            address = visitor.open_issue(f"modelyard-{form}.yml", f"Train: {filled['model_name']}", filled)
         finally:
             visitor.close()
         return int(address.rpartition("/")[2])
