@@ -215,11 +215,12 @@ def seconds_spent(study: optuna.Study) -> float:
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that count: finished, pruned, or failed by their own fault."""
+    """Return the trials that count: finished, pruned, or failed by their own fault; not those that were cut off."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished() and "seconds" in trial.user_attrs
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and "error" in trial.user_attrs)
     ]
 
 
@@ -246,7 +247,7 @@ def _tried(  # what a trial is made of
     started = time.monotonic()
     own = {name: _suggested(trial, name, searched) for name, searched in search.space.items()}
     again = next((known for known in completed(study) if known.params == trial.params), None)
-    state, value = TrialState.COMPLETE, again.value if again is not None else None
+    state, value, failure = TrialState.COMPLETE, again.value if again is not None else None, ""
     try:
         if again is None:
             recipe = replace(search.recipe, hyperparameters={**search.recipe.hyperparameters, **own})
@@ -256,9 +257,10 @@ def _tried(  # what a trial is made of
     except Interrupted:
         raise
     except OperationError as error:
-        state = TrialState.FAIL
-        trial.set_user_attr("error", _in_short(error))
+        state, failure = TrialState.FAIL, _in_short(error)
     trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
+    if failure:
+        trial.set_user_attr("error", failure)
     return state, value
 
 

@@ -267,7 +267,7 @@ def _none_finished(study: optuna.Study) -> OperationError:
 
     errors = [trial.user_attrs["error"] for trial in ended(study) if "error" in trial.user_attrs]
     errors = errors or [error for error in [study.user_attrs.get("as_given_error")] if error]
-    found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before"
+    found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before."
     return InvalidInput(
         "no_trial_finished",
         rule="At least one trial of a search comes to its end.",

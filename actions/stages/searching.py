@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from actions.data_preparation.reading import frame_sha256
 from actions.ml_training.folds import compared_parts, most_folds
 from actions.ml_training.recipe import Recipe
-from actions.ml_training.spaces import space_of
+from actions.ml_training.spaces import USUAL_SPACES, space_of
 from actions.ml_training.tuning import TUNING_FILE, TunedHyperparameters, run_tuning, search_work
-from actions.operation import Conflict, Context
+from actions.operation import Conflict, Context, InvalidInput
 from actions.request import Sha256, TrainingRequest, WorkOrder
 from actions.results import SearchFacts
 from actions.storage import sha256_of
@@ -20,7 +20,7 @@ from actions.storage import sha256_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from actions.ml_training.search import Search
+    from actions.ml_training.search import Compared, Search
 
 SEARCH_FOLDER = "search"
 """Below the model's folder: the study, what it found, and its plots."""
@@ -28,6 +28,8 @@ SEARCH_FOLDER = "search"
 _MOST_ROWS_IN_FOLDS = 5_000
 _FOLDS = 5
 _MOST_TRIALS = 1_000
+_FIELDS = {"minutes": "search_minutes", "space": "hyperparameters"}
+"""How the request calls what the operation has other names for."""
 _SHARE_OF_TIME = 0.75
 """Of the stage's time-out that a search may take which was given no minutes: the model has to be trained, too."""
 
@@ -70,11 +72,7 @@ def searched(
     compared = compared_parts(recipe, preprocessor, rows, watched, folds)
     search = _search(request, recipe, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
     own = folder / SEARCH_FOLDER
-    try:
-        found = run_tuning(context, own, search, compared)
-    except Conflict:  # it is of data that the attempt had before
-        shutil.rmtree(own)
-        found = run_tuning(context, own, search, compared)
+    found = _tuned(context, own, search, compared)
     kept = context.storage.uri(own / TUNING_FILE)
     return Searched(
         recipe=replace(recipe, hyperparameters=found.hyperparameters),
@@ -84,14 +82,39 @@ def searched(
 
 
 def check_search(request: TrainingRequest) -> None:
-    """Refuse, before anything is written, a search that has nothing to vary.
+    """Refuse, before anything is written, a search that has nothing to vary, or something that does not go with the rest.
 
     Raises
     ------
     InvalidInput
-        As ``space_of``.
+        ``nothing_to_search``; and what ``space_of`` raises.
     """
+    usual = USUAL_SPACES[request.algorithm]
+    if set(usual) <= set(request.hyperparameters):
+        raise InvalidInput(
+            "nothing_to_search",
+            rule="A search varies at least one hyperparameter that the request leaves open.",
+            found=f"{', '.join(usual)} are all given.",
+            next_step=f"Leave out one of them, or leave the fields of the search empty: {request.algorithm} is then trained "
+            "as it is.",
+            field="hyperparameters",
+        )
     space_of(request.task, request.algorithm, None, request.hyperparameters)
+
+
+def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
+    """Search; what goes wrong is told by the request's own fields."""
+    try:
+        return run_tuning(context, folder, search, compared)
+    except Conflict:  # the study is of data that the attempt had before
+        shutil.rmtree(folder)
+        return run_tuning(context, folder, search, compared)
+    except InvalidInput as error:
+        body = error.body
+        field = _FIELDS.get(body.field or "", body.field)
+        raise InvalidInput(
+            body.reason, rule=body.rule, found=body.found, next_step=body.next_step, field=field
+        ) from error
 
 
 def _folds(recipe: Recipe, rows: pd.DataFrame) -> int | None:
