@@ -232,7 +232,7 @@ def test_folds_are_compared_by_their_mean_which_is_that_of_the_library(desk: Des
 def test_rows_that_trials_are_compared_on_are_hidden_from_features_that_read_the_target(
     desk: Desk, way: dict[str, Any], plan: dict[str, Any]
 ) -> None:
-    draw = random.Random(3)
+    draw = random.Random(3)  # noqa: S311  # data, no secret
     noise = [f"x{number}" for number in range(60)] if "selection" in plan else []
     lines = [",".join(["shop", *noise, "pays"])]
     for row in range(240):
@@ -262,7 +262,8 @@ def test_each_trial_is_told_with_the_best_so_far(desk: Desk) -> None:
             told.append((done, total, dict(metrics)))
 
     asked = arguments(desk, "wine", "logistic_regression", trials=3, minutes=100)
-    found = find_operation("tune_hyperparameters").call(asked, Context(storage=Storage(desk.root), report=report))
+    context = Context(storage=Storage(desk.root), report=report)
+    found: Any = find_operation("tune_hyperparameters").call(asked, context)
     assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert told[0][2]["best_log_loss"] == found.as_given
     assert told[-1][2]["best_log_loss"] == found.value

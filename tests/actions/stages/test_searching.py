@@ -88,7 +88,7 @@ def test_the_model_has_the_hyperparameters_that_were_found_which_are_better_in_c
     assert {"optimization_history.png", "parameter_importances.png"} <= set(result.plots)
     model = open_model(desk.root / result.model.uri, result.model.sha256)
     assert model.signature.hyperparameters == search.hyperparameters
-    assert model.pipeline[-1].C == search.hyperparameters["C"]
+    assert search.hyperparameters["C"] == model.pipeline[-1].C
     card = (desk.root / MODELS / "1/MODEL_CARD.md").read_text(encoding="utf-8")
     assert "## The search for hyperparameters" in card
     assert f"| `C` | `{search.hyperparameters['C']}` |" in card
