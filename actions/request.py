@@ -124,13 +124,13 @@ class TrainingRequest(BaseModel):
         examples=["n_estimators: 200"],
     )  # fmt: skip
     search_trials: int | None = Field(
-        default=None, ge=2, le=1_000, title="Search: trials",
+        default=None, ge=2, le=1_000, title="Search trials",
         description="How many settings of the hyperparameters to try. Those that are given above stay as they are; the "
         "model is trained with the best. Empty, and no minutes either: no search.",
         examples=["30"],
     )  # fmt: skip
     search_minutes: int | None = Field(
-        default=None, ge=1, le=1_440, title="Search: minutes",
+        default=None, ge=1, le=1_440, title="Search minutes",
         description="How long to try settings, at most. It has to leave time for the training itself.",
         examples=["10"],
     )  # fmt: skip

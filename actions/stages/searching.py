@@ -67,7 +67,7 @@ def searched(
     Few rows are compared on by cross-validation over the training rows, many on the validation rows.
     """
     request = order.request
-    folds = _folds(recipe, rows)
+    folds = _folds(request, recipe, rows)
     context.report("making features for the search")
     compared = compared_parts(recipe, preprocessor, rows, watched, folds)
     search = _search(request, recipe, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
@@ -117,7 +117,11 @@ def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -
         ) from error
 
 
-def _folds(recipe: Recipe, rows: pd.DataFrame) -> int | None:
+def _folds(request: TrainingRequest, recipe: Recipe, rows: pd.DataFrame) -> int | None:
+    """Return how many folds trials are compared in; None where the validation rows do that better."""
+    # Rows of one group, or of one time, would stand in several folds; prepare has chosen validation rows that do not.
+    if getattr(request, "split", "auto") in ("group", "time"):
+        return None
     return _FOLDS if len(rows) <= _MOST_ROWS_IN_FOLDS and most_folds(recipe, rows) >= _FOLDS else None
 
 
