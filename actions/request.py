@@ -145,7 +145,7 @@ class TrainingRequest(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        """Algorithm, metric and threshold must fit the task, a search into the time-out. ``wrong_fields`` gives the same by field."""
+        """Fields must not contradict each other; ``contradictions`` tells all that do."""
         for _, message in self.contradictions():
             raise ValueError(message)
         return self
