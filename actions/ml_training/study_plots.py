@@ -76,9 +76,11 @@ def _history(
     axes.set_xlim(points[0].number - 0.5, points[-1].number + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
-    axes.set_title(f"{len(points)} trials, best {metric} {best[-1]:.4g}", fontsize=14)
+    known_best = [best[-1]] if as_given is None else [best[-1], as_given]
+    top = max(known_best) if higher_is_better else min(known_best)
+    axes.set_title(f"{len(points)} trials, best {metric} {top:.4g}", fontsize=14)
     axes.set_xlabel("trial", fontsize=12)
-    axes.set_ylabel(f"{metric} on validation rows", fontsize=12)
+    axes.set_ylabel(f"{metric} on rows held out", fontsize=12)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=11)
 
