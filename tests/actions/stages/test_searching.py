@@ -35,7 +35,8 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def asked(desk: Desk, attempt: int = 1, **request: Any) -> WorkOrder:
-    return desk.order(attempt, **{"data": "sklearn://wine", "metric": "log_loss", "search_trials": 4} | request)
+    usual: dict[str, Any] = {"data": "sklearn://wine", "metric": "log_loss", "search_trials": 4}
+    return desk.order(attempt, **usual | request)
 
 
 def trained(order: WorkOrder) -> Trained:
@@ -74,7 +75,7 @@ def test_the_model_has_the_hyperparameters_that_were_found_which_are_better_in_c
     monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
     order = asked(desk, search_trials=8)
     for stage in ("prepare", "train", "evaluate", "judge", "publish"):
-        outcome = run_stage(stage, order)  # type: ignore[arg-type]  # each is a stage
+        outcome = run_stage(stage, order)
         if stage == "train":
             assert "| search | 8 trials" in outcome.summary_markdown()
     pushed = ["git", "-C", str(bare), "show", f"refs/modelyard/{RUN}/1:result.json"]
