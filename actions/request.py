@@ -155,14 +155,24 @@ class TrainingRequest(BaseModel):
         examples=["n_estimators: 200"],
     )  # fmt: skip
     search_trials: int | None = Field(
-        default=None, ge=2, le=1_000, title="Search trials", description="How many settings to try."
-    )
+        default=None, ge=2, le=1_000, title="Search trials",
+        description="How many settings of the hyperparameters to try. Those that are given above stay as they are; the "
+        "model is trained with the best. Empty, and no minutes either: no search.",
+        examples=["30"],
+    )  # fmt: skip
     search_minutes: int | None = Field(
-        default=None, ge=1, le=1_440, title="Search minutes", description="How long to try settings, in minutes."
-    )
+        default=None, ge=1, le=1_440, title="Search minutes",
+        description="How long to try settings, at most. It has to leave time for the training itself.",
+        examples=["10"],
+    )  # fmt: skip
     notes: Annotated[str, AfterValidator(masked)] = Field(
         default="", max_length=10_000, title="Notes", description="For people; kept in the history, never interpreted."
     )
+
+    @property
+    def is_searched(self) -> bool:
+        """Tell whether hyperparameters are to be searched for, within a budget of trials, of minutes, or of both."""
+        return self.search_trials is not None or self.search_minutes is not None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -186,6 +196,9 @@ class TrainingRequest(BaseModel):
             low = "-infinity" if metric.lowest is None else f"{metric.lowest:g}"
             high = "infinity" if metric.highest is None else f"{metric.highest:g}"
             found.append(("threshold", f"{self.metric} lies between {low} and {high}"))
+        if self.search_minutes is not None and self.search_minutes >= self.timeout_minutes:
+            rule = f"a search takes fewer minutes than the training stage has, here fewer than {self.timeout_minutes}"
+            found.append(("search_minutes", rule))
         return found + self._split_contradictions()
 
     def _split_contradictions(self) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from actions.masking import masked
 from actions.operation import ErrorBody, Stage
-from actions.request import GitSha, ModelName, Repository, RunId, Sha256, TrainingRequest
+from actions.request import GitSha, ModelName, Repository, RunId, Scalar, Sha256, TrainingRequest
 
 Status = Literal["passed", "rejected", "failed"]
 
@@ -139,6 +139,44 @@ class ModelFacts(_Value):
     format: Literal["skops"] = "skops"
 
 
+Name = Annotated[str, Field(max_length=200)]
+
+
+class SearchFacts(_Value):
+    """What a search for hyperparameters came to; its figures are of the rows that chose the best of many."""
+
+    metric: str = Field(max_length=50)
+    value: float = Field(description="with what the model was trained with")
+    as_given: float | None = Field(
+        default=None,
+        description="with the request's own hyperparameters alone; where no trial was better, it is the value",
+    )
+    folds: int | None = Field(default=None, ge=2, description="of the training rows; None: compared on validation rows")
+    completed: int = Field(ge=0)
+    pruned: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    stopped_by: Literal["trials", "time"]
+    seconds: float = Field(ge=0)
+    hyperparameters: dict[Name, Scalar] = Field(max_length=100, description="that the model was trained with")
+    importances: dict[Name, float] = Field(
+        default_factory=dict, max_length=50, description="shares of the figure's variance"
+    )
+
+    @property
+    def trials(self) -> int:
+        return self.completed + self.pruned + self.failed
+
+    @property
+    def is_better(self) -> bool:
+        """Tell whether a trial came to a better figure than what was given."""
+        return self.as_given is None or self.value != self.as_given
+
+    @property
+    def rows(self) -> str:
+        """What trials were compared on."""
+        return "validation rows" if self.folds is None else f"{self.folds} folds of the training rows"
+
+
 class EnvironmentFacts(_Value):
     """What the stages ran on."""
 
@@ -164,6 +202,7 @@ class PublishedResult(_Value):
     modelyard_sha: str = Field(pattern=r"^([0-9a-f]{40})?$")
     data: DataFacts
     model: ModelFacts
+    search: SearchFacts | None = None
     metrics: dict[str, float | None] = Field(max_length=100)
     champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
     verdict: Verdict

@@ -357,12 +357,20 @@ def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -
     own = {name: value for name, value in overrides.items() if name in OWN_SETTINGS}
     added = {name: value for name, value in overrides.items() if name not in OWN_SETTINGS}
     hyperparameters = {**request.hyperparameters, **added}
+    values = {**dict(request), **own, "hyperparameters": hyperparameters}
     try:
-        return TrainingRequest.model_validate({**dict(request), **own, "hyperparameters": hyperparameters})
+        return TrainingRequest.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field, rule = ".".join(str(part) for part in first["loc"]), first["msg"]
         found = f"{len(hyperparameters)} hyperparameters" if field == "hyperparameters" else str(first["input"])
+        if not field:  # fields that contradict each other: a shorter time-out than the search takes
+            field, rule = TrainingRequest.model_construct(**values).contradictions()[0]
+            found = f"{field}: {values[field]}."
         raise InvalidInput(
-            "invalid_override", rule=f"{first['msg']}.", found=brief(found), next_step="Change less.", field=field
+            "invalid_override",
+            rule=f"{rule[:1].upper()}{rule[1:]}.",
+            found=brief(found),
+            next_step="Change less.",
+            field=field,
         ) from None

@@ -229,8 +229,9 @@ class Reading:
             "target": self.values.get("target", ""),
             "features": self.values.get("features", AskedFeatures()),
         }
-        if {"split", "split_column"} <= set(self.values):
-            fitting |= {"split": self.values["split"], "split_column": self.values["split_column"]}
+        for together in (("split", "split_column"), ("search_minutes", "timeout_minutes")):
+            if set(together) <= set(self.values):
+                fitting |= {name: self.values[name] for name in together}
         for field, rule in TrainingRequest.model_construct(**fitting).contradictions():
             self.complain(field, _sentence(rule), self._said(field), self._agreeing(field, likely))
         self._check_features(fitting["features"], fitting["target"])
@@ -268,6 +269,7 @@ _CURES = {
     "split": "Choose auto, for example.",
     "split_column": "Name a column for the splits group and time; leave it out for the others.",
     "features": "Leave the column out there, or split in another way.",
+    "search_minutes": "Give the search fewer minutes, or a longer time-out.",
 }
 _READERS: dict[Any, Callable[[str], Any]] = {float: read_number, int: read_integer}
 _PATTERN_RULES: dict[str, str] = {

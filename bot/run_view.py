@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from actions.results import Verdict
+from actions.results import SearchFacts, Verdict
 from bot.pipeline import TABLE, Decision, Judged, Run, State
 
 StageStatus = Literal["waiting", "running", "done", "failed", "skipped", "cached"]
@@ -32,6 +32,8 @@ class StageLine:
         How much is done, where that is known.
     left
         Seconds that its present step takes at most, where that is known.
+    done, total
+        How many of how many rounds of the step are done, where that is known.
     """
 
     name: str
@@ -40,6 +42,8 @@ class StageLine:
     note: str = ""
     percent: int | None = None
     left: float | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,12 @@ class RunView:
         """The present attempt's metrics, once it is published."""
         result = self.run.result
         return result.metrics if result is not None and result.attempt == self.run.attempt else {}
+
+    @property
+    def search(self) -> SearchFacts | None:
+        """What the present attempt's search for hyperparameters came to, once it is published."""
+        result = self.run.result
+        return result.search if result is not None and result.attempt == self.run.attempt else None
 
     @property
     def champion_metrics(self) -> Mapping[str, float | None]:

@@ -41,6 +41,7 @@ def render(record: RunRecord, plots: Sequence[str] = ()) -> str:
         _section("Request", _request(record)),
         _section("Data", _data(record.result)),
         _section("Model", _model(record)),
+        _section("Search for hyperparameters", _search(record.result)),
         _section("Reproduce", _reproduce(record.result)),
         _section("Durations", _durations(record)),
         _section("Links", _links(record)),
@@ -191,6 +192,7 @@ def _request(record: RunRecord) -> str:
         ("Threshold", number(request.threshold)),
         ("Seed", str(request.seed)),
         ("Hyperparameters", "<br>".join(code(f"{key}: {value}") for key, value in request.hyperparameters.items())),
+        ("Search", _budget(request)),
         ("Max retries", str(request.max_retries)),
         ("Runner label", code(request.runner)),
         ("Time-out", f"{request.timeout_minutes} min"),
@@ -236,6 +238,29 @@ def _model(record: RunRecord) -> str:
             ("SHA-256", code(model.sha256)),
             ("Size", size(model.size_bytes)),
             ("Format", inline(model.format)),
+        ]
+    )
+
+
+def _budget(request: TrainingRequest) -> str:
+    trials = [] if request.search_trials is None else [f"{request.search_trials} trials"]
+    return ", ".join(trials + ([] if request.search_minutes is None else [f"{request.search_minutes} min"]))
+
+
+def _search(result: PublishedResult | None) -> str:
+    if result is None or result.search is None:
+        return ""
+    found = result.search
+    heavy = sorted(found.importances.items(), key=lambda pair: (-pair[1], pair[0]))
+    used = [code(f"{name}: {value}") for name, value in found.hyperparameters.items()]
+    ends = f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed"
+    return _facts(
+        [
+            ("Trials", inline(f"{found.trials} ({ends}), ended by {found.stopped_by} after {seconds(found.seconds)}")),
+            ("Compared on", inline(found.rows)),
+            (code(found.metric), f"**{number(found.value)}**; with what was asked for {number(found.as_given)}"),
+            ("Trained with", "<br>".join(used) or "defaults: no trial was better"),
+            ("It hangs on", "<br>".join(f"{code(name)} {share:.0%}" for name, share in heavy)),
         ]
     )
 

@@ -70,15 +70,36 @@ def model_card(
         *_evaluated(evaluation),
         "## Columns",
         table(["Column", "Treated as", "Was"], columns),
+        *_searched(record),
         "## While it was trained",
         table(["Metric", "Value"], metrics),
     ]
     if len(made.columns) > _MOST_COLUMNS:
-        place = parts.index("## While it was trained")
+        place = parts.index("## Columns") + 2
         parts.insert(place, f"... and {len(made.columns) - _MOST_COLUMNS} more columns.")
     if notes:
         parts += ["## Notes", inline(notes, 2_000)]
     return "\n\n".join(parts) + "\n"
+
+
+def _searched(record: TrainingRecord) -> list[str]:
+    """Return the section on the search that the hyperparameters come from, if there was one."""
+    found = record.search
+    if found is None:
+        return []
+    given = "unknown" if found.as_given is None else f"{found.as_given:.4f}"
+    ends = f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed"
+    facts = [
+        ("Trials", inline(f"{found.trials}: {ends}")),
+        ("Ended by", inline(f"{found.stopped_by}, after {found.seconds:.1f} s")),
+        ("Compared on", inline(found.rows)),
+        (code(found.metric), f"{found.value:.4f}; with the hyperparameters as given {given}"),
+    ]
+    heavy = sorted(found.importances.items(), key=lambda pair: -pair[1])
+    facts += [("Hangs on", code(", ".join(f"{name} {share:.0%}" for name, share in heavy)))] if heavy else []
+    used = [(code(name), code(str(value))) for name, value in found.hyperparameters.items()]
+    parts = ["## The search for hyperparameters", table(["", ""], facts)]
+    return [*parts, table(["Trained with", "Value"], used)] if used else parts
 
 
 def _metadata(name: str, record: TrainingRecord, evaluation: Evaluation | None, dataset: str) -> str:

@@ -11,7 +11,7 @@ from actions.ml_training.artifact import Signature
 from actions.ml_training.watching import CURVES_FILE
 from actions.operation import Context, NotFound, Result, operation
 from actions.request import Repository, RunId
-from actions.results import Progress
+from actions.results import Progress, SearchFacts
 
 TRAINING_FILE = "training.json"
 _CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
@@ -26,6 +26,7 @@ class TrainingRecord(Result):
     seconds: float
     rows_per_second: float
     warnings: list[str]
+    search: SearchFacts | None = Field(default=None, description="where the hyperparameters were searched for")
 
 
 class TrainingMetrics(Result):

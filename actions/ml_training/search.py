@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ from actions.request import METRICS
 
 Method = Literal["bayesian", "random", "successive_halving"]
 StoppedBy = Literal["trials", "time"]
+Compared = Sequence[Parts]
+"""The rows that trials are compared on: one training and one validation part, or those of each fold."""
 
 RUNGS = 27
 """A trial is compared with others after 1, 2, ... of so many parts of its rounds."""
@@ -37,6 +39,7 @@ _SHARES_OF_ROWS = (1 / 9, 1 / 3)
 """Without rounds, a trial is compared after it was fitted to these shares of the rows."""
 _IN_ROUNDS = ("neural_network", "xgboost")
 _NAME = "tuning"
+_AS_GIVEN = "as_given"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Search:
         How many there are to be in the end, those of earlier calls counted in.
     seconds
         How long this call may search.
+    over_all
+        Whether the time that earlier calls took counts, too.
     """
 
     recipe: Recipe
@@ -64,10 +69,27 @@ class Search:
     work: str
     trials: int
     seconds: float
+    over_all: bool = False
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         return "maximize" if METRICS[self.metric].higher_is_better else "minimize"
+
+
+@dataclass(frozen=True)
+class Best:
+    """What is best so far.
+
+    Parameters
+    ----------
+    hyperparameters
+        All that were set, the fixed ones too.
+    value
+        Their figure.
+    """
+
+    hyperparameters: dict[str, Any]
+    value: float
 
 
 class _OutOfTimeError(Exception):
@@ -90,8 +112,10 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
         _mend(path)
         storage = JournalStorage(JournalFileBackend(str(path)))
         known = _NAME in optuna.get_all_study_names(storage)
-        begun = {"storage": storage, "study_name": _NAME}
-        found = optuna.load_study(**begun) if known else optuna.create_study(**begun, direction=search.direction)
+        if known:
+            found = optuna.load_study(study_name=_NAME, storage=storage)
+        else:
+            found = optuna.create_study(study_name=_NAME, storage=storage, direction=search.direction)
         kept = found.user_attrs.get("work")
         if kept is None:
             found.set_user_attr("work", search.work)
@@ -103,9 +127,6 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
                 next_step="Name another destination, or remove the study.",
                 field="destination",
             )
-        # Other draws than before, though the seed is the same: what was drawn is in the study.
-        seed = search.recipe.seed + len(found.trials)
-        found.sampler = _sampler(search.method, seed)
         found.pruner = _pruner(search.method)
         _take_up(found)
         yield found
@@ -113,25 +134,35 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
         optuna.logging.set_verbosity(before)
 
 
-def run_search(study: optuna.Study, search: Search, parts: Parts, report: Report, told: Told) -> StoppedBy:
-    """Try until there are as many trials as asked for, or the time is over.
+def run_search(study: optuna.Study, search: Search, compared: Compared, report: Report, told: Told) -> StoppedBy:
+    """Try until there are as many trials as asked for, or the time is over; first, what is fixed alone.
 
-    A trial that the time's end cuts off is not counted; it is the first one of the next call.
+    A trial that the time's end or a signal cuts off is not counted. The next call begins with it: each trial draws from a
+    seed of its own number and from what is in the study.
 
     Raises
     ------
     Interrupted
         ``tuning_interrupted`` where the process is told to end.
     """
-    deadline = time.monotonic() + search.seconds
+    started, first = time.monotonic(), len(ended(study))
+    deadline = started + search.seconds - (seconds_spent(study) if search.over_all else 0)
+    try:
+        _try_as_given(study, search, compared, deadline, told)
+    except _OutOfTimeError:
+        return "time"
+    except Interrupted:
+        raise _interrupted(first, search.trials) from None
+    report("trial", first, search.trials, _figures(study, search))
     while (done := len(ended(study))) < search.trials:
         if time.monotonic() >= deadline:
             return "time"
+        study.sampler = _sampler(search.method, search.recipe.seed, done)
         trial = study.ask()
         try:
             if told():
                 raise _interrupted(done, search.trials)
-            state, value = _tried(trial, study, search, parts, deadline, told)
+            state, value = _tried(trial, study, search, compared, deadline, told)
         except _OutOfTimeError:
             study.tell(trial, state=TrialState.FAIL)
             return "time"
@@ -139,16 +170,59 @@ def run_search(study: optuna.Study, search: Search, parts: Parts, report: Report
             study.tell(trial, state=TrialState.FAIL)
             raise _interrupted(done, search.trials) from None
         study.tell(trial, value, state=state)
-        report("trial", done + 1, search.trials, _figures(study, search))
+        now = time.monotonic()
+        allowed = int((deadline - now) * (done + 1 - first) / max(now - started, 1e-9))
+        most = min(search.trials, done + 1 + max(allowed, 0))
+        report("trial", done + 1, most, _figures(study, search))
     return "trials"
 
 
+def _try_as_given(study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told) -> None:
+    """Note once how the model does without any search: what is found has to be better."""
+    if _AS_GIVEN in study.user_attrs:
+        return
+    started = time.monotonic()
+    watch = Watch(_Ladder(None, 1, deadline, len(compared)), told=told)
+    value: float | None = None
+    try:
+        value = float(np.mean([_score(search, parts, watch) for parts in compared]))
+    except Interrupted:
+        raise
+    except OperationError as error:
+        study.set_user_attr("as_given_error", _in_short(error))
+    study.set_user_attr(_AS_GIVEN, {"value": value, "seconds": round(time.monotonic() - started, 3)})
+
+
+def as_given(study: optuna.Study) -> float | None:
+    """Return the figure of the fixed hyperparameters alone, the others by default; None where it is not known."""
+    value: float | None = study.user_attrs.get(_AS_GIVEN, {}).get("value")
+    return value
+
+
+def best(study: optuna.Study, search: Search) -> Best | None:
+    """Return what is best: what was given, unless a trial came to a better figure; None where nothing has one."""
+    given = as_given(study)
+    fixed = dict(search.recipe.hyperparameters)
+    if completed(study):
+        value, better = float(study.best_value), METRICS[search.metric].higher_is_better
+        if given is None or (value > given if better else value < given):
+            return Best({**fixed, **study.best_params}, value)
+    return None if given is None else Best(fixed, given)
+
+
+def seconds_spent(study: optuna.Study) -> float:
+    """Return how long all trials took that count, those of earlier calls too."""
+    own = sum(trial.user_attrs["seconds"] for trial in ended(study))
+    return float(own + study.user_attrs.get(_AS_GIVEN, {}).get("seconds", 0))
+
+
 def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that count: finished, pruned, or failed by their own fault."""
+    """Return the trials that count: finished, pruned, or failed by their own fault; not those that were cut off."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished() and "seconds" in trial.user_attrs
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and "error" in trial.user_attrs)
     ]
 
 
@@ -169,36 +243,48 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 
 def _tried(  # what a trial is made of
-    trial: Trial, study: optuna.Study, search: Search, parts: Parts, deadline: float, told: Told
+    trial: Trial, study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told
 ) -> tuple[TrialState, float | None]:
     """Return how a trial ends; its own failures are kept with it and end nothing else."""
     started = time.monotonic()
     own = {name: _suggested(trial, name, searched) for name, searched in search.space.items()}
     again = next((known for known in completed(study) if known.params == trial.params), None)
-    state, value = TrialState.COMPLETE, again.value if again is not None else None
+    state, value, failure = TrialState.COMPLETE, again.value if again is not None else None, ""
     try:
         if again is None:
             recipe = replace(search.recipe, hyperparameters={**search.recipe.hyperparameters, **own})
-            value = _value(trial, replace(search, recipe=recipe), parts, deadline, told)
+            value = _value(trial, replace(search, recipe=recipe), compared, deadline, told)
     except optuna.TrialPruned:
         state = TrialState.PRUNED
     except Interrupted:
         raise
     except OperationError as error:
-        state = TrialState.FAIL
-        trial.set_user_attr("error", f"{error.body.reason}: {error.body.found}"[:500])
+        state, failure = TrialState.FAIL, _in_short(error)
     trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
+    if failure:
+        trial.set_user_attr("error", failure)
     return state, value
 
 
-def _value(trial: Trial, search: Search, parts: Parts, deadline: float, told: Told) -> float:
-    recipe = search.recipe
-    ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline)
-    if recipe.algorithm not in _IN_ROUNDS:
-        for share in _SHARES_OF_ROWS:
-            fewer = parts | {"train": _share(recipe, parts["train"], share)}
-            ladder.climb(share, ladder.sign * _score(search, fewer, Watch(ladder, told=told)))
-    return _score(search, parts, Watch(ladder, told=told))
+def _in_short(error: OperationError) -> str:
+    return f"{error.body.reason}: {error.body.found}"[:500]
+
+
+def _value(trial: Trial, search: Search, compared: Compared, deadline: float, told: Told) -> float:
+    """Return a trial's figure: the mean over the folds, where there are several."""
+    in_rounds = search.recipe.algorithm in _IN_ROUNDS
+    ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline, len(compared))
+    values: list[float] = []
+    for place, parts in enumerate(compared):
+        ladder.fold = place
+        if len(compared) == 1 and not in_rounds:
+            for share in _SHARES_OF_ROWS:
+                fewer = parts | {"train": _share(search.recipe, parts["train"], share)}
+                ladder.climb(share, ladder.sign * _score(search, fewer, Watch(ladder, told=told)))
+        values.append(_score(search, parts, Watch(ladder, told=told)))
+        if not in_rounds:
+            ladder.climb((place + 1) / len(compared), ladder.sign * float(np.mean(values)))
+    return float(np.mean(values))
 
 
 def _score(search: Search, parts: Parts, watch: Watch) -> float:
@@ -216,11 +302,14 @@ def _score(search: Search, parts: Parts, watch: Watch) -> float:
 
 
 class _Ladder:
-    """A report that ends a trial which does worse than others at the same height, and one that the time does not allow."""
+    """A report that ends a trial which does worse than others at the same height, and one that the time does not allow.
 
-    def __init__(self, trial: Trial, sign: int, deadline: float) -> None:
-        self.trial, self.sign, self.deadline = trial, sign, deadline
-        self.rung = 0
+    With folds, each stands above the one before. What is no trial is ended by the time alone.
+    """
+
+    def __init__(self, trial: Trial | None, sign: int, deadline: float, folds: int) -> None:
+        self.trial, self.sign, self.deadline, self.folds = trial, sign, deadline, folds
+        self.fold = self.rung = 0
 
     def __call__(
         self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
@@ -232,12 +321,12 @@ class _Ladder:
             return
         name, value = watched[-1]
         loss = -value if name.removeprefix("validation_").startswith(NO_LOSSES) else value
-        self.climb(done / total, loss)
+        self.climb((self.fold + done / total) / self.folds, loss)
 
     def climb(self, share: float, loss: float) -> None:
         """Note the loss after a share of the work."""
         rung = math.ceil(RUNGS * share - 1e-9)
-        if rung <= self.rung or rung >= RUNGS or not math.isfinite(loss):
+        if self.trial is None or rung <= self.rung or rung >= RUNGS or not math.isfinite(loss):
             return
         self.rung = rung
         self.trial.report(self.sign * loss, rung)
@@ -265,7 +354,9 @@ def _suggested(trial: Trial, name: str, searched: Any) -> Any:
     return suggest(name, searched.low, searched.high, log=searched.log, **stepped)
 
 
-def _sampler(method: Method, seed: int) -> Any:
+def _sampler(method: Method, seed: int, number: int) -> Any:
+    """Return what draws one trial: a search that is taken up again draws what it would have drawn."""
+    seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     return optuna.samplers.TPESampler(seed=seed) if method == "bayesian" else optuna.samplers.RandomSampler(seed=seed)
 
 
@@ -276,9 +367,11 @@ def _pruner(method: Method) -> Any:
 
 
 def _figures(study: optuna.Study, search: Search) -> dict[str, float]:
-    found = completed(study)
-    best = {f"best_{search.metric}": float(study.best_value)} if found else {}
-    return {**best, "trials_completed": len(found), "trials_pruned": _count(study, TrialState.PRUNED)}
+    found, given = best(study, search), as_given(study)
+    figures = {f"best_{search.metric}": found.value} if found is not None else {}
+    if given is not None:
+        figures[f"{search.metric}_as_given"] = given
+    return {**figures, "trials_pruned": _count(study, TrialState.PRUNED)}
 
 
 def _count(study: optuna.Study, state: TrialState) -> int:
@@ -297,17 +390,10 @@ def _mend(path: Path) -> None:
 
 
 def _take_up(study: optuna.Study) -> None:
-    """Close what a killed process had running; try again what was cut off, in its old place."""
-    trials = study.get_trials(deepcopy=False)
-    tried = [trial.params for trial in ended(study)]
-    waiting = [trial.system_attrs["fixed_params"] for trial in trials if trial.state == TrialState.WAITING]
-    for trial in trials:
+    """Close what a killed process had running."""
+    for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING:
             study.tell(trial.number, state=TrialState.FAIL)
-        cut_off = trial.state in (TrialState.RUNNING, TrialState.FAIL) and "seconds" not in trial.user_attrs
-        if cut_off and trial.params and trial.params not in [*tried, *waiting]:
-            study.enqueue_trial(trial.params)
-            waiting.append(trial.params)
 
 
 def _interrupted(done: int, trials: int) -> Interrupted:

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actions.ml_evaluation.plots import BLUE, DPI, HEIGHT, RED, WIDTH
+from actions.ml_evaluation.plots import BLACK, BLUE, DPI, HEIGHT, RED, WIDTH
 
 
 class Point(NamedTuple):
@@ -26,10 +26,15 @@ class Point(NamedTuple):
 
 
 def study_plots(
-    points: Sequence[Point], shares: Mapping[str, float], metric: str, *, higher_is_better: bool
+    points: Sequence[Point],
+    shares: Mapping[str, float],
+    metric: str,
+    as_given: float | None = None,
+    *,
+    higher_is_better: bool,
 ) -> dict[str, bytes]:
     """Return the plots as PNG by file name; importances only where there are some."""
-    drawn = {"optimization_history.png": _png(partial(_history, points, metric, higher_is_better))}
+    drawn = {"optimization_history.png": _png(partial(_history, points, metric, as_given, higher_is_better))}
     if shares:
         drawn["parameter_importances.png"] = _png(partial(_importances, shares, metric))
     return drawn
@@ -46,13 +51,21 @@ def _png(draw: Callable[[Any], None]) -> bytes:
     return file.getvalue()
 
 
-def _history(points: Sequence[Point], metric: str, higher_is_better: bool, axes: Any) -> None:  # noqa: FBT001  # bound by partial
+def _history(
+    points: Sequence[Point],
+    metric: str,
+    as_given: float | None,
+    higher_is_better: bool,  # noqa: FBT001  # bound by partial
+    axes: Any,
+) -> None:
     known = [(point.number, point.value) for point in points if point.value is not None]
     numbers = [number for number, _ in known]
     values = np.asarray([value for _, value in known], dtype=float)
     best = np.maximum.accumulate(values) if higher_is_better else np.minimum.accumulate(values)
     axes.scatter(numbers, values, color=BLUE, s=28, label="trial")
     axes.step(numbers, best, where="post", color=RED, linewidth=2, linestyle="--", label="best so far")
+    if as_given is not None:
+        axes.axhline(as_given, color=BLACK, linewidth=1.5, linestyle=":", label="as given")
     ended = [point.number for point in points if point.value is None]
     if ended:
         foot = [0.02] * len(ended)
@@ -63,9 +76,11 @@ def _history(points: Sequence[Point], metric: str, higher_is_better: bool, axes:
     axes.set_xlim(points[0].number - 0.5, points[-1].number + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
-    axes.set_title(f"{len(points)} trials, best {metric} {best[-1]:.4g}", fontsize=14)
+    known_best = [best[-1]] if as_given is None else [best[-1], as_given]
+    top = max(known_best) if higher_is_better else min(known_best)
+    axes.set_title(f"{len(points)} trials, best {metric} {top:.4g}", fontsize=14)
     axes.set_xlabel("trial", fontsize=12)
-    axes.set_ylabel(f"{metric} on validation rows", fontsize=12)
+    axes.set_ylabel(f"{metric} on rows held out", fontsize=12)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=11)
 

@@ -22,6 +22,7 @@ from actions.ml_training.recipe import Recipe
 from actions.ml_training.watching import Watch, fingerprint
 from actions.operation import Context, InvalidInput, Result, operation
 from actions.request import Classifier, Regressor, Scalar, Sha256
+from actions.results import SearchFacts
 from actions.storage import write_atomically
 from actions.versions import package_versions
 
@@ -201,10 +202,11 @@ def train_model(
     folder: Path,
     *,
     resume: bool = True,
+    search: SearchFacts | None = None,
 ) -> TrainedModel:
     """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``.
 
-    While it lasts, the folder holds a checkpoint and the loss curves so far. It goes on from a checkpoint of the same work.
+    The latter tells of the search that the hyperparameters come from, if there was one. While it lasts, the folder holds a checkpoint and the loss curves so far. It goes on from a checkpoint of the same work.
     """
     from actions.ml_training.fitting import fit_pipeline
     from actions.ml_training.hyperparameters import check_hyperparameters
@@ -245,6 +247,7 @@ def train_model(
         seconds=fitted.seconds,
         rows_per_second=len(train) / max(fitted.seconds, 1e-9),
         warnings=fitted.warnings,
+        search=search,
     )
     write_atomically(folder / TRAINING_FILE, record.model_dump_json(indent=2) + "\n")
     watch.finished()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from actions.data_preparation.columns import describe
-from actions.data_preparation.preprocessing import fitted_preprocessor, kinds_of
 from actions.data_preparation.reading import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.ml_training.folds import compared_parts
 from actions.ml_training.interruption import told_to_stop
 from actions.ml_training.libraries import need
 from actions.ml_training.recipe import Recipe
@@ -24,15 +23,12 @@ from actions.storage import sha256_of, write_atomically
 
 if TYPE_CHECKING:
     import optuna
-    import pandas as pd
 
-    from actions.ml_training.fitting import Parts
-    from actions.ml_training.search import Search
+    from actions.ml_training.search import Compared, Search
 
 STUDY_FILE = "study.journal"
 TUNING_FILE = "tuning.json"
 _MOST_TRIALS_SHOWN = 1_000
-_HELD_OUT = 0.2
 
 
 class TuningTrial(Result):
@@ -53,14 +49,17 @@ class TunedHyperparameters(Result):
         description="the best ones, with those that were fixed: train with these"
     )
     metric: MetricName
-    value: float = Field(
-        description="on the validation rows, which chose the best of many: on unseen rows expect a little less"
+    value: float = Field(description="on the rows that chose the best of many: on unseen rows expect a little less")
+    as_given: float | None = Field(
+        description="the metric with the fixed hyperparameters alone, the others by default; it is the value where no trial "
+        "was better"
     )
     stopped_by: Literal["trials", "time"]
     completed: int = Field(ge=0)
     pruned: int = Field(ge=0)
     failed: int = Field(ge=0)
     seconds: float = Field(description="that this call took")
+    seconds_of_all: float = Field(description="that all trials took, those of earlier calls too")
     importances: dict[str, float] = Field(description="shares of the value's variance; empty after too few trials")
     trials: list[TuningTrial] = Field(max_length=_MOST_TRIALS_SHOWN)
     study_uri: str = Field(description="the journal that a later call goes on with")
@@ -84,13 +83,15 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     minutes: Annotated[float, Field(gt=0, le=10_080)] = 10,
     seed: Seed = 42,
     validation: DataUri | None = None,
+    folds: Annotated[int, Field(ge=2, le=20)] | None = None,
     preprocessor: StorageUri | None = None,
 ) -> TunedHyperparameters:
     """Search for the hyperparameters with the best metric on validation rows, within a budget of trials and time.
 
-    Trials that are clearly worse than others at the same height are pruned: after the same share of their rounds (XGBoost,
-    the neural network), else after the same share of the training rows. The study is kept in the destination and goes on
-    where it was: after an interruption, and for more trials.
+    What is found is better than the fixed hyperparameters alone, or it is these. Trials that are clearly worse than others
+    at the same height are pruned: after the same share of their rounds (XGBoost, the neural network), of the folds, or of
+    the training rows. The study is kept in the destination and goes on where it was: after an interruption, and for more
+    trials.
 
     Parameters
     ----------
@@ -122,6 +123,8 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
         Of the search, of each training, and of the rows that are held out.
     validation
         The rows that trials are compared on. Without it: a fifth of the training rows is held out.
+    folds
+        Compare trials by cross-validation over the training rows instead: the metric's mean over so many folds.
     preprocessor
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
 
@@ -133,8 +136,8 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     >>> found = tune_hyperparameters(
     ...     context, "sklearn://wine", "target", "tuning", task="classification", algorithm="logistic_regression", trials=5
     ... )
-    >>> sorted(found.hyperparameters), found.value < 0.1, found.stopped_by, found.study_uri
-    (['C', 'class_weight'], True, 'trials', 'tuning/study.journal')
+    >>> len(found.trials), found.value < 0.1, found.value <= found.as_given, found.study_uri
+    (5, True, True, 'tuning/study.journal')
 
     References
     ----------
@@ -142,20 +145,36 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     Hyperparameter Tuning, MLSys 2020 (asynchronous successive halving). Akiba et al., Optuna, KDD 2019.
     """
     need("optuna", "A search", "tuning")
-    from actions.ml_training.search import Search, opened_study, run_search
+    from actions.ml_training.search import Search
 
-    started = time.monotonic()
     folder = storage_path(destination, context, "destination")
     chosen = metric or ("log_loss" if task == "classification" else "rmse")
     _check_fits(task, algorithm, chosen)
     fixed = hyperparameters or {}
     space = space_of(task, algorithm, space, fixed)
     recipe = Recipe(task, algorithm, target, fixed, seed)
-    parts, rows_sha256 = _parts(context, recipe, data, validation, preprocessor)
-    work = fingerprint(recipe, metric=chosen, method=method, space=_plain(space), rows=rows_sha256)
+    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
+    compared = compared_parts(recipe, steps, train, watched, folds)
+    rows = [frame_sha256(frame) for frame in (train, watched) if frame is not None]
+    work = search_work(recipe, chosen, method, space, rows, folds)
     search = Search(recipe, space, chosen, method, work, trials, minutes * 60)
+    return run_tuning(context, folder, search, compared)
+
+
+def search_work(  # what makes trials comparable
+    recipe: Recipe, metric: str, method: str, space: Space, rows: list[str], folds: int | None
+) -> str:
+    """Return the fingerprint of a search: the trials of a study all have the same."""
+    return fingerprint(recipe, metric=metric, method=method, space=_plain(space), rows=rows, folds=folds)
+
+
+def run_tuning(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
+    """Search, or go on with the study in the folder; write study, plots and what was found there."""
+    from actions.ml_training.search import opened_study, run_search
+
+    started = time.monotonic()
     with told_to_stop() as told, opened_study(folder / STUDY_FILE, search) as study:
-        stopped_by = run_search(study, search, parts, context.report, told)
+        stopped_by = run_search(study, search, compared, context.report, told)
         context.report("drawing plots")
         return _found(context, folder, study, search, stopped_by, time.monotonic() - started)
 
@@ -179,86 +198,62 @@ def _plain(space: Space) -> dict[str, Any]:
     return {name: searched.model_dump(mode="json") for name, searched in space.items()}
 
 
-def _parts(
-    context: Context, recipe: Recipe, data: str, validation: str | None, preprocessor: str | None
-) -> tuple[Parts, list[str]]:
-    """Return the rows of a trial as arrays, and the digests of the raw ones."""
-    from actions.ml_training.fitting import prepared_parts
-
-    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
-    if watched is None:
-        train, watched = _held_out(recipe, train)
-        if preprocessor is None:
-            columns = [describe(train[name]) for name in train.columns]
-            steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
-    parts, _ = prepared_parts(recipe, steps, train, watched)
-    if "validation" not in parts:
-        raise InvalidInput(
-            "no_validation_rows",
-            rule="Trials are compared on validation rows of classes that the training rows have.",
-            found="none.",
-            next_step="Give other validation rows, or none: then a part of the training rows is held out.",
-            field="validation",
-        )
-    return parts, [frame_sha256(train), frame_sha256(watched)]
-
-
-def _held_out(recipe: Recipe, train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from sklearn.model_selection import train_test_split
-
-    classes = train[recipe.target] if recipe.task == "classification" else None
-    try:
-        kept, held = train_test_split(train, test_size=_HELD_OUT, random_state=recipe.seed, stratify=classes)
-    except ValueError as error:
-        raise InvalidInput(
-            "too_few_rows",
-            rule="A fifth of the training rows, of each class, can be held out to compare trials on.",
-            found=str(error)[:300],
-            next_step="Give more rows, or validation rows.",
-            field="data",
-        ) from None
-    return kept, held
-
-
 def _found(  # what a result is made of
     context: Context, folder: Path, study: optuna.Study, search: Search, stopped_by: Any, seconds: float
 ) -> TunedHyperparameters:
     """Write what was found, and return it."""
-    from actions.ml_training.search import completed, ended, importances
-    from actions.ml_training.study_plots import Point, study_plots
+    from actions.ml_training.search import as_given, best, completed, ended, importances, seconds_spent
 
-    if not completed(study):
+    found, trials = best(study, search), [_shown(number, trial) for number, trial in enumerate(ended(study))]
+    if found is None or (trials and not completed(study)):
         raise _none_finished(study)
-    trials = [_shown(trial) for trial in ended(study)]
     shares = importances(study)
-    plots: dict[str, Sha256] = {}
-    points = [Point(trial.number, trial.value) for trial in trials]
-    better = METRICS[search.metric].higher_is_better
-    for name, content in study_plots(points, shares, search.metric, higher_is_better=better).items():
-        path = folder / "plots" / name
-        write_atomically(path, content)
-        plots[context.storage.uri(path)] = sha256_of(path)
     result = TunedHyperparameters(
-        hyperparameters={**search.recipe.hyperparameters, **study.best_params},
+        hyperparameters=found.hyperparameters,
         metric=search.metric,
-        value=study.best_value,
+        value=found.value,
+        as_given=as_given(study),
         stopped_by=stopped_by,
         **{state: sum(trial.state == state for trial in trials) for state in ("completed", "pruned", "failed")},
         seconds=round(seconds, 3),
+        seconds_of_all=round(seconds_spent(study), 3),
         importances=shares,
         trials=trials[-_MOST_TRIALS_SHOWN:],
         study_uri=context.storage.uri(folder / STUDY_FILE),
-        plots=plots,
+        plots=_plotted(context, folder / "plots", trials, shares, search, as_given(study)),
     )
     write_atomically(folder / TUNING_FILE, result.model_dump_json(indent=2) + "\n")
     return result
 
 
-def _shown(trial: Any) -> TuningTrial:
+def _plotted(  # what the plots are drawn from
+    context: Context,
+    folder: Path,
+    trials: list[TuningTrial],
+    shares: dict[str, float],
+    search: Search,
+    given: float | None,
+) -> dict[str, Sha256]:
+    """Draw the plots of the trials, if there are any; return their digests by URI."""
+    from actions.ml_training.study_plots import Point, study_plots
+
+    if not trials:
+        return {}
+    points = [Point(trial.number, trial.value) for trial in trials]
+    better = METRICS[search.metric].higher_is_better
+    plots: dict[str, Sha256] = {}
+    for name, content in study_plots(points, shares, search.metric, given, higher_is_better=better).items():
+        write_atomically(folder / name, content)
+        plots[context.storage.uri(folder / name)] = sha256_of(folder / name)
+    return plots
+
+
+def _shown(number: int, trial: Any) -> TuningTrial:
+    """Return a trial as it is shown: numbered without those that were cut off, as if there had been none."""
     states: dict[str, Literal["completed", "pruned", "failed"]] = {"COMPLETE": "completed", "PRUNED": "pruned"}
     state = states.get(trial.state.name, "failed")
     return TuningTrial(
-        number=trial.number,
+        number=number,
         state=state,
         value=trial.value if state == "completed" else None,
         hyperparameters=trial.params,
@@ -271,7 +266,8 @@ def _none_finished(study: optuna.Study) -> OperationError:
     from actions.ml_training.search import ended
 
     errors = [trial.user_attrs["error"] for trial in ended(study) if "error" in trial.user_attrs]
-    found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before"
+    errors = errors or [error for error in [study.user_attrs.get("as_given_error")] if error]
+    found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before."
     return InvalidInput(
         "no_trial_finished",
         rule="At least one trial of a search comes to its end.",

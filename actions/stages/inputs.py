@@ -65,7 +65,8 @@ def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
     content = sha256_of(source.path) if source.path is not None else None
     request = order.request
     checked = {"algorithm": request.algorithm, **request.hyperparameters} if request.hyperparameters else None
-    return {**_wanted_data(order), "content": content, "checked": checked}
+    found = {**_wanted_data(order), "content": content, "checked": checked}
+    return found | ({"searched": request.algorithm} if request.is_searched else {})
 
 
 def _wanted_data(order: WorkOrder) -> dict[str, Any]:
@@ -85,12 +86,14 @@ def _wanted_data(order: WorkOrder) -> dict[str, Any]:
 def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
     """Return what train hangs on."""
     request = order.request
+    budget = {"trials": request.search_trials, "minutes": request.search_minutes, "metric": request.metric}
     return {
         "files": prepared(order, context).outputs(),
         "algorithm": request.algorithm,
         "hyperparameters": dict(request.hyperparameters),
         "seed": order.training_seed,
         "model_name": request.model_name,
+        **({"search": budget} if request.is_searched else {}),
     }
 
 
@@ -133,13 +136,16 @@ def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     request = order.request
     if request.algorithm == "neural_network" and stage in ("prepare", "train", "evaluate"):
         need("torch", "A neural network", "torch")
+    if request.is_searched and stage in ("prepare", "train"):
+        need("optuna", "A search", "tuning")
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
         estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()
         selection = ("sklearn.feature_selection",) if request.features else ()
         return (*_FRAMES, *toy, *_PREPROCESSING, *selection, *estimator)
     if stage == "train":
-        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm])
+        search = ("optuna", "matplotlib.figure", "matplotlib.backends.backend_agg") if request.is_searched else ()
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm], *search)
     if stage == "evaluate":
         plots = ("matplotlib.figure", "matplotlib.backends.backend_agg")
         return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *plots, _ESTIMATOR[request.algorithm])

@@ -44,6 +44,10 @@ def prepare(order: WorkOrder, context: Context) -> Prepared:
         from actions.ml_training.hyperparameters import check_hyperparameters
 
         check_hyperparameters(request.task, request.algorithm, request.hyperparameters)
+    if request.is_searched:
+        from actions.stages.searching import check_search
+
+        check_search(request)
     context.report("reading the data")
     source = resolve(request.data, context, order.repository)
     frame = read_frame(source)

@@ -12,7 +12,7 @@ from actions.markdown import code, inline
 from actions.ml_evaluation.results import Intervals
 from actions.operation import Result
 from actions.request import Sha256
-from actions.results import ComparisonFigures, DataFacts, ModelFacts, Published, Verdict
+from actions.results import ComparisonFigures, DataFacts, ModelFacts, Published, SearchFacts, Verdict
 from actions.stages.judging import ChampionScores
 
 Facts = list[tuple[str, str]]
@@ -52,14 +52,21 @@ class Trained(Result):
     signature_sha256: Sha256
     metrics: dict[str, float]
     warnings: list[str]
+    search: SearchFacts | None = None
+    study: dict[str, Sha256] = Field(default_factory=dict, description="the search's files, digest by URI")
 
     def outputs(self) -> dict[str, Sha256]:
-        return {self.model.uri: self.model.sha256, self.signature_uri: self.signature_sha256}
+        return {self.model.uri: self.model.sha256, self.signature_uri: self.signature_sha256, **self.study}
+
+    def plots(self) -> list[str]:
+        """Return the URIs of the search's plots."""
+        return sorted(uri for uri in self.study if uri.endswith(".png"))
 
     def facts(self) -> Facts:
         return [
             ("model", code(self.model.uri)),
             ("size", inline(f"{self.model.size_bytes} bytes")),
+            *(search_facts(self.search) if self.search is not None else []),
             *_figures({name: value for name, value in self.metrics.items() if name.startswith("validation_")}),
             *[("warning", inline(warning)) for warning in self.warnings],
         ]
@@ -129,6 +136,18 @@ def comparison_facts(found: ComparisonFigures) -> Facts:
     return facts + [
         (f"worse where {one.column} is {one.value}", inline(f"{one.difference:+.4g} on {one.rows} rows"))
         for one in found.regressions
+    ]
+
+
+def search_facts(found: SearchFacts) -> Facts:
+    """Return what a search came to."""
+    ends = f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed"
+    given = "unknown" if found.as_given is None else f"{found.as_given:.4f}"
+    used = ", ".join(f"{name}: {value}" for name, value in found.hyperparameters.items())
+    return [
+        ("search", inline(f"{found.trials} trials ({ends}) in {found.seconds:.1f} s, ended by {found.stopped_by}")),
+        (f"{found.metric} on {found.rows}", inline(f"{found.value:.4f}; as given {given}")),
+        ("hyperparameters", code(used) or "defaults"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -215,3 +216,5 @@ def _leave_nothing(name: Stage, folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name != PROGRESS_FILE:
             path.unlink()
+        elif path.is_dir():  # of a search
+            shutil.rmtree(path)

@@ -29,6 +29,7 @@ from tests.support.run_views import (
     a_request,
     a_result,
     a_run,
+    a_search,
     a_verdict,
     a_view,
     every_view,
@@ -228,6 +229,46 @@ def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str)
     assert "3 s" not in text
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_as_given 0.9614",
+                "| Search | 50 settings of the hyperparameters, for 20 min at most |")),
+        ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
+                "| 探索 | ハイパーパラメーターの設定 50 通り")),
+    ],
+)  # fmt: skip
+def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_takes(
+    language: str, said: tuple[str, ...]
+) -> None:
+    text = comments.sticky(VIEWS["searching"], language)
+    assert all(part in text for part in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {},
+            ("50 settings of the hyperparameters tried, 18 of them given up early. The best has accuracy 0.9784, "
+             "what was asked for 0.9614, on 5 folds of the training rows. Trained with `n_estimators=200`, `max_depth=4`."),
+        ),
+        (
+            {"value": 0.9614, "folds": None, "hyperparameters": {}, "pruned": 0, "stopped_by": "time"},
+            ("32 settings of the hyperparameters tried; then the time was over. None was better than what was asked for: "
+             "accuracy 0.9614 on the validation rows. Trained with the defaults."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any], said: str) -> None:
+    run = VIEWS["searched"].run
+    assert run.result is not None
+    view = a_view(run.model_copy(update={"result": run.result.model_copy(update={"search": a_search(**change)})}))
+    assert f"**Search:** {said}" in comments.sticky(view)
+    assert "**探索:**" in comments.sticky(view, "ja")
+    assert "Search:" not in comments.sticky(VIEWS["passed"])
+
+
 # --- answers -----------------------------------------------------------------------------------------------------------
 
 
@@ -355,11 +396,15 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         request=request,
         requester=short,
         judged=(Judged(attempt=1, verdict=verdict),),
-        result=a_result(verdict, metrics={short: 1.0, "f1": 0.5}),
+        result=a_result(
+            verdict,
+            metrics={short: 1.0, "f1": 0.5},
+            search=a_search(metric=short, hyperparameters={"a": sayable, short: 1}, importances={short: 1.0}),
+        ),
         error=StageError(stage=short, step=sayable, body=error, log_tail=text.encode("utf-8", "ignore").decode()),
         decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
     )
-    stages = (StageLine(text, "running", 1.0, text, 5),)
+    stages = (StageLine(text, "running", 1.0, text, 5, None, 1, 20),)
     return a_view(
         run,
         stages=stages,

@@ -79,6 +79,7 @@ def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
     ]  # fmt: skip
     assert lines[0].seconds == 60
     assert (lines[1].note, lines[1].percent, lines[1].left) == ("fitting", 25, 90)
+    assert (lines[1].done, lines[1].total) == (30, 120)
 
 
 def test_stages_of_an_earlier_dispatch_are_done_and_a_silent_stage_shows_its_step() -> None:

@@ -116,6 +116,25 @@ def test_data_sets_of_scikit_learn_are_learnt(
 
 
 @slow
+def test_a_search_that_the_form_asks_for_gives_the_model_its_hyperparameters(real: RealLoop, model: str) -> None:
+    issue = real.open(
+        model_name=model, algorithm="logistic_regression", data="sklearn://wine", metric="log_loss", threshold="0.5",
+        hyperparameters="max_iter: 300", search_trials="8",
+    )  # fmt: skip
+    run = real.until_closed(issue, "mlops:passed")
+    found = real.history(run)["result"]["search"]
+    assert found["completed"] + found["pruned"] + found["failed"] == 8
+    assert found["value"] <= found["as_given"]
+    assert found["hyperparameters"]["max_iter"] == 300
+    assert set(pictures(real, run)) >= {"optimization_history.png"}
+    (version,) = versions(real, model)["versions"]
+    beside = (real.place.folder / "storage" / version["uri"]).with_name("model.json")
+    assert json.loads(beside.read_text(encoding="utf-8"))["hyperparameters"] == found["hyperparameters"]
+    assert "## Search for hyperparameters" in real.text(f"training_history/{run}.md")
+    assert "**Search:** 8 settings" in real.comment(issue)
+
+
+@slow
 def test_a_csv_with_text_and_gaps_is_learnt(real: RealLoop, model: str) -> None:
     rows = ["colour,weight,bought,day,ripe"]
     for number in range(240):

@@ -7,7 +7,15 @@ from typing import Any
 
 from actions.operation import ErrorBody
 from actions.request import TrainingRequest
-from actions.results import ComparisonFigures, DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
+from actions.results import (
+    ComparisonFigures,
+    DataFacts,
+    EnvironmentFacts,
+    ModelFacts,
+    PublishedResult,
+    SearchFacts,
+    Verdict,
+)
 from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
 from bot.run_view import RunView, StageLine, Unclaimed
 
@@ -69,6 +77,15 @@ def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedRes
         "plots": ["roc.png"],
     }  # fmt: skip
     return PublishedResult.model_validate({**values, **changes})
+
+
+def a_search(**changes: Any) -> SearchFacts:
+    values: dict[str, Any] = {
+        "metric": "accuracy", "value": 0.9784, "as_given": 0.9614, "folds": 5, "completed": 31, "pruned": 18, "failed": 1,
+        "stopped_by": "trials", "seconds": 74.2, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
+        "importances": {"max_depth": 1.0},
+    }  # fmt: skip
+    return SearchFacts.model_validate({**values, **changes})
 
 
 def a_comparison(outcome: str = "too_close_to_tell", **changes: Any) -> ComparisonFigures:
@@ -170,6 +187,18 @@ def every_view() -> dict[str, RunView]:
             judged(passed, State.END, "passed", version=3, history_sha="e" * 40), stages=ALL_DONE,
             plots=(("roc.png", "https://github.com/owner/models/raw/x/roc.png"),),
             history_url="https://github.com/owner/models/blob/main/training_history/x.md",
+        ),
+        "searching": a_view(
+            a_run(request=a_request(search_trials=50, search_minutes=20)),
+            stages=(StageLine("train", "running", 75, "trial", 24, 190.0, 12, 50),),
+            progress={"best_accuracy": 0.9784, "accuracy_as_given": 0.9614, "trials_pruned": 3},
+        ),
+        "searched": a_view(
+            a_run(
+                State.END, status="passed", version=3, history_sha="e" * 40, judged=(Judged(attempt=1, verdict=passed),),
+                request=a_request(search_trials=50), result=a_result(passed, search=a_search()),
+            ),
+            stages=ALL_DONE,
         ),
         "promoted": a_view(
             a_run(

@@ -54,6 +54,32 @@ def plots(tmp_path: Path) -> Path:
     return folder
 
 
+SEARCH: dict[str, Any] = {
+    "metric": "roc_auc", "value": 0.9931, "as_given": 0.9912, "folds": 5, "completed": 30, "pruned": 19, "failed": 1,
+    "stopped_by": "trials", "seconds": 75.0, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
+    "importances": {"max_depth": 0.75, "subsample": 0.25},
+}  # fmt: skip
+
+
+def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
+    searched = record(request=request(search_trials=50, search_minutes=20), result=result(search=SEARCH))
+    files = history_change(searched).files(no_file)
+    page = text_of(files, f"training_history/{RUN}.md")
+    for fact in (
+        "| Search | 50 trials, 20 min |",
+        "## Search for hyperparameters",
+        "| Trials | 50 (30 completed, 19 pruned, 1 failed), ended by trials after 1 min 15 s |",
+        "| Compared on | 5 folds of the training rows |",
+        "| `roc_auc` | **0.9931**; with what was asked for 0.9912 |",
+        "| Trained with | `n_estimators: 200`<br>`max_depth: 4` |",
+        "| It hangs on | `max_depth` 75%<br>`subsample` 25% |",
+    ):
+        assert fact in page, fact
+    lineage = json.loads(text_of(files, f"training_history/{RUN}.json"))
+    assert lineage["result"]["search"] == SEARCH
+    assert "## Search" not in render(record())
+
+
 def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> None:
     files = history_change(record(promoted=True)).files(no_file)
     page = text_of(files, f"training_history/{RUN}.md")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -68,12 +69,20 @@ def test_each_method_prunes_and_finds_and_draws(desk: Desk, method: str) -> None
     found = tune(desk, "breast_cancer", "logistic_regression", method=method, trials=24, metric="log_loss")
     assert found.value < 0.12
     assert found.pruned > 0
-    assert {Path(uri).name for uri in found.plots} == {"optimization_history.png", "parameter_importances.png"}
     assert all((desk.root / uri).read_bytes().startswith(b"\x89PNG") for uri in found.plots)
-    assert sum(found.importances.values()) == pytest.approx(1)
-    assert max(found.importances, key=lambda name: found.importances[name]) == "C"
+    drawn = {Path(uri).name for uri in found.plots}
+    if method == "successive_halving":  # of which few trials come to their end
+        assert "optimization_history.png" in drawn
+    else:
+        assert drawn == {"optimization_history.png", "parameter_importances.png"}
+        assert sum(found.importances.values()) == pytest.approx(1)
+        assert max(found.importances, key=lambda name: found.importances[name]) == "C"
     kept = json.loads((desk.root / "tuned/tuning.json").read_text(encoding="utf-8"))
     assert kept == found.model_dump(mode="json")
+
+
+def tried(found: Any) -> list[tuple[Any, ...]]:
+    return [(trial.number, trial.state, trial.hyperparameters, trial.value) for trial in found.trials]
 
 
 def test_the_study_is_a_journal_of_json_lines(desk: Desk) -> None:
@@ -156,19 +165,19 @@ def test_a_search_that_is_killed_goes_on_where_it_was(desk: Desk) -> None:
     lock.unlink(missing_ok=True)
     lock.symlink_to(journal)
     found = desk.call("tune_hyperparameters", **asked)
+    whole = desk.call("tune_hyperparameters", **asked | {"destination": "whole"})
+    assert tried(found) == tried(whole)
     assert len(found.trials) == 12
-    assert found.seconds < 25
-    numbers = [trial.number for trial in found.trials]
-    assert numbers[:4] == [0, 1, 2, 3]
+    assert (found.hyperparameters, found.value, found.as_given) == (whole.hyperparameters, whole.value, whole.as_given)
 
 
 def test_a_search_that_is_told_to_end_tries_the_cut_off_trial_again(desk: Desk) -> None:
     asked = arguments(desk, "wine", "xgboost", trials=4, method="random")
     trials = 0
 
-    def report(step: str, *_: Any, **__: Any) -> None:
+    def report(step: str, done: int | None = None, *_: Any, **__: Any) -> None:
         nonlocal trials
-        trials += step == "trial"
+        trials += step == "trial" and done != 0
         if trials == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -187,6 +196,77 @@ def test_a_trial_that_fails_is_said_and_the_search_goes_on(desk: Desk) -> None:
     assert found.hyperparameters["learning_rate"] == 0.01
     assert found.failed > 0
     assert any("loss_not_finite" in (trial.error or "") for trial in found.trials)
+
+
+def test_what_is_found_is_no_worse_than_what_was_given(desk: Desk) -> None:
+    space = {"C": {"low": 1e-6, "high": 1e-5}}
+    found = tune(desk, "wine", "logistic_regression", space=space, trials=3)
+    assert found.hyperparameters == {}
+    assert found.value == found.as_given
+    assert min(trial.value for trial in found.trials if trial.value is not None) > found.value
+
+
+def test_folds_are_compared_by_their_mean_which_is_that_of_the_library(desk: Desk) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    found = tune(desk, "wine", "logistic_regression", folds=4, trials=7, metric="log_loss")
+    rows = load_wine(as_frame=True).frame.sample(frac=1, random_state=0)[:142]
+    folds = StratifiedKFold(4, shuffle=True, random_state=42)
+
+    def library(**given: Any) -> float:
+        model = make_pipeline(StandardScaler(), LogisticRegression(**given, random_state=42))
+        scores = cross_val_score(model, rows.drop(columns="target"), rows["target"], cv=folds, scoring="neg_log_loss")
+        return float(-scores.mean())
+
+    assert found.as_given == pytest.approx(library())
+    completed = [trial for trial in found.trials if trial.value is not None]
+    assert len(completed) > 3
+    assert all(trial.value == pytest.approx(library(**trial.hyperparameters)) for trial in completed)
+
+
+@pytest.mark.parametrize("way", [{"folds": 4}, {}], ids=["folds", "held out"])
+@pytest.mark.parametrize("plan", [{"target_encoding": ["shop"]}, {"selection": "mutual_information", "keep": 3}])
+def test_rows_that_trials_are_compared_on_are_hidden_from_features_that_read_the_target(
+    desk: Desk, way: dict[str, Any], plan: dict[str, Any]
+) -> None:
+    draw = random.Random(3)  # noqa: S311  # data, no secret
+    noise = [f"x{number}" for number in range(60)] if "selection" in plan else []
+    lines = [",".join(["shop", *noise, "pays"])]
+    for row in range(240):
+        figures = [f"{draw.random():.4f}" for _ in noise]
+        lines.append(",".join([f"shop {row // 2 % 120}", *figures, draw.choice(["yes", "no"])]))
+    data = desk.data("noise.csv", "\n".join(lines) + "\n")
+    desk.call("feature_engineering", data=data, target="pays", destination="features", **plan)
+    found = desk.call("tune_hyperparameters", data=data, target="pays", destination="tuned", task="classification",
+                      algorithm="logistic_regression", preprocessor="features/preprocessor.skops", metric="roc_auc",
+                      trials=2, **way)  # fmt: skip
+    assert found.as_given < 0.65
+
+
+def test_too_few_rows_for_the_folds_are_refused(desk: Desk) -> None:
+    asked = {"data": desk.data("train.csv", people(12)), "target": "pays", "destination": "tuned",
+             "task": "classification", "algorithm": "logistic_regression", "folds": 20}  # fmt: skip
+    refusal = desk.refusal("tune_hyperparameters", **asked)
+    assert (refusal.body.reason, refusal.body.field) == ("too_few_rows", "data")
+    assert desk.files() == {}
+
+
+def test_each_trial_is_told_with_the_best_so_far(desk: Desk) -> None:
+    told = []
+
+    def report(step: str, done: int | None = None, total: int | None = None, metrics: Any = None) -> None:
+        if step == "trial":
+            told.append((done, total, dict(metrics)))
+
+    asked = arguments(desk, "wine", "logistic_regression", trials=3, minutes=100)
+    context = Context(storage=Storage(desk.root), report=report)
+    found: Any = find_operation("tune_hyperparameters").call(asked, context)
+    assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert told[0][2]["best_log_loss"] == found.as_given
+    assert told[-1][2]["best_log_loss"] == found.value
 
 
 def test_hyperparameters_that_are_fixed_stay_so(desk: Desk) -> None:
