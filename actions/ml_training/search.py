@@ -90,8 +90,10 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
         _mend(path)
         storage = JournalStorage(JournalFileBackend(str(path)))
         known = _NAME in optuna.get_all_study_names(storage)
-        begun = {"storage": storage, "study_name": _NAME}
-        found = optuna.load_study(**begun) if known else optuna.create_study(**begun, direction=search.direction)
+        if known:
+            found = optuna.load_study(study_name=_NAME, storage=storage)
+        else:
+            found = optuna.create_study(study_name=_NAME, storage=storage, direction=search.direction)
         kept = found.user_attrs.get("work")
         if kept is None:
             found.set_user_attr("work", search.work)
