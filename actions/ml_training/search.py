@@ -66,7 +66,7 @@ class Search:
     seconds: float
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["minimize", "maximize"]:
         return "maximize" if METRICS[self.metric].higher_is_better else "minimize"
 
 
