@@ -36,7 +36,7 @@ def save_fitted(estimator: Any, path: Path) -> Sha256:
     skops lists all of scikit-learn's estimators when it is imported, which costs about a second on top of what a stage
     imports anyway; its ``dump`` and ``load`` cannot be had without that.
     """
-    from skops.io import dump
+    from actions.skops_io import dump
 
     with replacing(path) as temporary:
         dump(estimator, temporary)
@@ -54,8 +54,7 @@ def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
         ``digest_mismatch`` where a digest is given and the file's is another; ``untrusted_types``; ``model_unreadable``.
     """
     check_model_file(path, sha256)
-    from skops.io import load
-    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+    from actions.skops_io import UnsupportedTypeException, UntrustedTypesFoundException, load
 
     try:
         return load(path, trusted=list(TRUSTED_TYPES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from anyio import from_thread, to_thread
@@ -65,10 +65,11 @@ class OperationAnswers:
         """
         operation = find_operation(said.command.words["operation"], *APP_OPERATIONS)
         arguments = said.command.overrides
-        if operation.where == "app" and operation.read_only and operation.toolset in HERE:
+        where = carried_out(operation)
+        if where == "app":
             return await self._here(operation, arguments, repository, branch)
-        if operation.where == "app":
-            raise _not_here(operation)
+        if where == "nowhere":
+            raise not_by_run(operation)
         url = await self.send(operation, arguments, said, repository, config)
         return comments.operation_sent(operation.name, url, config.language)
 
@@ -158,7 +159,15 @@ class _OnBranch:
         )
 
 
-def _not_here(operation: Operation) -> Unavailable:
+def carried_out(operation: Operation) -> Literal["app", "runner", "nowhere"]:
+    """Tell where ``/run`` has an operation carried out."""
+    if operation.where == "runner":
+        return "runner"
+    return "app" if operation.read_only and operation.toolset in HERE else "nowhere"
+
+
+def not_by_run(operation: Operation) -> Unavailable:
+    """Return the error of an operation that ``/run`` does not carry out; it says what does."""
     instead = INSTEAD.get(operation.name, f"`modelyard run {operation.name}` in a checkout")
     return Unavailable(
         "not_by_run",

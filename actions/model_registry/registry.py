@@ -94,6 +94,18 @@ def register_model(
         The SHA-256 of the data that it was trained on.
     created
         When it was made (ISO 8601); now by default.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = register_model(
+    ...     "flowers", "train-20261122-001", 1, "acme/flowers/models/train-20261122-001/1/model.skops", "0" * 64, context
+    ... )
+    >>> made.version, made.aliases
+    (1, ['candidate'])
     """
     path = model_file.path_of(name)
     moment = created or datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -132,6 +144,19 @@ def get_model_version(
         A version's number, or an alias such as champion, candidate or previous.
     on_date
         Answer as of the end of that day (UTC), from the repository's history: what was in production then?
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> found = get_model_version("flowers", context, version="candidate")
+    >>> found.version, found.run
+    (2, 'train-20261122-002')
     """
     file = _file_on(name, context, on_date)
     return _described(file, file.version(version))
@@ -154,6 +179,19 @@ def list_model_versions(
         How many versions to return.
     offset
         How many of the newest to leave out.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> found = list_model_versions("flowers", context, limit=10)
+    >>> found.total, found.versions[0].run, found.aliases
+    (2, 'train-20261122-002', {'candidate': 2})
     """
     file = _file_on(name, context, None)
     newest_first = file.versions[::-1][offset : offset + limit]
@@ -181,6 +219,19 @@ def set_model_alias(
         The alias: champion, candidate, or one of your own such as staging.
     version
         The version's number.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> changed = set_model_alias("flowers", "staging", 2, context)
+    >>> changed.version, changed.before
+    (2, None)
     """
     return _change_alias(context, name, alias, f"Set {alias} of {name} to version {version}", version)
 
@@ -195,6 +246,20 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
         The model's name.
     on_date
         Go back to the version that was champion at the end of that day (UTC); by default to the alias previous.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> for version in (1, 2):
+    ...     promoted = set_model_alias("flowers", "champion", version, context)
+    >>> rollback_model("flowers", context).version
+    1
     """
     to = _file_on(name, context, on_date).version("champion").version if on_date else None
     return _change_alias(context, name, "champion", f"Roll {name} back", to, roll_back=True)

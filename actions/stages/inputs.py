@@ -14,7 +14,7 @@ from actions.stages.results import Evaluated, Prepared, Trained
 from actions.storage import sha256_of
 
 _FRAMES = ("pandas", "pyarrow.parquet")
-_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "skops.io")
+_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "actions.skops_io")
 _ESTIMATOR = {
     "random_forest": "sklearn.ensemble",
     "logistic_regression": "sklearn.linear_model",

@@ -23,11 +23,15 @@ HEAVY = (
     "matplotlib",
     "mcp",
     "numpy",
+    "optuna",
     "pandas",
+    "pandera",
     "pyarrow",
+    "scipy",
     "sklearn",
     "skops",
     "slack_sdk",
+    "torch",
     "xgboost",
 )
 
