@@ -64,7 +64,7 @@ class OperationAnswers:
             Whatever the operation, or its arguments, are refused with.
         """
         operation = find_operation(said.command.words["operation"], *APP_OPERATIONS)
-        arguments = said.command.overrides
+        arguments = said.command.arguments
         where = carried_out(operation)
         if where == "app":
             return await self._here(operation, arguments, repository, branch)
@@ -134,7 +134,11 @@ class OperationAnswers:
 
 
 def _within(repository: str, value: Any) -> Any:
-    return value.removeprefix(f"{repository}/") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.removeprefix(f"{repository}/")
+    if isinstance(value, list):
+        return [_within(repository, one) for one in value]
+    return {name: _within(repository, one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 class _OnBranch:

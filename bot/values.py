@@ -24,6 +24,8 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None, "~": None}
 _COLLECTION = "[{(|>&*!%@`"
+_JSON = ("[", "{")
+_JSON_RULE = 'A list or a mapping is written as JSON: ["a", "b"], {"depth": 3}.'
 STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
 NAME_RULE = "A hyperparameter's name has letters, digits and `_`, and starts with no digit."
 
@@ -93,6 +95,51 @@ def parse_scalar(text: str) -> Scalar:
     if text[0] in _COLLECTION:
         raise ValueError("A value is true, false, null, a number or text; text with special characters goes in quotes.")
     return text
+
+
+Argument = Scalar | list[Any] | dict[str, Any]
+"""What an operation's argument can be: a scalar, or what JSON writes in brackets or braces."""
+
+
+def parse_argument(text: str) -> Argument:
+    """Read one argument of an operation: as ``parse_scalar``, or JSON where it begins as a list or a mapping.
+
+    Examples
+    --------
+    >>> parse_argument('["age", "city"]'), parse_argument('{"n_estimators": 50}'), parse_argument("0.5")
+    (['age', 'city'], {'n_estimators': 50}, 0.5)
+
+    Raises
+    ------
+    ValueError
+        With the rule that it breaks.
+    """
+    if text[:1] not in _JSON:
+        return parse_scalar(text)
+    try:
+        found: list[Any] | dict[str, Any] = json.loads(text, parse_constant=_no_constant, parse_float=_json_number)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError(_JSON_RULE) from None
+    return found
+
+
+def end_of_argument(text: str, start: int) -> int:
+    """Return where the argument ends that starts there: as ``end_of_value``, or behind the JSON that it begins."""
+    if text[start : start + 1] not in _JSON:
+        return end_of_value(text, start)
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _json_number(text: str) -> float:
+    return _finite(float(text))
 
 
 def _finite(number: float) -> float:

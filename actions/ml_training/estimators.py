@@ -33,7 +33,11 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """Fit on codes; rows to watch by are encoded too, those of labels that training lacks are left out."""
         self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
         self.estimator_ = clone(self.estimator)
-        watched = [self._encoded(*pair) for pair in eval_set or []]
+        # The training rows stay the very same arrays: XGBoost then does not make its own form of them a second time.
+        watched = [
+            (rows, codes) if some is rows and theirs is labels else self._encoded(some, theirs)
+            for some, theirs in eval_set or []
+        ]
         weights = compute_sample_weight(self.class_weight, codes) if self.class_weight is not None else None
         self.estimator_.fit(
             rows, codes, sample_weight=weights, eval_set=watched or None, verbose=False, xgb_model=xgb_model
@@ -54,7 +58,8 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def _encoded(self, rows: Any, labels: Any) -> tuple[Any, Any]:
         known = np.isin(np.asarray(labels), self.classes_)
-        return rows[known], np.searchsorted(self.classes_, np.asarray(labels)[known])
+        some = rows if known.all() else rows[known]
+        return some, np.searchsorted(self.classes_, np.asarray(labels)[known])
 
 
 def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], seed: int, cores: int = 1) -> Any:

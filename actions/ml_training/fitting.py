@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actions.data_preparation.columns import is_truth_values
-from actions.data_preparation.estimators import training_features
 from actions.ml_evaluation.scores import Scores, classification_scores, regression_scores
 from actions.ml_training.estimators import new_estimator, settled
+from actions.ml_training.features import SINGLE, features_of, features_to_train_on
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.trouble import is_out_of_memory, out_of_memory, refused_by_library
 from actions.ml_training.watching import Curves, Watch
@@ -82,7 +82,8 @@ def prepared_parts(
 ) -> tuple[Parts, list[str]]:
     """Return training rows and, where there are any that can be scored, validation rows, as arrays; and what to warn of."""
     target = target_values(train, recipe.target, recipe.task)
-    parts = {"train": (training_features(preprocessor, train.drop(columns=recipe.target), target), target)}
+    raw = train.drop(columns=recipe.target)
+    parts = {"train": (features_to_train_on(preprocessor, raw, target, _kept_as(recipe)), target)}
     _check_varies(recipe, target)
     said: list[str] = []
     if validation is not None and len(validation):
@@ -181,7 +182,7 @@ def _watchable(recipe: Recipe, validation: tuple[Any, Any], trained_on: Any, sai
     if len(np.unique(target[known])) == 1:
         only = str(target[known][0])[:100]
         said.append(f"All validation rows are of class {only!r}: they say little about a classifier.")
-    return {"validation": (rows[known], target[known])}
+    return {"validation": (rows if known.all() else rows[known], target[known])}
 
 
 def _check_watched(recipe: Recipe, parts: Parts) -> None:
@@ -200,7 +201,12 @@ def _check_watched(recipe: Recipe, parts: Parts) -> None:
 
 
 def _prepared(recipe: Recipe, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    return preprocessor.transform(frame.drop(columns=recipe.target)), target_values(frame, recipe.target, recipe.task)
+    features = features_of(preprocessor, frame.drop(columns=recipe.target), _kept_as(recipe))
+    return features, target_values(frame, recipe.target, recipe.task)
+
+
+def _kept_as(recipe: Recipe) -> Any:
+    return np.float32 if recipe.algorithm in SINGLE else np.float64
 
 
 def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
