@@ -255,6 +255,7 @@ class Champion(BaseModel):
     uri: str
     sha256: Sha256
     data_sha256: Sha256 | None = None
+    algorithm: Algorithm | None = Field(default=None, description="what a runner needs to open it hangs on this")
 
 
 class WorkOrder(BaseModel):

@@ -270,6 +270,7 @@ class Effects:
             uri=result.model.uri,
             sha256=result.model.sha256,
             data_sha256=result.data.sha256,
+            algorithm=run.request.algorithm,
             created=utc(self.now()),
         )
         return version, (await self.config()).promotion == "auto"

@@ -10,7 +10,7 @@ from pydantic import Field
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
 from actions.operation import Context, InvalidInput, NotFound, Reader, Result, Unavailable, operation
-from actions.request import ModelName, RunId, Sha256
+from actions.request import Algorithm, ModelName, RunId, Sha256
 
 
 class RegisteredModel(Result):
@@ -32,6 +32,7 @@ class ModelVersion(Result):
     uri: str
     sha256: str
     data_sha256: str | None
+    algorithm: Algorithm | None
     created: str
     aliases: list[str]
 
@@ -64,7 +65,7 @@ class DatedHistory(Protocol):
 
 
 @operation(where="app", idempotent=True)
-def register_model(
+def register_model(  # noqa: PLR0913  # an operation's parameters are its public arguments
     name: ModelName,
     run: RunId,
     attempt: Annotated[int, Field(ge=1)],
@@ -72,6 +73,8 @@ def register_model(
     sha256: Sha256,
     context: Context,
     data_sha256: Sha256 | None = None,
+    *,
+    algorithm: Algorithm | None = None,
     created: str | None = None,
 ) -> RegisteredModel:
     """Register a trained model as the next version, and as candidate.
@@ -92,6 +95,8 @@ def register_model(
         The model file's SHA-256, which is checked whenever it is loaded.
     data_sha256
         The SHA-256 of the data that it was trained on.
+    algorithm
+        What it was trained by.
     created
         When it was made (ISO 8601); now by default.
 
@@ -120,6 +125,7 @@ def register_model(
             sha256=sha256,
             created=moment,
             data_sha256=data_sha256,
+            algorithm=algorithm,
         )
         return {path: text.encode()}
 
