@@ -169,6 +169,8 @@ def part(folder: Path, name: str, preprocessor: Any) -> Rows:
 def predictions(algorithm: str, folder: Path, frame: pd.DataFrame) -> Any:
     """Return what a saved model says of rows: probabilities, or numbers."""
     preprocessor, model = joblib.load(folder / f"{algorithm}.joblib")
+    if algorithm == "neural_network":
+        model = Network(model)
     if hasattr(model, "n_jobs"):
         model.set_params(n_jobs=1)  # sums over threads differ in their last digits
     rows = preprocessor.transform(frame)
@@ -199,7 +201,7 @@ def main(algorithm: str, data: str, folder: str, only_start: str = "") -> None:
     train, validation = (part(Path(data), name, preprocessor) for name in ("train", "validation"))
     model = fit(train, validation)
     found = {"train": scores(model, train), "validation": scores(model, validation)}
-    joblib.dump((preprocessor, model), Path(folder) / f"{algorithm}.joblib")
+    joblib.dump((preprocessor, getattr(model, "module", model)), Path(folder) / f"{algorithm}.joblib")
     print(json.dumps(found))
 
 
