@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -58,10 +59,12 @@ def starting(stage: Stage) -> list[str]:
 
 
 def import_for(stage: Stage) -> None:
-    """Import what a stage imports for the order in the environment, in this process."""
+    """Import what a stage imports for the order in the environment, in this process, as a stage's command does."""
+    gc.set_threshold(50_000)
     from actions.stages import inputs
 
     order = WorkOrder.model_validate_json(os.environ["MODELYARD_INPUT"])
     own = {"prepare": "preparation", "train": "training", "evaluate": "evaluation", "publish": "publication"}
     for module in (*inputs.libraries(stage, order), f"actions.stages.{own.get(stage, 'judging')}"):
         importlib.import_module(module)
+    gc.freeze()
