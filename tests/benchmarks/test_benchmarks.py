@@ -225,7 +225,8 @@ def test_a_script_and_the_stage_train_predict_the_same(algorithm: str) -> None:
     if algorithm == "neural_network":
         pytest.importorskip("torch")
     (row,) = training.measured({algorithm: 1_500}, 1).tables[0].rows
-    assert row[-1] == "equal"
+    # The script's own softmax may differ in the last digit.
+    assert row[-1] in ("equal", "at most 1e-16 apart", "at most 2e-16 apart")
 
 
 @pytest.mark.slow
