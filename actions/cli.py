@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -85,8 +84,12 @@ def _help(name: str, door: Door) -> int:
 
 def _run(name: str, tokens: Sequence[str], door: Door) -> BaseModel:
     if name in STAGES:
-        further = list(takewhile(lambda token: token in STAGES, tokens))
-        return _run_stages([name, *further], Given.read(tokens[len(further) :]))
+        names: list[Stage] = [name]
+        for token in tokens:
+            if token not in STAGES:
+                break
+            names.append(token)
+        return _run_stages(names, Given.read(tokens[len(names) - 1 :]))
     given = Given.read(tokens)
     operation = find_operation(name, *door.more_modules)
     context = given.context(operation, door)
