@@ -27,6 +27,7 @@ def overview(program: str, more_modules: tuple[str, ...] = ()) -> str:
         "",
         *_toolsets(operations(*more_modules)),
         f"Stages of a run ({', '.join(get_args(Stage))}) take a work order in the environment variable MODELYARD_INPUT.",
+        f"Several run one after another in one process: {program} prepare train evaluate judge",
     ]
     return "\n".join(lines)
 

@@ -28,13 +28,19 @@ _DECIDING = (
 
 def package_versions() -> dict[str, str]:
     """Return the installed versions of the libraries that decide a result; none of them is imported."""
-    found = {}
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> tuple[tuple[str, str], ...]:
+    """Look once: every look searches all of the environment's folders, and a training asks four times."""
+    found = []
     for name in _DECIDING:
         try:
-            found[name] = version(name)
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return tuple(found)
 
 
 def environment() -> EnvironmentFacts:
