@@ -94,9 +94,12 @@ class RealLoop:
             return client.get(path, params={"per_page": 100}).raise_for_status().json()
 
     def open_plain(self, title: str) -> int:
-        """Open an issue that asks for nothing; commands can be said there."""
-        with self.person() as client:
-            return int(client.post("/issues", json={"title": title}).raise_for_status().json()["number"])
+        """Open an issue of Modelyard's that asks for no training: commands can be said there."""
+        with self.person("owner") as client:
+            sent = {"title": title, "body": "No form.", "labels": ["mlops:train"]}
+            issue = int(client.post("/issues", json=sent).raise_for_status().json()["number"])
+        self.until_label(issue, "mlops:invalid")
+        return issue
 
     def say(self, issue: int, text: str) -> int:
         """Write a comment; return its id."""

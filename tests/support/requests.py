@@ -74,6 +74,8 @@ def requests(draw: st.DrawFn) -> TrainingRequest:
     )
     target = draw(_typed(200))
     split = draw(st.sampled_from(SPLITS[task]))
+    time_out = draw(st.integers(1, 1_440))
+    minutes = st.none() | st.integers(1, time_out - 1) if time_out > 1 else st.none()
     column = draw(_typed(200).filter(lambda name: name != target)) if split in ("group", "time") else None
     return TrainingRequest.model_validate(
         {
@@ -86,12 +88,12 @@ def requests(draw: st.DrawFn) -> TrainingRequest:
             "split_column": column,
             "features": draw(asked_features(frozenset({target, *([column] if column else [])}))),
             "search_trials": draw(st.none() | st.integers(2, 1_000)),
-            "search_minutes": draw(st.none() | st.integers(1, 1_440)),
+            "search_minutes": draw(minutes),
             "metric": metric,
             "threshold": draw(_threshold(metric)),
             "max_retries": draw(st.integers(0, 10)),
             "runner": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)),
-            "timeout_minutes": draw(st.integers(1, 1_440)),
+            "timeout_minutes": time_out,
             "seed": draw(st.integers(0, 2**31 - 1)),
             "hyperparameters": draw(st.dictionaries(NAMES, SCALARS, max_size=5)),
             "notes": draw(st.text(ONE_LINE | st.just("\n"), max_size=200).map(str.strip).filter(_is_answer)),
