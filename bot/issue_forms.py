@@ -130,7 +130,7 @@ FORMS: tuple[IssueForm, ...] = (
         needed=("search_trials",),
         words={
             "search_trials": "How many settings of the hyperparameters to try; the model is trained with the best.",
-            "hyperparameters": "Those that are not searched for: one `name: value` a line, as the library calls them."
+            "hyperparameters": "Those that are not searched for: one `name: value` a line, as the library calls them.",
         },
         examples={"search_trials": "30", "search_minutes": "30"},
     ),
