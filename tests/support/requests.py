@@ -76,7 +76,8 @@ def requests(draw: st.DrawFn) -> TrainingRequest:
     split = draw(st.sampled_from(SPLITS[task]))
     time_out = draw(st.integers(1, 1_440))
     minutes = st.none() | st.integers(1, time_out - 1) if time_out > 1 else st.none()
-    column = draw(_typed(200).filter(lambda name: name != target)) if split in ("group", "time") else None
+    # Where a request comes as texts, `null` means that no column is named.
+    column = draw(_typed(200).filter(lambda name: name not in (target, "null"))) if split in ("group", "time") else None
     return TrainingRequest.model_validate(
         {
             "model_name": draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)),
