@@ -10,8 +10,9 @@ from tests.chaos.driver import chaos
 from tests.support.databases import postgres_url, sqlite_url
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_runs_end_rightly_and_once_although_the_app_is_killed_and_the_hub_breaks_answers(
     tmp_path: Path, kind: str
 ) -> None:

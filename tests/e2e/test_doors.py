@@ -274,14 +274,8 @@ def test_a_person_who_copies_the_hidden_marker_gains_nothing(loop: Loop, model: 
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "repository_dispatch.after",
-        pytest.param("repository_dispatch.before", marks=pytest.mark.slow),
-        pytest.param("write.after#12", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["repository_dispatch.after", "repository_dispatch.before", "write.after#12"])
 def test_a_dispatch_opens_one_issue_although_the_app_dies_about_it(tmp_path: Path, point: str) -> None:
     with loop_of_processes(tmp_path) as (loop, start):
         process = start(time_factor="0.1", kill_at=f"{point}:{tmp_path}")

@@ -52,6 +52,11 @@ def until_alive(loop: Loop, issue: int, dispatch: int = 1) -> None:
     loop.until(lambda: loop.has_run(issue) and seen(), "the App has seen the sign of life")
 
 
+def until_seen(loop: Loop, issue: int) -> None:
+    """Wait until the App has seen that the job waits: its time counts from then on."""
+    loop.until(lambda: loop.has_run(issue) and loop.run(issue).sight, "the App has seen the job")
+
+
 def first_comment(loop: Loop, issue: int) -> str:
     return (loop.comments(issue) or [""])[0]
 
@@ -70,8 +75,7 @@ def test_a_run_that_no_runner_takes_says_why_and_goes_on_when_one_comes(apart: A
         allow_to_see_runners(loop)
     with serve():
         issue = loop.open()
-        loop.until_state(issue, State.PREPARE_DATA)
-        loop.until(lambda: "Preparing" in first_comment(loop, issue))
+        until_seen(loop, issue)
         loop.jump(minutes=6)
         loop.until(lambda: said in first_comment(loop, issue), "the comment says why it waits")
         assert "`/cancel`" in first_comment(loop, issue)
@@ -85,7 +89,7 @@ def test_a_run_that_no_runner_takes_can_be_cancelled(apart: Apart) -> None:
     without_runners(loop)
     with serve():
         issue = loop.open()
-        loop.until_state(issue, State.PREPARE_DATA)
+        until_seen(loop, issue)
         loop.jump(minutes=6)
         loop.until(lambda: "Waiting for a runner" in first_comment(loop, issue), "the comment says that it waits")
         loop.say(issue, "/cancel")

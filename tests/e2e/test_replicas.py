@@ -24,7 +24,8 @@ def nothing_was_done_twice(loop: Loop, issues: list[int]) -> None:
     assert len(loop.jobs.works) == len(issues)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.slow), "postgresql"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_one_takes_webhooks_and_two_work_and_one_of_them_dies(tmp_path: Path, kind: str) -> None:
     url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()
     with loop_of_processes(tmp_path, url) as (loop, start):
