@@ -26,6 +26,8 @@ Shape = dict[str, Any]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 _ROWS_AT_ONCE = 65_536
+_VALUES_THAT_PAY_FOR_THREADS = 100_000
+"""In a batch of one layer."""
 _GROWTH = 1 - 1e-4
 """A loss counts as lower where it is by at least this factor."""
 
@@ -146,7 +148,7 @@ def train(
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019 (AdamW); SGDR, ICLR 2017 (cosine schedule).
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
     """
-    with _deterministic(settings):
+    with _deterministic(settings), _cores_for(min(settings.batch_size, len(train.rows)) * shape["hidden_units"]):
         return _Training(shape, settings, train, validation, class_weights).run(watch)
 
 
@@ -286,6 +288,17 @@ def _saved(content: Any) -> bytes:
     file = io.BytesIO()
     torch.save(content, file)
     return file.getvalue()
+
+
+@contextmanager
+def _cores_for(values: int) -> Iterator[None]:
+    """Let a layer of few values be computed on one core: to hand them out takes longer, and more so where cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if values >= _VALUES_THAT_PAY_FOR_THREADS else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Prepare the environment of the lock file LOCK (below Modelyard's source, which this file belongs to) and tell later
-# steps its interpreter: MODELYARD_PYTHON. PyTorch is large: it comes on top where ASKED, a JSON text, names what needs it.
+# steps its interpreter: MODELYARD_PYTHON. PyTorch is large: it comes on top where MODELYARD_INPUT, a JSON text, names what needs it.
 set -euo pipefail
 
 source_folder="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 locks=("$source_folder/$LOCK")
-if [[ "${ASKED:-}" == *'"neural_network"'* ]]; then
+if [[ "${MODELYARD_INPUT:-}" == *'"neural_network"'* ]]; then
   locks+=("$source_folder/requirements/torch.txt")
 fi
 environment="$(sh "$source_folder/actions/setup/environment.sh" "${locks[@]}")" || {

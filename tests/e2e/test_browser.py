@@ -70,7 +70,7 @@ def test_a_person_opens_an_issue_and_gets_a_model(real: RealLoop) -> None:
         expect(comment(page)).to_contain_text("✅ Passed: version 1 of in-a-browser is the champion now")
         expect(comment(page, 1)).to_contain_text("✅ Passed")
         expect(comment(page)).to_contain_text("Verdict of attempt 1 of 3: passed.")
-        every_picture_shows(comment(page), 4)
+        every_picture_shows(comment(page), 6)
         keep_screenshot(page, "in-a-browser-passed")
 
         comment(page).get_by_role("link", name="workflow run").click()
@@ -85,7 +85,7 @@ def test_a_person_opens_an_issue_and_gets_a_model(real: RealLoop) -> None:
 
         comment(page).get_by_role("link", name="history", exact=True).click()
         expect(page.get_by_role("heading", name="in-a-browser passed")).to_be_visible()
-        every_picture_shows(page.get_by_role("article"), 4)
+        every_picture_shows(page.get_by_role("article"), 6)
         keep_screenshot(page, "in-a-browser-history")
         page.go_back()
         comment(page).get_by_role("link", name="registry", exact=True).click()
@@ -123,7 +123,7 @@ def test_a_person_follows_a_rejected_run_lets_it_be_trained_again_and_gives_up(r
         expect(page.locator("#side")).to_contain_text("mlops:failed")
         expect(comment(page)).to_contain_text("owner decided not to train it again: good enough is not good enough")
         expect(comment(page)).to_contain_text("Before: attempt 1: accuracy")
-        every_picture_shows(comment(page), 4)
+        every_picture_shows(comment(page), 6)
         keep_screenshot(page, "never-good-rejected")
 
 

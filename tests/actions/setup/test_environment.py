@@ -203,7 +203,7 @@ def test_a_job_that_asks_for_a_neural_network_gets_pytorch_and_no_other_does(
     wheel(machine.root / "wheels", "torch", "2.0")
     machine.python()
     told = machine.root / "github_env"
-    machine.variables = {"LOCK": "requirements/runner.txt", "ASKED": wanted, "GITHUB_ENV": str(told)}
+    machine.variables = {"LOCK": "requirements/runner.txt", "MODELYARD_INPUT": wanted, "GITHUB_ENV": str(told)}
 
     ran = machine.job(source / "actions" / "setup" / "setup.sh")
 
