@@ -221,8 +221,6 @@ def test_a_script_and_the_stage_prepare_do_the_same_work() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", plain_training.ALGORITHMS)
 def test_a_script_and_the_stage_train_predict_the_same(algorithm: str) -> None:
-    if algorithm == "neural_network":
-        pytest.importorskip("torch")
     (row,) = training.measured({algorithm: 1_500}, 1).tables[0].rows
     # The script's own softmax may differ in the last digit.
     assert row[-1] in ("equal", "at most 1e-16 apart", "at most 2e-16 apart")

@@ -8,7 +8,6 @@ import warnings
 from typing import Any
 
 import pandas as pd
-import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -41,18 +40,24 @@ GIVEN: dict[str, dict[str, Any]] = {"random_forest": {"n_estimators": 50}, "xgbo
 
 def cars() -> tuple[pd.DataFrame, str]:
     """406 cars with gaps, a name of which there are 311, and a date; how far they go on a gallon."""
-    content = pytest.importorskip("vega_datasets").data.cars.raw()
+    from vega_datasets import data
+
+    content = data.cars.raw()
     return pd.DataFrame(json.loads(content)), "Miles_per_Gallon"
 
 
 def votes() -> tuple[pd.DataFrame, str]:
     """944 people of the American National Election Study of 1996, and whom they voted for."""
-    return pytest.importorskip("statsmodels.api").datasets.anes96.load_pandas().data, "vote"
+    from statsmodels.api import datasets
+
+    return datasets.anes96.load_pandas().data, "vote"
 
 
 def weather() -> tuple[pd.DataFrame, str]:
     """1,461 days in Seattle with their date, and five kinds of weather, one of them on 23 days."""
-    content = pytest.importorskip("vega_datasets").data.seattle_weather.raw()
+    from vega_datasets import data
+
+    content = data.seattle_weather.raw()
     days = pd.read_csv(io.BytesIO(content))
     return days.assign(date=days["date"].str.replace("/", "-")), "weather"
 

@@ -14,8 +14,6 @@ import pytest
 from actions.ml_training.artifact import open_model
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 
-pytest.importorskip("torch")
-
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

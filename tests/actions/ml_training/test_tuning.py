@@ -18,8 +18,6 @@ from actions.operation import Conflict, Context, Interrupted, find_operation
 from actions.storage import Storage
 from tests.support.operating import REPOSITORY, Desk, people
 
-pytest.importorskip("optuna")
-
 ROOT = Path(__file__).parents[3]
 LOADERS = {"breast_cancer": load_breast_cancer, "diabetes": load_diabetes, "wine": load_wine}
 

@@ -22,8 +22,6 @@ from actions.stages import run_stage
 from actions.stages.results import Trained
 from tests.support.operating import REPOSITORY, RUN, Desk
 
-pytest.importorskip("optuna")
-
 ROOT = Path(__file__).parents[3]
 MODELS = f"{REPOSITORY}/models/{RUN}"
 
