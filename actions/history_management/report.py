@@ -101,17 +101,23 @@ def _metrics(record: RunRecord) -> str:
     result = record.result
     if result is None:
         return ""
-    champion = result.champion_metrics
+    champion, header = result.champion_metrics, ["Metric", "This model", "95 % interval"]
     if champion is None:
-        return table(["Metric", "This model"], [(code(name), number(value)) for name, value in result.metrics.items()])
+        figures = [(code(name), number(value), _interval(result, name)) for name, value in result.metrics.items()]
+        return table(header, figures)
     version = result.verdict.champion_version
-    header = ["Metric", "This model", f"Champion (version {version})" if version else "Champion", "Better"]
+    header += [f"Champion (version {version})" if version else "Champion", "Better"]
     names = dict.fromkeys([*result.metrics, *champion])
     rows = [
-        (code(name), number(mine), number(theirs), _better(name, mine, theirs))
+        (code(name), number(mine), _interval(result, name), number(theirs), _better(name, mine, theirs))
         for name, mine, theirs in ((name, result.metrics.get(name), champion.get(name)) for name in names)
     ]
     return table(header, rows) + "\n\nBoth were scored on this run's test rows."
+
+
+def _interval(result: PublishedResult, name: str) -> str:
+    found = result.intervals.get(name)
+    return f"{number(found[0])} to {number(found[1])}" if found else ""
 
 
 def _better(name: str, mine: float | None, theirs: float | None) -> str:

@@ -59,6 +59,7 @@ def published_files(order: WorkOrder, context: Context) -> dict[str, bytes]:
         model=trained.model,
         search=trained.search,
         metrics=evaluated.metrics,
+        intervals={name: (found.low, found.high) for name, found in evaluated.intervals.items()},
         champion_metrics=evaluated.champion.metrics if evaluated.champion else None,
         verdict=judged.verdict,
         environment=made[1].environment,

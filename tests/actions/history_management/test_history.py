@@ -89,8 +89,8 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         "| Seed | 42 |",
         "| Threshold | ≥ 0.95 |",
         "| Champion | 0.9812 (version 3, may have seen these rows) |",
-        "| `roc_auc` | 0.991235 | 0.9812 | this model |",
-        "| `log_loss` | 0.1 | 0.08 | champion |",
+        "| `roc_auc` | 0.991235 |  | 0.9812 | this model |",
+        "| `log_loss` | 0.1 |  | 0.08 | champion |",
         f"| SHA-256 | `{'c' * 64}` |",
         f"| Git commit | `{'a' * 40}` |",
         "| Packages | scikit-learn 1.9.1, xgboost 3.2.0 |",
@@ -100,6 +100,14 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         f"- [Lineage as JSON]({RUN}.json)",
     ):
         assert fact in page
+
+
+def test_the_page_tells_how_sure_the_figures_are() -> None:
+    figures = {"metrics": {"accuracy": 0.96, "log_loss": 0.1}, "intervals": {"accuracy": [0.93, 0.985]}}
+    page = render(record(result=result(**figures, champion_metrics=None)))
+    assert "| Metric | This model | 95 % interval |" in page
+    assert "| `accuracy` | 0.96 | 0.93 to 0.985 |" in page
+    assert "| `log_loss` | 0.1 |  |" in page
 
 
 def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
