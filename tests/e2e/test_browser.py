@@ -123,7 +123,7 @@ def test_a_person_follows_a_rejected_run_lets_it_be_trained_again_and_gives_up(r
         expect(page.locator("#side")).to_contain_text("mlops:failed")
         expect(comment(page)).to_contain_text("owner decided not to train it again: good enough is not good enough")
         expect(comment(page)).to_contain_text("Before: attempt 1: accuracy")
-        every_picture_shows(comment(page), 6)
+        every_picture_shows(comment(page), 5)
         keep_screenshot(page, "never-good-rejected")
 
 
