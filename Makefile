@@ -17,9 +17,9 @@ export MODELYARD_ENVIRONMENTS := $(CURDIR)/.modelyard/environments
 # Whoever has another environment active means that one for other work.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS
 
-# Sets $environment to the runner's environment with a further lock on top; ends the recipe where that failed.
+# Sets $environment to the runner's environment with further locks on top; ends the recipe where that failed.
 define with
-environment=$$(sh actions/setup/environment.sh requirements/runner.txt requirements/$(1).txt) || exit 1; \
+environment=$$(sh actions/setup/environment.sh requirements/runner.txt $(1:%=requirements/%.txt)) || exit 1; \
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
@@ -35,16 +35,16 @@ serve:
 	@$(call with,local); exec "$$python" -m bot.cli demo --only-serve $(ARGS)
 
 test:
-	@$(call with,dev); exec "$$python" -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
 
 test-all:
-	@$(call with,dev); exec "$$python" -m pytest -n 2 -m "not gpu" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not gpu" $(ARGS)
 
 lint:
 	@$(call with,dev); PATH="$$environment/bin:$$PATH" exec sh .ci/lint
 
 bench:
-	@$(call with,dev); exec "$$python" -m benchmarks $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m benchmarks $(ARGS)
 
 chaos:
 	@$(call with,dev); exec "$$python" -m tests.chaos $(ARGS)

@@ -1,6 +1,6 @@
 """The command line of operations and stages: JSON in, JSON out.
 
-``python -m actions.cli NAME [--key value ...] [--json TEXT|-]``
+``python -m actions.cli NAME [--key value ...] [--json TEXT|-]``, ``python -m actions.cli STAGE [STAGE ...]``
 
 The workflows run it on runners, people run it as ``modelyard run NAME``. The result stands on stdout as JSON and nothing
 else does; an error stands on stderr as JSON. Exit code 0: done; 2: the input is wrong; 1: anything else went wrong.
@@ -34,7 +34,7 @@ from actions.operation import (
     find_operation,
     invalid_argument,
 )
-from actions.storage import Storage
+from actions.storage import open_storage
 
 DEFAULT_STORAGE = ".modelyard/storage"
 
@@ -83,24 +83,30 @@ def _help(name: str, door: Door) -> int:
 
 
 def _run(name: str, tokens: Sequence[str], door: Door) -> BaseModel:
-    given = Given.read(tokens)
     if name in STAGES:
-        return _run_stage(name, given)
+        names: list[Stage] = [name]
+        for token in tokens:
+            if token not in STAGES:
+                break
+            names.append(token)
+        return _run_stages(names, Given.read(tokens[len(names) - 1 :]))
+    given = Given.read(tokens)
     operation = find_operation(name, *door.more_modules)
     context = given.context(operation, door)
     return operation.call(given.arguments(operation), context)
 
 
-def _run_stage(name: Stage, given: Given) -> BaseModel:
+def _run_stages(names: Sequence[Stage], given: Given) -> BaseModel:
+    """Run one stage, or several one after another."""
     from actions.request import WorkOrder
-    from actions.stages import run_stage
+    from actions.stages import run_stage, run_stages
 
     values = given.values | {key: _json_or_text(texts[-1]) for key, texts in given.options.items()}
     try:
         order = WorkOrder.model_validate(values)
     except ValidationError as error:
         raise invalid_argument(error, known=WorkOrder.model_fields) from None
-    return run_stage(name, order)
+    return run_stage(names[0], order) if len(names) == 1 else run_stages(names, order)
 
 
 def _failed(name: str, body: ErrorBody, code: int) -> int:
@@ -195,7 +201,7 @@ class Given:
         checkout = self._door_option("repository", taken)
         roots = [] if "data_root" in taken else self.options.get("data_root", [])
         return Context(
-            storage=Storage(Path(storage_root or DEFAULT_STORAGE)),
+            storage=open_storage(storage_root or DEFAULT_STORAGE),
             history=LocalHistory.at(Path(checkout)) if checkout else LocalHistory.find(Path.cwd()),
             issues=door.issues(),
             report=_report,

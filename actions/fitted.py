@@ -12,10 +12,16 @@ from actions.storage import replacing, sha256_of
 
 TRUSTED_TYPES = (
     "actions.data_preparation.estimators.DateParts",
+    "actions.data_preparation.estimators.Frequencies",
+    "actions.data_preparation.estimators.MutualInformation",
     "actions.data_preparation.estimators.RawColumns",
     "actions.ml_training.estimators.ClassLabels",
+    "actions.ml_training.neural_network.NeuralNetworkClassifier",
+    "actions.ml_training.neural_network.NeuralNetworkRegressor",
     "collections.OrderedDict",  # XGBoost's loss curves
     "numpy.dtype",
+    "sklearn.model_selection._split.KFold",  # the folds of target encoding
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",
@@ -30,7 +36,7 @@ def save_fitted(estimator: Any, path: Path) -> Sha256:
     skops lists all of scikit-learn's estimators when it is imported, which costs about a second on top of what a stage
     imports anyway; its ``dump`` and ``load`` cannot be had without that.
     """
-    from skops.io import dump
+    from actions.skops_io import dump
 
     with replacing(path) as temporary:
         dump(estimator, temporary)
@@ -48,8 +54,7 @@ def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
         ``digest_mismatch`` where a digest is given and the file's is another; ``untrusted_types``; ``model_unreadable``.
     """
     check_model_file(path, sha256)
-    from skops.io import load
-    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+    from actions.skops_io import UnsupportedTypeException, UntrustedTypesFoundException, load
 
     try:
         return load(path, trusted=list(TRUSTED_TYPES))

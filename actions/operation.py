@@ -102,6 +102,12 @@ class Unavailable(OperationError):
     kind = "unavailable"
 
 
+class Interrupted(OperationError):
+    """The process was told to end before the work was done; trying again goes on. Of a kind that the App tries again."""
+
+    kind = "crash"
+
+
 # --- what operations are given and what they return ------------------------------------------------------------------
 
 
@@ -321,13 +327,17 @@ MODULES = (
     "actions.data_preparation.validation",
     "actions.data_preparation.splitting",
     "actions.data_preparation.preprocessing",
+    "actions.data_preparation.engineering",
     "actions.data_preparation.saving",
     "actions.ml_training.supervised",
+    "actions.ml_training.tuning",
     "actions.ml_training.metrics",
     "actions.ml_training.models",
     "actions.ml_evaluation.loading",
     "actions.ml_evaluation.supervised",
+    "actions.ml_evaluation.compare",
     "actions.ml_evaluation.saving",
+    "actions.ml_evaluation.report",
     "actions.model_registry.registry",
     "actions.history_management.history",
     "actions.github_integration.issues",

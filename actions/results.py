@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from actions.masking import masked
 from actions.operation import ErrorBody, Stage
-from actions.request import GitSha, ModelName, Repository, RunId, Sha256, TrainingRequest
+from actions.request import GitSha, ModelName, Repository, RunId, Scalar, Sha256, TrainingRequest
 
 Status = Literal["passed", "rejected", "failed"]
 
@@ -32,6 +33,12 @@ class Progress(_Value):
     step: str = Field(max_length=200)
     done: int | None = None
     total: int | None = None
+    eta_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="how much longer this step takes at most, by its rounds so far",
+    )
     metrics: dict[str, float] = Field(default_factory=dict, max_length=50)
     updated: str = Field(max_length=40, description="ISO 8601, UTC")
     error: ErrorBody | None = None
@@ -55,12 +62,50 @@ class Published(_Value):
     sha: GitSha
 
 
+Outcome = Literal["accepted", "rejected", "too_close_to_tell"]
+"""Of a comparison: no worse than the champion beyond the margin; worse beyond it; the rows do not show which."""
+
+
+Label = Annotated[str, Field(max_length=1_000), AfterValidator(lambda text: masked(text)[:100])]
+"""A name or a value out of somebody's data, as far as it is shown."""
+
+
+class Regression(_Value):
+    """Rows that share a value of a column, on which the new model is worse than the champion."""
+
+    column: Label
+    value: Label
+    rows: int = Field(ge=1)
+    difference: float = Field(description="in the metric's unit, below zero")
+
+
+class ComparisonFigures(_Value):
+    """How the model compares with the champion, row by row."""
+
+    outcome: Outcome
+    alpha: float
+    margin: float
+    allowed: float = Field(ge=0, description="the margin in the metric's unit")
+    difference: float = Field(description="in the metric's unit; above zero this model is better")
+    low: float | None = Field(description="the difference is above it, but for a risk of alpha")
+    high: float | None = Field(description="the difference is below it, but for a risk of alpha")
+    rows: int = Field(ge=1)
+    resamples: int = Field(ge=1)
+    regressions: list[Regression] = Field(default_factory=list, max_length=10, description="the worst first")
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether the figures themselves say that the model is no worse beyond the margin."""
+        return self.outcome == "accepted" and self.low is not None and self.low >= -self.allowed
+
+
 class Verdict(_Value):
     """What judge decided, with the figures behind it."""
 
     status: Status
     reason: str = Field(
-        max_length=100, description="stable code: threshold_met, below_threshold, worse_than_champion, ..."
+        max_length=100,
+        description="stable code: threshold_met, below_threshold, worse_than_champion, too_close_to_tell, ...",
     )
     explanation: str = Field(max_length=2_000)
     metric: str = Field(max_length=50)
@@ -69,6 +114,7 @@ class Verdict(_Value):
     champion_value: float | None = None
     champion_version: int | None = None
     champion_may_have_seen_rows: bool = False
+    comparison: ComparisonFigures | None = None
 
 
 class DataFacts(_Value):
@@ -91,6 +137,44 @@ class ModelFacts(_Value):
     sha256: Sha256
     size_bytes: int = Field(ge=0)
     format: Literal["skops"] = "skops"
+
+
+Name = Annotated[str, Field(max_length=200)]
+
+
+class SearchFacts(_Value):
+    """What a search for hyperparameters came to; its figures are of the rows that chose the best of many."""
+
+    metric: str = Field(max_length=50)
+    value: float = Field(description="with what the model was trained with")
+    as_given: float | None = Field(
+        default=None,
+        description="with the request's own hyperparameters alone; where no trial was better, it is the value",
+    )
+    folds: int | None = Field(default=None, ge=2, description="of the training rows; None: compared on validation rows")
+    completed: int = Field(ge=0)
+    pruned: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    stopped_by: Literal["trials", "time"]
+    seconds: float = Field(ge=0)
+    hyperparameters: dict[Name, Scalar] = Field(max_length=100, description="that the model was trained with")
+    importances: dict[Name, float] = Field(
+        default_factory=dict, max_length=50, description="shares of the figure's variance"
+    )
+
+    @property
+    def trials(self) -> int:
+        return self.completed + self.pruned + self.failed
+
+    @property
+    def is_better(self) -> bool:
+        """Tell whether a trial came to a better figure than what was given."""
+        return self.as_given is None or self.value != self.as_given
+
+    @property
+    def rows(self) -> str:
+        """What trials were compared on."""
+        return "validation rows" if self.folds is None else f"{self.folds} folds of the training rows"
 
 
 class EnvironmentFacts(_Value):
@@ -118,7 +202,11 @@ class PublishedResult(_Value):
     modelyard_sha: str = Field(pattern=r"^([0-9a-f]{40})?$")
     data: DataFacts
     model: ModelFacts
+    search: SearchFacts | None = None
     metrics: dict[str, float | None] = Field(max_length=100)
+    intervals: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, max_length=100, description="that metrics lie within at 95 %, by bootstrap of the test rows"
+    )
     champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
     verdict: Verdict
     environment: EnvironmentFacts

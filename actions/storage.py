@@ -1,7 +1,8 @@
 """URIs to files: where a run's stages hand over to each other, and which data a request may name.
 
 ``<root>/<owner>/<repo>/{datasets,processed,models,evaluations}/<run>/<attempt>/``. A URI is the POSIX path of a file
-relative to the root.
+relative to the root. A root may also be in S3 (``actions.s3``): then all of this is done on a local copy, and what is
+written goes up.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -53,9 +54,33 @@ def contained(path: Path, root: Path) -> Path:
     return resolved
 
 
+def open_storage(root: str) -> Storage:
+    """Return the storage at a root: a folder's path, or ``s3://bucket/prefix``."""
+    if not root.lower().startswith("s3://"):
+        return Storage(Path(root))
+    from actions.s3 import s3_storage
+
+    return s3_storage(root)
+
+
+_SENDERS: dict[Path, Callable[[Path, Path], None]] = {}
+
+
+def written_below(folder: Path, send: Callable[[Path, Path], None]) -> None:
+    """Have each file that is written below a folder sent somewhere before it takes its place.
+
+    Here and not where files are written, so that no operation can forget it: what would be written to the local copy of a
+    bucket alone would be lost.
+    """
+    _SENDERS[folder] = send
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; on success it replaces ``path``, on error it is removed."""
+def replacing(path: Path, *, sent: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; on success it replaces ``path``, on error it is removed.
+
+    ``sent``: whether it is where it belongs already.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
@@ -65,6 +90,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
+        for folder, send in _SENDERS.items():
+            if not sent and path.is_relative_to(folder):
+                send(temporary, path)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ def overview(program: str, more_modules: tuple[str, ...] = ()) -> str:
         "",
         *_toolsets(operations(*more_modules)),
         f"Stages of a run ({', '.join(get_args(Stage))}) take a work order in the environment variable MODELYARD_INPUT.",
+        f"Several run one after another in one process: {program} prepare train evaluate judge",
     ]
     return "\n".join(lines)
 
@@ -97,11 +98,12 @@ def _example(program: str, operation: Operation, schema: Mapping[str, Any]) -> s
         examples = described.get("examples") or described.get("enum")
         value = examples[0] if examples else name.upper()
         text = value if isinstance(value, str) else json.dumps(value)
-        parts.append(f"--{name} {_quoted(text)}")
+        parts.append(f"--{name} {quoted(text)}")
     return " ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as one word of a shell."""
     import shlex
 
     return shlex.quote(text)

@@ -12,18 +12,35 @@ from actions.results import EnvironmentFacts
 from actions.storage import sha256_of
 
 _SOURCE = Path(__file__).resolve().parent
-_DECIDING = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu", "matplotlib")
+_DECIDING = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost",
+    "xgboost-cpu",
+    "matplotlib",
+    "torch",
+)
 
 
 def package_versions() -> dict[str, str]:
     """Return the installed versions of the libraries that decide a result; none of them is imported."""
-    found = {}
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> tuple[tuple[str, str], ...]:
+    """Look once: every look searches all of the environment's folders, and a training asks four times."""
+    found = []
     for name in _DECIDING:
         try:
-            found[name] = version(name)
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return tuple(found)
 
 
 def environment() -> EnvironmentFacts:

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.machine import machine
 from benchmarks.report import Outcome, show
 
-NAMES = ("loop", "imports", "ingest", "burst", "restart", "parse", "mcp")
+NAMES = ("loop", "imports", "ingest", "burst", "restart", "parse", "mcp", "preparation", "training", "pipelines")
 """Modules of this package. Each has a docstring that says what it measures, and ``run()``."""
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.list:
         for name in NAMES:
-            print(f"{name:8}{_summary(_module(name))}")
+            print(f"{name:12}{_summary(_module(name))}")
         return 0
     if unknown := sorted(set(options.names) - set(NAMES)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")

@@ -25,7 +25,20 @@ COMMANDS = {
 }
 MODULES = ("bot.cli", "bot.app", "bot.mcp", "runners.local.hub.app", "runners.local.demo")
 STAGES: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge", "publish")
-HEAVY = ("numpy", "pandas", "pyarrow", "scipy", "sklearn", "skops", "xgboost", "matplotlib")
+HEAVY = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "skops",
+    "xgboost",
+    "matplotlib",
+    "torch",
+    "optuna",
+    "pandera",
+    "boto3",
+)
 _STAGE = "import sys, actions.cli; from benchmarks.imports import import_stage; import_stage(sys.argv[1])"
 
 

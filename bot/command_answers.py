@@ -14,13 +14,14 @@ from typing import Literal
 
 from anyio import to_thread
 
-from actions.operation import Conflict, InvalidInput, OperationError, Unavailable
+from actions.operation import Conflict, InvalidInput, OperationError
 from bot import comments
 from bot.commands import ParsedCommand, UnknownCommand, changed_request
 from bot.config import ConfigError, RepositoryConfig, language_of, read_config
 from bot.github import HubError, Repository
 from bot.labels import ASKS
-from bot.operation_answers import OperationAnswers
+from bot.model_answers import ModelAnswers
+from bot.operation_answers import OperationAnswers, PublicRepository
 from bot.past_runs import estimate, past_runs
 from bot.pipeline import Decision, Run, can_take, with_decision
 from bot.registry_answers import RegistryAnswers
@@ -82,6 +83,7 @@ class CommandAnswers:
         self._requests = requests
         registry = RegistryAnswers()
         self._operations = OperationAnswers(settings)
+        self._models = ModelAnswers(self._operations)
         about_a_run: dict[str, Callable[[_About], Awaitable[str]]] = {
             "approve": self._decide,
             "reject": self._decide,
@@ -122,6 +124,8 @@ class CommandAnswers:
             return comments.wrong_arguments(said.command, about.language)
         try:
             return await self._carry_out(about)
+        except PublicRepository:
+            return comments.public_repository_refused(about.language)
         except OperationError as error:
             if isinstance(error, HubError) and error.transient:
                 raise
@@ -210,21 +214,12 @@ class CommandAnswers:
         records = await past_runs(about.repository, await _branch(about), model, LISTED_RUNS)
         return comments.past(model, records, about.language)
 
-    async def _evaluate(self, _: _About) -> str:
-        raise Unavailable(
-            "not_yet_available",
-            rule="/evaluate measures a run's model once more.",
-            found="The operation that finds a run's test rows again is not there yet.",
-            next_step="`/run evaluate_classifier` or `/run evaluate_regressor` with the URIs of a model and of test rows.",
-        )
+    async def _evaluate(self, about: _About) -> str:
+        return await self._models.evaluate(about.said, about.repository, about.config, about.need_run())
 
-    async def _compare(self, _: _About) -> str:
-        raise Unavailable(
-            "not_yet_available",
-            rule="/compare puts two models to the same rows.",
-            found="The operation compare_models is not there yet.",
-            next_step="`/history` lists the figures that each run had on its own test rows.",
-        )
+    async def _compare(self, about: _About) -> str:
+        branch = await _branch(about)
+        return await self._models.compare(about.said, about.repository, branch, about.config, about.need_run())
 
     async def _unlock(self, about: _About) -> str:
         """Free the model's lock; whoever waits for it is looked at."""

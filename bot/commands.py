@@ -13,7 +13,18 @@ from pydantic import ValidationError
 from actions.operation import InvalidInput
 from actions.request import Scalar, TrainingRequest
 from bot.fields import broken_rule, request_fields
-from bot.values import NAME_RULE, WrongField, brief, end_of_value, is_name, nearest, parse_scalar
+from bot.values import (
+    NAME_RULE,
+    Argument,
+    WrongField,
+    brief,
+    end_of_argument,
+    end_of_value,
+    is_name,
+    nearest,
+    parse_argument,
+    parse_scalar,
+)
 
 Permission = Literal["none", "read", "triage", "write", "maintain", "admin"]
 PERMISSIONS: tuple[Permission, ...] = ("none", "read", "triage", "write", "maintain", "admin")
@@ -195,11 +206,13 @@ class ParsedCommand:
     words
         The words with a meaning of their own, by name.
     overrides
-        The settings: what ``/approve`` changes for the next attempt, say, or an operation's arguments.
+        The settings: what ``/approve`` changes for the next attempt, say.
     reason
         What the person gave as the reason; one line.
     wrong
         What is wrong with the arguments. If there is anything, the command is not to be carried out.
+    arguments
+        Those of an operation, where the command runs one.
     """
 
     command: Command
@@ -207,6 +220,7 @@ class ParsedCommand:
     overrides: dict[str, Scalar] = field(default_factory=dict)
     reason: str = ""
     wrong: tuple[WrongField, ...] = ()
+    arguments: dict[str, Argument] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -276,19 +290,25 @@ def _first_line(body: str) -> str:
 def _with_settings(command: Command, words: dict[str, str], rest: str) -> ParsedCommand:
     """Read ``name=value`` words, then the reason; a setting within the reason is told, lest it be overlooked."""
     overrides: dict[str, Scalar] = {}
+    arguments: dict[str, Argument] = {}
     wrong: list[WrongField] = []
     if len(rest) > LONGEST_LINE - 100:
         rule = f"A command is shorter than {LONGEST_LINE - 100:,} characters."
         return ParsedCommand(command, words, wrong=(_wrong(command.name, rule, rest, "Shorten the line."),))
     position = 0
     while name := _SETTING_NAME.match(rest, position):
-        end = end_of_value(rest, name.end())
-        put = _argument if command.rest == "settings" else _setting
-        wrong += put(name[1], rest[name.end() : end], overrides)
+        if command.rest == "settings":
+            end = end_of_argument(rest, name.end())
+            wrong += _argument(name[1], rest[name.end() : end], arguments)
+        else:
+            end = end_of_value(rest, name.end())
+            wrong += _setting(name[1], rest[name.end() : end], overrides)
         position = end + len(rest[end:]) - len(rest[end:].lstrip())
     reason = rest[position:]
-    if reason and command.rest == "settings":
-        wrong.append(_wrong("arguments", "Arguments are written name=value.", reason, f"Write {command.usage}."))
+    if command.rest == "settings":
+        if reason:
+            wrong.append(_wrong("arguments", "Arguments are written name=value.", reason, f"Write {command.usage}."))
+        return ParsedCommand(command, words, wrong=tuple(wrong), arguments=arguments)
     for word in reason.split():
         before, equals, after = word.partition("=")
         if word == "=" or (equals and after and is_name(before)):
@@ -297,7 +317,7 @@ def _with_settings(command: Command, words: dict[str, str], rest: str) -> Parsed
     return ParsedCommand(command, words, overrides, reason, tuple(wrong))
 
 
-def _argument(name: str, value: str, arguments: dict[str, Scalar]) -> Iterator[WrongField]:
+def _argument(name: str, value: str, arguments: dict[str, Argument]) -> Iterator[WrongField]:
     """Put one of an operation's arguments to the others; whether it is one, the operation itself says."""
     if not is_name(name):
         yield _wrong(name, NAME_RULE, f"{name}={value}", "Write name=value, without blanks around the = sign.")
@@ -305,7 +325,7 @@ def _argument(name: str, value: str, arguments: dict[str, Scalar]) -> Iterator[W
         yield _wrong(name, "Each argument stands once.", f"{name}={value}", "Remove one of the two.")
     else:
         try:
-            arguments[name] = parse_scalar(value)
+            arguments[name] = parse_argument(value)
         except ValueError as error:
             yield _wrong(name, str(error), f"{name}={value}", "Correct the value.")
 
@@ -357,12 +377,20 @@ def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -
     own = {name: value for name, value in overrides.items() if name in OWN_SETTINGS}
     added = {name: value for name, value in overrides.items() if name not in OWN_SETTINGS}
     hyperparameters = {**request.hyperparameters, **added}
+    values = {**dict(request), **own, "hyperparameters": hyperparameters}
     try:
-        return TrainingRequest.model_validate({**dict(request), **own, "hyperparameters": hyperparameters})
+        return TrainingRequest.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field, rule = ".".join(str(part) for part in first["loc"]), first["msg"]
         found = f"{len(hyperparameters)} hyperparameters" if field == "hyperparameters" else str(first["input"])
+        if not field:  # fields that contradict each other: a shorter time-out than the search takes
+            field, rule = TrainingRequest.model_construct(**values).contradictions()[0]
+            found = f"{field}: {values[field]}."
         raise InvalidInput(
-            "invalid_override", rule=f"{first['msg']}.", found=brief(found), next_step="Change less.", field=field
+            "invalid_override",
+            rule=f"{rule[:1].upper()}{rule[1:]}.",
+            found=brief(found),
+            next_step="Change less.",
+            field=field,
         ) from None

@@ -17,9 +17,11 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from actions import markdown, wording
+from actions.features import AskedFeatures
 from actions.operation import ErrorBody
 from actions.request import METRICS, Scalar, TrainingRequest
 from bot.commands import COMMANDS, ParsedCommand, UnknownCommand
+from bot.feature_lines import format_features
 from bot.run_view import RunView, StageLine
 from bot.values import WrongField, format_scalar
 from bot.who_may import needs
@@ -217,6 +219,11 @@ def operation_sent(name: str, url: str, language: str = "en") -> str:
     return _render("operation_sent", language, name=name, url=url)
 
 
+def compare_sent(newer: str, older: str, url: str, language: str = "en") -> str:
+    """Return what is said when the comparison of two models was sent to a runner."""
+    return _render("compare_sent", language, newer=newer, older=older, url=url)
+
+
 def no_run(command: str, language: str = "en") -> str:
     """Return the answer to a command below an issue that has no run."""
     return _render("no_run", language, command=command)
@@ -314,10 +321,12 @@ def _environment(language: str) -> SandboxedEnvironment:
         environment.filters[function.__name__.removeprefix("_")] = function
     environment.filters["text"] = _text
     environment.filters["figure"] = lambda value: _Markdown(wording.figure(value, known))
+    environment.filters["signed"] = lambda value: _Markdown(f"{value:+.4g}")
     environment.filters["duration"] = lambda seconds: _Markdown(wording.duration(seconds, known))
     environment.filters["moment"] = lambda when: _Markdown(wording.moment(when, known))
     environment.filters["settings"] = partial(_settings, language=known)
     environment.filters["markdown"] = _Markdown
+    environment.filters["features"] = _features
     environment.globals["lower_is_better"] = tuple(
         name for name, metric in METRICS.items() if not metric.higher_is_better
     )
@@ -372,3 +381,8 @@ def _settings(values: Mapping[str, Scalar], limit: int = 80, most: int = 50, *, 
     pairs = [markdown.code(f"{name}={format_scalar(value)}", limit) for name, value in values.items()]
     more = [_MORE.get(language, _MORE["en"]).format(len(pairs) - most)] if len(pairs) > most else []
     return _Markdown(", ".join([*pairs[:most], *more]))
+
+
+def _features(asked: AskedFeatures, limit: int = 80) -> _Markdown:
+    """Write the features that are asked for on one line."""
+    return _Markdown(", ".join(markdown.code(line, limit) for line in format_features(asked).split("\n")))

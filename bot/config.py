@@ -21,9 +21,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actions import safe_yaml
+from actions.data_preparation.sources import is_s3
 from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
 from actions.operation import InvalidInput, OperationError
-from actions.request import Label
+from actions.request import Gate, Label
+from actions.s3 import S3Uri
 from bot.commands import COMMANDS, Permission
 from bot.schedule_config import ScheduleConfig
 
@@ -40,9 +42,16 @@ class ConfigError(InvalidInput):
 
 
 def _data_root(text: str) -> str:
+    if is_s3(text):
+        try:
+            return str(S3Uri.parse(text))
+        except ValueError:
+            raise PydanticCustomError("data_root", "s3://bucket or s3://bucket/prefix, without '..'") from None
     path = PurePosixPath(text)
     if not path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or "\0" in text:  # noqa: PLR2004 - not "/"
-        raise PydanticCustomError("data_root", "an absolute path of a folder on the runners, without '..'")
+        raise PydanticCustomError(
+            "data_root", "an absolute path of a folder on the runners, without '..', or s3://bucket/prefix"
+        )
     return str(path)
 
 
@@ -132,13 +141,18 @@ class RepositoryConfig(_Value):
     """What ``.github/modelyard.yml`` may say. Each default is the careful choice."""
 
     data_roots: list[DataRoot] = Field(
-        default_factory=list, max_length=50, description="folders on the runners that runs may read data from"
+        default_factory=list,
+        max_length=50,
+        description="folders on the runners, or places in S3, that runs may read data from",
     )
     runners: list[Label] = Field(
         default=["self-hosted"], min_length=1, max_length=50, description="labels of runners that a request may name"
     )
     promotion: Promotion = Field(
         default="approval", description="auto: a passed model becomes champion at once; approval: when somebody says so"
+    )
+    gate: Gate = Field(
+        default_factory=Gate, description="how sure one has to be that a new model is no worse than the champion"
     )
     commands: dict[Annotated[str, AfterValidator(_command)], CommandRule] = Field(
         default_factory=dict, description="who may say which command, where it is not the usual permission"
@@ -277,7 +291,8 @@ def render_config(data_roots: list[str], promotion: Promotion) -> str:
 _TEMPLATE = """\
 # Modelyard in this repository. It is read from the default branch alone, so a pull request decides.
 
-# Folders on the runners that runs may read data from, beside this repository's own datasets/ in the storage root.
+# Folders on the runners that runs may read data from, beside this repository's own datasets/ in the storage root; and places
+# in S3 (s3://bucket/prefix), which runners need AWS credentials for.
 data_roots:{roots}
 
 # Labels of runners that a request may name.
@@ -287,6 +302,13 @@ runners:
 # What makes a passed model the champion, which production uses. auto: at once. approval: a person, by `/promote` at the
 # run's issue, or by pull request.
 promotion: {promotion}
+
+# A model passes where it reaches the threshold and, once there is a champion, is shown to be no worse than that on the same
+# test rows: worse by more than the margin with a risk of alpha at most. The margin is in the metric's own points (0.02 of
+# accuracy); of errors and losses it is a share of the champion's. The fewer test rows, the less can be shown.
+gate:
+  alpha: 0.05
+  margin: 0.02
 
 # Whether whoever asked for a run may also approve it and promote its model: anyone, or another person.
 approver: anyone

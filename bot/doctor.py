@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actions.operation import OperationError
 from bot.file_changes import shown
 from bot.findings import Finding, Level, ill, odd, of_error, well
 
@@ -222,9 +223,11 @@ def _find_nonce(nonce: str) -> Finding:
 def _repository(directory: Path) -> Iterator[Finding]:
     from bot.config import CONFIG_PATH
     from bot.doctor_repositories import INIT, pinned
-    from bot.init import FORM, OPERATION_WORKFLOW, TRAIN_WORKFLOW
+    from bot.init import FORM_PREFIX, OPERATION_WORKFLOW, TRAIN_WORKFLOW
+    from bot.issue_forms import form_files
 
-    present = {name: directory / name for name in (FORM, TRAIN_WORKFLOW, OPERATION_WORKFLOW, CONFIG_PATH)}
+    forms = form_files(FORM_PREFIX)
+    present = {name: directory / name for name in (*forms, TRAIN_WORKFLOW, OPERATION_WORKFLOW, CONFIG_PATH)}
     if not any(path.is_file() for path in present.values()):
         found = f"{directory.absolute()} is not prepared for Modelyard"
         yield odd(
@@ -235,29 +238,46 @@ def _repository(directory: Path) -> Iterator[Finding]:
         if not path.is_file():
             yield ill(name, "It is there.", "missing", INIT)
         elif name == CONFIG_PATH:
-            yield _config(path)
-        elif name == FORM:
-            yield _form(path)
+            yield from _config(path)
+        elif name in forms:
+            yield _form(name, path, forms[name])
         else:
             yield pinned(name, path.read_text(encoding="utf-8", errors="replace"))
 
 
-def _config(path: Path) -> Finding:
+def _config(path: Path) -> Iterator[Finding]:
+    from actions.data_preparation.sources import is_s3
     from bot.config import CONFIG_PATH, ConfigError, parse_config
 
     try:
-        parse_config(path.read_bytes())
+        config = parse_config(path.read_bytes())
     except ConfigError as error:
-        return of_error(CONFIG_PATH, error.body)
-    return well(CONFIG_PATH, "It can be read.", "can be read")
+        yield of_error(CONFIG_PATH, error.body)
+        return
+    yield well(CONFIG_PATH, "It can be read.", "can be read")
+    for root in config.data_roots:
+        if is_s3(root):
+            yield _place_in_s3(root)
 
 
-def _form(path: Path) -> Finding:
+def _place_in_s3(root: str) -> Finding:
+    from actions.s3 import s3_storage
+
+    what, rule = f"Data root {root}", "Runners can read what lies there."
+    try:
+        s3_storage(root).check()
+    except OperationError as error:
+        body = error.body
+        return odd(
+            what, rule, f"from this machine: {body.found}", f"{body.next_step} If this is no runner, look there."
+        )
+    return well(what, rule, "can be listed from this machine")
+
+
+def _form(name: str, path: Path, written: str) -> Finding:
     from bot.doctor_repositories import INIT
-    from bot.forms import render_form
-    from bot.init import FORM
 
     rule = "The form is the one that this version reads."
-    if path.read_text(encoding="utf-8", errors="replace") == render_form():
-        return well(FORM, rule, "as this version writes it")
-    return odd(FORM, rule, "differs from what this version writes", f"Unless that is meant: {INIT} --yes")
+    if path.read_text(encoding="utf-8", errors="replace") == written:
+        return well(name, rule, "as this version writes it")
+    return odd(name, rule, "differs from what this version writes", f"Unless that is meant: {INIT} --yes")

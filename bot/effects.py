@@ -154,6 +154,7 @@ class Effects:
             storage_root=str(self._storage.root),
             data_roots=tuple(config.data_roots),
             champion=await self._champion(run),
+            gate=config.gate,
         )
         return {
             "run": run.id,
@@ -269,6 +270,7 @@ class Effects:
             uri=result.model.uri,
             sha256=result.model.sha256,
             data_sha256=result.data.sha256,
+            algorithm=run.request.algorithm,
             created=utc(self.now()),
         )
         return version, (await self.config()).promotion == "auto"

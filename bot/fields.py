@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from actions.data_preparation.plan import check_asked
+from actions.data_preparation.sources import is_s3
+from actions.features import AskedFeatures
+from actions.operation import InvalidInput
 from actions.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
+from actions.s3 import S3Uri
+from bot.feature_lines import parse_features
 from bot.values import WrongField, brief, nearest, parse_hyperparameters, read_integer, read_number
 
 NO_RESPONSE = "_No response_"
@@ -26,6 +33,17 @@ def request_fields() -> dict[str, FieldInfo]:
 def label_of(field: str) -> str:
     """Return the form's heading of a field."""
     return request_fields()[field].title or field
+
+
+def may_be_none(field: FieldInfo) -> bool:
+    """Tell whether a field can do without a value."""
+    return NoneType in get_args(field.annotation)
+
+
+def plain_type(field: FieldInfo) -> Any:
+    """Return the type of a field's values where there is one."""
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    return kinds[0] if may_be_none(field) else field.annotation
 
 
 def broken_rule(field: str, value: object) -> str | None:
@@ -49,7 +67,7 @@ def _bounds(info: FieldInfo) -> str | None:
     found = {name: value for item in info.metadata for name, value in _limits(item)}
     if "ge" in found and "le" in found:
         return f"Between {found['ge']} and {found['le']}."
-    if "max_length" in found and info.annotation is str:
+    if "max_length" in found and plain_type(info) is str:
         return f"At most {found['max_length']} characters."
     if "max_length" in found:
         return f"At most {found['max_length']} of them."
@@ -67,7 +85,7 @@ def kind_of(field: FieldInfo) -> Literal["dropdown", "textarea", "input"]:
     """Return the element of the form that a field is typed into."""
     if get_origin(field.annotation) is Literal:
         return "dropdown"
-    if get_origin(field.annotation) is dict:
+    if get_origin(field.annotation) is dict or field.annotation is AskedFeatures:
         return "textarea"
     longest = max((getattr(item, "max_length", 0) or 0 for item in field.metadata), default=0)
     return "textarea" if longest >= _LONG_TEXT else "input"
@@ -96,10 +114,12 @@ class Reading:
     def read(self, name: str, field: FieldInfo) -> None:
         """Take a field's value, or say what is wrong with it; an optional field may be absent as a whole."""
         text = self.texts.get(name)
-        if text is None and (name in self.guessed or self._hidden_in_notes(name)):
+        if text is None and (name in self.guessed or (name not in FOLLOWING and self._hidden_in_notes(name))):
             return
         if text is not None and text not in {"", NO_RESPONSE}:
             self._typed_value(name, field, text)
+        elif name in FOLLOWING:
+            return
         elif not field.is_required():
             self.values[name] = field.get_default(call_default_factory=True)
         elif text is None:
@@ -126,13 +146,18 @@ class Reading:
             return
         if kind_of(field) == "dropdown":
             self._choice(name, get_args(field.annotation), text)
+        elif field.annotation is AskedFeatures:
+            asked, wrong = parse_features(text, label_of(name))
+            self.wrong += wrong
+            if asked is not None:
+                self.values[name] = asked
         elif get_origin(field.annotation) is dict:
             values, wrong = parse_hyperparameters(text, label_of(name))
             self.wrong += wrong
             if not wrong:
                 self._checked(name, values, f"{len(values)} of them")
         else:
-            self._converted(name, _READERS.get(field.annotation, str), text)
+            self._converted(name, _READERS.get(plain_type(field), str), text)
 
     def _choice(self, name: str, options: tuple[str, ...], text: str) -> None:
         if text in options:
@@ -159,6 +184,12 @@ class Reading:
         else:
             self.complain(name, rule, found, "Correct it.")
 
+    def follow(self) -> None:
+        """Fill what follows from another field where it was not said: the task from the metric."""
+        said = self.texts.get("task") not in {None, "", NO_RESPONSE}
+        if not said and "metric" in self.values:
+            self.values["task"] = METRICS[self.values["metric"]].task
+
     def check_data(self) -> None:
         """Refuse, before anything runs, data that can never be read."""
         data = self.values.get("data")
@@ -172,14 +203,19 @@ class Reading:
                 known = ", ".join(SKLEARN_DATASETS)
                 cure = f"Did you mean sklearn://{near}?" if near else f"Write sklearn:// and one of: {known}."
                 self.complain("data", f"Data sets of scikit-learn are {known}.", data, cure)
+        elif is_s3(data):
+            if not _is_object(data):
+                rule = "Data in S3 is s3://bucket/key, without `..` and without empty parts."
+                self.complain("data", rule, data, "Name the object as `aws s3 ls` shows it.")
         elif scheme:
-            rule = "sklearn://NAME, or the path of a file in storage, without a scheme."
+            rule = "sklearn://NAME, s3://bucket/key, or the path of a file in storage, without a scheme."
             self.complain("data", rule, data, f"Leave out {scheme[1]}:// and name the file, or ask who runs Modelyard.")
         elif ".." in data.replace("\\", "/").split("/"):
             self.complain("data", "A path does not leave its folder.", data, "Name the file without `..`.")
 
     def check_agreement(self) -> None:
         """Tell which of the fields that are right by themselves contradict each other."""
+        self.follow()
         task = self.values.get("task")
         metric = self.values.get("metric")
         likely: Task = task or (METRICS[metric].task if metric else "classification")
@@ -190,12 +226,51 @@ class Reading:
             "algorithm": (task and self.values.get("algorithm")) or ALGORITHMS[likely][0],
             "metric": metric or _metrics_for(likely)[0],
             "threshold": self.values.get("threshold", 0.5) if metric_fits else 0.5,
+            "target": self.values.get("target", ""),
+            "features": self.values.get("features", AskedFeatures()),
         }
+        for together in (("split", "split_column"), ("search_minutes", "timeout_minutes")):
+            if set(together) <= set(self.values):
+                fitting |= {name: self.values[name] for name in together}
         for field, rule in TrainingRequest.model_construct(**fitting).contradictions():
-            found = self.texts[field]
-            self.complain(field, _sentence(rule), found, _agreeing(field, likely, found))
+            self.complain(field, _sentence(rule), self._said(field), self._agreeing(field, likely))
+        self._check_features(fitting["features"], fitting["target"])
+
+    def _check_features(self, asked: AskedFeatures, target: str) -> None:
+        try:
+            check_asked(asked, target)
+        except InvalidInput as error:
+            body = error.body
+            self.complain("features", body.rule, f"{body.field}: {body.found}", body.next_step)
+
+    def _said(self, field: str) -> str:
+        text = self.texts.get(field, "")
+        return "Nothing." if text in {"", NO_RESPONSE} else text
+
+    def _agreeing(self, field: str, task: Task) -> str:
+        if field in _CURES:
+            return _CURES[field]
+        options = {"algorithm": ALGORITHMS[task], "metric": _metrics_for(task)}[field]
+        other = "task" if self.texts.get("task") not in {None, "", NO_RESPONSE} else "metric"
+        return f"Choose {nearest(self._said(field), options) or options[0]}, for example, or another {other}."
 
 
+def _is_object(uri: str) -> bool:
+    try:
+        return bool(S3Uri.parse(uri).key)
+    except ValueError:
+        return False
+
+
+FOLLOWING = ("task",)
+"""Fields that follow from others where a form does not ask for them."""
+_CURES = {
+    "threshold": "Correct the number, or choose another metric.",
+    "split": "Choose auto, for example.",
+    "split_column": "Name a column for the splits group and time; leave it out for the others.",
+    "features": "Leave the column out there, or split in another way.",
+    "search_minutes": "Give the search fewer minutes, or a longer time-out.",
+}
 _READERS: dict[Any, Callable[[str], Any]] = {float: read_number, int: read_integer}
 _PATTERN_RULES: dict[str, str] = {
     "model_name": "Small letters, digits, `.`, `_` and `-`; a letter or digit first; at most 63 characters.",
@@ -216,13 +291,6 @@ def _sentence(rule: str) -> str:
 
 def _metrics_for(task: Task) -> list[str]:
     return [name for name, known in METRICS.items() if known.task == task]
-
-
-def _agreeing(field: str, task: Task, found: str) -> str:
-    if field == "threshold":
-        return "Correct the number, or choose another metric."
-    options = ALGORITHMS[task] if field == "algorithm" else _metrics_for(task)
-    return f"Choose {nearest(found, options) or options[0]}, for example, or another task."
 
 
 def how_to_fill(name: str, field: FieldInfo) -> str:

@@ -1,36 +1,27 @@
-"""The issue form and back: the form's template from the request type, an issue's body to a typed request (pure).
+"""A form's body and back: an issue's text to a typed request, and a request to the text of an issue (pure).
 
-GitHub posts a form as one ``### Label`` heading a field, each with the value below it, or ``_No response_``.
+GitHub posts a form as one ``### Label`` heading a field, each with the value below it, or ``_No response_``. It does not say
+which form it was: whatever headings there are, are read.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
+from actions.features import AskedFeatures
 from actions.operation import InvalidInput
 from actions.request import Scalar, TrainingRequest
-from bot.fields import NO_RESPONSE, Reading, kind_of, label_of, request_fields
+from bot.feature_lines import format_features
+from bot.fields import NO_RESPONSE, Reading, label_of, request_fields
 from bot.values import MOST_PROBLEMS, WrongField, brief, format_scalar, nearest
 
-__all__ = ["FORM_PATH", "ParsedForm", "WrongField", "form_body", "parse_form", "render_form"]
+__all__ = ["ParsedForm", "WrongField", "form_body", "parse_form"]
 
 BODY_LIMIT = 65_536
 """GitHub's limit for the body of an issue, in characters."""
-
-FORM_PATH = ".github/ISSUE_TEMPLATE/train.yml"
-_INTRODUCTION = """\
-**Open an issue, get a model.** Modelyard reads this form, prepares the data, trains, evaluates and judges the model, \
-and keeps one comment below your issue up to date.
-
-Fields with a star are needed. If something is wrong, a comment says what and how to put it right; \
-edit the issue then, you need no new one.
-"""
 
 
 @dataclass(frozen=True)
@@ -50,48 +41,6 @@ class ParsedForm:
     request: TrainingRequest | None = None
     wrong: tuple[WrongField, ...] = ()
     not_a_form: bool = False
-
-
-# --- the template ------------------------------------------------------------------------------------------------------
-
-
-def render_form() -> str:
-    """Return the issue form of a training request: ``.github/ISSUE_TEMPLATE/train.yml``."""
-    body: list[dict[str, Any]] = [{"type": "markdown", "attributes": {"value": _INTRODUCTION}}]
-    body += [_element(name, field) for name, field in request_fields().items()]
-    form = {
-        "name": "Train a model",
-        "description": "Train, evaluate and judge a model, and register it if it is good enough.",
-        "title": "Train: ",
-        "labels": ["mlops:train"],
-        "body": body,
-    }
-    head = "# Written by `python -m bot.forms` from actions/request.py: change the request type, not this file.\n"
-    return head + yaml.dump(form, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Safe YAML, with several lines of text as a block."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _element(name: str, field: FieldInfo) -> dict[str, Any]:
-    kind = kind_of(field)
-    attributes: dict[str, Any] = {"label": field.title, "description": field.description}
-    if kind == "dropdown":
-        attributes["options"] = list(get_args(field.annotation))
-    if field.examples:
-        attributes["placeholder"] = str(field.examples[0])
-    if not field.is_required() and kind == "input":
-        attributes["value"] = str(field.default)
-    required = {"required": field.is_required()}
-    return {"type": kind, "id": name, "attributes": attributes, "validations": required}
 
 
 def form_body(request: TrainingRequest) -> str:
@@ -117,7 +66,11 @@ def form_body(request: TrainingRequest) -> str:
     return body
 
 
-def _typed(value: Scalar | dict[str, Scalar]) -> str:
+def _typed(value: Scalar | dict[str, Scalar] | AskedFeatures) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, AskedFeatures):
+        return format_features(value)
     if isinstance(value, dict):
         return "\n".join(f"{name}: {format_scalar(item)}" for name, item in value.items())
     return value.strip() if isinstance(value, str) else str(value)
@@ -228,7 +181,3 @@ def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str
         found = f"### {label_of(name)} more than once"
         wrong.append(WrongField(name, label_of(name), "Each heading stands once.", found, "Remove all but one."))
     return wrong, guessed
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render_form())

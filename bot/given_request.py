@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from actions.operation import InvalidInput
 from actions.request import TrainingRequest
-from bot.fields import Reading, how_to_fill, kind_of, label_of, request_fields
+from bot.fields import FOLLOWING, Reading, how_to_fill, kind_of, label_of, may_be_none, request_fields
 from bot.forms import BODY_LIMIT, ParsedForm, form_body, plain_text
 from bot.values import MOST_PROBLEMS, WrongField, brief, nearest
 
@@ -24,11 +24,14 @@ def read_request(given: Mapping[str, object]) -> ParsedForm:
     into an issue as it is.
     """
     wrong, guessed = _unknown(given)
-    reading = Reading({name: _as_typed(given.get(name)) for name in request_fields()}, guessed)
+    texts = {name: _as_typed(given.get(name)) for name in request_fields()}
+    # YAML's null comes as the text that it is.
+    absent = {name for name, field in request_fields().items() if may_be_none(field) and texts[name] == "null"}
+    reading = Reading({name: "" if name in absent else text for name, text in texts.items()}, guessed)
     for name, field in request_fields().items():
         if name in given or not field.is_required():
             reading.read(name, field)
-        elif name not in guessed:
+        elif name not in guessed and name not in FOLLOWING:
             cure = how_to_fill(name, field) if kind_of(field) == "dropdown" else _example(name, field)
             reading.complain(name, "This field is needed.", "It is not there.", cure)
     reading.check_data()

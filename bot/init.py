@@ -17,9 +17,9 @@ from actions.storage import contained
 from bot.code_owners import PLACES, check_owner, with_code_owners
 from bot.config import CONFIG_PATH, Promotion, render_config
 from bot.file_changes import Change, Outcome, shown, write_all
-from bot.forms import render_form
+from bot.issue_forms import FORMS, form_files
 
-FORM = ".github/ISSUE_TEMPLATE/modelyard-train.yml"
+FORM_PREFIX = "modelyard-"
 TRAIN_WORKFLOW = ".github/workflows/modelyard-train.yml"
 OPERATION_WORKFLOW = ".github/workflows/modelyard-operation.yml"
 _SOURCE = re.compile(r"(?P<repository>[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)@(?P<sha>[0-9a-f]{40})")
@@ -61,7 +61,7 @@ def files(source: Source, data_roots: Sequence[str] = (), promotion: Promotion =
         return re.sub("|".join(names), lambda found: names[found[0]], template)
 
     return {
-        FORM: render_form(),
+        **form_files(FORM_PREFIX),
         TRAIN_WORKFLOW: filled(_TRAIN),
         OPERATION_WORKFLOW: filled(_OPERATION),
         CONFIG_PATH: render_config(list(data_roots), promotion),
@@ -188,7 +188,8 @@ def _next(*, owned: bool) -> tuple[str, ...]:
 
 _NEXT = (
     "Next: commit these files to the default branch, install the App on the repository, and register a runner with a",
-    "label that .github/modelyard.yml names. Then open an issue with the form `Train a model`.",
+    "label that .github/modelyard.yml names. Then open an issue with one of the forms:",
+    f"{', '.join(form.name for form in FORMS)}.",
 )
 _NEXT_WITHOUT_OWNER = (
     "Nobody is named yet who has to look at changes to these files: modelyard init --owner @organisation/team does that.",

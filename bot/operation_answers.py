@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from anyio import from_thread, to_thread
@@ -39,6 +39,10 @@ INSTEAD = {
 }
 
 
+class PublicRepository(Exception):
+    """The repository is public, and its configuration does not say that this is meant."""
+
+
 class OperationAnswers:
     """Runs operations for people.
 
@@ -60,12 +64,14 @@ class OperationAnswers:
             Whatever the operation, or its arguments, are refused with.
         """
         operation = find_operation(said.command.words["operation"], *APP_OPERATIONS)
-        arguments = said.command.overrides
-        if operation.where == "app" and operation.read_only and operation.toolset in HERE:
+        arguments = said.command.arguments
+        where = carried_out(operation)
+        if where == "app":
             return await self._here(operation, arguments, repository, branch)
-        if operation.where == "app":
-            raise _not_here(operation)
-        return await self._on_a_runner(operation, arguments, said, repository, config)
+        if where == "nowhere":
+            raise not_by_run(operation)
+        url = await self.send(operation, arguments, said, repository, config)
+        return comments.operation_sent(operation.name, url, config.language)
 
     async def _here(
         self, operation: Operation, arguments: Mapping[str, Any], repository: Repository, branch: str
@@ -89,7 +95,7 @@ class OperationAnswers:
             operation.name, json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False)
         )
 
-    async def _on_a_runner(
+    async def send(
         self,
         operation: Operation,
         arguments: Mapping[str, Any],
@@ -97,10 +103,19 @@ class OperationAnswers:
         repository: Repository,
         config: RepositoryConfig,
     ) -> str:
+        """Send an operation to a runner; return the URL of its workflow run.
+
+        Raises
+        ------
+        InvalidInput
+            Where an argument is missing, unknown or of the wrong kind.
+        PublicRepository
+            Where everybody can ask for work on its runners.
+        """
         operation.validated(arguments)
         info = await repository.info()
         if not (info.private or config.public_repository):
-            return comments.public_repository_refused(config.language)
+            raise PublicRepository
         title = f"{operation.name} for comment {said.comment}"
         # Nothing but this repository's part of the storage can be reached; its URIs begin with the repository's name.
         own = {name: _within(repository.name, value) for name, value in arguments.items()}
@@ -115,11 +130,15 @@ class OperationAnswers:
         workflow_run = await repository.dispatch(
             OPERATION_WORKFLOW, info.default_branch, inputs, find_by=title, sent_before=said.again
         )
-        return comments.operation_sent(operation.name, f"{info.html_url}/actions/runs/{workflow_run}", config.language)
+        return f"{info.html_url}/actions/runs/{workflow_run}"
 
 
 def _within(repository: str, value: Any) -> Any:
-    return value.removeprefix(f"{repository}/") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.removeprefix(f"{repository}/")
+    if isinstance(value, list):
+        return [_within(repository, one) for one in value]
+    return {name: _within(repository, one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 class _OnBranch:
@@ -144,7 +163,15 @@ class _OnBranch:
         )
 
 
-def _not_here(operation: Operation) -> Unavailable:
+def carried_out(operation: Operation) -> Literal["app", "runner", "nowhere"]:
+    """Tell where ``/run`` has an operation carried out."""
+    if operation.where == "runner":
+        return "runner"
+    return "app" if operation.read_only and operation.toolset in HERE else "nowhere"
+
+
+def not_by_run(operation: Operation) -> Unavailable:
+    """Return the error of an operation that ``/run`` does not carry out; it says what does."""
     instead = INSTEAD.get(operation.name, f"`modelyard run {operation.name}` in a checkout")
     return Unavailable(
         "not_by_run",

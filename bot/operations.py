@@ -30,7 +30,7 @@ class ParsedIssue(Result):
 
 @operation(where="app", read_only=True)
 def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssue:
-    """Read the text of an issue as the App would, and say what it understands: a dry run.
+    r"""Read the text of an issue as the App would, and say what it understands: a dry run.
 
     The outcome is ``request``, ``wrong_fields`` (each of them is listed) or ``not_a_form``.
 
@@ -38,6 +38,14 @@ def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssu
     ----------
     body
         The issue's body, as the form writes it: a heading with three # for each field, its value below.
+
+    Examples
+    --------
+    >>> parse_issue("Please train something.").outcome
+    'not_a_form'
+    >>> found = parse_issue("### Metric\n\naccurracy")
+    >>> [one.next_step for one in found.wrong if one.field == "metric"]
+    ['Did you mean accuracy?']
     """
     from bot.forms import parse_form
 

@@ -100,6 +100,12 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
             _refuse("A model that passed meets the threshold.", f"{verdict.metric} {value}")
         if result.metrics.get(verdict.metric) != value:
             _refuse("The verdict is about the metrics beside it.", f"{verdict.metric} {value}")
+        compared = verdict.comparison
+        if verdict.champion_version is not None and (compared is None or not compared.is_accepted):
+            found = (
+                "no comparison" if compared is None else f"{compared.outcome}, {compared.low} of -{compared.allowed}"
+            )
+            _refuse("A model that passed is no worse than the champion beyond the margin.", found)
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from actions.results import Verdict
+from actions.results import SearchFacts, Verdict
 from bot.pipeline import TABLE, Decision, Judged, Run, State
 
 StageStatus = Literal["waiting", "running", "done", "failed", "skipped", "cached"]
@@ -30,6 +30,10 @@ class StageLine:
         The step it is at, or what it waits for.
     percent
         How much is done, where that is known.
+    left
+        Seconds that its present step takes at most, where that is known.
+    done, total
+        How many of how many rounds of the step are done, where that is known.
     """
 
     name: str
@@ -37,6 +41,9 @@ class StageLine:
     seconds: float | None = None
     note: str = ""
     percent: int | None = None
+    left: float | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,12 @@ class RunView:
         """The present attempt's metrics, once it is published."""
         result = self.run.result
         return result.metrics if result is not None and result.attempt == self.run.attempt else {}
+
+    @property
+    def search(self) -> SearchFacts | None:
+        """What the present attempt's search for hyperparameters came to, once it is published."""
+        result = self.run.result
+        return result.search if result is not None and result.attempt == self.run.attempt else None
 
     @property
     def champion_metrics(self) -> Mapping[str, float | None]:

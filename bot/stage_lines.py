@@ -45,7 +45,8 @@ def _line(name: Stage, job: Job | None, progress: Progress | None, now: datetime
         return StageLine(name, "running", note=step)
     done, total = progress.done, progress.total
     percent = int(100 * min(done / total, 1)) if done is not None and total else None
-    return StageLine(name, "running", note=progress.step, percent=percent)
+    left, counted = progress.eta_seconds, (done, total) if percent is not None else (None, None)
+    return StageLine(name, "running", None, progress.step, percent, left, *counted)
 
 
 def _seconds(job: Job, now: datetime) -> float | None:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from actions import safe_yaml
 from actions.operation import InvalidInput, OperationError
 from actions.request import TrainingRequest
-from bot.fields import kind_of, request_fields
+from bot.fields import FOLLOWING, kind_of, request_fields
 from bot.forms import form_body
 from bot.given_request import as_lines, read_request
 from bot.values import WrongField, format_scalar
@@ -230,5 +230,6 @@ def _fields() -> str:
         options = f"; one of {', '.join(get_args(field.annotation))}" if kind_of(field) == "dropdown" else ""
         default = field.get_default(call_default_factory=True)
         usual = "needed" if field.is_required() else f"default: {default or 'empty'}"
+        usual = "default: the metric's" if name in FOLLOWING else usual
         lines.append(f"  {name:<16} {field.title} ({usual}){options}")
     return "\n".join([*lines, "  hyperparameters are set one by one: hyperparameters.NAME=VALUE", ""])

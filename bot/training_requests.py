@@ -8,7 +8,9 @@ from datetime import datetime
 
 from anyio import to_thread
 
+from actions.data_preparation.sources import is_s3
 from actions.request import TrainingRequest
+from actions.s3 import may_read
 from bot import comments, log_context
 from bot.config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
 from bot.effects import sticky_marker
@@ -45,6 +47,13 @@ async def allowed(request: TrainingRequest, config: RepositoryConfig, repository
     """Return a request, unless the repository's configuration forbids it as it is now."""
     if not config.public_repository and not (await repository.info()).private:
         return Asked(comments.public_repository_refused(config.language))
+    if is_s3(request.data) and not may_read(request.data, config.data_roots):
+        roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
+        wrong = WrongField(
+            "data", "Data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", request.data,
+            "Name an object below one of them, or have its place added to that file.",
+        )  # fmt: skip
+        return Asked(comments.invalid([wrong], config.language))
     if request.runner not in config.runners:
         labels = ", ".join(config.runners)
         wrong = WrongField(

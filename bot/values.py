@@ -6,15 +6,16 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from actions.request import Scalar
 
 MOST_PROBLEMS = 10
 """Of one kind of trouble (bad lines, unknown headings) so many are listed; the rest is counted."""
 
+_T = TypeVar("_T")
 _MOST_LINES = 1_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -23,7 +24,9 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None, "~": None}
 _COLLECTION = "[{(|>&*!%@`"
-_STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
+_JSON = ("[", "{")
+_JSON_RULE = 'A list or a mapping is written as JSON: ["a", "b"], {"depth": 3}.'
+STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
 NAME_RULE = "A hyperparameter's name has letters, digits and `_`, and starts with no digit."
 
 
@@ -75,8 +78,8 @@ def parse_scalar(text: str) -> Scalar:
     """
     text = text.strip()
     if text[:1] in {'"', "'"}:
-        return _quoted(text)
-    text = _without_comment(text)
+        return read_quoted(text)
+    text = without_comment(text)
     if not text:
         raise ValueError("A value has to follow the name; write null for nothing.")
     if text.lower() in _WORDS:
@@ -94,22 +97,69 @@ def parse_scalar(text: str) -> Scalar:
     return text
 
 
+Argument = Scalar | list[Any] | dict[str, Any]
+"""What an operation's argument can be: a scalar, or what JSON writes in brackets or braces."""
+
+
+def parse_argument(text: str) -> Argument:
+    """Read one argument of an operation: as ``parse_scalar``, or JSON where it begins as a list or a mapping.
+
+    Examples
+    --------
+    >>> parse_argument('["age", "city"]'), parse_argument('{"n_estimators": 50}'), parse_argument("0.5")
+    (['age', 'city'], {'n_estimators': 50}, 0.5)
+
+    Raises
+    ------
+    ValueError
+        With the rule that it breaks.
+    """
+    if text[:1] not in _JSON:
+        return parse_scalar(text)
+    try:
+        found: list[Any] | dict[str, Any] = json.loads(text, parse_constant=_no_constant, parse_float=_json_number)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError(_JSON_RULE) from None
+    return found
+
+
+def end_of_argument(text: str, start: int) -> int:
+    """Return where the argument ends that starts there: as ``end_of_value``, or behind the JSON that it begins."""
+    if text[start : start + 1] not in _JSON:
+        return end_of_value(text, start)
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _json_number(text: str) -> float:
+    return _finite(float(text))
+
+
 def _finite(number: float) -> float:
     if not math.isfinite(number):
         raise ValueError("A number has to be finite.")
     return number
 
 
-def _without_comment(text: str) -> str:
+def without_comment(text: str) -> str:
+    """Return what stands before a comment."""
     if text.startswith("#"):
         return ""
     return text.partition(" #")[0].partition("\t#")[0].rstrip()
 
 
-def _quoted(text: str) -> str:
+def read_quoted(text: str) -> str:
+    """Read text in quotes, which nothing but a comment may follow; ValueError says what is wrong."""
     mark = text[0]
-    end = _closing_quote(text)
-    if end is None or _without_comment(text[end + 1 :].strip()):
+    end = closing_quote(text)
+    if end is None or without_comment(text[end + 1 :].strip()):
         raise ValueError(f"Text that opens with {mark} has to close with {mark}, and nothing may follow.")
     if mark == "'":
         return text[1:end].replace("''", "'")
@@ -117,12 +167,12 @@ def _quoted(text: str) -> str:
         value: str = json.loads(text[: end + 1], strict=False)
     except ValueError:
         raise ValueError(r"Within double quotes a backslash starts an escape, as in JSON; write \\ for one.") from None
-    if not _is_storable(value):
-        raise ValueError(_STORABLE_RULE)
+    if not is_storable(value):
+        raise ValueError(STORABLE_RULE)
     return value
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Tell whether files and databases take a text: no null character, no half of a surrogate pair."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -133,14 +183,15 @@ def end_of_value(text: str, start: int) -> int:
     Quotes that never close take the rest of the text.
     """
     if text[start : start + 1] in {'"', "'"}:
-        end = _closing_quote(text, start)
+        end = closing_quote(text, start)
         start = len(text) if end is None else end
     while start < len(text) and not text[start].isspace():
         start += 1
     return start
 
 
-def _closing_quote(text: str, start: int = 0) -> int | None:
+def closing_quote(text: str, start: int = 0) -> int | None:
+    """Return where the quotation closes that opens at ``start``, or None."""
     mark = text[start]
     position = start + 1
     while position < len(text):
@@ -199,15 +250,12 @@ def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], lis
     tuple
         What could be read, and what is wrong.
     """
-    lines = text.strip().split("\n")
-    first = 1
-    if len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```":
-        lines, first = lines[1:-1], 2
+    lines, first = without_fence(text)
     content = "\n".join(lines).strip()
     if content.startswith("{"):
         pairs, problems = _json_pairs(content)
     else:
-        pairs, problems = _line_pairs(lines, first)
+        pairs, problems = line_pairs(lines, first, parse_scalar, "hyperparameters")
     values: dict[str, Scalar] = {}
     for name, value, place in pairs:
         if not is_name(name):
@@ -216,24 +264,41 @@ def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], lis
             problems.append(("Each name stands once.", f"{place}{name} a second time", "Remove one of the two."))
         else:
             values[name] = value
+    return values, told("hyperparameters", label, problems)
+
+
+Problems = list[tuple[str, str, str]]
+"""Of each: the rule, what was found, what to do."""
+_Pairs = list[tuple[str, Scalar, str]]
+
+
+def told(field: str, label: str, problems: Problems) -> list[WrongField]:
+    """Return what is wrong with a field of several lines; of very many problems the rest is counted."""
     shown = problems[:MOST_PROBLEMS]
-    wrong = [WrongField("hyperparameters", label, rule, brief(found), cure) for rule, found, cure in shown]
+    wrong = [WrongField(field, label, rule, brief(found), cure) for rule, found, cure in shown]
     if len(problems) > len(shown):
         more = f"{len(problems) - len(shown)} more lines like these"
-        wrong.append(WrongField("hyperparameters", label, "Every line has to be right.", more, "Correct them as well."))
-    return values, wrong
+        wrong.append(WrongField(field, label, "Every line has to be right.", more, "Correct them as well."))
+    return wrong
 
 
-_Pairs = list[tuple[str, Scalar, str]]
-_Problems = list[tuple[str, str, str]]
+def without_fence(text: str) -> tuple[list[str], int]:
+    """Return a text's lines without the code fence around them, and the first one's number."""
+    lines = text.strip().split("\n")
+    if len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```":
+        return lines[1:-1], 2
+    return lines, 1
 
 
-def _line_pairs(lines: list[str], first: int) -> tuple[_Pairs, _Problems]:
+def line_pairs(
+    lines: list[str], first: int, read: Callable[[str], _T], what: str
+) -> tuple[list[tuple[str, _T, str]], Problems]:
+    """Read one `name: value` a line; of each name, value and the line's place."""
     if len(lines) > _MOST_LINES:
-        rule = f"At most {_MOST_LINES:,} lines, and 50 hyperparameters in them."
-        return [], [(rule, f"{len(lines):,} lines", "Leave out what is no hyperparameter.")]
-    pairs: _Pairs = []
-    problems: _Problems = []
+        rule = f"At most {_MOST_LINES:,} lines, and 50 {what} in them."
+        return [], [(rule, f"{len(lines):,} lines", f"Leave out what is none of the {what}.")]
+    pairs: list[tuple[str, _T, str]] = []
+    problems: Problems = []
     for number, line in enumerate(lines, first):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
@@ -244,20 +309,26 @@ def _line_pairs(lines: list[str], first: int) -> tuple[_Pairs, _Problems]:
             problems.append(("One `name: value` a line.", place + stripped, "Put a colon between name and value."))
             continue
         try:
-            pairs.append((name.rstrip(), parse_scalar(value), place))
+            pairs.append((name.rstrip(), read(value), place))
         except ValueError as error:
             problems.append((str(error), place + stripped, "Correct the value."))
     return pairs, problems
 
 
-def _json_pairs(content: str) -> tuple[_Pairs, _Problems]:
-    rule = "A text that starts with { has to be one JSON object of plain values."
+def load_object(content: str, rule: str) -> tuple[JsonObject, Problems]:
+    """Read a text that starts with { as one JSON object, or say why it is none."""
     try:
-        loaded = json.loads(content, object_pairs_hook=_Object, parse_constant=_refuse_constant)
+        loaded: JsonObject = json.loads(content, object_pairs_hook=JsonObject, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        return [], [(rule, str(error) or "too deep a nesting", "Correct it, or write one `name: value` a line.")]
+        cure = "Correct it, or write one `name: value` a line."
+        return JsonObject(), [(rule, str(error) or "too deep a nesting", cure)]
+    return loaded, []
+
+
+def _json_pairs(content: str) -> tuple[_Pairs, Problems]:
+    rule = "A text that starts with { has to be one JSON object of plain values."
+    loaded, problems = load_object(content, rule)
     pairs: _Pairs = []
-    problems: _Problems = []
     for name, value in loaded:
         if isinstance(value, list):
             problems.append((rule, f"{name}: a list or an object", "Give one plain value a name."))
@@ -265,8 +336,8 @@ def _json_pairs(content: str) -> tuple[_Pairs, _Problems]:
             problems.append(
                 ("A number has to be finite, a whole one of at most 18 digits.", name, "Correct the value.")
             )
-        elif isinstance(value, str) and not _is_storable(value):
-            problems.append((_STORABLE_RULE, name, "Correct the value."))
+        elif isinstance(value, str) and not is_storable(value):
+            problems.append((STORABLE_RULE, name, "Correct the value."))
         else:
             pairs.append((name, value, ""))
     return pairs, problems
@@ -279,7 +350,7 @@ def _is_sound_number(value: Scalar) -> bool:
     return not isinstance(value, int) or abs(value) < 10**18
 
 
-class _Object(list[tuple[str, Any]]):
+class JsonObject(list[tuple[str, Any]]):
     """The pairs of a JSON object, doubled names kept."""
 
 

@@ -12,7 +12,7 @@ upgrade=--upgrade
 resolve() { # OUTPUT [OPTION ...]
   output=$1
   shift
-  uv pip compile ../pyproject.toml --universal --python-version 3.11 --extra ml-cpu "$@" --output-file "$output" \
+  uv pip compile ../pyproject.toml --universal --python-version 3.11 --extra ml-cpu --extra tuning --extra aws "$@" --output-file "$output" \
     --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
   echo "$output: $(grep -c == "$output") packages"
 }

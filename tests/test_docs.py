@@ -12,7 +12,12 @@ from markdown_it import MarkdownIt
 from runners.local.hub.setup import APP_EVENTS, APP_PERMISSIONS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "operations").glob("*.md")),
+]
 IN_HTML = re.compile(r"""(?:href|src|srcset)="([^"]+)\"""")
 
 

@@ -117,10 +117,19 @@ def test_no_lock_has_two_builds_of_one_module_nor_anything_that_needs_a_gpu(lock
     assert not {name for name in locked if name.startswith("nvidia-")}
 
 
+def test_what_comes_on_top_for_neural_networks_is_pinned_and_agrees_with_the_locks() -> None:
+    for machine in MACHINES:
+        layer, locked = pins("torch", machine), pins("dev", machine)
+        assert {name: version for name, version in layer.items() if locked.get(name, version) != version} == {}
+        for requirement in map(Requirement, EXTRAS["torch"]):
+            assert requirement.specifier.contains(layer[canonicalize_name(requirement.name)])
+
+
 def test_make_installs_the_locks_and_nothing_else() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert not re.search(r"\bpip\b|\buv\b|\bextra", text)
-    assert set(re.findall(r"call with,(\w+)", text)) <= set(LOCKS)
+    layers = {name for names in re.findall(r"call with,([\w ]+)", text) for name in names.split()}
+    assert layers <= {*LOCKS, "torch"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

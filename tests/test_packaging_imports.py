@@ -12,7 +12,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ["boto3", "matplotlib", "numpy", "pandas", "pyarrow", "ray", "scipy", "sklearn", "skops", "torch", "xgboost"]
+HEAVY = [
+    "boto3",
+    "matplotlib",
+    "numpy",
+    "optuna",
+    "pandas",
+    "pandera",
+    "pyarrow",
+    "ray",
+    "scipy",
+    "sklearn",
+    "skops",
+    "torch",
+    "xgboost",
+]
 
 IMPORT_EVERY_DOOR = """
 import importlib, json, pkgutil, sys

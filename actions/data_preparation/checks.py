@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from actions.data_preparation.columns import Column, is_truth_values, stray_text
+from actions.data_preparation.columns import Column, is_truth_values, looks_like_dates, stray_text
+from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
 from actions.data_preparation.sources import nearest_first
 from actions.operation import InvalidInput, Result
 from actions.request import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 FEWEST_ROWS = 10
+MOST_CATEGORIES = 100
+"""Categories of a column that one-hot encoding tells apart; the rarer ones beyond are taken for one."""
 _MANY_CLASSES = 20
 _FEW_ROWS_A_CLASS = 10
 _SHOWN_ROWS = 10
@@ -31,6 +36,7 @@ class Check(Result):
     found: str
     next_step: str = ""
     rows: list[int] = Field(default_factory=list, description="row numbers from 1, at most ten")
+    count: int = Field(default=0, ge=0, description="rows that it is about, where it is about some")
 
     def error(self) -> InvalidInput:
         return InvalidInput(
@@ -73,14 +79,42 @@ def target_checks(frame: pd.DataFrame, target: str, task: Task) -> list[Check]:
 def feature_checks(frame: pd.DataFrame, columns: Sequence[Column], target: str | None) -> list[Check]:
     """Check the columns that a model would learn from: usable at all, types, infinities, identifiers, leaks, repeats."""
     features = [column for column in columns if column.name != target]
-    checks = [_some_feature(features)]
+    checks = _usable(features)
+    leaks = Leaks(frame, target) if target is not None and target in frame else None
     for column in features:
         series = frame[column.name]
-        checks += [check for check in (_stray_text(series), _finite(series, column), _hint(series, column)) if check]
-        if target is not None and target in frame and (leak := _leak(frame, column, target)):
-            checks.append(leak)
-    checks.append(_repeated_rows(frame))
+        checks += [
+            check
+            for check in (_stray_text(series), _finite(series, column), _hint(series, column), _gaps(series, column))
+            if check
+        ]
+        if leaks is not None and (leak := leaks.found(column)):
+            checks.append(_leak(column, leak))
+    alike = AlikeRows(frame, target)
+    checks.append(_repeated_rows(alike.repeated(), len(frame)))
+    contradicting = alike.contradicting()
+    if target is not None and len(contradicting):
+        checks.append(_contradicting_rows(contradicting, len(frame), target))
     return checks
+
+
+def overlap_check(frame: pd.DataFrame, columns: Sequence[Column], reference: pd.DataFrame) -> Check:
+    """Warn of rows that stand in other data, such as the training rows, too."""
+    import numpy as np
+
+    same = repeated_from(frame, columns, reference)
+    rule = "Rows to test with are not among those to train on."
+    if not same.any():
+        return Check(name="overlap", status="passed", rule=rule, found="no row that the reference has, too.")
+    return Check(
+        name="overlap",
+        status="warning",
+        rule=rule,
+        found=f"{int(same.sum())} of {len(frame)} rows stand in the reference, too.",
+        next_step="Leave them out of one of the two, or split by groups.",
+        rows=row_numbers(np.flatnonzero(same)),
+        count=int(same.sum()),
+    )
 
 
 # --- the target ------------------------------------------------------------------------------------------------------
@@ -119,6 +153,7 @@ def _target_missing_values(values: pd.Series[Any]) -> Check:
         found=f"{count} of {len(values)} rows have no target {values.name!r}.",
         next_step="They are left out.",
         rows=_rows(missing),
+        count=count,
     )
 
 
@@ -213,17 +248,20 @@ def _balance(present: pd.Series[Any]) -> Check:
 # --- the features ----------------------------------------------------------------------------------------------------
 
 
-def _some_feature(features: Sequence[Column]) -> Check:
+def _usable(features: Sequence[Column]) -> list[Check]:
+    """Fail where no column holds anything, or where one of them holds nothing."""
     rule = "There is at least one column, beside the target, that holds something."
     usable = [column.name for column in features if column.kind != "ignored"]
-    empty = [column.name for column in features if column.kind == "ignored"]
     if not usable:
-        return _failed("no_features", "data", rule, "none.", "Give data with further columns.")
+        return [_failed("no_features", "data", rule, "none.", "Give data with further columns.")]
+    rule = "Each column holds a value in at least one row."
+    empty = [column.name for column in features if column.kind == "ignored"]
     if empty:
-        found = f"nothing in {', '.join(repr(name) for name in empty[:10])}."
-        next_step = "Such columns are ignored."
-        return Check(name="empty_columns", status="warning", rule=rule, found=found, next_step=next_step)
-    return Check(name="no_features", status="passed", rule=rule, found=f"{len(usable)} columns.")
+        next_step = "Leave the column out, or fill it."
+        return [
+            _failed("empty_column", name, rule, f"no value at all in column {name!r}.", next_step) for name in empty
+        ]
+    return [Check(name="no_features", status="passed", rule=rule, found=f"{len(usable)} columns.")]
 
 
 def _stray_text(series: pd.Series[Any]) -> Check | None:
@@ -237,6 +275,8 @@ def _stray_text(series: pd.Series[Any]) -> Check | None:
         "A column holds numbers, or text, not both.",
         f"column {series.name!r} holds numbers, but {value[:100]!r} in row {row}.",
         "Correct that value or leave it empty.",
+        [row],
+        1,
     )
 
 
@@ -252,8 +292,10 @@ def _finite(series: pd.Series[Any], column: Column) -> Check | None:
     found = (
         f"infinity in {int(infinite.sum())} rows of column {column.name!r}, first in row {int(infinite.argmax()) + 1}."
     )
+    next_step = "Leave such values empty or clip them."
+    rows = np.flatnonzero(infinite)
     return _failed(
-        "infinite_values", column.name, "Numbers are finite.", found, "Leave such values empty or clip them."
+        "infinite_values", column.name, "Numbers are finite.", found, next_step, row_numbers(rows), len(rows)
     )
 
 
@@ -269,36 +311,74 @@ def _hint(series: pd.Series[Any], column: Column) -> Check | None:
     return Check(name="uninformative_column", status="warning", column=column.name, rule=rule, found=found)
 
 
-def _leak(frame: pd.DataFrame, column: Column, target: str) -> Check | None:
-    """Warn of a column from which the target can be read off."""
+def _gaps(series: pd.Series[Any], column: Column) -> Check | None:
+    """Warn of a column that is mostly missing, of dates that are taken for text, and of too many categories."""
     import numpy as np
-    import pandas as pd
 
-    both = frame[[column.name, target]].replace([np.inf, -np.inf], np.nan).dropna()
-    if len(both) < FEWEST_ROWS or both[column.name].nunique() < 2:  # noqa: PLR2004  # a constant tells nothing
-        return None
-    numeric = all(pd.api.types.is_numeric_dtype(both[name]) for name in both)
-    if numeric:
-        leaks = abs(float(both[column.name].astype(float).corr(both[target].astype(float)))) > 0.9999  # noqa: PLR2004
-    else:
-        few = both[column.name].nunique() <= max(_MANY_CLASSES, len(both) // _FEW_ROWS_A_CLASS)
-        leaks = few and int(both.groupby(column.name)[target].nunique().max()) == 1
-    if not leaks:
-        return None
-    found = f"column {column.name!r} gives the target away."
-    rule = "What is known only together with the target is no feature."
-    next_step = "Leave it out if it is not known when predictions are made."
-    return Check(name="target_leak", status="warning", column=column.name, rule=rule, found=found, next_step=next_step)
+    if column.kind != "ignored" and column.missing > len(series) / 2:
+        return Check(
+            name="mostly_missing",
+            status="warning",
+            column=column.name,
+            rule="A column holds a value in most rows.",
+            found=f"{column.missing} of {len(series)} rows have no value in column {column.name!r}.",
+            next_step="It is filled with its median, or taken for a category; leave it out if that means nothing.",
+            rows=row_numbers(np.flatnonzero(series.isna().to_numpy()[: 100 * _SHOWN_ROWS])),
+            count=column.missing,
+        )
+    if column.kind == "category" and (date := looks_like_dates(series)):
+        return Check(
+            name="unclear_dates",
+            status="warning",
+            column=column.name,
+            rule="Dates begin with the year, as in 2024-12-31 (ISO 8601): any other order can be read in two ways.",
+            found=f"column {column.name!r} holds {date[:100]!r}, which is taken for text.",
+            next_step="Write the dates like 2024-12-31, so that their parts become features.",
+        )
+    if column.kind == "category" and MOST_CATEGORIES < column.distinct < len(series):
+        return Check(
+            name="many_categories",
+            status="warning",
+            column=column.name,
+            rule=f"A column has at most {MOST_CATEGORIES} categories.",
+            found=f"column {column.name!r} has {column.distinct}.",
+            next_step="The rarest are taken for one; feature_engineering can encode them by the target or their share.",
+        )
+    return None
 
 
-def _repeated_rows(frame: pd.DataFrame) -> Check:
-    repeated = frame.duplicated()
+def _leak(column: Column, what: str) -> Check:
+    return Check(
+        name="target_leak",
+        status="warning",
+        column=column.name,
+        rule="What is known only together with the target is no feature.",
+        found=f"{what} gives the target away.",
+        next_step="Leave it out if it is not known when predictions are made.",
+    )
+
+
+def _repeated_rows(repeated: np.ndarray[Any, Any], rows: int) -> Check:
     rule = "Rows do not repeat: one in training and in test flatters the model."
-    count = int(repeated.sum())
+    count = len(repeated)
     if not count:
         return Check(name="repeated_rows", status="passed", rule=rule, found="no row twice.")
-    found = f"{count} of {len(frame)} rows repeat an earlier one."
-    return Check(name="repeated_rows", status="warning", rule=rule, found=found, rows=_rows(repeated))
+    found = f"{count} of {rows} rows repeat an earlier one."
+    shown = row_numbers(repeated)
+    return Check(name="repeated_rows", status="warning", rule=rule, found=found, rows=shown, count=count)
+
+
+def _contradicting_rows(contradicting: np.ndarray[Any, Any], rows: int, target: str) -> Check:
+    return Check(
+        name="contradicting_rows",
+        status="warning",
+        column=target,
+        rule="Rows that are the same in each other column have the same target.",
+        found=f"{len(contradicting)} of {rows} rows are like another with a different target.",
+        next_step="No model can tell them apart: look whether a column is missing.",
+        rows=row_numbers(contradicting),
+        count=len(contradicting),
+    )
 
 
 # --- small things ----------------------------------------------------------------------------------------------------
@@ -308,11 +388,27 @@ def _passed(name: str, values: pd.Series[Any], rule: str, found: str) -> Check:
     return Check(name=name, status="passed", column=str(values.name), rule=rule, found=found)
 
 
-def _failed(name: str, column: str, rule: str, found: str, next_step: str) -> Check:
-    return Check(name=name, status="failed", column=column, rule=rule, found=found, next_step=next_step)
+def _failed(
+    name: str, column: str, rule: str, found: str, next_step: str, rows: Sequence[int] = (), count: int = 0
+) -> Check:
+    return Check(
+        name=name,
+        status="failed",
+        column=column,
+        rule=rule,
+        found=found,
+        next_step=next_step,
+        rows=list(rows),
+        count=count,
+    )
+
+
+def row_numbers(rows: Iterable[int]) -> list[int]:
+    """Return the first ten of some rows, counted from 1."""
+    return [int(row) + 1 for row in islice(rows, _SHOWN_ROWS)]
 
 
 def _rows(mask: pd.Series[bool]) -> list[int]:
     import numpy as np
 
-    return [int(row) + 1 for row in np.flatnonzero(mask.to_numpy())[:_SHOWN_ROWS]]
+    return row_numbers(np.flatnonzero(mask.to_numpy()))

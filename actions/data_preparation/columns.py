@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "category", "date", "ignored"]
 
-_ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
+_ISO_DATE = r"^(\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2})([T ]\d{2}:\d{2}.*)?$"
+_OTHER_DATE = re.compile(
+    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*|([A-Z][a-z]{2,8}\.? \d{1,2},?|\d{1,2}\.? [A-Z][a-z]{2,8}) \d{4}\b.*"
+)
 _NEARLY_ALL = 0.8
 
 
@@ -49,7 +53,7 @@ def describe(series: pd.Series[Any]) -> Column:
 
 
 def kind_of(series: pd.Series[Any]) -> Kind:
-    """Tell what a column holds; a text column counts as dates if every value is an ISO date."""
+    """Tell what a column holds; a text column counts as dates if every value is one that begins with the year."""
     import pandas as pd
 
     if series.isna().all():
@@ -61,10 +65,18 @@ def kind_of(series: pd.Series[Any]) -> Kind:
     present = series.dropna()
     if is_truth_values(present):
         return "number"
-    text = present.astype(str)
-    if text.str.match(_ISO_DATE).all() and _dates(text).notna().all():
-        return "date"
-    return "category"
+    return "date" if _are_dates(present.astype(str)) else "category"
+
+
+def _are_dates(text: pd.Series[Any]) -> bool:
+    # One look at the first value spares texts that are no dates.
+    return bool(re.match(_ISO_DATE, text.iloc[0]) and text.str.match(_ISO_DATE).all() and _dates(text).notna().all())
+
+
+def looks_like_dates(series: pd.Series[Any]) -> str:
+    """Return the first value of a text column whose values are dates written as people write them, or nothing."""
+    some = [str(value) for value in series.dropna().head(1_000).unique()[:20]]
+    return some[0] if some and all(_OTHER_DATE.fullmatch(value) for value in some) else ""
 
 
 def is_truth_values(present: pd.Series[Any]) -> bool:
@@ -79,11 +91,13 @@ def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
     if kind_of(series) != "category":
         return None
     present = series.dropna()
-    is_number = pd.to_numeric(present, errors="coerce").notna()
+    # By different values: most texts repeat.
+    codes, values = pd.factorize(present)
+    is_number = pd.to_numeric(pd.Series(values), errors="coerce").notna().to_numpy()[codes]
     # Codes such as 007 are all numbers and meant as text; one word among numbers is a slip.
     if is_number.mean() < _NEARLY_ALL or is_number.all():
         return None
-    position = int((~is_number).to_numpy().argmax())
+    position = int((~is_number).argmax())
     row = int(series.notna().to_numpy().nonzero()[0][position])
     return row + 1, str(present.iloc[position])
 
@@ -97,8 +111,11 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
         ``wrong_type`` where a number or date column holds something else; ``infinite_values``.
     """
     import numpy as np
+    import pandas as pd
 
     if kind == "category":
+        if isinstance(series.dtype, pd.StringDtype):
+            return series.astype(object).where(series.notna(), np.nan)
         return series.astype(object).where(series.isna(), series.map(str)).where(series.notna(), np.nan)
     values = _dates(series) if kind == "date" else _numbers(series)
     lost = values.isna() & series.notna()

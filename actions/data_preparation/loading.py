@@ -38,7 +38,7 @@ def load_dataset(
 ) -> Dataset:
     """Read a data set and tell what is in it.
 
-    Reads CSV, Parquet, JSON Lines and the data sets that scikit-learn ships.
+    Reads CSV, TSV and JSON Lines, packed by gzip or not, Parquet, and the data sets that scikit-learn ships.
 
     Parameters
     ----------
@@ -49,6 +49,16 @@ def load_dataset(
         OWNER/NAME. If given, a path is below this repository's ``datasets/`` folder, else below the storage root.
     preview_rows
         How many of the first rows to show.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> found = load_dataset(Context(Storage(Path("storage"))), "sklearn://wine")
+    >>> found.rows, len(found.columns)
+    (178, 14)
+    >>> found.columns[0].name, found.columns[0].kind, found.columns[0].missing
+    ('alcohol', 'number', 0)
     """
     source = resolve(data, context, repository)
     return dataset_of(source, read_frame(source), preview_rows)

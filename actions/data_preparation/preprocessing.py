@@ -10,13 +10,16 @@ from pydantic import Field
 from actions.data_preparation.checks import feature_checks, require
 from actions.data_preparation.columns import Column, Kind, describe
 from actions.data_preparation.files import frame_of
-from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
 from actions.fitted import save_fitted
-from actions.operation import Context, Result, operation
+from actions.operation import Context, InvalidInput, Result, operation
 from actions.request import Sha256
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+PREPROCESSOR_FILE = "preprocessor.skops"
 
 
 class Preprocessor(Result):
@@ -44,12 +47,66 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
         The column to predict; it is left out.
     destination
         The folder under the storage root to write ``preprocessor.skops`` to.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> made = preprocess_supervised(Context(Storage(Path("storage"))), "sklearn://iris", "target", "flowers")
+    >>> made.uri, made.features
+    ('flowers/preprocessor.skops', 4)
     """
     folder = storage_path(destination, context, "destination")
     frame = frame_of(data, context)
     columns = [describe(frame[name]) for name in frame.columns]
     warnings = require(feature_checks(frame, columns, target))
     return save_preprocessor(frame.drop(columns=target), kinds_of(columns, target), folder, context, warnings)
+
+
+@operation(stage="prepare", where="runner", idempotent=True)
+def preprocess_unsupervised(
+    context: Context, data: DataUri, destination: StorageUri, leave_out: list[str] | None = None
+) -> Preprocessor:
+    """Fit a preprocessor on rows without a target and save it: impute, scale, one-hot, dates.
+
+    Does to each column what ``preprocess_supervised`` does.
+
+    Parameters
+    ----------
+    data
+        The rows, with their raw columns.
+    destination
+        The folder under the storage root to write ``preprocessor.skops`` to.
+    leave_out
+        Columns that are no features, such as an identifier, or labels to compare clusters with. Rows may have them or not.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")))
+    >>> made = preprocess_unsupervised(context, "sklearn://iris", "flowers", leave_out=["target"])
+    >>> made.features, made.kinds["target"]
+    (4, 'ignored')
+    """
+    folder = storage_path(destination, context, "destination")
+    frame = frame_of(data, context)
+    names = [str(name) for name in frame.columns]
+    unknown = [name for name in leave_out or () if name not in names]
+    if unknown:
+        raise InvalidInput(
+            "unknown_column",
+            rule="leave_out names columns of the data.",
+            found=f"no column {unknown[0]!r}.",
+            next_step=f"The data's columns, the most likely first: {nearest_first(unknown[0], names)}.",
+            field="leave_out",
+        )
+    used = frame.drop(columns=leave_out or [])
+    columns = [describe(used[name]) for name in used.columns]
+    warnings = require(feature_checks(used, columns, None))
+    known: dict[str, Kind] = {column.name: column.kind for column in columns}
+    kinds: dict[str, Kind] = {name: known.get(name, "ignored") for name in names}
+    return save_preprocessor(frame, kinds, folder, context, warnings)
 
 
 def kinds_of(columns: list[Column], target: str) -> dict[str, Kind]:
@@ -62,7 +119,7 @@ def save_preprocessor(
 ) -> Preprocessor:
     """Fit a preprocessor on raw rows without the target and save it."""
     fitted = fitted_preprocessor(rows, kinds)
-    path = folder / "preprocessor.skops"
+    path = folder / PREPROCESSOR_FILE
     sha256 = save_fitted(fitted, path)
     return Preprocessor(
         uri=context.storage.uri(path),
@@ -75,6 +132,6 @@ def save_preprocessor(
 
 def fitted_preprocessor(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
     """Fit a preprocessor on raw rows without the target."""
-    from actions.data_preparation.estimators import build_preprocessor
+    from actions.data_preparation.estimators import build_preprocessor, fit_preprocessor
 
-    return build_preprocessor(kinds).fit(rows)
+    return fit_preprocessor(build_preprocessor(kinds), rows)

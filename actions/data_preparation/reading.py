@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from actions.data_preparation.sources import Source
 from actions.operation import InvalidInput
@@ -16,7 +16,8 @@ from actions.operation import InvalidInput
 if TYPE_CHECKING:
     import pandas as pd
 
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+MOST_COLUMNS = 10_000
+"""Each column is described and checked one by one; a table that is wider is a matrix, or was split at the wrong sign."""
 
 
 def read_frame(source: Source) -> pd.DataFrame:
@@ -26,19 +27,23 @@ def read_frame(source: Source) -> pd.DataFrame:
     ------
     InvalidInput
         ``data_unreadable`` (with the line, where it is known), ``data_empty``, ``duplicate_columns``,
-        ``unnamed_column``, ``unsupported_column_type``.
+        ``unnamed_column``, ``too_many_columns``, ``unsupported_column_type``.
     """
+    from actions.data_preparation import delimited
+
     if source.toy is not None:
         return _toy_frame(source.toy)
-    if source.path is None:
-        raise ValueError("a source is a bundled data set or a file")
     try:
-        read = {"csv": _read_csv, "parquet": _read_parquet, "jsonl": _read_json_lines}[source.format]
-        frame = read(source.path, source.uri)
+        read = {"csv": delimited.read_csv, "parquet": _read_parquet, "jsonl": _read_json_lines}[source.format]
+        frame = from_arrow(read(source), source.uri)
+    except EOFError:
+        raise unreadable(source.uri, "the compressed file ends too early") from None
+    except zlib.error as error:
+        raise unreadable(source.uri, f"the compressed file is damaged: {error}") from None
     except OSError as error:
         raise unreadable(source.uri, error.strerror or str(error)) from None
     if frame.empty:
-        raise _empty(source.uri, "columns but no row" if len(frame.columns) else "nothing")
+        raise empty(source.uri, "columns but no row" if len(frame.columns) else "nothing")
     return frame
 
 
@@ -53,6 +58,13 @@ def frame_sha256(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
+def opened(source: Source) -> IO[bytes]:
+    """Open a source's file; what gzip packed comes out unpacked."""
+    if source.path is None:
+        raise ValueError("a source is a bundled data set or a file")
+    return cast("IO[bytes]", gzip.open(source.path, "rb")) if source.gzipped else source.path.open("rb")
+
+
 def unreadable(uri: str, found: str) -> InvalidInput:
     """Return the error for a file that is not what its suffix says."""
     return InvalidInput(
@@ -64,7 +76,8 @@ def unreadable(uri: str, found: str) -> InvalidInput:
     )
 
 
-def _empty(uri: str, found: str) -> InvalidInput:
+def empty(uri: str, found: str) -> InvalidInput:
+    """Return the error for data without rows."""
     return InvalidInput(
         "data_empty",
         rule="Data has a header (or names its columns) and at least one row.",
@@ -74,15 +87,10 @@ def _empty(uri: str, found: str) -> InvalidInput:
     )
 
 
-def _toy_frame(name: str) -> pd.DataFrame:
-    import sklearn.datasets
-
-    frame: pd.DataFrame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame
-    return frame
-
-
-def _check_names(names: Iterable[Any], uri: str) -> None:
+def check_names(names: Iterable[Any], uri: str) -> None:
+    """Refuse column names that repeat, are blank, or are too many."""
     counts = Counter(str(name) for name in names)
+    check_width(counts.total(), uri, next(reversed(counts), ""))
     twice = [name for name, count in counts.items() if count > 1 and name.strip()]
     if twice:
         raise InvalidInput(
@@ -102,125 +110,93 @@ def _check_names(names: Iterable[Any], uri: str) -> None:
         )
 
 
-# --- CSV -------------------------------------------------------------------------------------------------------------
+def check_width(columns: int, uri: str, last: str) -> None:
+    """Refuse a table that is too wide."""
+    if columns > MOST_COLUMNS:
+        raise InvalidInput(
+            "too_many_columns",
+            rule=f"A table has at most {MOST_COLUMNS} columns.",
+            found=f"{columns} in {uri}, the last one {last[:100]!r}.",
+            next_step="Choose the columns that matter; if rows and columns are swapped, or the lines run together, "
+            "export it again.",
+            field="data",
+        )
 
 
-def _read_csv(path: Path, uri: str) -> pd.DataFrame:
-    import pandas as pd
+def _toy_frame(name: str) -> pd.DataFrame:
+    import sklearn.datasets
 
-    encoding = _encoding(path, uri)
-    separator = _separator(path, encoding)
-    _check_rows(path, uri, encoding, separator)
-    try:
-        return pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False)
-    except pd.errors.EmptyDataError:
-        raise _empty(uri, "nothing") from None
-    except (pd.errors.ParserError, ValueError) as error:
-        raise unreadable(uri, str(error)) from None
+    frame: pd.DataFrame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame
+    return frame
 
 
-def _encoding(path: Path, uri: str) -> str:
-    """Return the file's encoding: UTF-8, or UTF-16 where its mark says so."""
-    with path.open("rb") as file:
-        marked = _BYTE_ORDER_MARKS.get(file.read(2))
-        if marked:
-            return marked
-        file.seek(0)
-        for number, line in enumerate(file, start=1):
-            if b"\x00" in line:
-                raise unreadable(uri, f"line {number} holds a zero byte: this is no text file")
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                wrong = f"byte 0x{line[error.start]:02x} in line {number} is not UTF-8"
-                raise unreadable(uri, f"{wrong}; save the file as UTF-8") from None
-    return "utf-8-sig"
+# --- Parquet and JSON Lines ------------------------------------------------------------------------------------------
 
 
-def _separator(path: Path, encoding: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    with path.open(encoding=encoding, errors="replace") as file:
-        header = file.readline()
-    return ";" if ";" in header and "," not in header else ","
-
-
-def _check_rows(path: Path, uri: str, encoding: str, separator: str) -> None:
-    """Refuse a CSV whose rows differ in length: pandas would fill short ones silently."""
-    with path.open(encoding=encoding, newline="") as file:
-        rows = csv.reader(file, delimiter=separator, strict=True)
-        try:
-            header = next((row for row in rows if row), None)
-            if header is None:
-                raise _empty(uri, "nothing")
-            _check_names(header, uri)
-            for row in rows:
-                if row and len(row) != len(header):
-                    raise unreadable(uri, f"line {rows.line_num} has {len(row)} fields, the header {len(header)}")
-        except (csv.Error, UnicodeError) as error:
-            raise unreadable(uri, f"line {rows.line_num}: {error}") from None
-
-
-# --- Parquet and JSON Lines, both through Arrow ----------------------------------------------------------------------
-
-
-def _read_parquet(path: Path, uri: str) -> pd.DataFrame:
+def _read_parquet(source: Source) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.stat().st_size == 0:
-        raise _empty(uri, "nothing")
+    path, uri = source.path, source.uri
+    if path is None or path.stat().st_size == 0:
+        raise empty(uri, "nothing")
     try:
         with pq.ParquetFile(path) as file:
-            _check_names(file.schema_arrow.names, uri)
-            table = file.read()
+            check_names(file.schema_arrow.names, uri)
+            return file.read()
     except pa.ArrowException as error:
         raise unreadable(uri, str(error).splitlines()[0]) from None
-    return _from_arrow(table, uri)
 
 
-def _read_json_lines(path: Path, uri: str) -> pd.DataFrame:
+def _read_json_lines(source: Source) -> Any:
     import pyarrow as pa
     import pyarrow.json
 
-    _check_json_lines(path, uri)
-    if path.stat().st_size == 0:
-        raise _empty(uri, "nothing")
+    if not _has_json_lines(source):
+        raise empty(source.uri, "nothing")
     try:
-        table = pyarrow.json.read_json(path)
+        with opened(source) as file:
+            table = pyarrow.json.read_json(file)
     except pa.ArrowException as error:
-        raise unreadable(uri, str(error).splitlines()[0]) from None
-    _check_names(table.column_names, uri)
-    return _from_arrow(table, uri)
+        raise unreadable(source.uri, str(error).splitlines()[0]) from None
+    check_names(table.column_names, source.uri)
+    return table
 
 
-def _check_json_lines(path: Path, uri: str) -> None:
+def _has_json_lines(source: Source) -> bool:
     """Refuse a line that is no JSON object, or that names a key twice; Arrow would not say which line it is."""
-    with path.open("rb") as file:
+    uri, some = source.uri, False
+    with opened(source) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
+            some = True
             try:
                 value = json.loads(line, object_pairs_hook=list)
             except (ValueError, RecursionError) as error:
                 raise unreadable(uri, f"line {number} is no JSON: {error}") from None
             if not isinstance(value, list) or line.lstrip()[:1] != b"{":
                 raise unreadable(uri, f"line {number} is no JSON object")
-            _check_names((key for key, _ in value), f"{uri}, line {number},")
+            check_names((key for key, _ in value), f"{uri}, line {number},")
+    return some
 
 
-def _from_arrow(table: Any, uri: str) -> pd.DataFrame:
+# --- from Arrow ------------------------------------------------------------------------------------------------------
+
+
+def from_arrow(table: Any, uri: str) -> pd.DataFrame:
+    """Return an Arrow table as a frame of numbers, truth values, texts and dates; the table is used up.
+
+    Raises
+    ------
+    InvalidInput
+        ``unsupported_column_type``, which names the column.
+    """
     import pyarrow as pa
 
     for index, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(index, field.name, table.column(index).cast(field.type.value_type))
-        elif pa.types.is_decimal(field.type):
-            table = table.set_column(index, field.name, table.column(index).cast(pa.float64()))
-        elif pa.types.is_date(field.type):
-            table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("ns")))
-    for field in table.schema:
-        if not _is_plain(field.type):
+        plain = _plain_type(field.type)
+        if plain is None:
             raise InvalidInput(
                 "unsupported_column_type",
                 rule="A column holds numbers, truth values, text or dates.",
@@ -228,13 +204,30 @@ def _from_arrow(table: Any, uri: str) -> pd.DataFrame:
                 next_step="Flatten, convert or remove the column.",
                 field="data",
             )
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+        if plain != field.type:
+            try:
+                table = table.set_column(index, field.name, table.column(index).cast(plain))
+            except pa.ArrowException as error:
+                found = f"column {field.name!r}: {str(error).splitlines()[0]}"
+                raise unreadable(uri, found) from None
+    # Column by column, each given back as soon as it is copied: the peak is one table, not two.
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     return frame
 
 
-def _is_plain(kind: Any) -> bool:
+def _plain_type(kind: Any) -> Any:
+    """Return the Arrow type that a column is kept as, or None where it is none that a model can learn from."""
     import pyarrow as pa
 
-    known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_timestamp, pa.types.is_null)
-    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(check(kind) for check in (*known, *text))
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if types.is_decimal(kind):
+        return pa.float64()
+    if types.is_date(kind):
+        return pa.timestamp("s")  # nanoseconds end in 2262, and 9999-12-31 is a usual stand-in
+    if types.is_time(kind):
+        return pa.string()
+    known = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, types.is_null)
+    text = (types.is_string, types.is_large_string, types.is_string_view)
+    return kind if any(check(kind) for check in (*known, *text)) else None

@@ -50,6 +50,14 @@ def save_processed_data(
         A preprocessor that ``preprocess_supervised`` saved. If given, the data is transformed by it first.
     target
         The column that the preprocessor leaves as it is.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> made = save_processed_data(Context(Storage(Path("storage"))), "sklearn://iris", "flowers/iris.parquet")
+    >>> made.rows, made.schema_uri
+    (150, 'flowers/iris.parquet.schema.json')
     """
     path = storage_path(destination, context, "destination")
     kind = _format_of(destination)
@@ -89,6 +97,6 @@ def _transformed(frame: pd.DataFrame, preprocessor: str, target: str | None, con
 
     fitted: Any = open_fitted(storage_path(preprocessor, context, "preprocessor"), None)
     rows = frame.drop(columns=target) if target is not None and target in frame else frame
-    names = [str(name) for name in fitted[-1].get_feature_names_out()]
+    names = [str(name) for name in fitted[1:].get_feature_names_out()]
     features = pd.DataFrame(fitted.transform(rows), columns=names, index=frame.index)
     return features.assign(**{target: frame[target]}) if target is not None and target in frame else features

@@ -1,4 +1,4 @@
-"""Which data a request may name: ``sklearn://NAME`` or a file under an allowed root, and nothing else."""
+"""Which data a request may name: ``sklearn://NAME``, or a file under an allowed root, here or in S3; nothing else."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from actions.request import SKLEARN_DATASETS, Repository
 from actions.storage import contained
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-"""``sklearn://NAME``, a path under the storage root, or an absolute path below an allowed data root."""
+"""``sklearn://NAME``, a path under the storage root, or an absolute path or ``s3://`` URI below an allowed data root."""
 
 StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-"""A path under the storage root."""
-
-"""The data sets that scikit-learn ships and that have one target."""
+"""A path under the storage root; where that is in S3, also an ``s3://`` URI below it."""
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_KNOWN_FORMATS = "CSV (.csv, .tsv), Parquet (.parquet) or JSON Lines (.jsonl, .ndjson)"
+_KNOWN_FORMATS = "CSV (.csv, .tsv) or JSON Lines (.jsonl, .ndjson), each also with .gz, or Parquet (.parquet)"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Data that may be read: a bundled data set's name, or an existing file and its format."""
+    """Data that may be read: a bundled data set's name, or an existing file, its format and whether gzip packed it."""
 
     uri: str
     format: str
     toy: str | None = None
     path: Path | None = None
+    gzipped: bool = False
 
 
 def resolve(uri: str, context: Context, repository: Repository | None = None) -> Source:
@@ -54,24 +53,30 @@ def resolve(uri: str, context: Context, repository: Repository | None = None) ->
     """
     if uri.startswith("sklearn://"):
         return Source(uri=uri, format="sklearn", toy=_toy_name(uri.removeprefix("sklearn://")))
-    if "://" in uri or uri.lower().startswith("file:"):
+    if ("://" in uri and not is_s3(uri)) or uri.lower().startswith("file:"):
         raise InvalidInput(
             "unsupported_scheme",
-            rule="Data is `sklearn://NAME` or a path; no other scheme is read.",
+            rule="Data is `sklearn://NAME`, a path or `s3://bucket/key`; no other scheme is read.",
             found=f"{uri}.",
             next_step="Put the file below the repository's datasets/ folder and name it by its path there.",
             field="data",
         )
-    path = _existing_file(uri, context, repository)
-    if path.suffix.lower() not in FORMATS:
-        raise InvalidInput(
-            "unsupported_format",
-            rule=f"A data file is {_KNOWN_FORMATS}.",
-            found=f"the suffix {path.suffix or '(none)'} in {uri}.",
-            next_step="Convert the file and name it by one of these suffixes.",
-            field="data",
-        )
-    return Source(uri=uri, format=FORMATS[path.suffix.lower()], path=path)
+    return _file_source(uri, existing_file(uri, context, repository))
+
+
+def _file_source(uri: str, path: Path) -> Source:
+    gzipped = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if gzipped else path.suffix.lower()
+    # Parquet compresses its columns itself and cannot be read from a stream.
+    if suffix in FORMATS and not (gzipped and suffix == ".parquet"):
+        return Source(uri=uri, format=FORMATS[suffix], path=path, gzipped=gzipped)
+    raise InvalidInput(
+        "unsupported_format",
+        rule=f"A data file is {_KNOWN_FORMATS}.",
+        found=f"the suffix {''.join(path.suffixes[-2:] if gzipped else path.suffixes[-1:]) or '(none)'} in {uri}.",
+        next_step="Convert the file and name it by one of these suffixes.",
+        field="data",
+    )
 
 
 def storage_path(uri: str, context: Context, field: str) -> Path:
@@ -83,7 +88,7 @@ def storage_path(uri: str, context: Context, field: str) -> Path:
             "outside_storage",
             rule="A URI is a path under the storage root, without `..` and without links that lead out.",
             found=f"{uri}.",
-            next_step="Name a path relative to the storage root.",
+            next_step="Name a path relative to the storage root; to write to S3, give a storage root there.",
             field=field,
         ) from None
 
@@ -108,24 +113,61 @@ def _toy_name(name: str) -> str:
     return name
 
 
-def _existing_file(uri: str, context: Context, repository: Repository | None) -> Path:
+def existing_file(uri: str, context: Context, repository: Repository | None, field: str = "data") -> Path:
+    """Find the file that a path names, where data may lie.
+
+    Raises
+    ------
+    InvalidInput
+        ``data_outside_roots``, ``data_not_found``.
+    """
+    if is_s3(uri):
+        return _object(uri, context, field)
     given = PurePosixPath(uri)
     if ".." in given.parts or "\x00" in uri or "\\" in uri:
-        raise _outside(uri)
+        raise _outside(uri, field)
     try:
         path, base = _place(given, context, repository)
         exists = path.is_file()
         neighbours = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path != base else []
     except (ValueError, OSError, RuntimeError):  # the last: a loop of links
-        raise _outside(uri) from None
+        raise _outside(uri, field) from None
     if not exists:
         likely = f" There are: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
         raise InvalidInput(
             "data_not_found",
-            rule="The data file has to exist where the runner looks for it.",
+            rule="The file has to exist where the runner looks for it.",
             found=f"no file {uri}.{likely}",
             next_step="Correct the path, or put the file there.",
-            field="data",
+            field=field,
+        )
+    return path
+
+
+def is_s3(uri: str) -> bool:
+    """Tell whether a URI names something in S3."""
+    return uri.lower().startswith("s3://")
+
+
+def _object(uri: str, context: Context, field: str) -> Path:
+    """Return the local copy of an object below the storage root or an allowed data root."""
+    from actions.s3 import S3Storage, below_roots
+
+    own = (str(context.storage.base),) if isinstance(context.storage, S3Storage) else ()
+    try:
+        storage = below_roots(uri, (*own, *context.data_roots))
+        path = storage.path(uri) if storage is not None else None
+    except ValueError:
+        path = None
+    if path is None:
+        raise _outside(uri, field)
+    if not path.is_file():
+        raise InvalidInput(
+            "data_not_found",
+            rule="The file has to exist where the runner looks for it.",
+            found=f"no object {uri}.",
+            next_step="Correct the URI, or put the file there.",
+            field=field,
         )
     return path
 
@@ -134,19 +176,23 @@ def _place(given: PurePosixPath, context: Context, repository: Repository | None
     """Return the file that is meant and the root that it lies below; ValueError where it leads out of what is allowed."""
     if not given.is_absolute():
         base = context.storage.path(f"{repository}/datasets") if repository else context.storage.root
+        # Asked for by its URI, so that a storage root in S3 fetches it.
+        context.storage.path(f"{repository}/datasets/{given}" if repository else str(given))
         return contained(base / given, base), base.resolve()
     resolved = Path(given).resolve()
     for root in context.data_roots:
+        if is_s3(root):
+            continue
         if resolved.is_relative_to(Path(root).resolve()):
             return resolved, Path(root).resolve()
     raise ValueError(f"below no data root: {given}")
 
 
-def _outside(uri: str) -> InvalidInput:
+def _outside(uri: str, field: str) -> InvalidInput:
     return InvalidInput(
         "data_outside_roots",
         rule="Data lies below the repository's datasets/ folder or below an allowed data root; links do not lead out.",
         found=f"{uri}.",
         next_step="Move the file there, or have its folder added to data_roots in .github/modelyard.yml.",
-        field="data",
+        field=field,
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from actions.data_preparation.checks import FEWEST_ROWS, require, target_checks
+from actions.data_preparation.columns import conformed, kind_of
 from actions.data_preparation.files import SavedTable, frame_of, write_frame
-from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
 from actions.operation import Context, InvalidInput, Result, operation
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 
+_MOST_CLASSES = 100
+
 Fraction = Annotated[float, Field(ge=0, le=0.9)]
 
 
@@ -32,18 +35,24 @@ class SplitDataset(Result):
     test: SavedTable
     strategy: Strategy
     seed: int
+    classes: dict[Part, dict[str, int]] = Field(
+        default_factory=dict,
+        description="rows of each class in each part, where a target of at most 100 values is given",
+    )
 
 
 @operation(stage="prepare", where="runner", idempotent=True)
-def split_dataset(
+def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
     destination: StorageUri,
+    *,
     strategy: Strategy = "random",
     column: str | None = None,
     test_fraction: Fraction = TEST_FRACTION,
     validation_fraction: Fraction = VALIDATION_FRACTION,
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42,
+    target: str | None = None,
 ) -> SplitDataset:
     """Split data into train, validation and test parts; the same seed gives the same parts.
 
@@ -55,24 +64,46 @@ def split_dataset(
         The folder under the storage root to write ``train.parquet``, ``validation.parquet`` and ``test.parquet`` to.
     strategy
         random; stratified: each class of ``column`` in each part; grouped: rows with one value of ``column`` stay
-        together; time: the latest rows by ``column`` are the test rows.
+        together, the fractions are of the groups; time: the latest rows by ``column`` (dates or numbers) are the test
+        rows.
     column
         What to stratify, group or order by.
     test_fraction, validation_fraction
         Shares of the rows.
     seed
         Of the random choice.
+    target
+        The column to predict. If given, each part has to hold at least two values of it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")))
+    >>> made = split_dataset(
+    ...     context, "sklearn://iris", "flowers", strategy="stratified", column="target", target="target"
+    ... )
+    >>> made.train.rows, made.validation.rows, made.test.rows
+    (105, 15, 30)
+    >>> made.classes["test"]
+    {'0': 10, '1': 10, '2': 10}
     """
     folder = storage_path(destination, context, "destination")
     frame = frame_of(data, context)
     labels = split_labels(frame, strategy, column, test_fraction, validation_fraction, seed)
+    classes = part_classes(frame, labels, target) if target is not None else {}
     tables = {
         part: write_frame(frame[labels == part], folder / f"{part}.parquet", context)
         for part in PARTS
         if (labels == part).any()
     }
     return SplitDataset(
-        train=tables["train"], validation=tables.get("validation"), test=tables["test"], strategy=strategy, seed=seed
+        train=tables["train"],
+        validation=tables.get("validation"),
+        test=tables["test"],
+        strategy=strategy,
+        seed=seed,
+        classes=classes,
     )
 
 
@@ -106,6 +137,39 @@ def split_labels(
         labels = chosen(keys, fractions, generator)
     _require_parts(labels)
     return labels
+
+
+def part_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], target: str) -> dict[Part, dict[str, int]]:
+    """Return how many rows of each class are in each part; of a target with more than a hundred values, nothing.
+
+    Raises
+    ------
+    InvalidInput
+        ``target_missing``; ``one_class_in_part`` where the rows to train on or to test with show one value of the target
+        alone.
+    """
+    if target not in frame:
+        raise InvalidInput(
+            "target_missing",
+            rule="The target is one of the data's columns.",
+            found=f"no column {target!r}.",
+            next_step=f"Choose one of the columns, the most likely first: {nearest_first(target, list(frame.columns))}.",
+            field="target",
+        )
+    counts = {part: frame.loc[labels == part, target].value_counts() for part in PARTS}
+    for part in ("train", "test"):
+        if len(counts[part]) == 1:
+            raise InvalidInput(
+                "one_class_in_part",
+                rule="The rows to train on and those to test with show at least two values of the target.",
+                found=f"column {target!r} is {str(counts[part].index[0])[:100]!r} in each of the "
+                f"{int(counts[part].iloc[0])} {part} rows.",
+                next_step="Split stratified by the target, choose larger shares, or another column to split by.",
+                field=target,
+            )
+    if max(len(count) for count in counts.values()) > _MOST_CLASSES:
+        return {}
+    return {part: {str(value): int(rows) for value, rows in counts[part].sort_index().items()} for part in PARTS}
 
 
 def _dealt(order: np.ndarray[Any, Any], fractions: tuple[float, float]) -> np.ndarray[Any, Any]:
@@ -154,15 +218,43 @@ def _by_time(keys: pd.Series[Any], fractions: tuple[float, float], generator: An
 
 
 def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Series[Any]:
+    import numpy as np
+
     if column is None or column not in frame:
         raise InvalidInput(
             "split_column_missing",
             rule=f"The strategy {strategy} goes by one of the data's columns.",
             found=f"{column!r}.",
-            next_step=f"Choose one of: {', '.join(str(name) for name in frame.columns[:20])}.",
+            next_step=f"Choose one of: {nearest_first(column or '', [str(name) for name in frame.columns], 20)}.",
             field="column",
         )
-    return frame[column]
+    keys = frame[column]
+    if strategy == "stratified":
+        return keys
+    missing = np.flatnonzero(keys.isna().to_numpy())
+    if len(missing):
+        raise InvalidInput(
+            "split_column_has_missing_values",
+            rule=f"To split {'by time' if strategy == 'time' else 'by groups'}, each row has a value in {column!r}.",
+            found=f"{len(missing)} of {len(keys)} rows have none, the first is row {int(missing[0]) + 1}.",
+            next_step="Fill the column, leave these rows out, or split by another column.",
+            field=column,
+        )
+    return _moments(keys) if strategy == "time" else keys
+
+
+def _moments(keys: pd.Series[Any]) -> pd.Series[Any]:
+    """Return what can be brought into the order of time: dates, or numbers such as years."""
+    kind = kind_of(keys)
+    if kind not in {"date", "number"}:
+        raise InvalidInput(
+            "split_column_wrong_kind",
+            rule="To split by time, a column holds dates as ISO 8601 writes them (2024-12-31), or numbers.",
+            found=f"{str(keys.iloc[0])[:100]!r} in column {keys.name!r}.",
+            next_step="Write the dates like 2024-12-31, or choose another column.",
+            field=str(keys.name),
+        )
+    return conformed(keys, kind)
 
 
 def _require_rows(frame: pd.DataFrame) -> None:

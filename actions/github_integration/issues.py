@@ -40,6 +40,17 @@ def post_issue_comment(
         The comment, as GitHub Markdown.
     idempotency_key
         With the same key again the comment is updated, not repeated. By default the body itself is the key.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> from bot.issues import late_issues  # with MODELYARD_GITHUB_TOKEN, or as the App
+    >>> context = Context(Storage(Path("storage")), issues=late_issues())
+    >>> once = post_issue_comment("owner/demo", 1, "The data is complete now.", context, idempotency_key="complete")
+    >>> again = post_issue_comment("owner/demo", 1, "The data is complete.", context, idempotency_key="complete")
+    >>> again.url == once.url
+    True
     """
     key = hashlib.sha256((idempotency_key or f"body:{body}").encode()).hexdigest()[:32]
     url = context.need_issues().post_comment(repository, issue, body, f"comment:{key}")

@@ -88,5 +88,6 @@ def register(record: RunRecord, result: PublishedResult, present: bytes | None) 
         uri=result.model.uri,
         sha256=result.model.sha256,
         data_sha256=result.data.sha256,
+        algorithm=record.request.algorithm,
         created=utc(record.finished),
     )

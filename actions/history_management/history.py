@@ -34,6 +34,24 @@ def format_training_history(record: RunRecord) -> TrainingHistory:
     ----------
     record
         The run: request, result, verdict, decisions, durations and links.
+
+    Examples
+    --------
+    >>> request = {"model_name": "flowers", "task": "classification", "algorithm": "xgboost", "data": "sklearn://iris"}
+    >>> record = RunRecord(
+    ...     run="train-20261122-001",
+    ...     repository="acme/flowers",
+    ...     issue=7,
+    ...     requester="ada",
+    ...     request=request | {"target": "target", "metric": "accuracy", "threshold": 0.9},
+    ...     status="cancelled",
+    ...     why="The data was incomplete.",
+    ...     created="2026-11-22T10:00:00Z",
+    ...     finished="2026-11-22T10:02:05Z",
+    ... )
+    >>> page = format_training_history(record)
+    >>> page.path, "The data was incomplete." in page.markdown
+    ('training_history/train-20261122-001.md', True)
     """
     change = history_change(record)
     return TrainingHistory(path=change.markdown_path, markdown=render(record, tuple(change.plots)))
@@ -51,6 +69,30 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
         The run: request, result, verdict, decisions, durations and links.
     plots
         The folder under the storage root that holds the plots which the record names; without it none is committed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> request = {"model_name": "flowers", "task": "classification", "algorithm": "xgboost", "data": "sklearn://iris"}
+    >>> record = RunRecord(
+    ...     run="train-20261122-001",
+    ...     repository="acme/flowers",
+    ...     issue=7,
+    ...     requester="ada",
+    ...     request=request | {"target": "target", "metric": "accuracy", "threshold": 0.9},
+    ...     status="cancelled",
+    ...     why="The data was incomplete.",
+    ...     created="2026-11-22T10:00:00Z",
+    ...     finished="2026-11-22T10:02:05Z",
+    ... )
+    >>> for path in commit_training_history(record, context).files:
+    ...     print(path)
+    training_history/index.md
+    training_history/train-20261122-001.json
+    training_history/train-20261122-001.md
     """
     change = history_change(record)
     images = _images(change, plots, context) if plots else {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from actions.history_management.record import RunRecord, utc
 from actions.markdown import code, fence, image, inline, link, shorten, table
-from actions.request import METRICS
-from actions.results import PublishedResult
+from actions.request import METRICS, TrainingRequest
+from actions.results import ComparisonFigures, PublishedResult
 
 SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
 WORDS = {
@@ -40,6 +41,7 @@ def render(record: RunRecord, plots: Sequence[str] = ()) -> str:
         _section("Request", _request(record)),
         _section("Data", _data(record.result)),
         _section("Model", _model(record)),
+        _section("Search for hyperparameters", _search(record.result)),
         _section("Reproduce", _reproduce(record.result)),
         _section("Durations", _durations(record)),
         _section("Links", _links(record)),
@@ -80,24 +82,42 @@ def _verdict(record: RunRecord) -> str:
         remarks += ["may have seen these rows"] if verdict.champion_may_have_seen_rows else []
         remark = f" ({', '.join(remarks)})" if remarks else ""
         rows.insert(3, ("Champion", f"{number(verdict.champion_value)}{remark}"))
+    if verdict.comparison is not None:
+        rows[4:4] = list(_comparison(verdict.comparison))
     return _facts(rows)
+
+
+def _comparison(found: ComparisonFigures) -> Iterator[tuple[str, str]]:
+    low, high = ("unknown" if bound is None else f"{bound:+.4g}" for bound in (found.low, found.high))
+    yield "Against the champion", inline(found.outcome.replace("_", " "))
+    yield "Difference", f"{found.difference:+.4g}, between {low} and {high} (above 0 this model is better)"
+    yield "It may be worse by", f"{number(found.allowed)}, with a risk of {found.alpha:g}"
+    for one in found.regressions:
+        where = f"Worse where {inline(one.column, 40)} is {inline(one.value, 60)}"
+        yield where, f"{one.difference:+.4g} on {one.rows} rows"
 
 
 def _metrics(record: RunRecord) -> str:
     result = record.result
     if result is None:
         return ""
-    champion = result.champion_metrics
+    champion, header = result.champion_metrics, ["Metric", "This model", "95 % interval"]
     if champion is None:
-        return table(["Metric", "This model"], [(code(name), number(value)) for name, value in result.metrics.items()])
+        figures = [(code(name), number(value), _interval(result, name)) for name, value in result.metrics.items()]
+        return table(header, figures)
     version = result.verdict.champion_version
-    header = ["Metric", "This model", f"Champion (version {version})" if version else "Champion", "Better"]
+    header += [f"Champion (version {version})" if version else "Champion", "Better"]
     names = dict.fromkeys([*result.metrics, *champion])
     rows = [
-        (code(name), number(mine), number(theirs), _better(name, mine, theirs))
+        (code(name), number(mine), _interval(result, name), number(theirs), _better(name, mine, theirs))
         for name, mine, theirs in ((name, result.metrics.get(name), champion.get(name)) for name in names)
     ]
     return table(header, rows) + "\n\nBoth were scored on this run's test rows."
+
+
+def _interval(result: PublishedResult, name: str) -> str:
+    found = result.intervals.get(name)
+    return f"{number(found[0])} to {number(found[1])}" if found else ""
 
 
 def _better(name: str, mine: float | None, theirs: float | None) -> str:
@@ -172,16 +192,28 @@ def _request(record: RunRecord) -> str:
         ("Algorithm", code(request.algorithm)),
         ("Data", code(request.data)),
         ("Target column", code(request.target)),
+        ("Split", _split(request)),
+        ("Features", "<br>".join(code(f"{key}: {value}") for key, value in _features(request).items())),
         ("Metric", code(request.metric)),
         ("Threshold", number(request.threshold)),
         ("Seed", str(request.seed)),
         ("Hyperparameters", "<br>".join(code(f"{key}: {value}") for key, value in request.hyperparameters.items())),
+        ("Search", _budget(request)),
         ("Max retries", str(request.max_retries)),
         ("Runner label", code(request.runner)),
         ("Time-out", f"{request.timeout_minutes} min"),
     ]
     notes = "\n\n" + fence(request.notes, "text") if request.notes.strip() else ""
     return _facts(rows) + notes
+
+
+def _split(request: TrainingRequest) -> str:
+    by = f" by {code(request.split_column)}" if request.split_column else ""
+    return "" if request.split == "auto" else inline(request.split) + by
+
+
+def _features(request: TrainingRequest) -> dict[str, Any]:
+    return request.features.model_dump(mode="json", exclude_defaults=True)
 
 
 def _data(result: PublishedResult | None) -> str:
@@ -212,6 +244,29 @@ def _model(record: RunRecord) -> str:
             ("SHA-256", code(model.sha256)),
             ("Size", size(model.size_bytes)),
             ("Format", inline(model.format)),
+        ]
+    )
+
+
+def _budget(request: TrainingRequest) -> str:
+    trials = [] if request.search_trials is None else [f"{request.search_trials} trials"]
+    return ", ".join(trials + ([] if request.search_minutes is None else [f"{request.search_minutes} min"]))
+
+
+def _search(result: PublishedResult | None) -> str:
+    if result is None or result.search is None:
+        return ""
+    found = result.search
+    heavy = sorted(found.importances.items(), key=lambda pair: (-pair[1], pair[0]))
+    used = [code(f"{name}: {value}") for name, value in found.hyperparameters.items()]
+    ends = f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed"
+    return _facts(
+        [
+            ("Trials", inline(f"{found.trials} ({ends}), ended by {found.stopped_by} after {seconds(found.seconds)}")),
+            ("Compared on", inline(found.rows)),
+            (code(found.metric), f"**{number(found.value)}**; with what was asked for {number(found.as_given)}"),
+            ("Trained with", "<br>".join(used) or "defaults: no trial was better"),
+            ("It hangs on", "<br>".join(f"{code(name)} {share:.0%}" for name, share in heavy)),
         ]
     )
 

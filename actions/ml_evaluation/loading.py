@@ -44,6 +44,21 @@ def load_model(
         The digest that it must have, as the registry knows it. Without it, the one beside the model is checked.
     rows
         Raw rows to predict: each an object of column and value.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from actions.operation import find_operation
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path(mkdtemp())))
+    >>> iris = {"data": "sklearn://iris", "target": "target", "destination": "iris"}
+    >>> made = find_operation("train_supervised_classifier").call(iris, context)
+    >>> saved = find_operation("save_model").call({"training": "iris", "destination": "iris", "name": "iris"}, context)
+    >>> lengths = {"sepal length (cm)": 5.1, "petal length (cm)": 1.4}
+    >>> row = lengths | {"sepal width (cm)": 3.5, "petal width (cm)": 0.2}
+    >>> load_model(context, saved.uri, rows=[row]).predictions
+    [0]
     """
     path = storage_path(model, context, "model")
     opened = open_model(path, sha256)

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from actions.ml_evaluation.comparison import Comparison
 from actions.ml_evaluation.results import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
 
 WIDTH, HEIGHT, DPI = 8.0, 5.5, 100
@@ -24,22 +25,38 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, BLACK = (
 _LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, "-"), (SKY, "--"), (BLACK, "-."))
 _LONGEST_LABEL = 20
 _MOST_CELLS_WITH_FIGURES = 20
+_MOST_BARS = 15
 
 Draw = Callable[[Any], None]
 
 
 def plots_of(evaluation: Evaluation) -> dict[str, bytes]:
     """Return the plots of an evaluation as PNG by file name."""
+    drawn: dict[str, bytes] = {}
     if isinstance(evaluation, RegressorEvaluation):
-        return {
-            "predicted_vs_true.png": _png(partial(_predicted_vs_true, evaluation)),
-            "residuals.png": _png(partial(_residuals, evaluation)),
-        }
-    drawn = {"confusion_matrix.png": _png(partial(_confusion_matrix, evaluation))}
+        drawn["predicted_vs_true.png"] = _png(partial(_predicted_vs_true, evaluation))
+        drawn["residuals.png"] = _png(partial(_residuals, evaluation))
+        return drawn | _plots_of_any(evaluation)
+    drawn["confusion_matrix.png"] = _png(partial(_confusion_matrix, evaluation))
     if evaluation.roc_curves:
         drawn["roc.png"] = _png(partial(_roc, evaluation))
         drawn["precision_recall.png"] = _png(partial(_precision_recall, evaluation))
-    return drawn | {"calibration.png": _png(partial(_calibration, evaluation))}
+    drawn["calibration.png"] = _png(partial(_calibration, evaluation))
+    return drawn | _plots_of_any(evaluation)
+
+
+def comparison_plot(comparison: Comparison) -> bytes:
+    """Return the plot of a comparison as PNG: the resampled differences, with the bounds and the margin."""
+    return _png(partial(_comparison, comparison))
+
+
+def _plots_of_any(evaluation: Evaluation) -> dict[str, bytes]:
+    drawn = {}
+    if evaluation.importances:
+        drawn["importances.png"] = _png(partial(_importances, evaluation))
+    if evaluation.learning_curves:
+        drawn["learning_curves.png"] = _png(partial(_learning_curves, evaluation))
+    return drawn
 
 
 def _png(draw: Draw) -> bytes:
@@ -161,6 +178,62 @@ def _residuals(evaluation: RegressorEvaluation, axes: Any) -> None:
     found = f", RMSE {rmse:.4g}" if rmse is not None else ""
     _titled(axes, f"Residuals{found}", f"predicted {target}", "predicted minus true")
     axes.grid(alpha=0.3)
+
+
+def _importances(evaluation: Evaluation, axes: Any) -> None:
+    shown = evaluation.importances[:_MOST_BARS][::-1]
+    places = np.arange(len(shown))
+    axes.barh(
+        places,
+        [one.mean for one in shown],
+        xerr=[one.standard_deviation for one in shown],
+        color=SKY,
+        edgecolor=BLACK,
+        linewidth=0.6,
+        error_kw={"ecolor": BLACK, "capsize": 2, "elinewidth": 1},
+    )
+    axes.set_yticks(places, [_named(one.column) for one in shown])
+    axes.axvline(0, color="grey", linestyle=":", linewidth=1.5)
+    more = len(evaluation.importances) - len(shown)
+    title = "Permutation importances" + (f", {len(shown)} of {len(evaluation.importances)} columns" if more else "")
+    _titled(axes, title, f"loss of {evaluation.importance_of} when the column is shuffled", "")
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _learning_curves(evaluation: Evaluation, axes: Any) -> None:
+    curves = evaluation.learning_curves[: len(_LINES)]
+    for curve, (colour, style) in zip(curves, _LINES, strict=False):
+        mark = "o" if len(curve.x) == 1 else None
+        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, marker=mark, label=_named(curve.label))
+    _titled(axes, "Learning curves", "round", "loss")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right", fontsize=11)
+
+
+def _comparison(comparison: Comparison, axes: Any) -> None:
+    edges, found = np.asarray(comparison.histogram_edges), comparison.compared
+    if len(edges):
+        wide = np.ptp(edges) > 0 and len(comparison.histogram) > 1
+        width = np.diff(edges) if wide else max(comparison.allowed, 1e-3) / 4
+        middle = (edges[:-1] + edges[1:]) / 2
+        shares = np.asarray(comparison.histogram) / comparison.resamples
+        axes.bar(middle, shares, width=width, color=SKY, edgecolor=BLUE, linewidth=0.4)
+    if found.low is not None and found.high is not None:
+        label = f"{found.low:+.4g} to {found.high:+.4g}, alpha {comparison.alpha:g} a side"
+        axes.axvspan(found.low, found.high, color=YELLOW, alpha=0.25, zorder=0, label=label)
+    axes.axvline(0, color=BLACK, linestyle="-", linewidth=1.5, label="no difference")
+    axes.axvline(
+        -comparison.allowed, color=RED, linestyle="--", linewidth=2, label=f"margin, {-comparison.allowed:.4g}"
+    )
+    if found.difference is not None:
+        axes.axvline(
+            found.difference, color=BLUE, linestyle="-.", linewidth=2, label=f"difference, {found.difference:+.4g}"
+        )
+    verdict = comparison.verdict.replace("_", " ")
+    x = f"difference in {comparison.metric}; right of 0 this model is better"
+    _titled(axes, f"This model and the champion: {verdict}", x, "share of resamples")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=11)
 
 
 def _unit_axes(axes: Any) -> None:

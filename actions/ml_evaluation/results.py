@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Literal
 
 from pydantic import Field
 
+from actions.markdown import inline
 from actions.operation import Result
 from actions.request import Sha256
+
+
+class Interval(Result):
+    """Where a figure lies with a confidence that is said beside it."""
+
+    low: float
+    high: float
+
+
+Intervals = dict[str, Interval]
+"""By metric; a figure without one is undefined, or is so in too many resamples."""
 
 
 class Slice(Result):
@@ -17,6 +30,15 @@ class Slice(Result):
     value: str
     rows: int
     metrics: dict[str, float | None]
+    intervals: Intervals = Field(default_factory=dict)
+
+
+class Importance(Result):
+    """How much worse the model is when one column's values are shuffled among the rows."""
+
+    column: str
+    mean: float
+    standard_deviation: float
 
 
 class ClassFigures(Result):
@@ -29,6 +51,7 @@ class ClassFigures(Result):
     f1: float
     roc_auc: float | None
     pr_auc: float | None
+    intervals: Intervals = Field(default_factory=dict)
 
 
 class Curve(Result):
@@ -47,18 +70,40 @@ class CalibrationBin(Result):
     rows: int
 
 
-class ClassifierEvaluation(Result):
-    """How good a classifier is on some rows."""
+class _Evaluation(Result):
+    """What evaluations of any task have in common."""
 
-    task: Literal["classification"] = "classification"
     model_sha256: Sha256
     rows: int
     target: str
+    metrics: dict[str, float | None]
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="of the intervals")
+    intervals: Intervals = Field(default_factory=dict, description="by bootstrap, percentiles")
+    slices: list[Slice]
+    importance_of: str = Field(default="", description="the metric that the importances are losses of")
+    importances: list[Importance] = Field(default_factory=list, description="of raw columns, the largest first")
+    learning_curves: list[Curve] = Field(
+        default_factory=list, description="loss by round, where the training left any; labels are `part loss`"
+    )
+
+    def summary_markdown(self) -> str:
+        """Return what stands in a job's summary."""
+        from actions.ml_evaluation.tables import as_markdown, tables_of
+
+        found = typing.cast("Evaluation", self)
+        parts = [f"### {found.task.capitalize()} on {found.rows} rows"]
+        for shown in tables_of(found):
+            parts += [f"#### {inline(shown.title)}", as_markdown(shown), shown.note]
+        return "\n\n".join(part for part in parts if part)
+
+
+class ClassifierEvaluation(_Evaluation):
+    """How good a classifier is on some rows."""
+
+    task: Literal["classification"] = "classification"
     classes: list[str]
     positive_class: str | None = Field(description="of two classes the one that precision, recall, F1 and areas are of")
-    metrics: dict[str, float | None]
     per_class: list[ClassFigures]
-    slices: list[Slice]
     confusion_matrix: list[list[int]] = Field(description="a row for each true class, a column for each predicted one")
     roc_curves: list[Curve]
     pr_curves: list[Curve]
@@ -73,16 +118,11 @@ class Residuals(Result):
     quantiles: dict[str, float]
 
 
-class RegressorEvaluation(Result):
+class RegressorEvaluation(_Evaluation):
     """How good a regressor is on some rows."""
 
     task: Literal["regression"] = "regression"
-    model_sha256: Sha256
-    rows: int
-    target: str
-    metrics: dict[str, float | None]
     residuals: Residuals
-    slices: list[Slice]
     true: list[float] = Field(description="of at most 2,000 rows, for the plots")
     predicted: list[float]
 

@@ -46,7 +46,7 @@ def classification_scores(truth: Any, probabilities: Any, classes: Any) -> Score
         "roc_auc": _mean([roc for roc, _ in chosen]),
         "pr_auc": _mean([pr for _, pr in chosen]),
         "log_loss": _figure(-np.log(np.clip(chance, np.finfo(float).eps, 1)).mean()),
-        "calibration_error": _figure(calibration_error(truth, probabilities, classes)),
+        "calibration_error": _figure(calibration_error(codes, probabilities)),
     }
 
 
@@ -59,25 +59,35 @@ def one_against_rest(is_class: Any, probability: Any) -> tuple[float | None, flo
     return _figure(roc_auc_score(is_class, probability)), _figure(average_precision_score(is_class, probability))
 
 
-def calibration_bins(truth: Any, probabilities: Any, classes: Any, bins: int = 10) -> list[tuple[float, float, int]]:
-    """Return per bin of predicted probability its mean, the observed share and the rows.
+def calibration_places(codes: Any, probabilities: Any, bins: int = 10) -> tuple[Any, Any, Any]:
+    """Return for each row the probability that calibration is about, whether it came true, and its bin.
 
     Two classes: the probability of the last class. More: the probability of the predicted class.
     """
-    if len(classes) == 2:  # noqa: PLR2004
-        predicted, happened = probabilities[:, 1], truth == classes[1]
+    if probabilities.shape[1] == 2:  # noqa: PLR2004
+        predicted, happened = probabilities[:, 1], codes == 1
     else:
-        predicted = probabilities.max(axis=1)
-        happened = np.asarray(classes)[np.argmax(probabilities, axis=1)] == truth
-    places = np.minimum((predicted * bins).astype(int), bins - 1)
+        predicted, happened = probabilities.max(axis=1), np.argmax(probabilities, axis=1) == codes
+    return predicted, happened, np.minimum((predicted * bins).astype(int), bins - 1)
+
+
+def calibration_bins(codes: Any, probabilities: Any) -> list[tuple[float, float, int]]:
+    """Return per bin of predicted probability its mean, the observed share and the rows."""
+    predicted, happened, places = calibration_places(codes, probabilities)
     found = [places == place for place in np.unique(places)]
     return [(float(predicted[rows].mean()), float(happened[rows].mean()), int(rows.sum())) for rows in found]
 
 
-def calibration_error(truth: Any, probabilities: Any, classes: Any) -> float:
-    """Return the expected calibration error: the mean distance of predicted and observed shares over ten bins."""
-    bins = calibration_bins(truth, probabilities, classes)
-    return sum(abs(predicted - observed) * rows for predicted, observed, rows in bins) / len(truth)
+def calibration_error(codes: Any, probabilities: Any) -> float:
+    """Return the expected calibration error: the mean distance of predicted and observed shares over ten bins.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht: Obtaining Well Calibrated Probabilities Using Bayesian Binning,
+       AAAI 2015.
+    """
+    bins = calibration_bins(codes, probabilities)
+    return sum(abs(predicted - observed) * rows for predicted, observed, rows in bins) / len(codes)
 
 
 def regression_scores(truth: Any, predicted: Any) -> Scores:

@@ -59,14 +59,20 @@ class Model:
 
     def predict(self, rows: pd.DataFrame | Sequence[dict[str, Any]]) -> Any:
         """Return a label (as it stood in the data) or a number for each row."""
-        return self.pipeline.predict(_as_frame(rows))
+        return self._answers(rows, "predict")
 
     def probabilities(self, rows: pd.DataFrame | Sequence[dict[str, Any]]) -> Any:
         """Return for each row the probability of each of ``signature.classes``."""
         import numpy as np
 
-        found = np.asarray(self.pipeline.predict_proba(_as_frame(rows)), dtype=float)
+        found = np.asarray(self._answers(rows, "predict_proba"), dtype=float)
         return found / found.sum(axis=1, keepdims=True)
+
+    def _answers(self, rows: pd.DataFrame | Sequence[dict[str, Any]], method: str) -> Any:
+        from actions.ml_training.features import in_blocks
+
+        preprocessor, estimator = self.pipeline
+        return in_blocks(preprocessor, _as_frame(rows), getattr(estimator, method))
 
 
 def open_model(path: Path, sha256: Sha256 | None = None) -> Model:

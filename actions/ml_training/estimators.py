@@ -9,6 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.class_weight import compute_sample_weight
+
+from actions.ml_training.libraries import need
 
 
 class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
@@ -18,17 +21,27 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
     ----------
     estimator : classifier
         The one that is fitted on codes; afterwards ``estimator_`` is the fitted copy and ``classes_`` the labels.
+    class_weight : {'balanced'} or None
+        balanced: each class counts in inverse proportion to how many training rows it has.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, class_weight: str | None = None) -> None:
         self.estimator = estimator
+        self.class_weight = class_weight
 
-    def fit(self, rows: Any, labels: Any, eval_set: list[tuple[Any, Any]] | None = None) -> Self:
+    def fit(self, rows: Any, labels: Any, eval_set: list[tuple[Any, Any]] | None = None, xgb_model: Any = None) -> Self:
         """Fit on codes; rows to watch by are encoded too, those of labels that training lacks are left out."""
         self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
         self.estimator_ = clone(self.estimator)
-        watched = [self._encoded(*pair) for pair in eval_set or []]
-        self.estimator_.fit(rows, codes, eval_set=watched or None, verbose=False)
+        # The training rows stay the very same arrays: XGBoost then does not make its own form of them a second time.
+        watched = [
+            (rows, codes) if some is rows and theirs is labels else self._encoded(some, theirs)
+            for some, theirs in eval_set or []
+        ]
+        weights = compute_sample_weight(self.class_weight, codes) if self.class_weight is not None else None
+        self.estimator_.fit(
+            rows, codes, sample_weight=weights, eval_set=watched or None, verbose=False, xgb_model=xgb_model
+        )
         return self
 
     def predict(self, rows: Any) -> Any:
@@ -45,7 +58,8 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def _encoded(self, rows: Any, labels: Any) -> tuple[Any, Any]:
         known = np.isin(np.asarray(labels), self.classes_)
-        return rows[known], np.searchsorted(self.classes_, np.asarray(labels)[known])
+        some = rows if known.all() else rows[known]
+        return some, np.searchsorted(self.classes_, np.asarray(labels)[known])
 
 
 def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], seed: int, cores: int = 1) -> Any:
@@ -63,20 +77,36 @@ def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], se
 
         forest = RandomForestClassifier if task == "classification" else RandomForestRegressor
         return forest(**hyperparameters, random_state=seed, n_jobs=cores)
+    if algorithm == "neural_network":
+        need("torch", "A neural network", "torch")
+        from actions.ml_training.neural_network import NeuralNetworkClassifier, NeuralNetworkRegressor
+
+        network = NeuralNetworkClassifier if task == "classification" else NeuralNetworkRegressor
+        return network(**hyperparameters, random_state=seed)
     from xgboost import XGBClassifier, XGBRegressor
 
-    boosted = XGBClassifier if task == "classification" else XGBRegressor
-    return boosted(**hyperparameters, random_state=seed, n_jobs=cores, verbosity=0)
+    if task == "regression":
+        return XGBRegressor(**hyperparameters, random_state=seed, n_jobs=cores, verbosity=0)
+    own = dict(hyperparameters)
+    class_weight = own.pop("class_weight", None)
+    boosted = XGBClassifier(**own, random_state=seed, n_jobs=cores, verbosity=0)
+    return ClassLabels(boosted, class_weight)
 
 
-def labelled(estimator: Any, task: str, algorithm: str) -> Any:
-    """Return the estimator, wrapped where it does not take labels as they are."""
-    return ClassLabels(estimator) if task == "classification" and algorithm == "xgboost" else estimator
+def parameters_of(estimator: Any) -> set[str]:
+    """Return the names of the hyperparameters that an estimator of ``new_estimator`` takes."""
+    if isinstance(estimator, ClassLabels):
+        return {*estimator.estimator.get_params(), "class_weight"}
+    return set(estimator.get_params())
 
 
 def settled(estimator: Any) -> Any:
-    """Make a fitted estimator predict on one core: a forest's sums over threads differ in their last digits."""
+    """Make a fitted estimator predict on one core of the CPU: sums over threads differ in their last digits."""
     inner = getattr(estimator, "estimator_", estimator)
-    if "n_jobs" in inner.get_params() and inner.n_jobs is not None:
+    parameters = inner.get_params()
+    if parameters.get("n_jobs") is not None:
         inner.set_params(n_jobs=1)
+    if hasattr(inner, "get_booster") and parameters.get("device") not in (None, "cpu"):
+        inner.set_params(device="cpu")
+        inner.get_booster().set_param({"device": "cpu"})
     return estimator

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actions.data_preparation.columns import is_truth_values
-from actions.ml_evaluation.scores import classification_scores, regression_scores
-from actions.ml_training.estimators import labelled, new_estimator, settled
-from actions.ml_training.hyperparameters import fit
+from actions.ml_evaluation.scores import Scores, classification_scores, regression_scores
+from actions.ml_training.estimators import new_estimator, settled
+from actions.ml_training.features import SINGLE, features_of, features_to_train_on
 from actions.ml_training.recipe import Recipe
-from actions.operation import InvalidInput, Report
+from actions.ml_training.trouble import is_out_of_memory, out_of_memory, refused_by_library
+from actions.ml_training.watching import Curves, Watch
+from actions.operation import InvalidInput
 from actions.request import Scalar, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Curves = dict[str, dict[str, list[float | None]]]
+Parts = dict[str, tuple[Any, Any]]
 
 _VALUES_THAT_PAY_FOR_THREADS = 500_000
 
@@ -39,35 +41,76 @@ class Fitted:
 
 
 def fit_pipeline(
-    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None, report: Report
+    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None, watch: Watch
 ) -> Fitted:
-    """Fit the estimator on training rows; validation rows are only watched."""
+    """Fit the estimator on training rows; validation rows are only watched.
+
+    Raises
+    ------
+    InvalidInput
+        ``one_class_in_training``, ``constant_target_in_training``, ``no_validation_rows``, ``training_refused``,
+        ``loss_not_finite``.
+    Unavailable
+        ``out_of_memory``.
+    Interrupted
+        ``training_interrupted``.
+    """
     from sklearn.pipeline import Pipeline
 
-    rows, target = _prepared(recipe, preprocessor, train)
-    parts = {"train": (rows, target)}
-    if validation is not None and len(validation):
-        parts["validation"] = _prepared(recipe, preprocessor, validation)
-    cores = -1 if rows.size >= _VALUES_THAT_PAY_FOR_THREADS else 1
-    bare = new_estimator(recipe.task, recipe.algorithm, dict(recipe.hyperparameters), recipe.seed, cores)
-    estimator = labelled(bare, recipe.task, recipe.algorithm)
-    report(f"fitting {recipe.algorithm} on {len(rows)} rows")
-    started = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        _fit_or_name(estimator, parts, recipe, report)
-    seconds = time.perf_counter() - started
-    estimator = settled(estimator)
+    parts, said = prepared_parts(recipe, preprocessor, train, validation)
+    estimator, warned, seconds = fit_estimator(recipe, parts, watch)
+    scored = {part: scores_of(recipe.task, estimator, *values) for part, values in parts.items()}
     return Fitted(
         pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", estimator)]),
         classes=[label.item() if hasattr(label, "item") else label for label in estimator.classes_]
         if recipe.task == "classification"
         else None,
-        metrics=_training_metrics(recipe.task, estimator, parts),
-        curves=_curves(estimator, list(parts)),
-        warnings=sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})[:20],
+        metrics={
+            f"{part}_{name}": value
+            for part, scores in scored.items()
+            for name, value in scores.items()
+            if value is not None and math.isfinite(value)
+        },
+        curves=watch.curves,
+        warnings=[*said, *warned][:20],
         seconds=seconds,
     )
+
+
+def prepared_parts(
+    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None
+) -> tuple[Parts, list[str]]:
+    """Return training rows and, where there are any that can be scored, validation rows, as arrays; and what to warn of."""
+    target = target_values(train, recipe.target, recipe.task)
+    raw = train.drop(columns=recipe.target)
+    parts = {"train": (features_to_train_on(preprocessor, raw, target, _kept_as(recipe)), target)}
+    _check_varies(recipe, target)
+    said: list[str] = []
+    if validation is not None and len(validation):
+        parts |= _watchable(recipe, _prepared(recipe, preprocessor, validation), parts["train"][1], said)
+    return parts, said
+
+
+def fit_estimator(recipe: Recipe, parts: Parts, watch: Watch) -> tuple[Any, list[str], float]:
+    """Fit an estimator on arrays; return it with what the library warned of and the seconds that it took."""
+    _check_watched(recipe, parts)
+    rows = parts["train"][0]
+    estimator = _unfitted(recipe, rows.size)
+    watch.report(f"fitting {recipe.algorithm} on {len(rows)} rows")
+    started = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _fit(estimator, parts, recipe, watch)
+    seconds = time.perf_counter() - started
+    warned = sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})
+    return settled(estimator), warned, seconds
+
+
+def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
+    """Return the figures of a fitted estimator on preprocessed rows."""
+    if task == "regression":
+        return regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
+    return classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
 
 
 def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
@@ -97,67 +140,94 @@ def _no_target(target: str) -> InvalidInput:
     )
 
 
-def _prepared(recipe: Recipe, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    return preprocessor.transform(frame.drop(columns=recipe.target)), target_values(frame, recipe.target, recipe.task)
+def _unfitted(recipe: Recipe, values: int) -> Any:
+    cores = -1 if values >= _VALUES_THAT_PAY_FOR_THREADS else 1
+    given = dict(recipe.hyperparameters)
+    if recipe.algorithm == "xgboost" and "device" not in given:
+        from actions.ml_training.boosting import usual_device
+
+        if (device := usual_device(values, _VALUES_THAT_PAY_FOR_THREADS)) is not None:
+            given["device"] = device
+    return new_estimator(recipe.task, recipe.algorithm, given, recipe.seed, cores)
 
 
-def _fit_or_name(estimator: Any, parts: dict[str, tuple[Any, Any]], recipe: Recipe, report: Report) -> None:
-    rows, target = parts["train"]
-    callbacks = [_reporter(recipe, report)] if recipe.algorithm == "xgboost" else None
-    try:
-        fit(estimator, rows, target, list(parts.values()), callbacks)
-    except ValueError as error:
-        raise InvalidInput(
-            "training_refused",
-            rule=f"{recipe.algorithm} can be fitted to this data with these hyperparameters.",
-            found=str(error).strip()[:500] or "no reason given",
-            next_step="Correct the hyperparameters or the data.",
-            field="hyperparameters",
-        ) from error
+def _check_varies(recipe: Recipe, target: Any) -> None:
+    """Refuse training rows that show one case only; the data as a whole may show more."""
+    distinct = np.unique(target)
+    if len(distinct) > 1:
+        return
+    classes = recipe.task == "classification"
+    raise InvalidInput(
+        "one_class_in_training" if classes else "constant_target_in_training",
+        rule="The training rows show at least two " + ("classes." if classes else "different values of the target."),
+        found=f"{recipe.target!r} is {str(distinct[0])[:100]!r} in each of the {len(target)} training rows.",
+        next_step="Split the data so that each class is in the training rows (strategy stratified), or give other data."
+        if classes
+        else "Split the data in another way, or choose another target.",
+        field="target",
+    )
 
 
-def _reporter(recipe: Recipe, report: Report) -> Any:
-    """Return a callback that reports each boosting round with its losses."""
-    from xgboost.callback import TrainingCallback
-
-    rounds = recipe.hyperparameters.get("n_estimators", 100)
-    total = rounds if isinstance(rounds, int) else None
-
-    class Reporter(TrainingCallback):
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-            latest = {
-                f"{part}_{name}": float(values[-1])
-                for part, curves in zip(("train", "validation"), evals_log.values(), strict=False)
-                for name, values in curves.items()
-            }
-            report("boosting", epoch + 1, total, latest)
-            return False
-
-    return Reporter()
-
-
-def _curves(estimator: Any, parts: list[str]) -> Curves:
-    if not hasattr(estimator, "evals_result"):
+def _watchable(recipe: Recipe, validation: tuple[Any, Any], trained_on: Any, said: list[str]) -> Parts:
+    """Return the validation rows that can be scored: those of classes that the training rows have."""
+    rows, target = validation
+    if recipe.task == "regression":
+        return {"validation": validation}
+    known = np.isin(target, np.unique(trained_on))
+    if not known.all():
+        strange = ", ".join(repr(str(label)) for label in np.unique(target[~known])[:10])
+        said.append(f"{int((~known).sum())} validation rows are of classes that no training row has: {strange}.")
+    if not known.any():
         return {}
-    found = estimator.evals_result().values()
-    return {
-        part: {
-            name: [float(value) if math.isfinite(value) else None for value in values]
-            for name, values in curves.items()
-        }
-        for part, curves in zip(parts, found, strict=True)
-    }
+    if len(np.unique(target[known])) == 1:
+        only = str(target[known][0])[:100]
+        said.append(f"All validation rows are of class {only!r}: they say little about a classifier.")
+    return {"validation": (rows if known.all() else rows[known], target[known])}
 
 
-def _training_metrics(task: Task, estimator: Any, parts: dict[str, tuple[Any, Any]]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for part, (rows, target) in parts.items():
-        scores = (
-            classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
-            if task == "classification"
-            else regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
-        )
-        metrics |= {
-            f"{part}_{name}": value for name, value in scores.items() if value is not None and math.isfinite(value)
-        }
-    return metrics
+def _check_watched(recipe: Recipe, parts: Parts) -> None:
+    """Refuse to stop early by rows that are not there."""
+    name = {"xgboost": "early_stopping_rounds", "neural_network": "patience"}.get(recipe.algorithm, "")
+    asked = recipe.hyperparameters.get(name)
+    if asked is None or "validation" in parts:
+        return
+    raise InvalidInput(
+        "no_validation_rows",
+        rule=f"{name} stops a training by its loss on validation rows.",
+        found=f"{name}: {asked!r}, and no validation rows.",
+        next_step=f"Give validation rows, or leave {name} out.",
+        field="hyperparameters",
+    )
+
+
+def _prepared(recipe: Recipe, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
+    features = features_of(preprocessor, frame.drop(columns=recipe.target), _kept_as(recipe))
+    return features, target_values(frame, recipe.target, recipe.task)
+
+
+def _kept_as(recipe: Recipe) -> Any:
+    return np.float32 if recipe.algorithm in SINGLE else np.float64
+
+
+def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
+    """Fit by the way of the algorithm; what goes wrong is told as what it is."""
+    rows, target = parts["train"]
+    try:
+        if recipe.algorithm == "xgboost":
+            from actions.ml_training.boosting import fit_boosted
+
+            fit_boosted(estimator, rows, target, list(parts.values()), watch)
+        elif recipe.algorithm == "random_forest":
+            from actions.ml_training.forests import fit_forest
+
+            fit_forest(estimator, rows, target, watch)
+        elif recipe.algorithm == "neural_network":
+            estimator.fit(rows, target, eval_set=list(parts.values()), watch=watch)
+        else:
+            estimator.fit(rows, target)
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(recipe.algorithm, rows.shape, error) from error
+        if isinstance(error, ValueError):
+            raise refused_by_library(recipe.algorithm, error) from error
+        raise

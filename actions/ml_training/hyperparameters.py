@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from actions.ml_training.estimators import labelled, new_estimator
+from actions.ml_training.contradictions import check_contradictions
+from actions.ml_training.estimators import new_estimator, parameters_of
+from actions.ml_training.trouble import is_out_of_memory, out_of_memory
 from actions.operation import InvalidInput
 from actions.request import Scalar
 
@@ -29,7 +31,16 @@ _OTHER_NAMES = {
     "num_round": "n_estimators",
     "num_boost_round": "n_estimators",
     "min_split_loss": "gamma",
+    "lr": "learning_rate",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "max_iter": "epochs",
+    "hidden_layer_sizes": "hidden_units",
+    "n_iter_no_change": "patience",
+    "early_stopping_rounds": "patience",
 }
+_BY_VALIDATION = ("early_stopping_rounds", "patience")
+"""What watches validation rows, of which a rehearsal has none."""
 _ROWS_A_CLASS = 5
 
 
@@ -39,9 +50,10 @@ def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]
     Raises
     ------
     InvalidInput
-        ``unknown_hyperparameter``, ``reserved_hyperparameter`` or ``hyperparameter_refused``.
+        ``unknown_hyperparameter``, ``reserved_hyperparameter``, ``hyperparameter_refused`` or
+        ``contradictory_hyperparameters``.
     """
-    known = sorted(set(new_estimator(task, algorithm, {}, 0).get_params()) - set(RESERVED))
+    known = sorted(parameters_of(new_estimator(task, algorithm, {}, 0)) - set(RESERVED))
     for name in given:
         if name in RESERVED:
             raise InvalidInput(
@@ -54,6 +66,8 @@ def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]
         if name not in known:
             raise _unknown(name, algorithm, known)
     rounds = given.get("n_estimators", 1)
+    if given.get("class_weight") not in (None, "balanced") and algorithm == "xgboost":
+        raise _refused(algorithm, given, "class_weight is balanced, or is left out", "class_weight")
     if "n_estimators" in given and (not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1):
         raise _refused(algorithm, given, f"n_estimators is a whole number from 1, got {rounds!r}", "n_estimators")
     estimator = new_estimator(task, algorithm, dict(given), 0)
@@ -62,6 +76,7 @@ def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]
             estimator._validate_params()  # noqa: SLF001  # scikit-learn's own check, which fit runs too late
         except ValueError as error:
             raise _refused(algorithm, given, str(error)) from None
+    check_contradictions(algorithm, given)
 
 
 def rehearse(task: str, algorithm: str, given: Mapping[str, Scalar], rows: Any, target: Any) -> None:
@@ -77,36 +92,33 @@ def rehearse(task: str, algorithm: str, given: Mapping[str, Scalar], rows: Any, 
     chosen = _few_of_each(target) if task == "classification" else np.arange(min(len(target), 50))
     # max_samples may be fine for all rows and too many for these few.
     small = {name: value for name, value in given.items() if name != "max_samples"}
-    if "n_estimators" in small:
-        small["n_estimators"] = 2
-    estimator = labelled(new_estimator(task, algorithm, small, 0), task, algorithm)
+    for rounds in {"n_estimators", "epochs"} & set(small):
+        small[rounds] = 2
+    small = {name: value for name, value in small.items() if name not in _BY_VALIDATION}
+    estimator = new_estimator(task, algorithm, small, 0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fit(estimator, rows[chosen], target[chosen], [(rows[chosen], target[chosen])])
+            _fit_briefly(estimator, rows[chosen], target[chosen])
             if task == "classification":
                 _check_probabilities(estimator, rows[chosen], len(np.unique(target[chosen])))
             else:
                 estimator.predict(rows[chosen])
-    except (ValueError, TypeError) as error:
+    except (MemoryError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(algorithm, rows[chosen].shape, error) from None
+        if isinstance(error, RuntimeError):
+            raise
         raise _refused(algorithm, given, str(error)) from None
 
 
-def fit(
-    estimator: Any, rows: Any, target: Any, watched: list[tuple[Any, Any]], callbacks: list[Any] | None = None
-) -> Any:
-    """Fit any of the estimators; those that boost watch further rows and call back each round."""
+def _fit_briefly(estimator: Any, rows: Any, target: Any) -> None:
+    """Fit; what boosts watches the same rows, so that the library looks at ``eval_metric``, too."""
     if not hasattr(estimator, "evals_result"):
-        return estimator.fit(rows, target)
-    inner = estimator.estimator if hasattr(estimator, "estimator") else estimator
-    inner.set_params(callbacks=callbacks)
-    if inner is estimator:
-        estimator.fit(rows, target, eval_set=watched, verbose=False)
-    else:
-        estimator.fit(rows, target, eval_set=watched)
-        estimator.estimator_.set_params(callbacks=None)
-    inner.set_params(callbacks=None)
-    return estimator
+        estimator.fit(rows, target)
+        return
+    quiet = {"verbose": False} if hasattr(estimator, "get_booster") else {}
+    estimator.fit(rows, target, eval_set=[(rows, target)], **quiet)
 
 
 def _few_of_each(target: Any) -> Any:

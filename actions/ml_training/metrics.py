@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from actions.ml_training.artifact import Signature
+from actions.ml_training.watching import CURVES_FILE
 from actions.operation import Context, NotFound, Result, operation
 from actions.request import Repository, RunId
-from actions.results import Progress
+from actions.results import Progress, SearchFacts
 
 TRAINING_FILE = "training.json"
+_CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
 
 
 class TrainingRecord(Result):
@@ -23,6 +26,7 @@ class TrainingRecord(Result):
     seconds: float
     rows_per_second: float
     warnings: list[str]
+    search: SearchFacts | None = Field(default=None, description="where the hyperparameters were searched for")
 
 
 class TrainingMetrics(Result):
@@ -32,8 +36,9 @@ class TrainingMetrics(Result):
     step: str
     done: int | None = None
     total: int | None = None
+    eta_seconds: float | None = Field(default=None, description="while it runs: how much longer it takes at most")
     metrics: dict[str, float]
-    curves: dict[str, dict[str, list[float | None]]] = Field(default_factory=dict)
+    curves: dict[str, dict[str, list[float | None]]] = Field(default_factory=dict, description="so far, while it runs")
     seconds: float | None = None
     rows_per_second: float | None = None
 
@@ -52,6 +57,20 @@ def get_training_metrics(
         The run's id, such as ``train-20261122-001``.
     attempt
         Which pass of the run.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from actions.ml_training.supervised import train_supervised_classifier
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "acme/flowers/models/train-20261122-001/1", algorithm="logistic_regression"
+    ... )
+    >>> found = get_training_metrics(context, "acme/flowers", "train-20261122-001")
+    >>> found.state, found.metrics == made.metrics
+    ('finished', True)
     """
     folder = context.storage.folder(repository, "models", run, attempt)
     try:
@@ -80,7 +99,20 @@ def _live(context: Context, repository: str, run: str, attempt: int) -> Training
             next_step="Look at the run's stage, or name another attempt.",
             field="run",
         ) from None
-    state: Literal["running", "failed"] = "failed" if progress.error else "running"
     return TrainingMetrics(
-        state=state, step=progress.step, done=progress.done, total=progress.total, metrics=progress.metrics
+        state="failed" if progress.error else "running",
+        step=progress.step,
+        done=progress.done,
+        total=progress.total,
+        eta_seconds=progress.eta_seconds,
+        metrics=progress.metrics,
+        curves=_curves_so_far(path.with_name(CURVES_FILE)),
+        rows_per_second=progress.metrics.get("rows_per_second"),
     )
+
+
+def _curves_so_far(path: Path) -> dict[str, dict[str, list[float | None]]]:
+    try:
+        return _CURVES.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return {}

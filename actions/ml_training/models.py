@@ -43,6 +43,20 @@ def save_model(
         The model's name.
     notes
         For people; they stand in the card.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from actions.ml_training.supervised import train_supervised_classifier
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "trained", algorithm="logistic_regression"
+    ... )
+    >>> saved = save_model(context, "trained", "kept", "flowers", notes="The first one.")
+    >>> saved.uri, saved.card_uri, saved.sha256 == made.sha256
+    ('kept/model.skops', 'kept/MODEL_CARD.md', True)
     """
     source, folder = storage_path(training, context, "training"), storage_path(destination, context, "destination")
     record = _record(source / TRAINING_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +16,13 @@ from actions.data_preparation.reading import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.fitted import open_fitted, save_fitted
 from actions.ml_training.artifact import MODEL_FILE, RawColumn, Signature
+from actions.ml_training.interruption import Told, told_to_stop
 from actions.ml_training.metrics import TRAINING_FILE, TrainingRecord
 from actions.ml_training.recipe import Recipe
-from actions.operation import Context, Result, operation
+from actions.ml_training.watching import Watch, fingerprint
+from actions.operation import Context, InvalidInput, Result, operation
 from actions.request import Classifier, Regressor, Scalar, Sha256
+from actions.results import SearchFacts
 from actions.storage import write_atomically
 from actions.versions import package_versions
 
@@ -51,6 +55,7 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     seed: Seed = 42,
     validation: DataUri | None = None,
     preprocessor: StorageUri | None = None,
+    resume: bool = True,
 ) -> TrainedModel:
     """Train a classifier; the saved model takes raw rows and answers with the target's own labels.
 
@@ -63,18 +68,34 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     destination
         The folder under the storage root to write ``model.skops`` and ``training.json`` to.
     algorithm
-        random_forest, logistic_regression or xgboost.
+        random_forest, logistic_regression, xgboost or neural_network (PyTorch).
     hyperparameters
-        By the names of scikit-learn or XGBoost; empty: the library's defaults.
+        By the names of scikit-learn or XGBoost, those of the neural network as its class names them; empty: the defaults.
+        ``class_weight: balanced`` makes rare classes count as much as frequent ones.
     seed
         The same seed on the same rows gives the same model.
     validation
-        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is set.
+        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is
+        set, the neural network by its ``patience``.
     preprocessor
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+    resume
+        Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
+        destination.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "models/flowers", algorithm="logistic_regression", hyperparameters={"C": 10}
+    ... )
+    >>> made.uri, round(made.metrics["train_accuracy"], 2)
+    ('models/flowers/model.skops', 0.98)
     """
     recipe = Recipe("classification", algorithm, target, hyperparameters or {}, seed)
-    return _train(context, recipe, data, validation, preprocessor, destination)
+    return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)
 
 
 @operation(stage="train", where="runner", idempotent=True)
@@ -89,6 +110,7 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     seed: Seed = 42,
     validation: DataUri | None = None,
     preprocessor: StorageUri | None = None,
+    resume: bool = True,
 ) -> TrainedModel:
     """Train a regressor; the saved model takes raw rows and answers with numbers.
 
@@ -101,25 +123,53 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     destination
         The folder under the storage root to write ``model.skops`` and ``training.json`` to.
     algorithm
-        linear_regression, random_forest or xgboost.
+        linear_regression, random_forest, xgboost or neural_network (PyTorch).
     hyperparameters
-        By the names of scikit-learn or XGBoost; empty: the library's defaults.
+        By the names of scikit-learn or XGBoost, those of the neural network as its class names them; empty: the defaults.
     seed
         The same seed on the same rows gives the same model.
     validation
-        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is set.
+        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is
+        set, the neural network by its ``patience``.
     preprocessor
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+    resume
+        Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
+        destination.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_regressor(context, "sklearn://diabetes", "target", "models/progression")
+    >>> made.uri, round(made.metrics["train_r2"], 2)
+    ('models/progression/model.skops', 0.52)
     """
     recipe = Recipe("regression", algorithm, target, hyperparameters or {}, seed)
-    return _train(context, recipe, data, validation, preprocessor, destination)
+    return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)
 
 
 def _train(
-    context: Context, recipe: Recipe, data: str, validation: str | None, preprocessor: str | None, destination: str
+    context: Context,
+    recipe: Recipe,
+    data: str,
+    validation: str | None,
+    preprocessor: str | None,
+    destination: str,
+    *,
+    resume: bool,
 ) -> TrainedModel:
     """Check and read what the operation was given; nothing is written before everything is checked."""
     folder = storage_path(destination, context, "destination")
+    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
+    return train_model(context, recipe, steps, train, watched, folder, resume=resume)
+
+
+def read_and_check(
+    context: Context, recipe: Recipe, data: str, validation: str | None, preprocessor: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, Any]:
+    """Return training rows, validation rows and a fitted preprocessor; each is checked."""
     train = frame_of(data, context)
     require([check for check in target_checks(train, recipe.target, recipe.task) if check.name not in _OF_WHOLE_DATA])
     train = train.dropna(subset=[recipe.target])
@@ -130,7 +180,13 @@ def _train(
         columns = [describe(train[name]) for name in train.columns]
         require(feature_checks(train, columns, recipe.target))
         steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
-    return train_model(context, recipe, steps, train, watched, folder)
+    return train, watched, steps
+
+
+def _heard_if_of_use(recipe: Recipe) -> AbstractContextManager[Told]:
+    """Hear signals where training looks at them each round; what is one call of a library is ended by them at once."""
+    in_rounds = recipe.algorithm in ("neural_network", "random_forest", "xgboost")
+    return told_to_stop() if in_rounds else nullcontext(lambda: False)
 
 
 _OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
@@ -144,14 +200,29 @@ def train_model(
     train: pd.DataFrame,
     validation: pd.DataFrame | None,
     folder: Path,
+    *,
+    resume: bool = True,
+    search: SearchFacts | None = None,
 ) -> TrainedModel:
-    """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``."""
+    """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``.
+
+    The latter tells of the search that the hyperparameters come from, if there was one. While it lasts, the folder holds a checkpoint and the loss curves so far. It goes on from a checkpoint of the same work.
+    """
     from actions.ml_training.fitting import fit_pipeline
     from actions.ml_training.hyperparameters import check_hyperparameters
 
     if recipe.hyperparameters:
         check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
-    fitted = fit_pipeline(recipe, preprocessor, train, validation, context.report)
+    rows_sha256 = frame_sha256(train)
+    watched_sha256 = frame_sha256(validation) if validation is not None else None
+    work = fingerprint(recipe, rows=rows_sha256, validation=watched_sha256, packages=package_versions())
+    with _heard_if_of_use(recipe) as told:
+        watch = Watch(context.report, folder, work, told, resume)
+        try:
+            fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
+        except InvalidInput:
+            watch.finished()  # trying again as it is cannot help: nothing is kept for that
+            raise
     context.report("saving the model")
     path = folder / MODEL_FILE
     sha256 = save_fitted(fitted.pipeline, path)
@@ -165,7 +236,7 @@ def train_model(
         hyperparameters=dict(recipe.hyperparameters),
         seed=recipe.seed,
         training_rows=len(train),
-        training_rows_sha256=frame_sha256(train),
+        training_rows_sha256=rows_sha256,
         packages=package_versions(),
         model_sha256=sha256,
     )
@@ -176,8 +247,10 @@ def train_model(
         seconds=fitted.seconds,
         rows_per_second=len(train) / max(fitted.seconds, 1e-9),
         warnings=fitted.warnings,
+        search=search,
     )
     write_atomically(folder / TRAINING_FILE, record.model_dump_json(indent=2) + "\n")
+    watch.finished()
     return TrainedModel(
         uri=context.storage.uri(path),
         sha256=sha256,

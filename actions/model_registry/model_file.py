@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from actions import safe_yaml
 from actions.operation import Conflict, InvalidInput, NotFound
-from actions.request import Champion, ModelName, RunId, Sha256
+from actions.request import Algorithm, Champion, ModelName, RunId, Sha256
 
 FOLDER = "training_history/models"
 SIZE_LIMIT = 1_000_000
@@ -41,6 +41,7 @@ class Version(BaseModel):
     uri: str = Field(min_length=1, max_length=1_000)
     sha256: Sha256
     data_sha256: Sha256 | None = None
+    algorithm: Algorithm | None = None
     created: str = Field(min_length=1, max_length=40)
 
 
@@ -179,7 +180,7 @@ def _dumper() -> Any:
 # --- the changes -----------------------------------------------------------------------------------------------------
 
 
-def register(
+def register(  # noqa: PLR0913  # a version has so many facts
     text: str | bytes | None,
     *,
     name: str,
@@ -189,6 +190,7 @@ def register(
     sha256: str,
     created: str,
     data_sha256: str | None = None,
+    algorithm: Algorithm | None = None,
 ) -> tuple[str, int]:
     """Add a version and let the alias ``candidate`` name it; the same run and attempt again changes nothing.
 
@@ -221,7 +223,14 @@ def register(
             return (_text(text) if text is not None else render(file)), known.version
     number = max((version.version for version in file.versions), default=0) + 1
     new = Version(
-        version=number, run=run, attempt=attempt, uri=uri, sha256=sha256, data_sha256=data_sha256, created=created
+        version=number,
+        run=run,
+        attempt=attempt,
+        uri=uri,
+        sha256=sha256,
+        data_sha256=data_sha256,
+        algorithm=algorithm,
+        created=created,
     )
     grown = ModelFile(name=file.name, aliases=file.aliases, versions=(*file.versions, new))
     return render(grown.with_aliases(candidate=number)), number
@@ -310,6 +319,7 @@ def champion(text: str | bytes | None) -> Champion | None:
         uri=version.uri,
         sha256=version.sha256,
         data_sha256=version.data_sha256,
+        algorithm=version.algorithm,
     )
 
 

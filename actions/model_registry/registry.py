@@ -10,7 +10,7 @@ from pydantic import Field
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
 from actions.operation import Context, InvalidInput, NotFound, Reader, Result, Unavailable, operation
-from actions.request import ModelName, RunId, Sha256
+from actions.request import Algorithm, ModelName, RunId, Sha256
 
 
 class RegisteredModel(Result):
@@ -32,6 +32,7 @@ class ModelVersion(Result):
     uri: str
     sha256: str
     data_sha256: str | None
+    algorithm: Algorithm | None
     created: str
     aliases: list[str]
 
@@ -64,7 +65,7 @@ class DatedHistory(Protocol):
 
 
 @operation(where="app", idempotent=True)
-def register_model(
+def register_model(  # noqa: PLR0913  # an operation's parameters are its public arguments
     name: ModelName,
     run: RunId,
     attempt: Annotated[int, Field(ge=1)],
@@ -72,6 +73,8 @@ def register_model(
     sha256: Sha256,
     context: Context,
     data_sha256: Sha256 | None = None,
+    *,
+    algorithm: Algorithm | None = None,
     created: str | None = None,
 ) -> RegisteredModel:
     """Register a trained model as the next version, and as candidate.
@@ -92,8 +95,22 @@ def register_model(
         The model file's SHA-256, which is checked whenever it is loaded.
     data_sha256
         The SHA-256 of the data that it was trained on.
+    algorithm
+        What it was trained by.
     created
         When it was made (ISO 8601); now by default.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = register_model(
+    ...     "flowers", "train-20261122-001", 1, "acme/flowers/models/train-20261122-001/1/model.skops", "0" * 64, context
+    ... )
+    >>> made.version, made.aliases
+    (1, ['candidate'])
     """
     path = model_file.path_of(name)
     moment = created or datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -108,6 +125,7 @@ def register_model(
             sha256=sha256,
             created=moment,
             data_sha256=data_sha256,
+            algorithm=algorithm,
         )
         return {path: text.encode()}
 
@@ -132,6 +150,19 @@ def get_model_version(
         A version's number, or an alias such as champion, candidate or previous.
     on_date
         Answer as of the end of that day (UTC), from the repository's history: what was in production then?
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> found = get_model_version("flowers", context, version="candidate")
+    >>> found.version, found.run
+    (2, 'train-20261122-002')
     """
     file = _file_on(name, context, on_date)
     return _described(file, file.version(version))
@@ -154,6 +185,19 @@ def list_model_versions(
         How many versions to return.
     offset
         How many of the newest to leave out.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> found = list_model_versions("flowers", context, limit=10)
+    >>> found.total, found.versions[0].run, found.aliases
+    (2, 'train-20261122-002', {'candidate': 2})
     """
     file = _file_on(name, context, None)
     newest_first = file.versions[::-1][offset : offset + limit]
@@ -181,6 +225,19 @@ def set_model_alias(
         The alias: champion, candidate, or one of your own such as staging.
     version
         The version's number.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> changed = set_model_alias("flowers", "staging", 2, context)
+    >>> changed.version, changed.before
+    (2, None)
     """
     return _change_alias(context, name, alias, f"Set {alias} of {name} to version {version}", version)
 
@@ -195,6 +252,20 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
         The model's name.
     on_date
         Go back to the version that was champion at the end of that day (UTC); by default to the alias previous.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.history_management.local import LocalHistory
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> for run in ("train-20261122-001", "train-20261122-002"):
+    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    >>> for version in (1, 2):
+    ...     promoted = set_model_alias("flowers", "champion", version, context)
+    >>> rollback_model("flowers", context).version
+    1
     """
     to = _file_on(name, context, on_date).version("champion").version if on_date else None
     return _change_alias(context, name, "champion", f"Roll {name} back", to, roll_back=True)

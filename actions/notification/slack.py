@@ -156,6 +156,15 @@ def notify_slack(
         The message. Line breaks are kept, mark-up and mentions are not obeyed.
     about
         What it is about, such as a run's id: shown below the message.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.notification.channels import EnvironmentChannels  # MODELYARD_SLACK_TOKEN
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")), channels=EnvironmentChannels())
+    >>> notify_slack("#models", "flowers passed", "accuracy: 0.97", context, about="train-20261122-001").channel
+    '#models'
     """
     access = context.channels.slack if context.channels is not None else None
     if access is None:

@@ -333,6 +333,14 @@ def list_templates(context: Context, language: Language | None = None) -> Templa
     ----------
     language
         Only the templates of this language; all of them if it is not given.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> found = list_templates(Context(Storage(Path("storage"))), language="en")
+    >>> found.templates[0].path
+    '.github/modelyard/notifications/en/waiting.slack.j2'
     """
     history = context.history
     found = [
@@ -358,7 +366,7 @@ def render_template(
     language: Language = "en",
     template: Annotated[str, Field(max_length=LONGEST_TEMPLATE)] | None = None,
 ) -> RenderedTemplate:
-    """Render a notification's template with an example, as its channel would get it; nobody is told.
+    r"""Render a notification's template with an example, as its channel would get it; nobody is told.
 
     Parameters
     ----------
@@ -370,6 +378,16 @@ def render_template(
         The language of the built-in template, or of the repository's file.
     template
         A template's text, to try it. By default the repository's file, else the built-in one.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage import Storage
+    >>> context = Context(Storage(Path("storage")))
+    >>> text = "{{ model }} passed\n\n{{ metric }}: {{ value | figure }}"
+    >>> shown = render_template("success", "slack", context, template=text)
+    >>> shown.title, shown.body
+    ('breast-cancer passed', 'accuracy: 0.9649')
     """
     told = example(event, language)
     path = path_of(event, channel, language)

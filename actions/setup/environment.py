@@ -55,6 +55,7 @@ class Lock:
         self.name = os.path.basename(path)
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.packages = sum(b"==" in line.partition(b"#")[0] for line in content.splitlines())
+        self.is_whole = not content.startswith(b"# Not whole:")
         self.stamp = f".layer-{self.sha256[:16]}"
 
 
@@ -192,7 +193,10 @@ def _make(path: str, lock: Lock) -> None:
 
 
 def _install(path: str, lock: Lock) -> None:
-    """Install what the lock names and nothing else: it is complete, so that pip has nothing to resolve."""
+    """Install what the lock names and nothing else: it is whole, so that pip has nothing to resolve.
+
+    A layer that says that it is not (its first line) is installed with what its packages need.
+    """
     import subprocess
     import time
 
@@ -201,7 +205,7 @@ def _install(path: str, lock: Lock) -> None:
     log = os.path.join(path, f"pip-{lock.name}.log")
     python = os.path.join(path, "bin", "python")
     command = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
-    command += ["--no-deps", "--only-binary", ":all:", "--requirement", lock.path]
+    command += ["--only-binary", ":all:", "--requirement", lock.path, *(["--no-deps"] if lock.is_whole else [])]
     terminal = sys.stderr.isatty()
     with open(log, "wb") as file:
         output = sys.stderr if terminal else file

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Prepare the environment of the lock file LOCK (below Modelyard's source, which this file belongs to) and tell later
-# steps its interpreter: MODELYARD_PYTHON.
+# steps its interpreter: MODELYARD_PYTHON. PyTorch is large: it comes on top where MODELYARD_INPUT, a JSON text, names what needs it.
 set -euo pipefail
 
 source_folder="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
-environment="$(sh "$source_folder/actions/setup/environment.sh" "$source_folder/$LOCK")" || {
+locks=("$source_folder/$LOCK")
+if [[ "${MODELYARD_INPUT:-}" == *'"neural_network"'* ]]; then
+  locks+=("$source_folder/requirements/torch.txt")
+fi
+environment="$(sh "$source_folder/actions/setup/environment.sh" "${locks[@]}")" || {
   echo "::error title=Modelyard::The environment could not be prepared on this runner; the lines above say why."
   exit 1
 }

@@ -1,10 +1,30 @@
-"""The stages of a run: prepare, train, evaluate, judge, publish; each a process of its own.
+"""The stages of a run: prepare, train, evaluate, judge, publish; on a runner, each is a process of its own.
 
 They hand over through the storage root. A stage whose inputs and code have not changed is skipped.
 """
 
 from __future__ import annotations
 
-from actions.stages.running import StageOutcome, evaluate, judge, prepare, publish, run_stage, train
+from actions.stages.running import (
+    RunOutcome,
+    StageOutcome,
+    evaluate,
+    judge,
+    prepare,
+    publish,
+    run_stage,
+    run_stages,
+    train,
+)
 
-__all__ = ["StageOutcome", "evaluate", "judge", "prepare", "publish", "run_stage", "train"]
+__all__ = [
+    "RunOutcome",
+    "StageOutcome",
+    "evaluate",
+    "judge",
+    "prepare",
+    "publish",
+    "run_stage",
+    "run_stages",
+    "train",
+]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actions.data_preparation.sources import resolve
+from actions.ml_training.libraries import need
 from actions.operation import Context, Stage
 from actions.request import WorkOrder
 from actions.stages.records import StageRecord, required_record
@@ -13,12 +14,13 @@ from actions.stages.results import Evaluated, Prepared, Trained
 from actions.storage import sha256_of
 
 _FRAMES = ("pandas", "pyarrow.parquet")
-_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "skops.io")
+_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "actions.skops_io")
 _ESTIMATOR = {
     "random_forest": "sklearn.ensemble",
     "logistic_regression": "sklearn.linear_model",
     "linear_regression": "sklearn.linear_model",
     "xgboost": "xgboost",
+    "neural_network": "torch",
 }
 
 
@@ -63,23 +65,35 @@ def prepare_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
     content = sha256_of(source.path) if source.path is not None else None
     request = order.request
     checked = {"algorithm": request.algorithm, **request.hyperparameters} if request.hyperparameters else None
-    return {**_wanted_data(order), "content": content, "checked": checked}
+    found = {**_wanted_data(order), "content": content, "checked": checked}
+    return found | ({"searched": request.algorithm} if request.is_searched else {})
 
 
 def _wanted_data(order: WorkOrder) -> dict[str, Any]:
+    """Return what decides the data that the later stages work on."""
     request = order.request
-    return {"data": request.data, "target": request.target, "task": request.task, "seed": request.seed}
+    return {
+        "data": request.data,
+        "target": request.target,
+        "task": request.task,
+        "seed": request.seed,
+        "split": request.split,
+        "split_column": request.split_column,
+        "features": request.features.model_dump(mode="json"),
+    }
 
 
 def train_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
     """Return what train hangs on."""
     request = order.request
+    budget = {"trials": request.search_trials, "minutes": request.search_minutes, "metric": request.metric}
     return {
         "files": prepared(order, context).outputs(),
         "algorithm": request.algorithm,
         "hyperparameters": dict(request.hyperparameters),
         "seed": order.training_seed,
         "model_name": request.model_name,
+        **({"search": budget} if request.is_searched else {}),
     }
 
 
@@ -89,6 +103,7 @@ def evaluate_inputs(order: WorkOrder, context: Context) -> dict[str, Any]:
         "test": prepared(order, context).test.sha256,
         "model": trained(order, context).outputs(),
         "champion": order.champion.model_dump(mode="json") if order.champion else None,
+        "compared_by": {"metric": order.request.metric, **order.gate.model_dump()} if order.champion else None,
     }
 
 
@@ -119,12 +134,18 @@ INPUTS: dict[Stage, Callable[[WorkOrder, Context], dict[str, Any]]] = {
 def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     """Return the libraries that a stage needs for this request: imported before its work, so that both are timed."""
     request = order.request
+    if request.algorithm == "neural_network" and stage in ("prepare", "train", "evaluate"):
+        need("torch", "A neural network", "torch")
+    if request.is_searched and stage in ("prepare", "train"):
+        need("optuna", "A search", "tuning")
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
         estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()
-        return (*_FRAMES, *toy, *_PREPROCESSING, *estimator)
+        selection = ("sklearn.feature_selection",) if request.features else ()
+        return (*_FRAMES, *toy, *_PREPROCESSING, *selection, *estimator)
     if stage == "train":
-        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm])
+        search = ("optuna", "matplotlib.figure", "matplotlib.backends.backend_agg") if request.is_searched else ()
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm], *search)
     if stage == "evaluate":
         plots = ("matplotlib.figure", "matplotlib.backends.backend_agg")
         return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *plots, _ESTIMATOR[request.algorithm])

@@ -44,7 +44,7 @@ def published_files(order: WorkOrder, context: Context) -> dict[str, bytes]:
         Evaluated.model_validate(made[2].result),
         Judged.model_validate(made[3].result),
     )
-    plots = {uri.rsplit("/", 1)[-1]: _png(uri, context) for uri in sorted(evaluated.plots)}
+    plots = {uri.rsplit("/", 1)[-1]: _png(uri, context) for uri in (*sorted(evaluated.plots), *trained.plots())}
     result = PublishedResult(
         run=order.run,
         attempt=order.attempt,
@@ -57,7 +57,9 @@ def published_files(order: WorkOrder, context: Context) -> dict[str, bytes]:
         modelyard_sha=_sha("MODELYARD_SHA"),
         data=prepared.data,
         model=trained.model,
+        search=trained.search,
         metrics=evaluated.metrics,
+        intervals={name: (found.low, found.high) for name, found in evaluated.intervals.items()},
         champion_metrics=evaluated.champion.metrics if evaluated.champion else None,
         verdict=judged.verdict,
         environment=made[1].environment,

@@ -115,6 +115,7 @@ class ProgressFile:
         self._written = -_SECONDS_BETWEEN
         self._metrics: dict[str, float] = {}
         self._said = ""
+        self._began: tuple[float, int] | None = None
 
     def __call__(
         self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
@@ -123,14 +124,31 @@ class ProgressFile:
             finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
             self._metrics = dict(list(finite.items())[:50])
         if step != self._said:
-            self._said = step
+            self._said, self._began = step, None
             sys.stderr.write(f"{self._stage}: {step[:200]}\n")
             sys.stderr.flush()
+        eta = self._eta(done, total)
         if time.monotonic() - self._written >= _SECONDS_BETWEEN:
-            self.write(step, done, total)
+            self.write(step, done, total, eta=eta)
+
+    def _eta(self, done: int | None, total: int | None) -> float | None:
+        """Return how long the rest of a step takes if it goes on as since its first report."""
+        if done is None or total is None:
+            return None
+        if self._began is None or done < self._began[1]:
+            self._began = (time.monotonic(), done)
+        started, first = self._began
+        if done == first:
+            return None
+        return round((time.monotonic() - started) / (done - first) * max(total - done, 0), 1)
 
     def write(
-        self, step: str, done: int | None = None, total: int | None = None, error: ErrorBody | None = None
+        self,
+        step: str,
+        done: int | None = None,
+        total: int | None = None,
+        error: ErrorBody | None = None,
+        eta: float | None = None,
     ) -> None:
         """Replace the file now."""
         self._written = time.monotonic()
@@ -139,6 +157,7 @@ class ProgressFile:
             step=step[:200],
             done=done,
             total=total,
+            eta_seconds=eta,
             metrics=self._metrics,
             updated=datetime.now(UTC).isoformat(timespec="milliseconds"),
             error=error,

@@ -9,9 +9,10 @@ from pydantic import Field
 from actions.data_preparation.files import SavedTable
 from actions.data_preparation.preprocessing import Preprocessor
 from actions.markdown import code, inline
+from actions.ml_evaluation.results import Intervals
 from actions.operation import Result
 from actions.request import Sha256
-from actions.results import DataFacts, ModelFacts, Published, Verdict
+from actions.results import ComparisonFigures, DataFacts, ModelFacts, Published, SearchFacts, Verdict
 from actions.stages.judging import ChampionScores
 
 Facts = list[tuple[str, str]]
@@ -51,14 +52,21 @@ class Trained(Result):
     signature_sha256: Sha256
     metrics: dict[str, float]
     warnings: list[str]
+    search: SearchFacts | None = None
+    study: dict[str, Sha256] = Field(default_factory=dict, description="the search's files, digest by URI")
 
     def outputs(self) -> dict[str, Sha256]:
-        return {self.model.uri: self.model.sha256, self.signature_uri: self.signature_sha256}
+        return {self.model.uri: self.model.sha256, self.signature_uri: self.signature_sha256, **self.study}
+
+    def plots(self) -> list[str]:
+        """Return the URIs of the search's plots."""
+        return sorted(uri for uri in self.study if uri.endswith(".png"))
 
     def facts(self) -> Facts:
         return [
             ("model", code(self.model.uri)),
             ("size", inline(f"{self.model.size_bytes} bytes")),
+            *(search_facts(self.search) if self.search is not None else []),
             *_figures({name: value for name, value in self.metrics.items() if name.startswith("validation_")}),
             *[("warning", inline(warning)) for warning in self.warnings],
         ]
@@ -71,6 +79,7 @@ class Evaluated(Result):
     sha256: Sha256
     rows: int
     metrics: dict[str, float | None]
+    intervals: Intervals
     plots: dict[str, Sha256] = Field(description="digest by URI")
     champion: ChampionScores | None
 
@@ -80,7 +89,9 @@ class Evaluated(Result):
     def facts(self) -> Facts:
         facts = [("test rows", inline(self.rows)), *_figures(self.metrics)]
         if self.champion is not None:
-            found = self.champion.not_comparable or "scored on the same rows"
+            comparison = self.champion.comparison
+            compared = comparison.explanation if comparison is not None else "scored on the same rows"
+            found = self.champion.not_comparable or compared
             facts.append((f"champion, version {self.champion.version}", inline(found)))
             facts += [(f"champion's {name}", value) for name, value in _figures(self.champion.metrics or {})]
         return facts
@@ -94,6 +105,8 @@ class Judged(Result):
     def facts(self) -> Facts:
         verdict = self.verdict
         facts = [("verdict", inline(verdict.status)), ("why", inline(verdict.explanation))]
+        if verdict.comparison is not None:
+            facts += comparison_facts(verdict.comparison)
         if verdict.champion_may_have_seen_rows:
             facts.append(("note", "The champion was trained on other rows and may have seen these."))
         return facts
@@ -110,6 +123,32 @@ class PublishedStage(Result):
         found = self.published
         size = f"{self.files} files, {self.size_bytes} bytes"
         return [("ref", code(found.ref)), ("commit", code(found.sha)), ("size", inline(size))]
+
+
+def comparison_facts(found: ComparisonFigures) -> Facts:
+    """Return how a model compares with the champion."""
+    low, high = ("unknown" if bound is None else f"{bound:+.4g}" for bound in (found.low, found.high))
+    facts = [
+        ("against the champion", inline(found.outcome.replace("_", " "))),
+        ("difference", inline(f"{found.difference:+.4g}, between {low} and {high}")),
+        ("margin", inline(f"{found.allowed:.4g}, alpha {found.alpha:g}, {found.rows} rows")),
+    ]
+    return facts + [
+        (f"worse where {one.column} is {one.value}", inline(f"{one.difference:+.4g} on {one.rows} rows"))
+        for one in found.regressions
+    ]
+
+
+def search_facts(found: SearchFacts) -> Facts:
+    """Return what a search came to."""
+    ends = f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed"
+    given = "unknown" if found.as_given is None else f"{found.as_given:.4f}"
+    used = ", ".join(f"{name}: {value}" for name, value in found.hyperparameters.items())
+    return [
+        ("search", inline(f"{found.trials} trials ({ends}) in {found.seconds:.1f} s, ended by {found.stopped_by}")),
+        (f"{found.metric} on {found.rows}", inline(f"{found.value:.4f}; as given {given}")),
+        ("hyperparameters", code(used) or "defaults"),
+    ]
 
 
 def _figures(metrics: Mapping[str, float | None]) -> Facts:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ class StageOutcome(Result):
         facts = [*RESULTS[self.stage].model_validate(record.result).facts(), ("time", inline(done))]
         title = f"### {self.stage}: {code(record.run)}, attempt {record.attempt}"
         return f"{title}\n\n{table(['', ''], [(inline(name), value) for name, value in facts])}\n"
+
+
+class RunOutcome(Result):
+    """What several stages did, one after another in one process."""
+
+    stages: list[StageOutcome]
+
+    def summary_markdown(self) -> str:
+        """Return what stands in a job's summary."""
+        return "\n".join(outcome.summary_markdown() for outcome in self.stages)
 
 
 def prepare(order: WorkOrder, context: Context) -> Prepared:
@@ -130,6 +141,14 @@ def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
         raise
     progress.write("skipped" if outcome.skipped else "done")
     return outcome
+
+
+def run_stages(names: Sequence[Stage], order: WorkOrder) -> RunOutcome:
+    """Run several stages of an attempt in this process, as ``run_stage`` does each: libraries are imported once.
+
+    A stage that cannot be done ends it; those before it have left their records.
+    """
+    return RunOutcome(stages=[run_stage(name, order) for name in names])
 
 
 def _check_repository(order: WorkOrder) -> None:
@@ -215,3 +234,5 @@ def _leave_nothing(name: Stage, folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name != PROGRESS_FILE:
             path.unlink()
+        elif path.is_dir():  # of a search
+            shutil.rmtree(path)

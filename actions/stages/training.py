@@ -17,7 +17,7 @@ from actions.storage import sha256_of
 
 
 def train(order: WorkOrder, context: Context) -> Trained:
-    """Train on the training rows; save the model with its signature and card."""
+    """Train on the training rows, with the hyperparameters that a search finds if one is asked for; save the model."""
     request, data = order.request, prepared(order, context)
     recipe = Recipe(request.task, request.algorithm, request.target, request.hyperparameters, order.training_seed)
     context.report("reading training rows")
@@ -25,7 +25,14 @@ def train(order: WorkOrder, context: Context) -> Trained:
     watched = frame_of(data.validation.uri, context) if data.validation else None
     preprocessor = open_fitted(context.storage.path(data.preprocessor.uri), data.preprocessor.sha256)
     folder = folder_of("train", order, context.storage)
-    made = train_model(context, recipe, preprocessor, rows, watched, folder)
+    found = None
+    if request.is_searched:
+        from actions.stages.searching import searched
+
+        found = searched(order, context, recipe, preprocessor, rows, watched, folder)
+        recipe = found.recipe
+    facts = found.facts if found else None
+    made = train_model(context, recipe, preprocessor, rows, watched, folder, search=facts)
     uri = context.storage.uri(folder)
     saved = save_model(context, uri, uri, request.model_name, request.notes)
     return Trained(
@@ -34,4 +41,6 @@ def train(order: WorkOrder, context: Context) -> Trained:
         signature_sha256=sha256_of(context.storage.path(saved.signature_uri)),
         metrics=made.metrics,
         warnings=made.warnings,
+        search=facts,
+        study=found.files if found else {},
     )

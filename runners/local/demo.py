@@ -25,7 +25,7 @@ from runners.local.source import SourceError
 from runners.local.visitor import Seen, Visitor, VisitorError
 
 FOLDER = Path(".modelyard/demo")
-FORM = "modelyard-train.yml"
+FORM = "modelyard-{task}.yml"
 WAITING, INVALID = "mlops:waiting", "mlops:invalid"
 ASKS = "Train it again?"
 """In the comment's first line where a person is asked."""
@@ -119,13 +119,19 @@ class Demo:
             return code
 
     def _one_issue(self, visitor: Visitor, running: Running) -> tuple[int, str]:
-        address = visitor.open_issue(FORM, self._title, self._fields)
+        address = visitor.open_issue(FORM.format(task=self._task), self._title, self._fields)
         self._say(f"An issue asks for a model: {address}")
         number = int(address.rpartition("/")[2])
         ended = self._watch(visitor, number, running)
         if ended == WAITING:
             ended = self._ask(visitor, number, running)
         return self._tell(visitor.look(number), address, ended, running.hub), address
+
+    @property
+    def _task(self) -> str:
+        """The task whose form is filled in; a metric that there is not is told by the form."""
+        metric = METRICS.get(self._options.metric)
+        return metric.task if metric is not None else "classification"
 
     @property
     def _title(self) -> str:
@@ -136,7 +142,6 @@ class Demo:
         options = self._options
         return {
             "model_name": options.model_name or _slug(options.data),
-            "task": METRICS[options.metric].task if options.metric in METRICS else "classification",
             "algorithm": options.algorithm,
             "data": options.data,
             "target": options.target,

@@ -239,7 +239,7 @@ def _bound(port: int) -> socket.socket:
 def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
     """Write the repository to try as a team would: `modelyard init`, then a commit."""
     (folder / "README.md").write_text(
-        "# Demo\n\nOpen an issue with the form *Train a model*. Results are in `training_history/`.\n", encoding="utf-8"
+        "# Demo\n\nOpen an issue with one of the forms. Results are in `training_history/`.\n", encoding="utf-8"
     )
     _run([sys.executable, "-m", "bot.cli", "init", "--source", pinned, "--promotion", promotion], folder)
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Set Modelyard up"]):

@@ -218,7 +218,8 @@ def test_without_a_name_the_help_is_shown_and_the_call_has_failed(capsys: pytest
     assert "usage:" in capsys.readouterr().out
 
 
-def test_a_stage_runs_by_its_name(project: Path, tmp_path: Path) -> None:
+def order_in(tmp_path: Path) -> str:
+    """Return a work order whose storage root is there."""
     (tmp_path / "storage").mkdir()
     order = {
         "run": RUN,
@@ -229,7 +230,33 @@ def test_a_stage_runs_by_its_name(project: Path, tmp_path: Path) -> None:
         "storage_root": str(tmp_path / "storage"),
         "training_seed": 42,
     }
-    done = run("prepare", folder=project, MODELYARD_INPUT=json.dumps(order))
+    return json.dumps(order)
+
+
+def test_a_stage_runs_by_its_name(project: Path, tmp_path: Path) -> None:
+    done = run("prepare", folder=project, MODELYARD_INPUT=order_in(tmp_path))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["stage"] == "prepare"
     assert (tmp_path / "storage/owner/project/processed" / RUN / "1/prepare.json").is_file()
+
+
+def test_several_stages_run_one_after_another_in_one_process(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_INPUT", order_in(tmp_path))
+    names = ["prepare", "train", "evaluate", "judge"]
+    first = answer(capsys, *names)["stages"]
+    assert [(stage["stage"], stage["skipped"]) for stage in first] == [(name, False) for name in names]
+    assert first[-1]["record"]["result"]["verdict"]["status"] == "passed"
+    assert all(stage["skipped"] for stage in answer(capsys, *names)["stages"])
+
+
+def test_a_stage_that_cannot_be_done_ends_those_after_it(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELYARD_INPUT", order_in(tmp_path))
+    assert main(["train", "judge"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert '"reason": "stage_missing"' in said.err
+    assert not (tmp_path / "storage/owner/project/evaluations").exists()

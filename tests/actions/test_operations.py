@@ -23,19 +23,26 @@ HEAVY = (
     "matplotlib",
     "mcp",
     "numpy",
+    "optuna",
     "pandas",
+    "pandera",
     "pyarrow",
+    "scipy",
     "sklearn",
     "skops",
     "slack_sdk",
+    "torch",
     "xgboost",
 )
 
 NAMES = [
     "commit_training_history",
+    "compare_models",
     "evaluate_classifier",
     "evaluate_regressor",
+    "feature_engineering",
     "format_training_history",
+    "generate_evaluation_report",
     "get_model_version",
     "get_training_metrics",
     "list_model_versions",
@@ -47,6 +54,7 @@ NAMES = [
     "parse_issue",
     "post_issue_comment",
     "preprocess_supervised",
+    "preprocess_unsupervised",
     "register_model",
     "render_template",
     "rollback_model",
@@ -57,6 +65,7 @@ NAMES = [
     "split_dataset",
     "train_supervised_classifier",
     "train_supervised_regressor",
+    "tune_hyperparameters",
     "validate_data",
 ]
 

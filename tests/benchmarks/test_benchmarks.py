@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from actions.operation import Stage
+from benchmarks import pipelines, plain_training, preparation, training
 from benchmarks.__main__ import NAMES
+from benchmarks.pipeline_peers import FOUR, dvc_yaml
+from benchmarks.processes import Taken, plain_environment, taken
 from benchmarks.report import percentile, written
 from benchmarks.timeline import JobTimes, StageSeconds, Timeline, between, covered
 
@@ -143,3 +147,87 @@ def test_figures_are_written_with_three_digits() -> None:
 def test_a_percentile_is_one_of_the_values() -> None:
     values = [float(value) for value in range(1, 101)]
     assert (percentile(values, 50), percentile(values, 99), percentile([7.0], 99)) == (51, 100, 7)
+
+
+# --- supervised learning ---------------------------------------------------------------------------------------------
+
+
+def took(wall: float, processor: float, said: str = "") -> Taken:
+    return Taken(wall, processor, 100.0, said)
+
+
+def test_what_a_process_and_its_children_took_is_measured_and_what_it_said_is_kept() -> None:
+    work = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**6))']); print('done')"
+    found = taken([sys.executable, "-c", work], plain_environment())
+    assert found.said == "done\n"
+    assert found.wall > 0
+    assert found.processor > 0
+    assert found.peak_mb > 1
+
+
+def test_a_process_that_fails_ends_the_benchmark_with_what_it_said() -> None:
+    with pytest.raises(RuntimeError, match=r"ended with 3:\nout\nwhy"):
+        taken(
+            [sys.executable, "-c", "import sys; print('out'); print('why', file=sys.stderr); sys.exit(3)"],
+            plain_environment(),
+        )
+
+
+def test_ratios_are_medians_of_those_of_each_turn() -> None:
+    found = {"own": [took(2, 1), took(9, 2), took(4, 4)], "plain": [took(1, 1), took(9, 1), took(8, 2)]}
+    rows = [list(row) for row in preparation.rows_of(found, "plain")]
+    assert rows == [["own", 4, 1, 2, 2, 100], ["plain", 8, 1, 1, 1, 100]]
+
+
+def test_a_training_counts_from_the_start_of_its_process() -> None:
+    turn = training.Turn(own=took(7, 6), own_start=took(3, 2), script=took(4, 3), script_start=took(2, 1))
+    row = dict(zip(training.COLUMNS, training.row_of("xgboost", 100, [turn, turn, turn], "equal"), strict=True))
+    assert (row["Modelyard s"], row["script s"], row["ratio"], row["CPU ratio"]) == (4, 2, 2, 2)
+
+
+def test_predictions_that_differ_are_told_by_how_much() -> None:
+    assert training.difference([1.0, 2.0], [1.0, 2.0]) == "equal"
+    assert training.difference([1.0, 2.0], [1.0, 2.25]) == "at most 0.2 apart"
+    assert training.difference([1.0], [1.0, 2.0]).startswith("OTHER SHAPES")
+
+
+def test_the_overhead_is_what_a_turn_took_beyond_its_four_commands() -> None:
+    ways = pipelines.Ways()
+    for floor, peer in ((10, 15), (20, 30), (10, 11)):
+        ways.add(pipelines.FLOOR, took(floor, floor), took(1, 1))
+        ways.add("DVC", took(peer, peer))
+    rows = {row[0]: dict(zip(pipelines.COLUMNS, row, strict=True)) for row in pipelines.rows_of(ways)}
+    assert rows["DVC"]["overhead s"] == 5
+    assert rows["DVC"]["again s"] is None
+    assert rows[pipelines.FLOOR]["overhead s"] is None
+
+
+def test_dvc_is_told_that_each_stage_depends_on_the_record_of_the_one_before() -> None:
+    commands: dict[Stage, list[str]] = {stage: ["run", stage] for stage in FOUR}
+    records = {stage: Path(f"storage/{stage}.json") for stage in FOUR}
+    stages = json.loads(dvc_yaml(commands, records))["stages"]
+    assert list(stages) == list(FOUR)
+    assert stages["prepare"] == {"cmd": "run prepare", "outs": ["storage/prepare.json"]}
+    assert [stages[stage]["deps"] for stage in FOUR[1:]] == [[f"storage/{stage}.json"] for stage in FOUR[:-1]]
+
+
+@pytest.mark.slow
+def test_a_script_and_the_stage_prepare_do_the_same_work() -> None:
+    outcome = preparation.measured(2_000, 1)
+    assert outcome.notes[-1].endswith("the same in each.")
+    assert all(row[1] and row[5] for row in outcome.tables[0].rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", plain_training.ALGORITHMS)
+def test_a_script_and_the_stage_train_predict_the_same(algorithm: str) -> None:
+    (row,) = training.measured({algorithm: 1_500}, 1).tables[0].rows
+    # The script's own softmax may differ in the last digit.
+    assert row[-1] in ("equal", "at most 1e-16 apart", "at most 2e-16 apart")
+
+
+@pytest.mark.slow
+def test_the_four_commands_pass_and_skip_themselves_the_second_time() -> None:
+    rows = pipelines.measured(1, (), hub=False).tables[0].rows
+    assert [row[0] for row in rows] == [pipelines.FLOOR, pipelines.ONE]
+    assert all(row[1] and row[5] for row in rows)

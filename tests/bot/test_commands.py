@@ -146,6 +146,10 @@ def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None
     with pytest.raises(InvalidInput) as refused:
         changed_request(request, {f"p{number}": 1 for number in range(50)})
     assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
+    with pytest.raises(InvalidInput) as refused:
+        changed_request(a_request(search_minutes=10), {"timeout_minutes": 5})
+    assert (refused.value.body.field, refused.value.body.found) == ("search_minutes", "search_minutes: 10.")
+    assert "fewer than 5" in refused.value.body.rule
 
 
 def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:
@@ -178,17 +182,31 @@ def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
 def test_an_operation_gets_any_arguments_and_no_reason() -> None:
     command = parsed("/run load_dataset data='my data.csv' rows=5 target=seed")
     assert command.words == {"operation": "load_dataset"}
-    assert command.overrides == {"data": "my data.csv", "rows": 5, "target": "seed"}
+    assert command.arguments == {"data": "my data.csv", "rows": 5, "target": "seed"}
     assert not command.wrong
     assert parsed("/run load_dataset data=x please").wrong
     assert parsed("/run load_dataset data=x data=y").wrong
+
+
+def test_an_operations_lists_and_mappings_are_written_as_json() -> None:
+    command = parsed('/run tune slices=["a b", "c"] space={"C": {"low": 1.5}} seed=3')
+    assert command.arguments == {"slices": ["a b", "c"], "space": {"C": {"low": 1.5}}, "seed": 3}
+    assert not command.wrong
+
+
+@pytest.mark.parametrize("value", ["[1", "{1}", "[NaN]", "[1e999]", '["\\ud800"]', "[" * 3_000, "{'a': 1}"])
+def test_json_that_is_none_is_told(value: str) -> None:
+    command = parsed(f"/run tune slices={value}")
+    assert (len(command.wrong), command.wrong[0].field) == (1, "slices")
+    assert "is written as JSON" in command.wrong[0].rule
+    assert not command.arguments
 
 
 @given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
 def test_no_text_makes_it_fail(body: str) -> None:
     command = parse_command(body)
     if isinstance(command, ParsedCommand):
-        f"{command.reason}{command.wrong}{command.overrides}".encode()
+        f"{command.reason}{command.wrong}{command.overrides}{command.arguments}".encode()
 
 
 @given(st.text(alphabet="abc01.:-+eE#'\"\\ ntrue", max_size=20))

@@ -24,10 +24,12 @@ from tests.support.run_views import (
     ERROR,
     NOON,
     STAGES,
+    a_comparison,
     a_decision,
     a_request,
     a_result,
     a_run,
+    a_search,
     a_verdict,
     a_view,
     every_view,
@@ -130,6 +132,37 @@ def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
     assert "may have seen these test rows" in text
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            (
+                "| Outcome | **too close to tell** |",
+                "| Difference in accuracy | -0.0088, between -0.0265 and +0.0089 (above 0 this model is better) |",
+                "| It may be worse by | 0.02, with a risk of 0.05 |",
+                "| Test rows | 114, resampled 2000 times |",
+                "| -0.1234 on 31 rows |",
+            ),
+        ),
+        ("ja", ("| 結果 | **差を判断できない** |", "-0.0265 から +0.0089 の間", "劣っていないと判断できません")),
+    ],
+)
+def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words: tuple[str, ...]) -> None:
+    for text in (speak(VIEWS["too close"], language) for speak in (comments.sticky, comments.decision_needed)):
+        for word in words:
+            assert word in text
+        assert "@all" not in text
+        assert "<b>" not in text
+
+
+def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
+    verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
+    run = a_run(State.CHECK_RETRY_LIMIT, judged=(Judged(attempt=1, verdict=verdict),))
+    assert "between unknown and unknown" in comments.sticky(a_view(run))
+    assert "None" not in comments.sticky(a_view(run), "ja")
+
+
 def test_an_error_metric_is_asked_for_from_above() -> None:
     request = a_request(task="regression", algorithm="xgboost", metric="rmse", threshold=55)
     assert "| Asked for | rmse at most 55 |" in comments.sticky(a_view(a_run(request=request)))
@@ -184,6 +217,56 @@ def test_plots_are_shown_as_images() -> None:
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     view = a_view(a_run(), stages=(StageLine("train", "done", seconds),))
     assert f"| {text} |" in comments.sticky(view)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "epoch, about 1 min 15 s left"), ("ja", "epoch、残り約 1 分 15 秒")]
+)
+def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str) -> None:
+    stages = (StageLine("train", "running", 20.0, "epoch", 25, 75.0), StageLine("evaluate", "waiting", left=3.0))
+    text = comments.sticky(a_view(a_run(language=language), stages=stages))
+    assert said in text
+    assert "3 s" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_as_given 0.9614",
+                "| Search | 50 settings of the hyperparameters, for 20 min at most |")),
+        ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
+                "| 探索 | ハイパーパラメーターの設定 50 通り")),
+    ],
+)  # fmt: skip
+def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_takes(
+    language: str, said: tuple[str, ...]
+) -> None:
+    text = comments.sticky(VIEWS["searching"], language)
+    assert all(part in text for part in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {},
+            ("50 settings of the hyperparameters tried, 18 of them given up early. The best has accuracy 0.9784, "
+             "what was asked for 0.9614, on 5 folds of the training rows. Trained with `n_estimators=200`, `max_depth=4`."),
+        ),
+        (
+            {"value": 0.9614, "folds": None, "hyperparameters": {}, "pruned": 0, "stopped_by": "time"},
+            ("32 settings of the hyperparameters tried; then the time was over. None was better than what was asked for: "
+             "accuracy 0.9614 on the validation rows. Trained with the defaults."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any], said: str) -> None:
+    run = VIEWS["searched"].run
+    assert run.result is not None
+    view = a_view(run.model_copy(update={"result": run.result.model_copy(update={"search": a_search(**change)})}))
+    assert f"**Search:** {said}" in comments.sticky(view)
+    assert "**探索:**" in comments.sticky(view, "ja")
+    assert "Search:" not in comments.sticky(VIEWS["passed"])
 
 
 # --- answers -----------------------------------------------------------------------------------------------------------
@@ -313,11 +396,15 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         request=request,
         requester=short,
         judged=(Judged(attempt=1, verdict=verdict),),
-        result=a_result(verdict, metrics={short: 1.0, "f1": 0.5}),
+        result=a_result(
+            verdict,
+            metrics={short: 1.0, "f1": 0.5},
+            search=a_search(metric=short, hyperparameters={"a": sayable, short: 1}, importances={short: 1.0}),
+        ),
         error=StageError(stage=short, step=sayable, body=error, log_tail=text.encode("utf-8", "ignore").decode()),
         decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
     )
-    stages = (StageLine(text, "running", 1.0, text, 5),)
+    stages = (StageLine(text, "running", 1.0, text, 5, None, 1, 20),)
     return a_view(
         run,
         stages=stages,
@@ -380,6 +467,7 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
         comments.registered(text, 1, text),
         comments.operation_result(text, text),
         comments.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
+        comments.compare_sent(text, text, "https://github.com/owner/models/actions/runs/1"),
         comments.unknown_command(UnknownCommand(text, text)),
         comments.no_run(text),
         comments.internal_trouble(text),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from actions.request import Gate
 from bot.config import (
     SIZE_LIMIT,
     CommandRule,
@@ -30,11 +31,11 @@ def test_an_empty_file_means_the_careful_defaults() -> None:
 
 def test_everything_can_be_said() -> None:
     config = parse_config(
-        "data_roots: [/srv/data]\nrunners:\n  - gpu\n  - '8'\npromotion: auto\nhistory:\n  branch: models/history\n"
+        "data_roots: [/srv/data, S3://bucket/tables/]\nrunners:\n  - gpu\n  - '8'\npromotion: auto\nhistory:\n  branch: models/history\n"
         "public_repository: true\nlanguage: en\napprover: another\n"
         "commands:\n  approve: maintain\n  promote: {permission: admin, users: [octocat], teams: [ml-leads]}\n  cancel: {users: [octocat]}\n"
     )
-    assert config.data_roots == ["/srv/data"]
+    assert config.data_roots == ["/srv/data", "s3://bucket/tables"]
     assert config.runners == ["gpu", "8"]
     assert config.history.branch == "models/history"
     assert config.public_repository is True
@@ -42,6 +43,26 @@ def test_everything_can_be_said() -> None:
     assert config.commands["approve"] == CommandRule(permission="maintain")
     assert config.commands["promote"] == CommandRule(permission="admin", users=["octocat"], teams=["ml-leads"])
     assert config.commands["cancel"].permission is None
+
+
+def test_the_gate_is_careful_unless_its_numbers_are_given() -> None:
+    assert parse_config("").gate == Gate(alpha=0.05, margin=0.02)
+    assert parse_config("gate: {alpha: 0.1, margin: 0}").gate == Gate(alpha=0.1, margin=0)
+    assert parse_config("gate: {margin: 0.01}").gate == Gate(alpha=0.05, margin=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("gate: {alpha: 0}", "gate.alpha"), ("gate: {alpha: 0.6}", "gate.alpha"), ("gate: {alpha: nan}", "gate.alpha"),
+        ("gate: {margin: -0.1}", "gate.margin"), ("gate: {margin: 2}", "gate.margin"), ("gate: {margin: wide}", "gate.margin"),
+        ("gate: strict", "gate"), ("gate: {alfa: 0.1}", "gate.alfa"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_would_say_nothing_is_refused(text: str, field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert caught.value.body.field == field
 
 
 def test_both_channels_are_told_everything_unless_events_are_named() -> None:
@@ -76,10 +97,12 @@ def test_what_init_writes_is_what_it_says() -> None:
     [
         ("promtion: auto", "config_unknown_key", "promtion", "Did you mean promotion?"),
         ("history: {brnch: x}", "config_unknown_key", "history.brnch", "Did you mean branch?"),
-        ("zzz: 1", "config_unknown_key", "zzz", "Known keys: approver, commands, data_roots, history"),
+        ("zzz: 1", "config_unknown_key", "zzz", "Known keys: approver, commands, data_roots, gate"),
         ("promotion: now", "config_invalid", "promotion", "Correct it in .github/modelyard.yml"),
         ("public_repository: yes", "config_invalid", "public_repository", "Correct it"),
         ("data_roots: [../x]", "config_invalid", "data_roots.0", "Correct it"),
+        ("data_roots: ['s3://']", "config_invalid", "data_roots.0", "Correct it"),
+        ("data_roots: ['s3://bucket/../x']", "config_invalid", "data_roots.0", "Correct it"),
         ("data_roots: [/]", "config_invalid", "data_roots.0", "Correct it"),
         ("data_roots: [/srv/../etc]", "config_invalid", "data_roots.0", "Correct it"),
         ("runners: []", "config_invalid", "runners", "Correct it"),

@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 from pydantic import SecretStr
 
+from actions import s3
 from bot.cli import main
 from bot.credentials import Credentials, CredentialStore, EnvFile, SecretsManager
 from bot.findings import Finding
@@ -82,7 +83,7 @@ def test_a_prepared_repository_is_well(capsys: pytest.CaptureFixture[str]) -> No
     main([*INIT])
     found = examined(capsys, 0)
     assert {finding.level for what, finding in found.items() if what.startswith(".github/")} == {"ok"}
-    assert len([what for what in found if what.startswith(".github/")]) == 4
+    assert len([what for what in found if what.startswith(".github/")]) == 6
 
 
 def until(what: Callable[[], bool]) -> None:
@@ -98,7 +99,7 @@ def until(what: Callable[[], bool]) -> None:
         ("workflows/modelyard-train.yml", f"train.yml@{SHA}", "train.yml@main", "error"),
         ("workflows/modelyard-operation.yml", "uses:", "runs:", "error"),
         ("modelyard.yml", "promotion: approval", "promotion: maybe", "error"),
-        ("ISSUE_TEMPLATE/modelyard-train.yml", "Train a model", "Train", "warning"),
+        ("ISSUE_TEMPLATE/modelyard-tune.yml", "Tune a model", "Tune", "warning"),
     ],
 )
 def test_a_file_that_was_changed_for_the_worse_is_named(
@@ -116,6 +117,28 @@ def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> 
     main([*INIT])
     Path(".github/workflows/modelyard-train.yml").unlink()
     assert examined(capsys, 1)[".github/workflows/modelyard-train.yml"].found == "missing"
+
+
+def test_a_data_root_in_s3_is_looked_at(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, aws: str, tmp_path: Path
+) -> None:
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    s3._client.cache_clear()
+    boto3.client("s3").create_bucket(Bucket="doctors-yard")
+    main([*INIT, "--data-root", "s3://doctors-yard/tables", "--data-root", "s3://no-such-yard"])
+    found = examined(capsys, 0)
+    s3._client.cache_clear()
+    assert found["Data root s3://doctors-yard/tables"].level == "ok"
+    missing = found["Data root s3://no-such-yard"]
+    assert missing.level == "warning"
+    assert "no bucket no-such-yard" in missing.found
+    assert missing.cure
 
 
 # --- the App on GitHub ---------------------------------------------------------------------------------------------------

@@ -1,24 +1,20 @@
-"""The issue form: drawn from the request type, and read back with every wrong field named."""
+"""What an issue's body says: a request, or every wrong field by its name."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import process_time
-from typing import get_args, get_origin
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actions.operation import InvalidInput
 from actions.request import SKLEARN_DATASETS, TrainingRequest
-from bot.forms import BODY_LIMIT, FORM_PATH, ParsedForm, WrongField, form_body, parse_form, render_form
+from bot.forms import BODY_LIMIT, ParsedForm, WrongField, form_body, parse_form
 from tests.support.requests import requests
 from tests.support.run_views import a_request
 from tests.support.work import work
 
-ROOT = Path(__file__).parents[2]
 LABELS = [field.title or name for name, field in TrainingRequest.model_fields.items()]
 
 
@@ -30,6 +26,9 @@ def body(**changes: str | None) -> str:
         "Algorithm": "xgboost",
         "Data": "sklearn://breast_cancer",
         "Target column": "target",
+        "Split": "auto",
+        "Split column": "_No response_",
+        "Features": "_No response_",
         "Metric": "accuracy",
         "Threshold": "0.95",
         "Max retries": "2",
@@ -52,43 +51,6 @@ def wrong(parsed: ParsedForm) -> list[WrongField]:
 def only(parsed: ParsedForm) -> WrongField:
     (one,) = wrong(parsed)
     return one
-
-
-# --- the template ------------------------------------------------------------------------------------------------------
-
-
-def test_the_form_of_this_repository_is_what_the_request_type_makes_of_it() -> None:
-    assert (ROOT / FORM_PATH).read_text(encoding="utf-8") == render_form()
-
-
-def test_every_field_of_the_request_is_in_the_form_and_nothing_else() -> None:
-    form = yaml.safe_load(render_form())
-    elements = {item["id"]: item for item in form["body"] if item["type"] != "markdown"}
-    assert list(elements) == list(TrainingRequest.model_fields)
-    for name, field in TrainingRequest.model_fields.items():
-        attributes = elements[name]["attributes"]
-        assert attributes["label"] == field.title
-        assert attributes["description"] == field.description
-        assert elements[name]["validations"]["required"] == field.is_required()
-        if get_origin(field.annotation) is not None and elements[name]["type"] == "dropdown":
-            assert attributes["options"] == list(get_args(field.annotation))
-        if elements[name]["type"] == "input" and not field.is_required():
-            assert attributes["value"] == str(field.default)
-    assert form["labels"] == ["mlops:train"]
-    assert form["title"] == "Train: "
-
-
-def test_what_the_form_suggests_would_be_accepted() -> None:
-    """Fill every field by its placeholder, its value or its first option, as a person in a hurry does."""
-    form = yaml.safe_load(render_form())
-    shown = []
-    for item in form["body"][1:]:
-        given_text = item["attributes"]
-        first = given_text.get("options", [None])[0]
-        shown.append(
-            f"### {given_text['label']}\n\n{given_text.get('value') or first or given_text.get('placeholder', '')}"
-        )
-    assert parse_form("\n\n".join(shown)).request is not None
 
 
 # --- there and back ----------------------------------------------------------------------------------------------------
@@ -191,6 +153,40 @@ def test_a_json_object_of_any_depth_is_refused_without_a_crash() -> None:
     assert only(parse_form(body(Hyperparameters=deep))).field == "hyperparameters"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "polynomial: [age, 'blood, pressure']\nbins: {age: 5}  # years\nselection: variance",
+        '```yaml\npolynomial: [age, "blood, pressure",]\nbins: {"age": 5}\nselection: variance\n```',
+        '{"polynomial": ["age", "blood, pressure"], "bins": {"age": 5}, "selection": "variance"}',
+    ],
+)
+def test_features_are_lines_or_a_json_object_perhaps_in_a_fence(text: str) -> None:
+    request = parse_form(body(Features=text)).request
+    assert request is not None
+    assert request.features.model_dump(exclude_defaults=True) == {
+        "polynomial": ("age", "blood, pressure"), "bins": {"age": 5}, "selection": "variance"
+    }  # fmt: skip
+
+
+def test_one_column_needs_no_brackets() -> None:
+    request = parse_form(body(Features="target_encoding: town")).request
+    assert request is not None
+    assert request.features.target_encoding == ("town",)
+
+
+def test_stratified_is_for_classes_alone() -> None:
+    text = body(Task=None, Algorithm="xgboost", Metric="rmse", Split="stratified")
+    one = only(parse_form(text))
+    assert (one.field, one.rule) == ("split", "For regression choose one of auto, random, group, time.")
+
+
+def test_data_in_s3_is_taken() -> None:
+    request = parse_form(body(Data="s3://bucket/a/b.csv.gz")).request
+    assert request is not None
+    assert request.data == "s3://bucket/a/b.csv.gz"
+
+
 def test_too_many_hyperparameters_are_counted() -> None:
     lines = "\n".join(f"p{number}: 1" for number in range(51))
     one = only(parse_form(body(Hyperparameters=lines)))
@@ -217,6 +213,26 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Algorithm": "XGBoost"}, "algorithm", "XGBoost", "Did you mean xgboost?"),
         ({"Algorithm": "linear_regression"}, "algorithm", "linear_regression", "Choose logistic_regression"),
         ({"Metric": "rmse"}, "metric", "rmse", "Choose accuracy"),
+        ({"Split": "groups"}, "split", "groups", "Did you mean group?"),
+        ({"Split": "time"}, "split_column", "Nothing.", "Name a column"),
+        ({"Split_column": "when"}, "split_column", "when", "leave it out for the others"),
+        ({"Split": "group", "Split_column": "target"}, "split_column", "target", "Name a column"),
+        ({"Split": "group", "Split_column": "x" * 201}, "split_column", "x" * 199 + "…", "Correct it."),
+        ({"Split": "group", "Split_column": "who", "Features": "bins: {who: 5}"}, "features", "bins: {who: 5}", "Leave"),
+        ({"Features": "polynomial: [target]"}, "features", "polynomial: the target 'target'.", "other columns"),
+        ({"Features": "interactions: [a]"}, "features", "interactions: 'a' alone.", "at least two columns"),
+        ({"Features": "polynomial: [a, a]"}, "features", "polynomial: 'a' twice.", "Name it once."),
+        ({"Features": "keep: 5"}, "features", "keep: keep: 5 without selection: mutual_information.", "leave keep out"),
+        ({"Features": "degree: 9\npolynomial: a"}, "features", "degree: 9", "Correct the value."),
+        ({"Features": "polynomal: [a]"}, "features", "polynomal", "Did you mean polynomial?"),
+        ({"Features": "polynomial: 7"}, "features", "polynomial: 7", "as in [age, bmi]"),
+        ({"Features": "bins: [a]"}, "features", "bins: several values", "as in {age: 5}"),
+        ({"Features": "date_parts: [wekday]"}, "features", 'date_parts.0: "wekday"', "Did you mean weekday?"),
+        ({"Features": "bins: {a: 5, a: 6}"}, "features", "line 1: bins: {a: 5, a: 6}", "Correct the value."),
+        ({"Features": "polynomial: [a"}, "features", "line 1: polynomial: [a", "Correct the value."),
+        ({"Features": "polynomial: [a, [b]]"}, "features", "line 1: polynomial: [a, [b]]", "Correct the value."),
+        ({"Features": "polynomial: [a]\npolynomial: [b]"}, "features", "line 2: polynomial a second time", "Remove one"),
+        ({"Features": '{"bins": {"a": 1, "a": 2}}'}, "features", "bins: a a second time", "Remove one"),
         ({"Threshold": "1.5"}, "threshold", "1.5", "Correct the number, or choose another metric."),
         ({"Threshold": "0,95"}, "threshold", "0,95", "Correct the number."),
         ({"Threshold": "nan"}, "threshold", "nan", "Correct the number."),
@@ -232,7 +248,9 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Data": "sklearn://brest_cancer"}, "data", "sklearn://brest_cancer", "Did you mean sklearn://breast_cancer?"),
         ({"Data": "sklearn://"}, "data", "sklearn://", "one of: breast_cancer"),
         ({"Data": "file:///etc/passwd"}, "data", "file:///etc/passwd", "Leave out file://"),
-        ({"Data": "s3://bucket/x.csv"}, "data", "s3://bucket/x.csv", "Leave out s3://"),
+        ({"Data": "s3://bucket/../x.csv"}, "data", "s3://bucket/../x.csv", "Name the object"),
+        ({"Data": "s3://bucket"}, "data", "s3://bucket", "Name the object"),
+        ({"Data": "S3://b@d/x.csv"}, "data", "S3://b@d/x.csv", "Name the object"),
         ({"Data": "http://169.254.169.254/x"}, "data", "http://169.254.169.254/x", "Leave out http://"),
         ({"Data": "../secret.csv"}, "data", "../secret.csv", "Name the file without `..`."),
         ({"Data": "x" * 1_001}, "data", "x" * 199 + "…", "Correct it."),
@@ -261,7 +279,10 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
 def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
-    assert by_field["algorithm"].rule == "For regression choose one of linear_regression, random_forest, xgboost."
+    assert (
+        by_field["algorithm"].rule
+        == "For regression choose one of linear_regression, random_forest, xgboost, neural_network."
+    )
     assert by_field["metric"].rule == "This field is needed."
 
 
@@ -313,6 +334,9 @@ LINES = st.sampled_from(
 @given(st.lists(LINES | st.text(), max_size=40).map("\n".join))
 @example("\ud800### Task\n\udfff")
 @example("### Hyperparameters\n" + '{"a": "\\ud800"}')
+@example("### Features\n" + '{"\\ud800": 1}')
+@example("### Features\n" + '{"bins": {"a": "\\ud800"}, "": [{}]}')
+@example("### Features\n: 1")
 def test_no_text_makes_it_fail_and_every_answer_is_complete(text: str) -> None:
     parsed = parse_form(text)
     assert (parsed.request is not None) + bool(parsed.wrong) + parsed.not_a_form == 1
@@ -323,6 +347,10 @@ def test_no_text_makes_it_fail_and_every_answer_is_complete(text: str) -> None:
 
 
 WORST = {
+    "features": "### Features\nbins: {a: 1, ",
+    "columns": "### Features\npolynomial: [" + "a," * 50,
+    "quoted columns": "### Features\npolynomial: [" + "'a''," * 50,
+    "unknown features": '### Features\n{"a": 1, ',
     "headings": "### Modl name\n",
     "repeated headings": "### Task\n",
     "bad lines": "### Hyperparameters\n" + "a\n",

@@ -99,3 +99,33 @@ def test_a_verdict_that_contradicts_the_request_is_refused(change: dict[str, Any
     result["verdict"] |= change
     with pytest.raises(InvalidInput):
         check(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "accepted"),
+    [
+        ({}, True),
+        ({"outcome": "too_close_to_tell", "low": -0.03}, False),
+        ({"outcome": "accepted", "low": -0.03}, False),
+        ({"outcome": "accepted", "low": None}, False),
+        (None, False),
+    ],
+)
+def test_a_model_that_passed_beside_a_champion_is_shown_to_be_no_worse(
+    change: dict[str, Any] | None, accepted: bool
+) -> None:
+    result = a_result(an_order(RUN))
+    comparison = None if change is None else COMPARISON | change
+    result["verdict"] |= {"champion_version": 2, "champion_value": 0.94, "comparison": comparison}
+    if accepted:
+        assert check(result).verdict.comparison is not None
+        return
+    with pytest.raises(InvalidInput) as refused:
+        check(result)
+    assert "no worse than the champion" in refused.value.body.rule
+
+
+COMPARISON: dict[str, Any] = {
+    "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": -0.01, "high": 0.03,
+    "rows": 114, "resamples": 2_000,
+}  # fmt: skip

@@ -72,13 +72,14 @@ def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
         a_job(),
         a_job(name="evaluate", status="queued", started_at=None),
     ]
-    progress = Progress(stage="train", step="fitting", done=30, total=120, updated="2026-11-22T12:00:00Z")
+    progress = Progress(stage="train", step="fitting", done=30, total=120, eta_seconds=90, updated="2026-11-22T12")
     lines = stage_lines(jobs, "prepare", progress, minutes(3))
     assert [(line.name, line.status) for line in lines] == [
         ("prepare", "done"), ("train", "running"), ("evaluate", "waiting"), ("judge", "waiting"), ("publish", "waiting"),
     ]  # fmt: skip
     assert lines[0].seconds == 60
-    assert (lines[1].note, lines[1].percent) == ("fitting", 25)
+    assert (lines[1].note, lines[1].percent, lines[1].left) == ("fitting", 25, 90)
+    assert (lines[1].done, lines[1].total) == (30, 120)
 
 
 def test_stages_of_an_earlier_dispatch_are_done_and_a_silent_stage_shows_its_step() -> None:

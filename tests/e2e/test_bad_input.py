@@ -76,8 +76,8 @@ def test_the_label_without_the_form(real: RealLoop) -> None:
         real.until_label(issue, "mlops:invalid")
         (comment,) = real.comments(issue)
     assert "`mlops:train`" in comment
-    assert "was not written with the form" in comment
-    assert "open a new issue with the form **Train a model**" in comment
+    assert "was not written with a form" in comment
+    assert "open a new issue with one of the forms, such as **Train a classifier**" in comment
     assert real.run(issue) == ""
 
 
@@ -118,6 +118,17 @@ def test_a_target_that_is_no_column(real: RealLoop, model: str) -> None:
     assert "`target_missing`" in comment
 
 
+def test_a_column_to_split_by_that_is_none(real: RealLoop, model: str) -> None:
+    data = real.data("flowers.csv", FLOWERS)
+    with nothing_left(real, runs=1):
+        issue = real.open(model_name=model, data=data, target="kind", split="group", split_column="color")
+        comment = refused(real, issue)
+    assert "**About:** `split_column`" in comment
+    assert "'color'" in comment
+    assert "colour, " in comment, "the columns that there are, the most likely first"
+    assert "`split_column_missing`" in comment
+
+
 @slow
 def test_a_file_that_is_not_there(real: RealLoop, model: str) -> None:
     real.data("flowers.csv", FLOWERS)
@@ -142,7 +153,7 @@ def test_measurements_as_the_target_of_a_classification(real: RealLoop, model: s
 def test_text_as_the_target_of_a_regression(real: RealLoop, model: str) -> None:
     data = real.data("flowers.csv", FLOWERS)
     with nothing_left(real, runs=1):
-        issue = real.open(model_name=model, data=data, target="kind", task="regression", metric="rmse", threshold="1")
+        issue = real.open(model_name=model, data=data, target="kind", metric="rmse", threshold="1")
         comment = refused(real, issue)
     assert "**About:** `target`" in comment
     assert "column 'kind' holds text, such as 'lily' in row 1" in comment
@@ -172,7 +183,9 @@ def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
     assert "**About:** `data`" in comment
-    assert "in broken.csv: byte 0xfc in line 62 is not UTF-8; save the file as UTF-8" in comment
+    assert (
+        "in broken.csv: byte 0xfc in line 62, column 'colour', is not UTF-8; in Windows-1252 it would be 'ü'" in comment
+    )
     assert "`data_unreadable`" in comment
 
 

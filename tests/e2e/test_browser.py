@@ -19,10 +19,9 @@ def open_issue(page: Page, loop: RealLoop, model: str, **fields: str) -> None:
     """Find the form and fill it in, as somebody who sees it for the first time."""
     page.goto(f"{loop.address}/issues")
     page.get_by_role("link", name="New issue").click()
-    page.get_by_role("link", name="Get started: Train a model").click()
+    page.get_by_role("link", name="Get started: Train a classifier").click()
     page.get_by_label("Title").fill(f"Train: {model}")
     page.get_by_label("Model name").fill(model)
-    page.get_by_label("Task").select_option("classification")
     page.get_by_label("Algorithm").select_option(fields.get("algorithm", "xgboost"))
     page.get_by_label("Data").fill("sklearn://breast_cancer")
     page.get_by_label("Target column").fill("target")
@@ -71,7 +70,7 @@ def test_a_person_opens_an_issue_and_gets_a_model(real: RealLoop) -> None:
         expect(comment(page)).to_contain_text("✅ Passed: version 1 of in-a-browser is the champion now")
         expect(comment(page, 1)).to_contain_text("✅ Passed")
         expect(comment(page)).to_contain_text("Verdict of attempt 1 of 3: passed.")
-        every_picture_shows(comment(page), 4)
+        every_picture_shows(comment(page), 6)
         keep_screenshot(page, "in-a-browser-passed")
 
         comment(page).get_by_role("link", name="workflow run").click()
@@ -86,7 +85,7 @@ def test_a_person_opens_an_issue_and_gets_a_model(real: RealLoop) -> None:
 
         comment(page).get_by_role("link", name="history", exact=True).click()
         expect(page.get_by_role("heading", name="in-a-browser passed")).to_be_visible()
-        every_picture_shows(page.get_by_role("article"), 4)
+        every_picture_shows(page.get_by_role("article"), 6)
         keep_screenshot(page, "in-a-browser-history")
         page.go_back()
         comment(page).get_by_role("link", name="registry", exact=True).click()
@@ -124,7 +123,7 @@ def test_a_person_follows_a_rejected_run_lets_it_be_trained_again_and_gives_up(r
         expect(page.locator("#side")).to_contain_text("mlops:failed")
         expect(comment(page)).to_contain_text("owner decided not to train it again: good enough is not good enough")
         expect(comment(page)).to_contain_text("Before: attempt 1: accuracy")
-        every_picture_shows(comment(page), 4)
+        every_picture_shows(comment(page), 5)
         keep_screenshot(page, "never-good-rejected")
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -80,7 +81,7 @@ CONFIG = ".github/modelyard.yml"
 def configured(loop: Loop, more: str) -> Iterator[None]:
     """Change the repository's configuration on its default branch, as a merged pull request would; then change it back."""
     before = loop.file(CONFIG) or ""
-    kept = re.sub(r"(?m)^approver: .*\n", "", before)
+    kept = re.sub(r"(?m)^(?:approver: .*|gate:\n  alpha: .*\n  margin: .*)\n", "", before)
     commit(loop, CONFIG, kept + more)
     try:
         yield
@@ -373,9 +374,72 @@ def test_unlock_frees_the_model_for_the_run_that_waits(loop: Loop, model: str) -
     assert "Nobody has the lock" in answered(loop, second, "/unlock")
 
 
-def test_what_is_not_there_yet_says_what_is_missing(loop: Loop, ended: int) -> None:
-    assert "compare_models" in answered(loop, ended, "/compare 1 2")
-    assert "`not_yet_available`" in answered(loop, ended, "/evaluate")
+# --- measuring -----------------------------------------------------------------------------------------------------------
+
+
+def sent(loop: Loop, issue: int, line: str, by: str = "owner") -> tuple[str, dict[str, Any], str]:
+    """Say something that is sent to a runner; return the operation, its arguments, and what the App says."""
+    comment = loop.say(issue, line, by)
+    (work,) = loop.until(
+        lambda: [each for each in loop.hub.runs.runs.find() if each.title.endswith(f" for comment {comment}")],
+        "it was sent",
+    )
+    loop.until(lambda: any(f"/actions/runs/{work.id}" in text for text in loop.comments(issue)), "it is told")
+    answer = next(text for text in loop.comments(issue) if f"/actions/runs/{work.id}" in text)
+    return work.inputs["operation"], json.loads(work.inputs["arguments"]), answer
+
+
+def test_compare_puts_the_newer_model_to_its_own_rows_beside_the_older_by_the_repositorys_gate(
+    loop: Loop, model: str
+) -> None:
+    first, second = passed(loop, model), passed(loop, model)
+    runs = [loop.run(issue).id for issue in (first, second)]
+    uris = [f"models/{run}/1/model.skops" for run in runs]
+    with configured(loop, "gate: {alpha: 0.1, margin: 0.03}\n"):
+        for names in ("1 candidate", "candidate v1", f"{runs[0]} 2", f"{runs[1]} {runs[0]}"):
+            operation, arguments, answer = sent(loop, first, f"/compare {names}", "reader")
+            assert operation == "compare_models"
+            assert arguments == {
+                "challenger": uris[1], "challenger_sha256": "f" * 64, "champion": uris[0], "champion_sha256": "f" * 64,
+                "metric": loop.run(first).request.metric, "alpha": 0.1, "margin": 0.03,
+            }  # fmt: skip
+            assert "the newer of the two" in answer
+
+
+def test_the_repositorys_gate_goes_to_the_stages_with_the_order(loop: Loop, model: str) -> None:
+    with configured(loop, "gate: {alpha: 0.1, margin: 0.03}\n"):
+        run = loop.run(passed(loop, model))
+    (order,) = (
+        json.loads(work.inputs["order"]) for work in loop.hub.runs.runs.find() if work.inputs.get("run") == run.id
+    )
+    assert order["gate"] == {"alpha": 0.1, "margin": 0.03}
+
+
+def test_what_cannot_be_compared_is_told_at_the_issue(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    before = len(loop.hub.runs.runs.find())
+    for names, reason in (
+        ("1 candidate", "same_model"), ("1 7", "version_not_found"), ("champion 1", "alias_not_found"),
+        ("train-20200101-001 1", "no_record"),
+    ):  # fmt: skip
+        assert f"`{reason}`" in answered(loop, issue, f"/compare {names}")
+    assert len(loop.hub.runs.runs.find()) == before
+
+
+def test_evaluate_measures_the_runs_own_model_on_the_rows_that_were_kept_for_it(loop: Loop, ended: int) -> None:
+    operation, arguments, _ = sent(loop, ended, "/evaluate", "writer")
+    run = loop.run(ended)
+    assert operation == "evaluate_classifier"
+    assert arguments == {"model": f"models/{run.id}/1/model.skops", "sha256": "f" * 64}
+
+
+def test_a_run_without_a_model_is_not_evaluated(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, State.TRAIN_MODEL)
+    assert "`no_model`" in answered(loop, issue, "/evaluate")
+    loop.say(issue, "/cancel")
+    loop.until_ended(issue)
 
 
 # --- reminders and checks ------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from tests.support.comment_reading import read
 from tests.support.real_loop import RealLoop
 
 slow = pytest.mark.slow
-CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png"}
-NUMBERS = {"predicted_vs_true.png", "residuals.png"}
+CLASSES = {"confusion_matrix.png", "calibration.png", "roc.png", "precision_recall.png", "importances.png"}
+BOOSTED = CLASSES | {"learning_curves.png"}
+NUMBERS = {"predicted_vs_true.png", "residuals.png", "importances.png"}
 TOKEN = re.compile(r"gh[spu]_[A-Za-z0-9]{8}")
 HOSTILE = (
     "${{ github.token }} ${{ secrets.GITHUB_TOKEN }} $(touch /tmp/modelyard-pwned) `touch /tmp/modelyard-pwned`\n"
@@ -62,9 +63,9 @@ def test_an_issue_becomes_a_registered_model_with_its_history(real: RealLoop, mo
     assert lineage["result"]["verdict"]["status"] == "passed"
     assert metrics(real, run)["accuracy"] > 0.95
     assert (lineage["request"]["notes"], lineage["result"]["training_seed"]) == ("For the tests.", 42)
-    assert set(pictures(real, run)) == CLASSES
+    assert set(pictures(real, run)) == BOOSTED
     page = real.text(f"training_history/{run}.md")
-    assert all(f"({run}/{plot})" in page for plot in CLASSES)
+    assert all(f"({run}/{plot})" in page for plot in BOOSTED)
     assert lineage["result"]["environment"]["python"] in page
     assert lineage["result"]["data"]["sha256"] in page
     assert run in real.text("training_history/index.md")
@@ -96,7 +97,7 @@ def page_of(loop: RealLoop, job: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("data", "algorithm", "metric", "threshold", "plots"),
     [
-        ("wine", "xgboost", "f1", "0.9", CLASSES),
+        ("wine", "xgboost", "f1", "0.9", BOOSTED),
         ("digits", "random_forest", "accuracy", "0.96", CLASSES),
         ("diabetes", "linear_regression", "rmse", "62", NUMBERS),
     ],
@@ -106,11 +107,31 @@ def test_data_sets_of_scikit_learn_are_learnt(
 ) -> None:
     task = "regression" if data == "diabetes" else "classification"
     issue = real.open(
-        model_name=model, task=task, data=f"sklearn://{data}", algorithm=algorithm, metric=metric, threshold=threshold
+        model_name=model, data=f"sklearn://{data}", algorithm=algorithm, metric=metric, threshold=threshold
     )
     run = real.until_closed(issue, "mlops:passed")
+    assert real.history(run)["request"]["task"] == task, "it follows from the metric"
     assert set(pictures(real, run)) == plots
     assert f"**{metric}**" in real.comment(issue)
+
+
+@slow
+def test_a_search_that_the_form_asks_for_gives_the_model_its_hyperparameters(real: RealLoop, model: str) -> None:
+    issue = real.open(
+        model_name=model, algorithm="logistic_regression", data="sklearn://wine", metric="log_loss", threshold="0.5",
+        hyperparameters="max_iter: 300", search_trials="8",
+    )  # fmt: skip
+    run = real.until_closed(issue, "mlops:passed")
+    found = real.history(run)["result"]["search"]
+    assert found["completed"] + found["pruned"] + found["failed"] == 8
+    assert found["value"] <= found["as_given"]
+    assert found["hyperparameters"]["max_iter"] == 300
+    assert set(pictures(real, run)) >= {"optimization_history.png"}
+    (version,) = versions(real, model)["versions"]
+    beside = (real.place.folder / "storage" / version["uri"]).with_name("model.json")
+    assert json.loads(beside.read_text(encoding="utf-8"))["hyperparameters"] == found["hyperparameters"]
+    assert "## Search for hyperparameters" in real.text(f"training_history/{run}.md")
+    assert "**Search:** 8 settings" in real.comment(issue)
 
 
 @slow
@@ -183,6 +204,9 @@ def test_a_champion_stays_until_a_better_model_passes(real: RealLoop, model: str
     assert verdict["champion_value"] == metrics(real, champion)["accuracy"] > verdict["value"]
     assert real.file(f"training_history/models/{model}.yaml") == registry
     assert "| Champion (version 1) |" in real.comment(worse)
+    assert "| Outcome | **worse than the champion** |" in real.comment(worse)
+    assert f"{beaten}/comparison.png" in real.comment(worse)
+    assert {"comparison.png"} < set(pictures(real, beaten))
 
     same = real.until_closed(real.open(model_name=model), "mlops:passed")
     assert versions(real, model)["aliases"] == {"candidate": 2, "champion": 2, "previous": 1}

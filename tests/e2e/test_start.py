@@ -162,7 +162,7 @@ def test_a_file_is_read_as_yaml_or_json_and_settings_go_before_it(
 def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["start", "--set", "model_name=Big", "threshold=x", "sead=1", "--set", "data=\x1b[2J"]) == 2
     said = capsys.readouterr().err
-    for word in ("Big", "threshold", "Did you mean seed?", "Task"):
+    for word in ("Big", "threshold", "Did you mean seed?", "Metric"):
         assert word.lower() in said.lower()
     assert "\x1b" not in said
 

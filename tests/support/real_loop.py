@@ -19,18 +19,17 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.request import METRICS
 from runners.local.hub.hub import Hub
 from runners.local.hub.setup import Ready
 from runners.local.place import REPOSITORY, Place
 from runners.local.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
-FORM = "modelyard-train.yml"
 PATIENCE = 150.0
 """Seconds for a whole run, on a machine that has other things to do as well."""
 FIELDS = {
     "model_name": "breast-cancer",
-    "task": "classification",
     "algorithm": "xgboost",
     "data": "sklearn://breast_cancer",
     "target": "target",
@@ -44,6 +43,8 @@ FIELDS = {
     "notes": "",
 }
 """What is typed into the form, where a test says nothing else."""
+_STAMP = re.compile(r"^\S+Z ", re.MULTILINE)
+_RESULT = re.compile(r"^\{\n(?:.*\n)*?\}$", re.MULTILINE)
 _STICKY = re.compile(r"<!-- modelyard:run-(train-[0-9]{8}-[0-9]{3,}) -->")
 
 
@@ -68,11 +69,12 @@ class RealLoop:
     # --- people ------------------------------------------------------------------------------------------------------
 
     def open(self, **fields: str) -> int:
-        """Fill the issue form in and send it, through the hub's page; return the issue's number."""
+        """Fill the metric's issue form in and send it, through the hub's page; return the issue's number."""
         filled = {**FIELDS, **fields}
+        form = "tune" if "search_trials" in fields else METRICS[filled["metric"]].task
         visitor = Visitor(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
         try:
-            address = visitor.open_issue(FORM, f"Train: {filled['model_name']}", filled)
+            address = visitor.open_issue(f"modelyard-{form}.yml", f"Train: {filled['model_name']}", filled)
         finally:
             visitor.close()
         return int(address.rpartition("/")[2])
@@ -91,10 +93,42 @@ class RealLoop:
         with self.person() as client:
             return client.get(path, params={"per_page": 100}).raise_for_status().json()
 
-    def say(self, issue: int, text: str) -> None:
-        """Write a comment."""
+    def open_plain(self, title: str) -> int:
+        """Open an issue of Modelyard's that asks for no training: commands can be said there."""
+        with self.person("owner") as client:
+            sent = {"title": title, "body": "No form.", "labels": ["mlops:train"]}
+            issue = int(client.post("/issues", json=sent).raise_for_status().json()["number"])
+        self.until_label(issue, "mlops:invalid")
+        return issue
+
+    def say(self, issue: int, text: str) -> int:
+        """Write a comment; return its id."""
         with self.person() as client:
-            client.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
+            said = client.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
+        return int(said.json()["id"])
+
+    def operation(self, issue: int, name: str, /, **arguments: Any) -> dict[str, Any]:
+        """Say ``/run`` with these arguments, wait until a runner has done it, and return the result out of its log."""
+        words = [f"{key}={_written(value)}" for key, value in arguments.items()]
+        comment = self.say(issue, " ".join(["/run", name, *words]))
+        title = f"{name} for comment {comment}"
+        self.until(lambda: self._ended(title) or self._refused(issue, comment), f"{title} has been done")
+        (done,) = self._ended(title) or pytest.fail(f"{title} was not sent: {self.comments(issue)[-1]}")
+        (job,) = self.get(f"/actions/runs/{done['id']}/jobs")["jobs"]
+        log = _STAMP.sub("", self.log(job))
+        assert done["conclusion"] == "success", log[-3_000:]
+        result = _RESULT.search(log)
+        assert result is not None, log[-3_000:]
+        found: dict[str, Any] = json.loads(result[0])
+        return found
+
+    def _ended(self, title: str) -> list[dict[str, Any]]:
+        runs = self.get("/actions/runs")["workflow_runs"]
+        return [one for one in runs if one["display_title"] == title and one["status"] == "completed"]
+
+    def _refused(self, issue: int, comment: int) -> bool:
+        said = [text for text in self.comments(issue) if f"modelyard:reply-{comment} " in text]
+        return any("/actions/runs/" not in text for text in said)
 
     def edit(self, issue: int, change: Callable[[str], str]) -> None:
         """Edit the issue's text by hand."""
@@ -176,9 +210,9 @@ class RealLoop:
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
-    def until(self, what: Callable[[], Any], why: str) -> Any:
+    def until(self, what: Callable[[], Any], why: str, patience: float = PATIENCE) -> Any:
         """Wait until something holds, and return it."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             if found := what():
                 return found
@@ -189,14 +223,20 @@ class RealLoop:
         """Wait until a label, and none beside it, says how a run stands: the new one is put on before the old one goes."""
         self.until(lambda: self.labels(issue) == {label}, f"issue {issue} has {label}")
 
-    def until_closed(self, issue: int, label: str) -> str:
+    def until_closed(self, issue: int, label: str, patience: float = PATIENCE) -> str:
         """Wait until a run has come to its end, see that it is the right one, and return the run's id."""
-        self.until(lambda: self.get(f"/issues/{issue}")["state"] == "closed", f"issue {issue} is closed")
+        closed = f"issue {issue} is closed"
+        self.until(lambda: self.get(f"/issues/{issue}")["state"] == "closed", closed, patience)
         assert self.labels(issue) == {label}, self.comment(issue)
         return self.run(issue)
 
     def _log_tail(self) -> str:
         return self.place.app_log.read_text(encoding="utf-8")[-3_000:]
+
+
+def _written(value: Any) -> str:
+    """Write an argument as a person would."""
+    return value if isinstance(value, str) and " " not in value else json.dumps(value)
 
 
 @contextlib.contextmanager

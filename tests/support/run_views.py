@@ -7,7 +7,15 @@ from typing import Any
 
 from actions.operation import ErrorBody
 from actions.request import TrainingRequest
-from actions.results import DataFacts, EnvironmentFacts, ModelFacts, PublishedResult, Verdict
+from actions.results import (
+    ComparisonFigures,
+    DataFacts,
+    EnvironmentFacts,
+    ModelFacts,
+    PublishedResult,
+    SearchFacts,
+    Verdict,
+)
 from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
 from bot.run_view import RunView, StageLine, Unclaimed
 
@@ -71,6 +79,24 @@ def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedRes
     return PublishedResult.model_validate({**values, **changes})
 
 
+def a_search(**changes: Any) -> SearchFacts:
+    values: dict[str, Any] = {
+        "metric": "accuracy", "value": 0.9784, "as_given": 0.9614, "folds": 5, "completed": 31, "pruned": 18, "failed": 1,
+        "stopped_by": "trials", "seconds": 74.2, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
+        "importances": {"max_depth": 1.0},
+    }  # fmt: skip
+    return SearchFacts.model_validate({**values, **changes})
+
+
+def a_comparison(outcome: str = "too_close_to_tell", **changes: Any) -> ComparisonFigures:
+    values: dict[str, Any] = {
+        "outcome": outcome, "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": -0.0088,
+        "low": -0.0265, "high": 0.0089, "rows": 114, "resamples": 2_000,
+        "regressions": [{"column": "city", "value": "<b>@all</b> | x", "rows": 31, "difference": -0.1234}],
+    }  # fmt: skip
+    return ComparisonFigures.model_validate({**values, **changes})
+
+
 def a_run(state: State = State.TRAIN_MODEL, **changes: Any) -> Run:
     dispatch = Dispatch(
         title="train-20261122-001 attempt 1 dispatch 1",
@@ -121,6 +147,15 @@ ERROR = ErrorBody(
 def every_view() -> dict[str, RunView]:
     """Return one view for each situation that a person can see."""
     passed, rejected, failed = a_verdict(), a_verdict("rejected"), a_verdict("failed")
+    unclear = a_verdict(
+        "rejected",
+        value=0.9561,
+        reason="too_close_to_tell",
+        champion_value=0.9649,
+        champion_version=2,
+        explanation="accuracy is 0.9561; the champion, version 2, has 0.9649 on the same rows. Too close to tell.",
+        comparison=a_comparison(),
+    )
     asked = Visit(state=State.WAIT_FOR_OPERATOR_INPUT, entered=NOON, left=NOON)
 
     def judged(verdict: Verdict, state: State, status: str | None = None, **changes: Any) -> Run:
@@ -138,6 +173,9 @@ def every_view() -> dict[str, RunView]:
         "asking": a_view(
             judged(rejected, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
         ),
+        "too close": a_view(
+            judged(unclear, State.WAIT_FOR_OPERATOR_INPUT), stages=ALL_DONE, waiting_until=NOON + timedelta(hours=24)
+        ),
         "again": a_view(
             a_run(
                 State.TRAIN_MODEL, attempt=2, judged=(Judged(attempt=1, verdict=rejected),),
@@ -149,6 +187,18 @@ def every_view() -> dict[str, RunView]:
             judged(passed, State.END, "passed", version=3, history_sha="e" * 40), stages=ALL_DONE,
             plots=(("roc.png", "https://github.com/owner/models/raw/x/roc.png"),),
             history_url="https://github.com/owner/models/blob/main/training_history/x.md",
+        ),
+        "searching": a_view(
+            a_run(request=a_request(search_trials=50, search_minutes=20)),
+            stages=(StageLine("train", "running", 75, "trial", 24, 190.0, 12, 50),),
+            progress={"best_accuracy": 0.9784, "accuracy_as_given": 0.9614, "trials_pruned": 3},
+        ),
+        "searched": a_view(
+            a_run(
+                State.END, status="passed", version=3, history_sha="e" * 40, judged=(Judged(attempt=1, verdict=passed),),
+                request=a_request(search_trials=50), result=a_result(passed, search=a_search()),
+            ),
+            stages=ALL_DONE,
         ),
         "promoted": a_view(
             a_run(

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
+from actions.data_preparation.columns import Kind
 from actions.fitted import open_fitted
 from actions.operation import InvalidInput
 from actions.storage import sha256_of
@@ -103,3 +105,47 @@ def test_an_unknown_format_is_refused_and_leaves_what_was_there(desk: Desk) -> N
     broken = desk.data("broken.csv", "a,b\n1\n")
     assert desk.refusal("save_processed_data", data=broken, destination="out/a.csv").body.reason == "data_unreadable"
     assert desk.files() == before
+
+
+def test_fitting_by_branches_gives_what_scikit_learns_fit_gives(desk: Desk) -> None:
+    from actions.data_preparation.estimators import build_preprocessor, fit_preprocessor
+
+    frame = pd.read_csv(desk.root / desk.data("train.csv", people(60))).drop(columns="pays")
+    kinds: dict[str, Kind] = {"age": "number", "city": "category", "joined": "date"}
+    ours, plain = fit_preprocessor(build_preprocessor(kinds), frame), build_preprocessor(kinds).fit(frame)
+    later = frame.assign(city="never seen").head(5)
+    for rows in (frame, later):
+        assert (ours.transform(rows) == plain.transform(rows)).all()
+    assert list(ours[1].get_feature_names_out()) == list(plain[1].get_feature_names_out())
+    assert list(ours[1].named_transformers_) == list(plain[1].named_transformers_)
+    assert (clone(ours).fit_transform(frame) == plain.transform(frame)).all()
+    assert ours[1].output_indices_ == plain[1].output_indices_
+
+
+def test_rows_without_a_target_are_preprocessed_with_what_is_left_out(desk: Desk) -> None:
+    uri = desk.data("people.csv", people(60))
+    made = desk.call("preprocess_unsupervised", data=uri, destination="out", leave_out=["pays"])
+    assert made.kinds == {"age": "number", "city": "category", "joined": "date", "pays": "ignored"}
+    fitted = open_fitted(desk.root / made.uri, made.sha256)
+    frame = pd.read_csv(desk.root / uri)
+    features = fitted.transform(frame)
+    assert features.shape == (60, made.features) == (60, 10)
+    assert (fitted.transform(frame.drop(columns="pays")) == features).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "leave_out", "reason"),
+    [
+        (people(60), ["pay"], "unknown_column"),
+        (people(60), ["age", "city", "joined", "pays"], "no_features"),
+        ("x,y\n1,\n2,\n", [], "empty_column"),
+        ("x\n1\ninf\n0.5\n", [], "infinite_values"),
+    ],
+)
+def test_rows_without_a_target_that_cannot_be_used_are_refused(
+    desk: Desk, content: str, leave_out: list[str], reason: str
+) -> None:
+    uri = desk.data("a.csv", content)
+    refusal = desk.refusal("preprocess_unsupervised", data=uri, destination="out", leave_out=leave_out)
+    assert refusal.body.reason == reason
+    assert desk.files() == {}

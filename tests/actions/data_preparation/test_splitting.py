@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def test_by_time_the_latest_rows_are_the_test_rows(desk: Desk) -> None:
         ({"destination": "/tmp/out"}, "outside_storage"),
         ({"destination": "s3://bucket/out"}, "outside_storage"),
         ({"strategy": "stratified", "column": "joined"}, "target_wrong_kind"),
+        ({"strategy": "grouped", "column": "age"}, "split_column_has_missing_values"),
+        ({"strategy": "time", "column": "age"}, "split_column_has_missing_values"),
+        ({"strategy": "time", "column": "city"}, "split_column_wrong_kind"),
+        ({"target": "pay"}, "target_missing"),
     ],
 )
 def test_a_split_that_makes_no_sense_is_refused_and_writes_nothing(
@@ -95,3 +100,34 @@ def test_a_split_that_makes_no_sense_is_refused_and_writes_nothing(
 def test_nine_rows_are_too_few(desk: Desk) -> None:
     uri = desk.data("people.csv", people(9))
     assert desk.refusal("split_dataset", data=uri, destination="out").body.reason == "too_few_rows"
+
+
+def test_by_time_rows_are_in_the_order_of_dates_not_of_texts(desk: Desk) -> None:
+    moments = [f"{2_000 + row // 12}-{row % 12 + 1:02d}-01T{row % 24:02d}:00:00+0{row % 9}:00" for row in range(60)]
+    content = "x,at\n" + "".join(f"{row},{moments[row]}\n" for row in (7 * step % 60 for step in range(60)))
+    found = desk.call(
+        "split_dataset", data=desk.data("a.csv", content), destination="out", strategy="time", column="at"
+    )
+    assert sorted(parts(desk, found)["test"]["x"]) == list(range(48, 60))
+
+
+@pytest.mark.parametrize("strategy", ["grouped", "time"])
+def test_a_part_with_one_class_is_refused_and_writes_nothing(desk: Desk, strategy: str) -> None:
+    content = "when,y\n" + "".join(f"{2_000 + row // 20},{'late' if row >= 70 else 'early'}\n" for row in range(100))
+    arguments = {
+        "data": desk.data("a.csv", content), "destination": "out", "strategy": strategy, "column": "when", "target": "y"
+    }  # fmt: skip
+    refusal = desk.refusal("split_dataset", **arguments)
+    assert (refusal.body.reason, refusal.body.field) == ("one_class_in_part", "y")
+    assert re.search(r"'(early|late)' in each of the \d+ (train|test) rows", refusal.body.found)
+    assert desk.files() == {}
+
+
+def test_the_classes_of_each_part_are_counted(desk: Desk) -> None:
+    arguments = {"strategy": "stratified", "column": "target", "target": "target"}
+    found = desk.call("split_dataset", data="sklearn://wine", destination="out", **arguments)
+    assert found.classes == {
+        "train": {"0": 41, "1": 50, "2": 33},
+        "validation": {"0": 6, "1": 7, "2": 5},
+        "test": {"0": 12, "1": 14, "2": 10},
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.datasets import load_iris
 
 from tests.support.operating import Desk, people
 
@@ -52,7 +54,7 @@ TARGETS: dict[str, tuple[list[Any], str, str, str]] = {
     "free text as classes": ([f"text {row}" for row in range(N)], "classification", "target_wrong_kind", "texts"),
     "text to regress": (["a", *range(N - 1)], "regression", "target_wrong_kind", "'a' in row 1"),
     "truth values to regress": ([row % 2 == 0 for row in range(N)], "regression", "target_wrong_kind", "truth values"),
-    "dates to regress": (["2024-01-02"] * N, "regression", "target_wrong_kind", "text"),
+    "dates to regress": (["2024-01-02"] * N, "regression", "target_wrong_kind", "dates"),
     "infinity to regress": ([*range(N - 1), "inf"], "regression", "target_wrong_kind", "infinity"),
     "one class": (["a"] * N, "classification", "target_constant", "'a'"),
     "one number": ([4] * N, "regression", "target_constant", "4"),
@@ -104,9 +106,14 @@ def test_data_with_nothing_but_a_target_is_refused(desk: Desk) -> None:
     assert failed(desk, table({"y": ["a", "b"] * 15, "x": [""] * N}), target="y").name == "no_features"
 
 
+def test_a_column_that_holds_nothing_is_named(desk: Desk) -> None:
+    check = failed(desk, table({"x": NUMBERS, "z": [""] * N, "y": ["a", "b"] * 15}), target="y")
+    assert (check.name, check.column) == ("empty_column", "z")
+    assert "'z'" in check.found
+
+
 WARNINGS: dict[str, tuple[dict[str, list[Any]], str, str]] = {
     "rows without a target": ({"x": NUMBERS, "y": ["a", "b", ""] * 10}, "target_has_missing_values", "10 of 30"),
-    "a column with nothing": ({"x": NUMBERS, "z": [""] * N, "y": ["a", "b"] * 15}, "empty_columns", "'z'"),
     "a constant column": ({"x": NUMBERS, "z": [3] * N, "y": ["a", "b"] * 15}, "uninformative_column", "'z'"),
     "an identifier": ({"id": [f"k{row}" for row in range(N)], "y": ["a", "b"] * 15}, "uninformative_column", "'id'"),
     "a leak": ({"x": NUMBERS, "z": ["u", "v"] * 15, "y": ["a", "b"] * 15}, "target_leak", "'z'"),
@@ -141,3 +148,194 @@ def test_a_schema_is_held(desk: Desk) -> None:
     assert by_column["joined"].status == "passed"
     assert by_column["email"].name == "column_missing"
     assert "phone" not in by_column
+
+
+def columns_of(found: Any, name: str = "schema") -> dict[str | None, Any]:
+    return {check.column: check for check in found.checks if check.name == name}
+
+
+def test_each_row_that_breaks_a_schema_is_counted_and_named(desk: Desk) -> None:
+    content = table({"age": [*range(20, 48), "", 130], "id": [*range(29), 3], "town": ["Oslo"] * 29 + ["Atlantis"]})
+    schema = {
+        "age": {"kind": "number", "minimum": 21, "maximum": 120, "may_be_missing": False},
+        "id": {"unique": True},
+        "town": {"kind": "category", "allowed": ["Oslo", "Lima"]},
+    }
+    found = columns_of(desk.call("validate_data", data=desk.data("a.csv", content), schema=schema))
+    assert {name: (check.rows, check.count) for name, check in found.items()} == {
+        "age": ([1, 29, 30], 3),
+        "id": ([4, 30], 2),
+        "town": ([30], 1),
+    }
+    assert "less than 21, down to 20 (1 row)" in found["age"].found
+    assert "more than 120, up to 130 (1 row)" in found["age"].found
+    assert "without a value (1 row)" in found["age"].found
+    assert "'Atlantis', which is not allowed" in found["town"].found
+
+
+@pytest.mark.parametrize("name", ["rules.yaml", "rules.json"])
+def test_a_schema_may_stand_in_a_file(desk: Desk, name: str) -> None:
+    written = {
+        "rules.yaml": "age:\n  kind: number\n  maximum: 50\ncode:\n  allowed: [1, 2]\n",
+        "rules.json": '{"age": {"kind": "number", "maximum": 50}, "code": {"allowed": [1, 2]}}',
+    }
+    content = table({"age": [*range(30, 59), 60], "code": [1, 2] * 14 + [2, 3]})
+    uri = desk.data(name, written[name])
+    found = columns_of(desk.call("validate_data", data=desk.data("a.csv", content), schema=uri))
+    assert (found["age"].count, found["age"].rows[0]) == (9, 22)
+    assert found["code"].rows == [30]
+
+
+BAD_SCHEMAS = {
+    "an unknown word": ("a.yaml", "x:\n  maximun: 3\n", "unknown_argument", "maximum"),
+    "bounds the wrong way": ("a.yaml", "x: {minimum: 3, maximum: 2}\n", "invalid_argument", ""),
+    "bounds of a category": ("a.json", '{"x": {"kind": "category", "minimum": 3}}', "invalid_argument", ""),
+    "text among numbers": ("a.yaml", "x: {allowed: [few]}\n", "schema_contradiction", ""),
+    "no YAML": ("a.yaml", "x: [\n", "invalid_yaml", ""),
+    "no JSON": ("a.json", "{", "invalid_json", ""),
+    "another format": ("a.toml", "", "unsupported_format", "maximum"),
+    "a list": ("a.yaml", "- x\n", "invalid_argument", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "reason", "next_step"), BAD_SCHEMAS.values(), ids=BAD_SCHEMAS)
+def test_a_schema_that_makes_no_sense_is_refused(
+    desk: Desk, name: str, content: str, reason: str, next_step: str
+) -> None:
+    data = desk.data("a.csv", table({"x": NUMBERS}))
+    refusal = desk.refusal("validate_data", data=data, schema=desk.data(name, content))
+    assert refusal.body.reason == reason
+    assert next_step in refusal.body.next_step
+
+
+def test_a_schema_is_looked_for_where_data_may_lie_alone(desk: Desk) -> None:
+    data = desk.data("a.csv", table({"x": NUMBERS}))
+    refusal = desk.refusal("validate_data", data=data, schema="/etc/rules.yaml")
+    assert (refusal.body.reason, refusal.body.field) == ("data_outside_roots", "schema")
+
+
+def test_the_schema_that_data_shows_holds_for_the_data_and_for_no_other(desk: Desk) -> None:
+    found = desk.call("validate_data", data="sklearn://wine", target="target")
+    rules = {name: rule.model_dump(mode="json") for name, rule in found.rules.items()}
+    again = columns_of(desk.call("validate_data", data="sklearn://wine", schema=rules))
+    assert {check.status for check in again.values()} == {"passed"}
+    assert len(again) == 14
+    other = desk.call("validate_data", data="sklearn://iris", schema=rules)
+    assert {check.column for check in other.checks if check.name == "column_missing"} == set(rules) - {"target"}
+
+
+def test_the_schema_beside_saved_data_can_be_given(desk: Desk) -> None:
+    saved = desk.call("save_processed_data", data=desk.data("a.csv", people()), destination="out/a.parquet")
+    changed = desk.data("b.csv", people().replace("Oslo", "").replace("2024-03-03", "soon"))
+    found = columns_of(desk.call("validate_data", data=changed, schema=saved.schema_uri))
+    assert {name: check.status for name, check in found.items()} == {
+        "age": "passed",
+        "city": "failed",
+        "joined": "failed",
+        "pays": "passed",
+    }
+
+
+def test_what_training_rows_have_not_shown_is_a_warning_and_shared_rows_are_counted(desk: Desk) -> None:
+    frame = load_iris(as_frame=True).frame
+    frame["place"] = ["here", "there"] * 75
+    train = desk.data("train.csv", frame.iloc[:120].to_csv(index=False))
+    test = frame.iloc[110:].assign(place="elsewhere").reset_index(drop=True)
+    test.loc[:9, "place"] = frame["place"].iloc[110:120].to_numpy()
+    test.loc[39, "sepal length (cm)"] = 99
+    path = desk.root / "test.parquet"
+    test.to_parquet(path)
+    found = desk.call("validate_data", data="test.parquet", target="target", reference=train)
+    (overlap,) = [check for check in found.checks if check.name == "overlap"]
+    assert overlap.status == "warning"
+    assert (overlap.count, overlap.rows) == (10, list(range(1, 11)))
+    held = columns_of(found)
+    assert held["place"].status == "warning"
+    assert (held["place"].count, held["place"].rows[0]) == (30, 11)
+    assert "up to 99" in held["sepal length (cm)"].found
+    assert found.rules["place"].allowed == ["here", "there"]
+
+
+def test_a_column_of_another_kind_than_in_the_reference_fails(desk: Desk) -> None:
+    one, other = table({"x": NUMBERS}), table({"x": [f"n{number}" for number in NUMBERS]})
+    found = desk.call("validate_data", data=desk.data("b.csv", other), reference=desk.data("a.csv", one))
+    assert not found.passed
+    assert columns_of(found)["x"].found == "column 'x': a category instead of a number."
+
+
+HALF = [0] * 15 + [1] * 15
+LEAKS: dict[str, tuple[dict[str, list[Any]], str, str]] = {
+    "the target itself in other units": (
+        {"y": [value * 1.5 for value in range(30)], "z": [value * 3 + 1 for value in range(30)]}, "regression", "'z'"
+    ),
+    "a number that rises with it": (
+        {"y": list(range(30)), "z": [math.exp(value / 3) for value in range(30)]}, "regression", "'z'"
+    ),
+    "a number that parts the classes": (
+        {"y": HALF, "z": [value / 7 + 100 * half for value, half in enumerate(HALF)]}, "classification", "'z'"
+    ),
+    "a code": ({"y": HALF, "z": [{0: 7, 1: 3}[half] for half in HALF]}, "classification", "'z'"),
+    "a word for each class": ({"y": HALF, "z": [["out", "in"][half] for half in HALF]}, "classification", "'z'"),
+    "a date that only one class has": (
+        {"y": HALF, "z": ["2024-01-02" if half else "" for half in HALF]}, "classification", "whether there is"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "task", "found"), LEAKS.values(), ids=LEAKS)
+def test_a_column_that_gives_the_target_away_is_named(
+    desk: Desk, columns: dict[str, list[Any]], task: str, found: str
+) -> None:
+    content = table({"x": NUMBERS} | columns)
+    check = warned(desk, content, "target_leak", target="y", task=task)
+    assert found in check.found
+    assert check.column == "z"
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "iris", "digits", "diabetes"])
+def test_honest_data_is_not_accused(desk: Desk, name: str) -> None:
+    found = desk.call("validate_data", data=f"sklearn://{name}", target="target")
+    assert [check.column for check in found.checks if check.name == "target_leak"] == []
+
+
+def test_rows_that_differ_in_their_target_alone_are_counted(desk: Desk) -> None:
+    content = table({"x": [*range(28), 5, 6], "y": ["a", "b"] * 14 + ["a", "b"]})
+    check = warned(desk, content, "contradicting_rows", target="y")
+    assert (check.rows, check.count) == ([6, 7, 29, 30], 4)
+
+
+def test_the_classes_are_counted(desk: Desk) -> None:
+    assert desk.call("validate_data", data="sklearn://wine", target="target").classes == {"1": 71, "0": 59, "2": 48}
+
+
+def test_gaps_and_many_categories_are_warnings(desk: Desk) -> None:
+    content = table(
+        {
+            "x": [1] + [""] * 320 + NUMBERS * 9 + NUMBERS[:9],
+            "town": [f"t{row % 150}" for row in range(600)],
+            "y": ["a", "b"] * 300,
+        }
+    )
+    assert warned(desk, content, "mostly_missing", target="y").count == 320
+    assert "'town' has 150" in warned(desk, content, "many_categories", target="y").found
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "unclear"),
+    [
+        (["2012/01/05", "2012/12/31"], "date", False),
+        (["2010/01/01 00:00:00", "2010/01/01 13:30:00"], "date", False),
+        (["2024-02-29T10:00:00Z", "2024-03-01"], "date", False),
+        (["Jan 1 2000", "Feb 15 2000"], "category", True),
+        (["31.12.2024", "1.2.2025"], "category", True),
+        (["02/03/2024", "12/31/2024"], "category", True),
+        (["2024-02-30", "2024-03-01"], "category", False),
+        (["10-4", "three"], "category", False),
+    ],
+)
+def test_dates_begin_with_the_year_and_others_are_told_of(
+    desk: Desk, values: list[str], kind: str, unclear: bool
+) -> None:
+    found = desk.call("validate_data", data=desk.data("a.csv", table({"when": values * 15, "x": NUMBERS})))
+    assert found.columns[0].kind == kind
+    assert any(check.name == "unclear_dates" for check in found.checks) is unclear

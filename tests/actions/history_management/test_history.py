@@ -54,6 +54,32 @@ def plots(tmp_path: Path) -> Path:
     return folder
 
 
+SEARCH: dict[str, Any] = {
+    "metric": "roc_auc", "value": 0.9931, "as_given": 0.9912, "folds": 5, "completed": 30, "pruned": 19, "failed": 1,
+    "stopped_by": "trials", "seconds": 75.0, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
+    "importances": {"max_depth": 0.75, "subsample": 0.25},
+}  # fmt: skip
+
+
+def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
+    searched = record(request=request(search_trials=50, search_minutes=20), result=result(search=SEARCH))
+    files = history_change(searched).files(no_file)
+    page = text_of(files, f"training_history/{RUN}.md")
+    for fact in (
+        "| Search | 50 trials, 20 min |",
+        "## Search for hyperparameters",
+        "| Trials | 50 (30 completed, 19 pruned, 1 failed), ended by trials after 1 min 15 s |",
+        "| Compared on | 5 folds of the training rows |",
+        "| `roc_auc` | **0.9931**; with what was asked for 0.9912 |",
+        "| Trained with | `n_estimators: 200`<br>`max_depth: 4` |",
+        "| It hangs on | `max_depth` 75%<br>`subsample` 25% |",
+    ):
+        assert fact in page, fact
+    lineage = json.loads(text_of(files, f"training_history/{RUN}.json"))
+    assert lineage["result"]["search"] == SEARCH
+    assert "## Search" not in render(record())
+
+
 def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> None:
     files = history_change(record(promoted=True)).files(no_file)
     page = text_of(files, f"training_history/{RUN}.md")
@@ -63,8 +89,8 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         "| Seed | 42 |",
         "| Threshold | ≥ 0.95 |",
         "| Champion | 0.9812 (version 3, may have seen these rows) |",
-        "| `roc_auc` | 0.991235 | 0.9812 | this model |",
-        "| `log_loss` | 0.1 | 0.08 | champion |",
+        "| `roc_auc` | 0.991235 |  | 0.9812 | this model |",
+        "| `log_loss` | 0.1 |  | 0.08 | champion |",
         f"| SHA-256 | `{'c' * 64}` |",
         f"| Git commit | `{'a' * 40}` |",
         "| Packages | scikit-learn 1.9.1, xgboost 3.2.0 |",
@@ -74,6 +100,29 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         f"- [Lineage as JSON]({RUN}.json)",
     ):
         assert fact in page
+
+
+def test_the_page_tells_how_sure_the_figures_are() -> None:
+    figures = {"metrics": {"accuracy": 0.96, "log_loss": 0.1}, "intervals": {"accuracy": [0.93, 0.985]}}
+    page = render(record(result=result(**figures, champion_metrics=None)))
+    assert "| Metric | This model | 95 % interval |" in page
+    assert "| `accuracy` | 0.96 | 0.93 to 0.985 |" in page
+    assert "| `log_loss` | 0.1 |  |" in page
+
+
+def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
+    found = result()
+    found["verdict"]["comparison"] = {
+        "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": -0.0123,
+        "high": 0.03, "rows": 114, "resamples": 2_000,
+        "regressions": [{"column": "city", "value": "<b>@all</b>", "rows": 31, "difference": -0.25}],
+    }  # fmt: skip
+    page = render(record(result=found))
+    assert "| Against the champion | accepted |" in page
+    assert "| Difference | +0.01, between -0.0123 and +0.03 (above 0 this model is better) |" in page
+    assert "| It may be worse by | 0.02, with a risk of 0.05 |" in page
+    assert "-0.25 on 31 rows |" in page
+    assert "<b>" not in page
 
 
 def test_a_failed_run_tells_the_stage_the_error_and_the_end_of_the_log() -> None:

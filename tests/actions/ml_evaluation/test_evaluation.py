@@ -160,8 +160,13 @@ def size_of(png: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("kind", "content", "target", "plots"),
     [
-        ("classifier", people(60), "pays", {"calibration", "confusion_matrix", "precision_recall", "roc"}),
-        ("regressor", numbers(), "y", {"predicted_vs_true", "residuals"}),
+        (
+            "classifier",
+            people(60),
+            "pays",
+            {"calibration", "confusion_matrix", "precision_recall", "roc", "importances"},
+        ),
+        ("regressor", numbers(), "y", {"predicted_vs_true", "residuals", "importances"}),
     ],
 )
 def test_an_evaluation_is_kept_with_its_plots(

@@ -187,3 +187,18 @@ def test_predictions_do_not_depend_on_the_order_of_columns(desk: Desk) -> None:
     rows = pd.read_csv(desk.root / REPOSITORY / "datasets/train.csv").drop(columns="pays")
     turned = rows[rows.columns[::-1]]
     assert model.probabilities(rows).tolist() == model.probabilities(turned).tolist()
+
+
+@pytest.mark.gpu
+def test_xgboost_trains_on_a_gpu_where_there_is_one_and_predicts_on_the_cpu(desk: Desk) -> None:
+    from sklearn.datasets import make_classification
+
+    from actions.ml_training.boosting import usual_device
+
+    if usual_device(values=1, enough=1) is None:
+        pytest.skip("needs a GPU, and XGBoost with CUDA")
+    rows, classes = make_classification(30_000, 20, random_state=0)
+    frame = pd.DataFrame(rows, columns=[f"x{place}" for place in range(20)]).assign(y=classes)
+    made = trained(desk, "classifier", "xgboost", frame.to_csv(index=False), "y")
+    assert made.metrics["train_accuracy"] > 0.9
+    assert open_model(desk.root / made.uri).pipeline[-1].estimator_.get_params()["device"] == "cpu"

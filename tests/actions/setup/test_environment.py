@@ -20,12 +20,13 @@ SETUP = Path(__file__).parents[3] / "actions" / "setup"
 PYTHON = Path(sys.executable).resolve()
 
 
-def wheel(folder: Path, name: str = "tiny", version: str = "1.0") -> None:
+def wheel(folder: Path, name: str = "tiny", version: str = "1.0", *, needs: str = "") -> None:
     """Write a wheel that holds one module with its version."""
     info = f"{name}-{version}.dist-info"
+    needed = f"Requires-Dist: {needs}\n" if needs else ""
     files = {
         f"{name}.py": f'version = "{version}"\n',
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     digests = {path: hashlib.sha256(text.encode()).digest() for path, text in files.items()}
@@ -69,7 +70,14 @@ class Machine:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def start(self, *locks: Path, script: str = "environment.sh") -> subprocess.Popen[str]:
+    def start(self, *locks: Path) -> subprocess.Popen[str]:
+        return self._started([str(self.programs / "sh"), str(SETUP / "environment.sh"), *map(str, locks)])
+
+    def job(self, script: Path) -> Outcome:
+        """Run a step's script as a job does."""
+        return Outcome.of(self._started([shutil.which("bash") or "bash", str(script)]))
+
+    def _started(self, command: list[str]) -> subprocess.Popen[str]:
         variables = {
             "PATH": str(self.programs),
             "HOME": str(self.root),
@@ -79,7 +87,6 @@ class Machine:
             "PIP_CONFIG_FILE": os.devnull,
             **self.variables,
         }
-        command = [str(self.programs / "sh"), str(SETUP / script), *map(str, locks)]
         return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *locks: Path) -> Outcome:
@@ -147,6 +154,66 @@ def test_a_cold_start_installs_under_the_real_path_and_a_warm_one_finds_it_and_a
     assert machine.run(lock, tools).environment == cold.environment
     assert asked(cold.environment, "import tool; print(tool.version)") == "2.0"
     assert "cache warm" in machine.run(lock, tools).told
+
+
+@pytest.mark.slow
+def test_a_layer_that_says_that_it_is_not_whole_gets_what_its_packages_need_and_any_other_does_not(
+    machine: Machine,
+) -> None:
+    machine.python()
+    lock = machine.lock("tiny==1.0\n")
+    for name in ("one", "two"):
+        wheel(machine.root / "wheels", name, needs=f"of_{name}")
+        wheel(machine.root / "wheels", f"of_{name}")
+    whole = machine.lock("one==1.0\n", "whole.txt")
+    partial = machine.lock("# Not whole: two's build says what it needs.\ntwo==1.0\n", "partial.txt")
+
+    environment = machine.run(lock, whole, partial).environment
+
+    found = "from importlib.util import find_spec; print(*(name for name in ('of_one', 'of_two') if find_spec(name)))"
+    assert asked(environment, found) == "of_two"
+    again = machine.run(lock, whole, partial)
+    assert (again.environment, "cache warm" in again.told) == (environment, True)
+
+
+def test_of_the_locks_only_that_of_pytorch_says_that_it_is_not_whole() -> None:
+    folder = SETUP.parents[1] / "requirements"
+    partial = [path.name for path in folder.glob("*.txt") if path.read_bytes().startswith(b"# Not whole:")]
+    assert partial == ["torch.txt"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "layered"),
+    [
+        ("", False),
+        ('{"request": {"algorithm": "random_forest", "notes": "no neural_network"}}', False),
+        ('{"request": {"algorithm": "neural_network"}}', True),
+        ('{"algorithm":"neural_network","data":"a.csv"}', True),
+    ],
+)
+def test_a_job_that_asks_for_a_neural_network_gets_pytorch_and_no_other_does(
+    machine: Machine, wanted: str, layered: bool
+) -> None:
+    source = machine.root / "source"
+    shutil.copytree(SETUP, source / "actions" / "setup")
+    (source / "requirements").mkdir()
+    (source / "requirements" / "runner.txt").write_text("tiny==1.0\n", encoding="utf-8")
+    (source / "requirements" / "torch.txt").write_text("# Not whole: of the test.\ntorch==2.0\n", encoding="utf-8")
+    wheel(machine.root / "wheels", "torch", "2.0")
+    machine.python()
+    told = machine.root / "github_env"
+    machine.variables = {"LOCK": "requirements/runner.txt", "MODELYARD_INPUT": wanted, "GITHUB_ENV": str(told)}
+
+    ran = machine.job(source / "actions" / "setup" / "setup.sh")
+
+    assert ran.status == 0, ran.told
+    name, _, python = told.read_text(encoding="utf-8").strip().partition("=")
+    assert name == "MODELYARD_PYTHON"
+    installed = asked(
+        Path(python).parents[1], "from importlib.util import find_spec; print(find_spec('torch') is not None)"
+    )
+    assert installed == str(layered)
 
 
 @pytest.mark.slow

@@ -405,13 +405,16 @@ def test_a_metric_that_is_not_defined_fails(desk: Desk, remote: Path) -> None:
 
 # --- what a stage imports ----------------------------------------------------------------------------------------------
 
+ELSEWHERE = {"boto3", "optuna", "pandera", "torch"}
+"""What only S3, searches, schemas and neural networks need, where it is installed."""
+
 
 @pytest.mark.parametrize(
     ("stage", "without"),
     [
-        ("prepare", {"matplotlib", "xgboost"}),
-        ("train", {"matplotlib", "xgboost"}),
-        ("evaluate", {"matplotlib.pyplot", "xgboost"}),
+        ("prepare", {"matplotlib", "xgboost", *ELSEWHERE}),
+        ("train", {"matplotlib", "xgboost", *ELSEWHERE}),
+        ("evaluate", {"matplotlib.pyplot", "xgboost", *ELSEWHERE}),
         ("judge", {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"}),
         ("publish", {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"}),
     ],

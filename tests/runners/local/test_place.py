@@ -36,8 +36,9 @@ def test_a_place_is_served_on_its_ports_again_and_again(made: Place) -> None:
     for _ in range(2):
         with made.running() as running:
             assert running.hub.base_url == f"http://127.0.0.1:{memory.hub_port}"
-            form = f"/{REPOSITORY}/issues/new?template=modelyard-train.yml"
-            assert httpx.get(running.hub.base_url + form, timeout=20).is_success
+            for name in ("classification", "regression", "tune"):
+                form = f"/{REPOSITORY}/issues/new?template=modelyard-{name}.yml"
+                assert httpx.get(running.hub.base_url + form, timeout=20).is_success
             assert healthy(memory.app_port)
             assert [runner.name for runner in running.hub.runs.runners.find()] == ["runner-1", "runner-2"]
         assert running.app.poll() is not None

@@ -135,8 +135,9 @@ def test_the_chooser_follows_config_yml() -> None:
     assert parse_chooser("") == Chooser()
 
 
-def test_this_repositorys_own_form_is_one_that_can_be_shown() -> None:
-    path = Path(__file__).parents[4] / ".github/ISSUE_TEMPLATE/train.yml"
+@pytest.mark.parametrize("name", ["classification", "regression", "tune"])
+def test_this_repositorys_own_forms_are_such_that_can_be_shown(name: str) -> None:
+    path = Path(__file__).parents[4] / f".github/ISSUE_TEMPLATE/{name}.yml"
     form = parse_form(path.name, path.read_text(encoding="utf-8"))
     assert form.labels == ("mlops:train",)
     assert check(form, {}) != {}

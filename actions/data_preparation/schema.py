@@ -1,0 +1,262 @@
+"""Schemas: what is asked of each column, given as YAML or JSON or inferred from data, and held by pandera."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from actions import safe_yaml
+from actions.data_preparation.checks import Check, row_numbers
+from actions.data_preparation.columns import Column, Kind, conformed
+from actions.data_preparation.sources import existing_file
+from actions.operation import Context, InvalidInput, Unavailable, invalid_argument
+from actions.request import Repository, Scalar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_BYTES = 4 << 20
+_MOST_CATEGORIES = 100
+
+
+class ColumnRule(BaseModel):
+    """What a schema asks of one column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind | None = None
+    required: bool = True
+    may_be_missing: bool = True
+    unique: bool = False
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
+    maximum: float | None = Field(default=None, allow_inf_nan=False)
+    allowed: list[Scalar] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> ColumnRule:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        if self.kind not in {None, "number"} and not (self.minimum is None and self.maximum is None):
+            raise ValueError(f"minimum and maximum are for numbers, not for a {self.kind}")
+        return self
+
+
+Schema = dict[str, ColumnRule]
+
+
+def inferred_schema(frame: pd.DataFrame, columns: list[Column]) -> Schema:
+    """Return what a frame shows of its columns; the categories of a column where they are at most a hundred."""
+    schema = {}
+    for column in columns:
+        few = column.kind == "category" and column.distinct <= _MOST_CATEGORIES
+        values = conformed(frame[column.name], "category").dropna().unique() if few else None
+        schema[column.name] = _rule_of(column, sorted(values) if values is not None else None)
+    return schema
+
+
+def read_schema(uri: str, context: Context, repository: Repository | None) -> Schema:
+    """Read a schema file.
+
+    Parameters
+    ----------
+    uri
+        A ``.yaml``, ``.yml`` or ``.json`` file where data may lie: for each column a mapping of what ``ColumnRule`` has.
+        The ``.schema.json`` that ``save_processed_data`` writes is one, too.
+    context, repository
+        As for data.
+
+    Raises
+    ------
+    InvalidInput
+        ``unsupported_format``, ``invalid_yaml``, ``invalid_json``, ``invalid_argument``; those of ``existing_file``.
+    """
+    path = existing_file(uri, context, repository, "schema")
+    value = _parsed(path, uri)
+    if isinstance(value, dict) and isinstance(value.get("columns"), list):
+        try:
+            columns = TypeAdapter(list[Column]).validate_python(value["columns"])
+        except ValidationError as error:
+            raise invalid_argument(error, known=Column.model_fields) from None
+        return {column.name: _rule_of(column, None) for column in columns}
+    try:
+        return TypeAdapter(Schema).validate_python(value or {})
+    except ValidationError as error:
+        raise invalid_argument(error, known=ColumnRule.model_fields) from None
+
+
+def schema_checks(frame: pd.DataFrame, columns: list[Column], schema: Schema, *, given: bool = True) -> list[Check]:
+    """Hold columns against a schema; one check a column, with the rows that break it.
+
+    Parameters
+    ----------
+    frame, columns
+        The data and what is known of its columns.
+    schema
+        What is asked.
+    given
+        Whether a person asked for it. Of what was inferred from other data, only another kind and a missing column fail:
+        a number beyond those seen, or a new category, is a warning.
+    """
+    kinds = {column.name: column.kind for column in columns}
+    present = {name: rule for name, rule in schema.items() if name in kinds}
+    broken = _broken(frame, kinds, present)
+    checks = []
+    for name, rule in schema.items():
+        if name in present:
+            checks.append(_column_check(name, broken.get(name, []), given=given))
+        elif rule.required:
+            checks.append(
+                Check(
+                    name="column_missing",
+                    status="failed",
+                    column=name,
+                    rule="The column exists.",
+                    found=f"no column {name!r}.",
+                    next_step="Correct the data or the schema.",
+                )
+            )
+    return checks
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _parsed(path: Path, uri: str) -> Any:
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        return safe_yaml.load(path.read_bytes(), source=uri, limit=_MOST_BYTES)
+    if path.suffix.lower() != ".json":
+        raise InvalidInput(
+            "unsupported_format",
+            rule="A schema is YAML (.yaml, .yml) or JSON (.json).",
+            found=f"{uri}.",
+            next_step="Write it as one of these, for each column: kind, required, may_be_missing, unique, minimum, "
+            "maximum, allowed.",
+            field="schema",
+        )
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            "invalid_json",
+            rule=f"{uri}: one JSON object, with a member for each column.",
+            found=f"{type(error).__name__}: {str(error)[:200]}",
+            next_step="Correct the file.",
+            field="schema",
+        ) from None
+
+
+def _rule_of(column: Column, categories: list[Any] | None) -> ColumnRule:
+    return ColumnRule(
+        kind=column.kind if column.kind != "ignored" else None,
+        may_be_missing=column.missing > 0,
+        minimum=column.minimum,
+        maximum=column.maximum,
+        allowed=categories,
+    )
+
+
+# --- holding ---------------------------------------------------------------------------------------------------------
+
+
+def _broken(frame: pd.DataFrame, kinds: dict[str, Kind], schema: Schema) -> dict[str, list[tuple[str, str, list[int]]]]:
+    """Return for each column that breaks its rule: which part, what to say of it, and the rows (from 0)."""
+    import pandas as pd
+
+    pandera = _pandera()
+    typed = {name: _typed(frame[name], kinds[name]) for name in schema}
+    columns = {name: _pandera_column(name, rule, kinds[name]) for name, rule in schema.items()}
+    found: dict[str, list[tuple[str, str, list[int]]]] = {}
+    try:
+        pandera.DataFrameSchema(columns).validate(pd.DataFrame(typed).reset_index(drop=True), lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        for (name, check), cases in errors.failure_cases.groupby(["column", "check"], sort=False):
+            rows = sorted({int(row) for row in cases["index"] if pd.notna(row)})
+            said = _said(str(check), schema[name], kinds[name], cases["failure_case"].tolist())
+            found.setdefault(name, []).append((str(check), said, rows))
+    return found
+
+
+def _pandera() -> Any:
+    try:
+        import pandera.pandas as pandera
+    except ImportError:
+        raise Unavailable(
+            "library_missing",
+            rule="A schema is held by pandera.",
+            found="it is not installed.",
+            next_step="Install it: pip install pandera.",
+        ) from None
+    return pandera
+
+
+def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    try:
+        return conformed(values, kind)
+    except InvalidInput:  # infinity: pandera is to say in which rows it is out of bounds
+        return values.astype(float)
+
+
+def _pandera_column(name: str, rule: ColumnRule, kind: Kind) -> Any:
+    """Return a rule as pandera writes it. Where the kind is another, nothing else is asked."""
+    pandera = _pandera()
+    if rule.kind is not None and kind not in {rule.kind, "ignored"}:
+        return pandera.Column(checks=pandera.Check(lambda _: False, error="kind"), nullable=True)
+    checks = []
+    if rule.minimum is not None and kind == "number":
+        checks.append(pandera.Check.ge(rule.minimum, error="minimum"))
+    if rule.maximum is not None and kind == "number":
+        checks.append(pandera.Check.le(rule.maximum, error="maximum"))
+    if rule.allowed is not None:
+        checks.append(pandera.Check.isin(_allowed(name, rule.allowed, kind), error="allowed"))
+    return pandera.Column(checks=checks, nullable=rule.may_be_missing, unique=rule.unique)
+
+
+def _allowed(name: str, allowed: list[Scalar], kind: Kind) -> list[Any]:
+    """Return the allowed values in the form that the column has: YAML gives all of them as text."""
+    present = [value for value in allowed if value is not None]
+    if kind != "number":
+        return [str(value) for value in present]
+    truths = {"true": 1.0, "false": 0.0}
+    try:
+        return [truths[str(value).lower()] if str(value).lower() in truths else float(value) for value in present]
+    except ValueError:
+        raise InvalidInput(
+            "schema_contradiction",
+            rule=f"What is allowed in column {name!r}, which holds numbers, is numbers.",
+            found=", ".join(repr(value) for value in present[:10]),
+            next_step="Correct the schema.",
+            field=name,
+        ) from None
+
+
+def _said(check: str, rule: ColumnRule, kind: Kind, cases: list[Any]) -> str:
+    if check == "kind":
+        return f"a {kind} instead of a {rule.kind}"
+    if check == "minimum":
+        return f"less than {rule.minimum:g}, down to {min(cases):g}"
+    if check == "maximum":
+        return f"more than {rule.maximum:g}, up to {max(cases):g}"
+    if check == "allowed":
+        return f"{str(cases[0])[:100]!r}, which is not allowed"
+    return {"not_nullable": "without a value", "field_uniqueness": "a value that is there twice"}.get(check, check)
+
+
+def _column_check(name: str, broken: list[tuple[str, str, list[int]]], *, given: bool) -> Check:
+    rows = sorted({row for _, _, some in broken for row in some})
+    found = "; ".join(
+        f"{said} ({len(some)} row{'s' if len(some) != 1 else ''})" if some else said for _, said, some in broken
+    )
+    failed = given or any(check == "kind" for check, _, _ in broken)
+    return Check(
+        name="schema",
+        status="passed" if not broken else "failed" if failed else "warning",
+        column=name,
+        rule=f"Column {name!r} is as {'the schema says' if given else 'in the reference data'}.",
+        found=f"column {name!r}: {found}." if broken else "as it should be.",
+        next_step="" if not broken else "Correct the data or the schema." if given else "Look whether that is meant.",
+        rows=row_numbers(rows),
+        count=len(rows),
+    )

@@ -1,0 +1,76 @@
+"""Raw rows as the numbers that libraries take, made a block of rows at a time.
+
+scikit-learn's ``ColumnTransformer`` holds what each of its branches makes beside what it puts together of them: of a million
+rows that is a table of a gigabyte twice. Heavy: imported inside functions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actions.data_preparation.estimators import training_features
+from actions.request import Algorithm
+
+ROWS_AT_ONCE = 50_000
+SINGLE: tuple[Algorithm, ...] = ("neural_network", "random_forest", "xgboost")
+"""The algorithms whose libraries turn what they get into 32-bit floats: they learn the same from half the memory."""
+
+
+def features_of(preprocessor: Any, rows: pd.DataFrame, dtype: Any = float) -> np.ndarray[Any, Any]:
+    """Return the features of raw rows.
+
+    Parameters
+    ----------
+    preprocessor
+        A fitted preprocessor.
+    rows
+        The rows, without the target.
+    dtype
+        What the features are kept as.
+    """
+    return in_blocks(preprocessor, rows, lambda features: features, dtype)
+
+
+def features_to_train_on(
+    preprocessor: Any, rows: pd.DataFrame, target: Any, dtype: Any = float
+) -> np.ndarray[Any, Any]:
+    """Return the features of the rows that a preprocessor was fitted on, as ``training_features`` gives them."""
+    if "target" in preprocessor[1].named_transformers_:
+        return training_features(preprocessor, rows, target).astype(dtype, copy=False)
+    return features_of(preprocessor, rows, dtype)
+
+
+def in_blocks(
+    preprocessor: Any, rows: pd.DataFrame, answer: Callable[[Any], Any], dtype: Any = None
+) -> np.ndarray[Any, Any]:
+    """Return what a function of features answers for raw rows.
+
+    Parameters
+    ----------
+    preprocessor
+        A fitted preprocessor.
+    rows
+        The rows, without the target.
+    answer
+        Takes the features of some of the rows, gives an array with an entry or a line for each of them.
+    dtype
+        What the answers are kept as; None: what they are.
+    """
+    # As a whole: what is wrong is told with the number of its row.
+    known = preprocessor[0].transform(rows)
+    rest = preprocessor[1:]
+    found: np.ndarray[Any, Any] | None = None
+    for start in range(0, len(known), ROWS_AT_ONCE):
+        some = np.asarray(answer(rest.transform(known.iloc[start : start + ROWS_AT_ONCE])))
+        if len(some) == len(known):
+            return some.astype(dtype or some.dtype, copy=False)
+        if found is None:
+            found = np.empty((len(known), *some.shape[1:]), dtype or some.dtype)
+        found[start : start + len(some)] = some
+    if found is None:
+        raise ValueError("there are no rows")
+    return found

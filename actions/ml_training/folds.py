@@ -1,0 +1,118 @@
+"""The rows that the trials of a search are compared on: a validation part, a part that is held out, or folds.
+
+Whatever is fitted to rows, the preprocessor too, is fitted anew to the training rows of each fold: one that encodes by the
+target, or chooses features by it, would else have seen the targets that the trial is compared by.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from actions.ml_training.recipe import Recipe
+from actions.operation import InvalidInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from actions.ml_training.fitting import Parts
+
+HELD_OUT = 0.2
+
+
+def compared_parts(
+    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None, folds: int | None = None
+) -> list[Parts]:
+    """Return the parts that each trial is fitted to and scored on, as arrays.
+
+    Parameters
+    ----------
+    preprocessor
+        Fitted on the training rows.
+    validation
+        Rows to compare trials on. Without them, and without folds, a fifth of the training rows is held out.
+    folds
+        Into how many the training rows are parted, each of which is held out once; validation rows are left aside then.
+
+    Raises
+    ------
+    InvalidInput
+        ``too_few_rows``, ``no_validation_rows``.
+    """
+    if folds is not None:
+        return [_refitted_parts(recipe, preprocessor, *pair) for pair in _folded(recipe, train, folds)]
+    if validation is None:
+        return [_refitted_parts(recipe, preprocessor, *_held_out(recipe, train))]
+    return [_parts(recipe, preprocessor, train, validation)]
+
+
+def _parts(recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame) -> Parts:
+    from actions.ml_training.fitting import prepared_parts
+
+    parts, _ = prepared_parts(recipe, preprocessor, train, validation)
+    if "validation" not in parts:
+        raise InvalidInput(
+            "no_validation_rows",
+            rule="Trials are compared on validation rows of classes that the training rows have.",
+            found="none.",
+            next_step="Give other validation rows, or none: then a part of the training rows is held out.",
+            field="validation",
+        )
+    return parts
+
+
+def _refitted_parts(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame, held: pd.DataFrame) -> Parts:
+    return _parts(recipe, _refitted(recipe, preprocessor, kept), kept, held)
+
+
+def _refitted(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame) -> Any:
+    """Return a preprocessor of the same steps that knows these rows alone."""
+    from sklearn.base import clone
+
+    from actions.data_preparation.estimators import learnable
+    from actions.ml_training.fitting import target_values
+
+    target = learnable(target_values(kept, recipe.target, recipe.task), recipe.task)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told when it was fitted on all rows
+        return clone(preprocessor).fit(kept.drop(columns=recipe.target), target)
+
+
+def _held_out(recipe: Recipe, train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from sklearn.model_selection import train_test_split
+
+    classes = train[recipe.target] if recipe.task == "classification" else None
+    try:
+        kept, held = train_test_split(train, test_size=HELD_OUT, random_state=recipe.seed, stratify=classes)
+    except ValueError as error:
+        raise _too_few("A fifth of the training rows, of each class, can be held out", str(error)[:300]) from None
+    return kept, held
+
+
+def _folded(recipe: Recipe, train: pd.DataFrame, folds: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    most = most_folds(recipe, train)
+    if most < folds:
+        raise _too_few(
+            f"There are rows for {folds} folds, and of each class, too,", f"enough for {most} folds at most."
+        )
+    splitter = StratifiedKFold if recipe.task == "classification" else KFold
+    drawn = splitter(folds, shuffle=True, random_state=recipe.seed).split(train, train[recipe.target])
+    return [(train.iloc[kept], train.iloc[held]) for kept, held in drawn]
+
+
+def most_folds(recipe: Recipe, train: pd.DataFrame) -> int:
+    """Return how many folds there can be so that each has rows, of each class if there are classes."""
+    target = train[recipe.target]
+    return int(target.value_counts().min()) if recipe.task == "classification" else len(target)
+
+
+def _too_few(rule: str, found: str) -> InvalidInput:
+    return InvalidInput(
+        "too_few_rows",
+        rule=f"{rule} to compare trials on.",
+        found=found,
+        next_step="Give more rows, or validation rows.",
+        field="data",
+    )
