@@ -52,7 +52,8 @@ class RawColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         names = [str(name) for name in rows.columns]
         needed = [name for name, kind in self.kinds.items() if kind != "ignored"]
         _check_columns(names, needed, list(self.kinds))
-        return pd.DataFrame({name: conformed(rows[name], self.kinds[name]) for name in needed}, index=rows.index)
+        columns = {name: conformed(rows[name], self.kinds[name]) for name in needed}
+        return pd.DataFrame(columns, index=rows.index, copy=False)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "feature_names_in_")
