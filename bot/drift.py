@@ -54,7 +54,7 @@ def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) ->
         for comment in comments
         if comment.author_type == "User"
         and comment.created_at is not None
-        and comment.created_at > run.created
+        and comment.created_at >= run.created.replace(microsecond=0)  # GitHub's times are whole seconds
         and comment.updated_at == comment.created_at
         and parse_command(comment.body) is not None
         and not run.knows(comment.id)

@@ -65,6 +65,11 @@ def test_a_comment_is_no_command_to_make_up_for_where_it_is(run: Run, comments: 
     assert unanswered_commands(run, comments, APP) == []
 
 
+def test_a_command_of_the_second_in_which_its_run_began_is_not_lost() -> None:
+    run = a_run(created=NOON + timedelta(milliseconds=700))
+    assert unanswered_commands(run, [said(when=NOON)], APP) == [said(when=NOON)]
+
+
 def test_an_answer_that_somebody_else_wrote_is_none() -> None:
     forged = said("<!-- modelyard:reply-7 -->", number=8)
     assert unanswered_commands(a_run(), [said(), forged], APP) == [said()]
