@@ -205,7 +205,9 @@ class PublishedResult(_Value):
     search: SearchFacts | None = None
     metrics: dict[str, float | None] = Field(max_length=100)
     intervals: dict[str, tuple[float, float]] = Field(
-        default_factory=dict, max_length=100, description="that metrics lie within at 95 %, by bootstrap of the test rows"
+        default_factory=dict,
+        max_length=100,
+        description="that metrics lie within at 95 %, by bootstrap of the test rows",
     )
     champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
     verdict: Verdict

@@ -103,7 +103,7 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
 
 
 def test_the_page_tells_how_sure_the_figures_are() -> None:
-    figures = {"metrics": {"accuracy": 0.96, "log_loss": 0.1}, "intervals": {"accuracy": [0.93, 0.985]}}
+    figures: dict[str, Any] = {"metrics": {"accuracy": 0.96, "log_loss": 0.1}, "intervals": {"accuracy": [0.93, 0.985]}}
     page = render(record(result=result(**figures, champion_metrics=None)))
     assert "| Metric | This model | 95 % interval |" in page
     assert "| `accuracy` | 0.96 | 0.93 to 0.985 |" in page
