@@ -8,7 +8,6 @@ takes its place there, so a file is in the bucket as a whole or not at all, and 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import re
 import tempfile
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from actions.libraries import need
 from actions.operation import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.storage import Storage, replacing, sha256_of, written_below
 
@@ -186,7 +186,7 @@ class S3Storage(Storage):
 
     def _asked(self, ask: Callable[[Any], _T], key: str, absent: _T | None = None) -> _T:
         """Ask S3, its errors as ours; ``absent`` is returned, if given, where there is no such object."""
-        _check_library()
+        need("boto3", "S3", "aws")
         import botocore.exceptions
 
         try:
@@ -295,16 +295,6 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 def _copies() -> Path:
     return Path(_folder().name)
-
-
-def _check_library() -> None:
-    if importlib.util.find_spec("boto3") is None:
-        raise Unavailable(
-            "library_missing",
-            rule="S3 is spoken to through boto3.",
-            found="it is not installed.",
-            next_step="Install Modelyard with its extra aws.",
-        )
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from actions import safe_yaml
 from actions.data_preparation.checks import Check, row_numbers
 from actions.data_preparation.columns import Column, Kind, conformed
 from actions.data_preparation.sources import existing_file
-from actions.operation import Context, InvalidInput, Unavailable, invalid_argument
+from actions.libraries import need
+from actions.operation import Context, InvalidInput, invalid_argument
 from actions.request import Repository, Scalar
 
 if TYPE_CHECKING:
@@ -180,15 +181,9 @@ def _broken(frame: pd.DataFrame, kinds: dict[str, Kind], schema: Schema) -> dict
 
 
 def _pandera() -> Any:
-    try:
-        import pandera.pandas as pandera
-    except ImportError:
-        raise Unavailable(
-            "library_missing",
-            rule="A schema is held by pandera.",
-            found="it is not installed.",
-            next_step="Install it: pip install pandera.",
-        ) from None
+    need("pandera", "A schema", "ml")
+    import pandera.pandas as pandera
+
     return pandera
 
 

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from actions.data_preparation.reading import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.libraries import need
 from actions.ml_training.folds import compared_parts
 from actions.ml_training.interruption import told_to_stop
-from actions.ml_training.libraries import need
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.spaces import Searched, Space, space_of
 from actions.ml_training.supervised import Seed, read_and_check

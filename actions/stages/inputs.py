@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actions.data_preparation.sources import resolve
-from actions.ml_training.libraries import need
+from actions.libraries import need
 from actions.operation import Context, Stage
 from actions.request import WorkOrder
 from actions.stages.records import StageRecord, required_record

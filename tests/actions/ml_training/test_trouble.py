@@ -149,7 +149,7 @@ def test_a_library_that_the_runner_lacks_is_named_with_its_extra(
     order = desk.order(algorithm="neural_network")
     if stage == "train":
         run_stage("prepare", order)
-    monkeypatch.setattr("actions.ml_training.libraries.find_spec", lambda _: None)
+    monkeypatch.setattr("actions.libraries.find_spec", lambda _: None)
     with pytest.raises(Unavailable) as caught:
         run_stage(stage, order)
     assert caught.value.body.reason == "library_missing"

@@ -1,4 +1,4 @@
-"""Libraries that only some trainings need: whether they are installed is said before anything begins."""
+"""Libraries that only some operations need: whether they are installed is said before anything begins."""
 
 from __future__ import annotations
 
