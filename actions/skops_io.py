@@ -1,15 +1,20 @@
-"""skops' files, imported without PyTorch.
+"""skops' files, imported without PyTorch and written without white space.
 
 skops lists all of scikit-learn's estimators when it is imported, and so walks through its packages. One of them adapts
 PyTorch and loads it where it is installed: more than a second for each stage of a model that has nothing to do with it.
 What cannot be imported is passed over there; so the package is made one that cannot, for as long as this takes.
+
+skops indents the JSON in which it describes an estimator. Python has its fast encoder for JSON without white space only: a forest
+of a hundred trees takes four times as long with it, and twice the room.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 __all__ = ["UnsupportedTypeException", "UntrustedTypesFoundException", "dump", "load"]
 
@@ -29,5 +34,7 @@ def _without_torch() -> Iterator[None]:
 
 
 with _without_torch():
-    from skops.io import dump, load
+    from skops.io import _persist, dump, load
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+
+_persist.json = SimpleNamespace(dumps=lambda state, indent: json.dumps(state))  # noqa: ARG005

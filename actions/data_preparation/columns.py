@@ -137,7 +137,7 @@ def _numbers(series: pd.Series[Any]) -> pd.Series[Any]:
     import numpy as np
     import pandas as pd
 
-    if pd.api.types.is_float_dtype(series):
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         return series.astype(float)
     return pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="coerce").astype(float)
 

@@ -49,12 +49,16 @@ def read_frame(source: Source) -> pd.DataFrame:
 
 def frame_sha256(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of a frame's column names and values, in their order."""
+    import numpy as np
     import pandas as pd
 
     digest = hashlib.sha256()
     for name, column in frame.items():
         digest.update(json.dumps([str(name), str(column.dtype)]).encode())
-        digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+        values = column.to_numpy() if isinstance(column.dtype, np.dtype) else None
+        if values is None or values.dtype.kind not in "biufM":
+            values = pd.util.hash_pandas_object(column, index=False).to_numpy()
+        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -27,24 +27,25 @@ def classification_scores(truth: Any, probabilities: Any, classes: Any) -> Score
     from sklearn.metrics import precision_recall_fscore_support
 
     classes = np.asarray(classes)
-    predicted = classes[np.argmax(probabilities, axis=1)]
     codes = np.searchsorted(classes, truth)
+    predicted = np.argmax(probabilities, axis=1)
+    right = predicted == codes
     two = len(classes) == 2  # noqa: PLR2004
-    how: dict[str, Any] = {"average": "binary", "pos_label": classes[1]} if two else {"average": "macro"}
-    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, zero_division=0, **how)
-    areas = [one_against_rest(codes == code, probabilities[:, code]) for code in range(len(classes))]
-    chosen = areas[1:] if two else areas
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        codes, predicted, zero_division=0, average="binary" if two else "macro"
+    )
+    chosen = range(1, 2) if two else range(len(classes))
+    areas = [one_against_rest(codes == code, probabilities[:, code]) for code in chosen]
     chance = probabilities[np.arange(len(codes)), codes]
+    seen = np.bincount(codes)
     return {
-        "accuracy": _figure((predicted == truth).mean()),
-        "balanced_accuracy": _figure(
-            np.mean([(predicted == truth)[codes == code].mean() for code in np.unique(codes)])
-        ),
+        "accuracy": _figure(right.mean()),
+        "balanced_accuracy": _figure((np.bincount(codes, right)[seen > 0] / seen[seen > 0]).mean()),
         "precision": _figure(precision),
         "recall": _figure(recall),
         "f1": _figure(f1),
-        "roc_auc": _mean([roc for roc, _ in chosen]),
-        "pr_auc": _mean([pr for _, pr in chosen]),
+        "roc_auc": _mean([roc for roc, _ in areas]),
+        "pr_auc": _mean([pr for _, pr in areas]),
         "log_loss": _figure(-np.log(np.clip(chance, np.finfo(float).eps, 1)).mean()),
         "calibration_error": _figure(calibration_error(codes, probabilities)),
     }
@@ -74,8 +75,11 @@ def calibration_places(codes: Any, probabilities: Any, bins: int = 10) -> tuple[
 def calibration_bins(codes: Any, probabilities: Any) -> list[tuple[float, float, int]]:
     """Return per bin of predicted probability its mean, the observed share and the rows."""
     predicted, happened, places = calibration_places(codes, probabilities)
-    found = [places == place for place in np.unique(places)]
-    return [(float(predicted[rows].mean()), float(happened[rows].mean()), int(rows.sum())) for rows in found]
+    rows, said, seen = np.bincount(places), np.bincount(places, predicted), np.bincount(places, happened)
+    return [
+        (float(said[place] / rows[place]), float(seen[place] / rows[place]), int(rows[place]))
+        for place in np.flatnonzero(rows)
+    ]
 
 
 def calibration_error(codes: Any, probabilities: Any) -> float:

@@ -63,7 +63,7 @@ class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
 
 def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], seed: int, cores: int = 1) -> Any:
-    """Return an unfitted estimator; -1 cores are all of them, which ``settled`` undoes before it is saved."""
+    """Return an unfitted estimator; -1 cores are all of them, which ``settled`` undoes."""
     if algorithm == "linear_regression":
         from sklearn.linear_model import LinearRegression
 
@@ -100,11 +100,15 @@ def parameters_of(estimator: Any) -> set[str]:
     return set(estimator.get_params())
 
 
-def settled(estimator: Any) -> Any:
-    """Make a fitted estimator predict on one core of the CPU: sums over threads differ in their last digits."""
+def settled(estimator: Any, *, to_save: bool) -> Any:
+    """Make a fitted estimator predict the same everywhere: on the CPU, and on one core.
+
+    A forest's sums over threads differ in their last digits. XGBoost has one thread for each row: until it is saved, it may use
+    all cores.
+    """
     inner = getattr(estimator, "estimator_", estimator)
     parameters = inner.get_params()
-    if parameters.get("n_jobs") is not None:
+    if parameters.get("n_jobs") is not None and (to_save or not hasattr(inner, "get_booster")):
         inner.set_params(n_jobs=1)
     if hasattr(inner, "get_booster") and parameters.get("device") not in (None, "cpu"):
         inner.set_params(device="cpu")

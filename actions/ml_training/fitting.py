@@ -13,7 +13,7 @@ import numpy as np
 from actions.data_preparation.columns import is_truth_values
 from actions.ml_evaluation.scores import Scores, classification_scores, regression_scores
 from actions.ml_training.estimators import new_estimator, settled
-from actions.ml_training.features import SINGLE, features_of, features_to_train_on
+from actions.ml_training.features import features_of, features_to_train_on, layout_for
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.trouble import is_out_of_memory, out_of_memory, refused_by_library
 from actions.ml_training.watching import Curves, Watch
@@ -61,7 +61,7 @@ def fit_pipeline(
     estimator, warned, seconds = fit_estimator(recipe, parts, watch)
     scored = {part: scores_of(recipe.task, estimator, *values) for part, values in parts.items()}
     return Fitted(
-        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", estimator)]),
+        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", settled(estimator, to_save=True))]),
         classes=[label.item() if hasattr(label, "item") else label for label in estimator.classes_]
         if recipe.task == "classification"
         else None,
@@ -83,7 +83,7 @@ def prepared_parts(
     """Return training rows and, where there are any that can be scored, validation rows, as arrays; and what to warn of."""
     target = target_values(train, recipe.target, recipe.task)
     raw = train.drop(columns=recipe.target)
-    parts = {"train": (features_to_train_on(preprocessor, raw, target, _kept_as(recipe)), target)}
+    parts = {"train": (features_to_train_on(preprocessor, raw, target, layout_for(recipe.algorithm)), target)}
     _check_varies(recipe, target)
     said: list[str] = []
     if validation is not None and len(validation):
@@ -103,7 +103,7 @@ def fit_estimator(recipe: Recipe, parts: Parts, watch: Watch) -> tuple[Any, list
         _fit(estimator, parts, recipe, watch)
     seconds = time.perf_counter() - started
     warned = sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})
-    return settled(estimator), warned, seconds
+    return settled(estimator, to_save=False), warned, seconds
 
 
 def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
@@ -153,14 +153,13 @@ def _unfitted(recipe: Recipe, values: int) -> Any:
 
 def _check_varies(recipe: Recipe, target: Any) -> None:
     """Refuse training rows that show one case only; the data as a whole may show more."""
-    distinct = np.unique(target)
-    if len(distinct) > 1:
+    if (target != target[0]).any():
         return
     classes = recipe.task == "classification"
     raise InvalidInput(
         "one_class_in_training" if classes else "constant_target_in_training",
         rule="The training rows show at least two " + ("classes." if classes else "different values of the target."),
-        found=f"{recipe.target!r} is {str(distinct[0])[:100]!r} in each of the {len(target)} training rows.",
+        found=f"{recipe.target!r} is {str(target[0])[:100]!r} in each of the {len(target)} training rows.",
         next_step="Split the data so that each class is in the training rows (strategy stratified), or give other data."
         if classes
         else "Split the data in another way, or choose another target.",
@@ -201,12 +200,8 @@ def _check_watched(recipe: Recipe, parts: Parts) -> None:
 
 
 def _prepared(recipe: Recipe, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    features = features_of(preprocessor, frame.drop(columns=recipe.target), _kept_as(recipe))
+    features = features_of(preprocessor, frame.drop(columns=recipe.target), layout_for(recipe.algorithm))
     return features, target_values(frame, recipe.target, recipe.task)
-
-
-def _kept_as(recipe: Recipe) -> Any:
-    return np.float32 if recipe.algorithm in SINGLE else np.float64
 
 
 def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:

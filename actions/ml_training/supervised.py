@@ -189,6 +189,14 @@ def _heard_if_of_use(recipe: Recipe) -> AbstractContextManager[Told]:
     return told_to_stop() if in_rounds else nullcontext(lambda: False)
 
 
+def _work(recipe: Recipe, rows_sha256: Sha256, validation: pd.DataFrame | None) -> str:
+    """Return what a checkpoint belongs to; an algorithm that keeps none need not look at the validation rows for it."""
+    if recipe.algorithm not in ("neural_network", "xgboost"):
+        return ""
+    watched = frame_sha256(validation) if validation is not None else None
+    return fingerprint(recipe, rows=rows_sha256, validation=watched, packages=package_versions())
+
+
 _OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
 """Rules of a data set that its training part alone need not keep."""
 
@@ -214,10 +222,8 @@ def train_model(
     if recipe.hyperparameters:
         check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
     rows_sha256 = frame_sha256(train)
-    watched_sha256 = frame_sha256(validation) if validation is not None else None
-    work = fingerprint(recipe, rows=rows_sha256, validation=watched_sha256, packages=package_versions())
     with _heard_if_of_use(recipe) as told:
-        watch = Watch(context.report, folder, work, told, resume)
+        watch = Watch(context.report, folder, _work(recipe, rows_sha256, validation), told, resume)
         try:
             fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
         except InvalidInput:
