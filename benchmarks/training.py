@@ -34,7 +34,7 @@ ROWS: dict[str, int] = {
     "neural_network": 60_000,
 }
 FEATURES = 20
-TIMES = 3
+TIMES = 5
 PLAIN = Path(plain_training.__file__)
 PROMISED = 1.05
 
@@ -107,17 +107,18 @@ def _compared(folder: Path, algorithm: str, rows: int, times: int) -> tuple[Cell
     data, plain = folder_of("prepare", order, storage), folder / "plain"
     plain_training.save_preprocessor(data, plain)
     script = [sys.executable, str(PLAIN), algorithm, str(data), str(plain)]
+    commands = {
+        "own": (command_of("train"), environment_of(order)),
+        "script": (script, plain_environment()),
+        "own_start": (starting("train"), environment_of(order)),
+        "script_start": ([*script, "start"], plain_environment()),
+    }
     turns = []
-    for _ in range(times):
+    for turn in range(times):
         shutil.rmtree(folder / "storage" / order.repository / FOLDER_OF["train"], ignore_errors=True)
-        turns.append(
-            Turn(
-                own=taken(command_of("train"), environment_of(order)),
-                script=taken(script, plain_environment()),
-                own_start=taken(starting("train"), environment_of(order)),
-                script_start=taken([*script, "start"], plain_environment()),
-            )
-        )
+        # By turns one goes first: who comes later finds files and memory warm.
+        names = list(commands) if turn % 2 else list(reversed(commands))
+        turns.append(Turn(**{name: taken(*commands[name]) for name in names}))
     return row_of(algorithm, rows, turns, _told(order, storage, plain))
 
 

@@ -13,7 +13,7 @@ from actions.ml_training.interruption import interrupted
 from actions.ml_training.watching import Watch
 
 _FIRST = 10
-_SECONDS_A_TIME = 4.0
+_SECONDS_A_TIME = 5.0
 
 
 def fit_forest(forest: Any, rows: Any, target: Any, watch: Watch) -> None:
