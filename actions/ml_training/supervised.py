@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,12 +190,12 @@ def _heard_if_of_use(recipe: Recipe) -> AbstractContextManager[Told]:
     return told_to_stop() if in_rounds else nullcontext(lambda: False)
 
 
-def _work(recipe: Recipe, rows_sha256: Sha256, validation: pd.DataFrame | None) -> str:
+def _work(recipe: Recipe, rows_sha256: Future[Sha256], validation: pd.DataFrame | None) -> str:
     """Return what a checkpoint belongs to; an algorithm that keeps none need not look at the validation rows for it."""
     if recipe.algorithm not in ("neural_network", "xgboost"):
         return ""
     watched = frame_sha256(validation) if validation is not None else None
-    return fingerprint(recipe, rows=rows_sha256, validation=watched, packages=package_versions())
+    return fingerprint(recipe, rows=rows_sha256.result(), validation=watched, packages=package_versions())
 
 
 _OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
@@ -221,8 +222,9 @@ def train_model(
 
     if recipe.hyperparameters:
         check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
-    rows_sha256 = frame_sha256(train)
-    with _heard_if_of_use(recipe) as told:
+    with _heard_if_of_use(recipe) as told, ThreadPoolExecutor(max_workers=1) as beside:
+        # Large tables: digests leave the other cores to the training.
+        rows_sha256 = beside.submit(frame_sha256, train)
         watch = Watch(context.report, folder, _work(recipe, rows_sha256, validation), told, resume)
         try:
             fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
@@ -242,7 +244,7 @@ def train_model(
         hyperparameters=dict(recipe.hyperparameters),
         seed=recipe.seed,
         training_rows=len(train),
-        training_rows_sha256=rows_sha256,
+        training_rows_sha256=rows_sha256.result(),
         packages=package_versions(),
         model_sha256=sha256,
     )

@@ -190,9 +190,13 @@ def test_of_the_locks_only_that_of_pytorch_says_that_it_is_not_whole() -> None:
         ('{"request": {"algorithm": "random_forest", "notes": "no neural_network"}}', False),
         ('{"request": {"algorithm": "neural_network"}}', True),
         ('{"algorithm":"neural_network","data":"a.csv"}', True),
+        ('{"model": "owner/repo/models/run/1/model.skops"}', True),
+        ('{"champion": "owner/repo/models/run/1/model.skops", "challenger": "owner/repo/models/run/2/model.skops"}', True),
+        ('{"model": "owner/repo/models/run/2/model.skops"}', False),
+        ('{"model": "owner/repo/models/run/3/model.skops"}', False),
     ],
 )
-def test_a_job_that_asks_for_a_neural_network_gets_pytorch_and_no_other_does(
+def test_a_job_about_a_neural_network_gets_pytorch_and_no_other_does(
     machine: Machine, wanted: str, layered: bool
 ) -> None:
     source = machine.root / "source"
@@ -203,7 +207,16 @@ def test_a_job_that_asks_for_a_neural_network_gets_pytorch_and_no_other_does(
     wheel(machine.root / "wheels", "torch", "2.0")
     machine.python()
     told = machine.root / "github_env"
-    machine.variables = {"LOCK": "requirements/runner.txt", "MODELYARD_INPUT": wanted, "GITHUB_ENV": str(told)}
+    for attempt, algorithm in (("1", "neural_network"), ("2", "random_forest")):
+        folder = machine.root / "storage" / "owner" / "repo" / "models" / "run" / attempt
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_text(json.dumps({"algorithm": algorithm}, indent=2), encoding="utf-8")
+    machine.variables = {
+        "LOCK": "requirements/runner.txt",
+        "MODELYARD_INPUT": wanted,
+        "MODELYARD_STORAGE_ROOT": str(machine.root / "storage"),
+        "GITHUB_ENV": str(told),
+    }
 
     ran = machine.job(source / "actions" / "setup" / "setup.sh")
 
