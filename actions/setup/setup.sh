@@ -7,10 +7,11 @@ set -euo pipefail
 is_about_a_network() {
   local rest="${MODELYARD_INPUT:-}" signature
   [[ "$rest" == *'"neural_network"'* ]] && return
-  while [[ "$rest" =~ \"([^\"]+)/model\.skops\"(.*) ]]; do
+  for _ in 1 2; do # no operation takes more models
+    [[ "$rest" =~ \"([^\"]+)/model\.skops\"(.*) ]] || break
     signature="${MODELYARD_STORAGE_ROOT:-}/${BASH_REMATCH[1]}/model.json"
     rest="${BASH_REMATCH[2]}"
-    [[ -r "$signature" && "$(<"$signature")" == *'"neural_network"'* ]] && return
+    [[ -f "$signature" && "$(<"$signature")" == *'"neural_network"'* ]] && return
   done
   return 1
 }

@@ -67,6 +67,7 @@ def test_the_parsers_take_every_worst_text(tmp_path: Path) -> None:
     assert all(row["ms"] >= 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_mcp_door_is_measured_over_stdio(tmp_path: Path) -> None:
     found = {row["what"]: row["figure"] for row in figures("mcp", tmp_path)}
     assert found["tools"] > 10

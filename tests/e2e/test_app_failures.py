@@ -89,6 +89,7 @@ def test_wrong_data_that_cannot_be_told_ends_the_run_all_the_same(loop: Loop, mo
     loop.until_ended(issue)
 
 
+@pytest.mark.slow
 def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_path: Path) -> None:
     with running_loop(tmp_path, speed=1, time_factor=0.02) as loop:
         loop.network.add("POST", "/git/trees", stalled, times=2)

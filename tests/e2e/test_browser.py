@@ -152,6 +152,7 @@ def test_a_person_is_told_what_is_wrong_and_puts_it_right(real: RealLoop) -> Non
         keep_screenshot(page, "put-right-actions")
 
 
+@pytest.mark.slow
 def test_a_rejected_model_is_approved_by_who_may_and_the_next_one_promoted(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5, 0.97]
     issue = loop.open(model_name=model)

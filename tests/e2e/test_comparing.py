@@ -72,7 +72,7 @@ def reconciled(loop: Loop, times: int = 2) -> None:
 
 
 @pytest.mark.usefixtures("silence")
-@pytest.mark.parametrize("state", ["training", "waiting"])
+@pytest.mark.parametrize("state", ["training", pytest.param("waiting", marks=pytest.mark.slow)])
 def test_closing_the_issue_cancels_its_run(loop: Loop, request: pytest.FixtureRequest, state: str) -> None:
     issue = request.getfixturevalue(state)
     close(loop, issue)
@@ -93,6 +93,7 @@ def test_a_run_whose_issue_is_deleted_ends_and_is_kept_in_the_history(loop: Loop
     assert "the issue was deleted" in str(loop.file(f"training_history/{run.id}.md"))
 
 
+@pytest.mark.slow
 def test_closing_the_issue_of_a_run_that_has_ended_changes_nothing(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     loop.until_ended(issue)
@@ -153,6 +154,7 @@ def test_an_issue_that_was_never_told_is_trained(loop: Loop, model: str) -> None
     assert (run.status, run.requester) == ("passed", "writer")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("silence")
 def test_a_request_that_was_never_told_and_is_wrong_is_answered_once(loop: Loop) -> None:
     issue = loop.open("No form at all.")

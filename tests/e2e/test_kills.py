@@ -24,7 +24,7 @@ REJECTED = (
     S.NOTIFY_FAILURE,
 )  # fmt: skip
 MOMENTS = ("after", pytest.param("before", marks=pytest.mark.slow))
-QUICK = (S.TRAIN_MODEL, S.REGISTER_MODEL, S.WRITE_HISTORY, S.WAIT_FOR_OPERATOR_INPUT, S.ROLLBACK_MODEL)
+QUICK = (S.TRAIN_MODEL, S.REGISTER_MODEL, S.WAIT_FOR_OPERATOR_INPUT)
 """Killed at every ``make test``, which has a part of the chaos runs as well; all other states are slow."""
 
 

@@ -47,6 +47,7 @@ def test_a_delivery_that_has_only_just_failed_is_left_alone(apart: Apart) -> Non
         loop.until(lambda: loop.has_run(issue))
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_given_while_the_app_was_down_counts(apart: Apart) -> None:
     loop, serve = apart
     loop.values[:] = [0.5]
@@ -59,6 +60,7 @@ def test_an_answer_that_was_given_while_the_app_was_down_counts(apart: Apart) ->
     assert [decision.reason for decision in run.decisions] == ["not good enough"]
 
 
+@pytest.mark.slow
 def test_an_app_that_github_cannot_reach_fetches_what_happens(apart: Apart) -> None:
     loop, serve = apart
     loop.values[:] = [0.5]
@@ -89,6 +91,7 @@ def test_the_command_serves_without_an_address_that_github_can_reach(tmp_path: P
         assert loop.until_ended(loop.open()).status == "passed"
 
 
+@pytest.mark.slow
 def test_deliveries_that_were_handled_are_forgotten_once_github_cannot_send_them_again(apart: Apart) -> None:
     loop, serve = apart
     with serve():
@@ -102,6 +105,7 @@ def test_deliveries_that_were_handled_are_forgotten_once_github_cannot_send_them
         loop.until(lambda: not handled & {kept.id for kept in loop.store.kept("done")}, "they are forgotten")
 
 
+@pytest.mark.slow
 def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
     loop, serve = apart
     with serve():

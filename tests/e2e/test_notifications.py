@@ -197,6 +197,7 @@ def test_wrong_data_is_told_once_as_a_failure(
     assert "not everybody outside of GitHub could be told" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_channel_is_left_alone_for_minutes_and_an_answer_does_not_wait_for_it(loop: Loop, slack: LocalSlack) -> None:
     configure(loop, slack={"channel": "#models"})
     slack.always = BROKEN
@@ -271,7 +272,15 @@ def test_a_channel_that_breaks_loses_neither_the_other_ones_success_nor_how_the_
     assert "a channel broke" in caplog.text
 
 
-@pytest.mark.parametrize("plan", [LIMITED, BROKEN, refused("channel_not_found")], ids=["limited", "broken", "unknown"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        LIMITED,
+        pytest.param(BROKEN, marks=pytest.mark.slow),
+        refused("channel_not_found"),
+    ],
+    ids=["limited", "broken", "unknown"],
+)
 def test_a_channel_that_never_takes_anything_is_given_up_and_the_run_ends_as_it_would(
     loop: Loop, slack: LocalSlack, mail: LocalMail, plan: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

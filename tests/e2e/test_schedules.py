@@ -98,6 +98,7 @@ def test_each_slot_opens_one_issue_that_is_trained_once(apart: Apart) -> None:
     assert opened(loop)[0]["title"].startswith("Train: again (hourly, 20")
 
 
+@pytest.mark.slow
 def test_slots_that_were_missed_while_the_app_was_down_are_one_issue(apart: Apart) -> None:
     loop, serve = apart
     configure(loop, a_schedule())

@@ -69,7 +69,7 @@ def test_what_an_installation_has_left_and_how_long_steps_took_is_measured(loop:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "dark"), [(380, True), (1_280, False)])
+@pytest.mark.parametrize(("width", "dark"), [pytest.param(380, True, marks=pytest.mark.slow), (1_280, False)])
 def test_the_dashboard_leads_from_a_run_to_its_issue(
     loop: Loop, model: str, width: int, dark: bool, tmp_path: Path
 ) -> None:

@@ -26,7 +26,9 @@ def starts(loop: Loop) -> list[str]:
     return [work.inputs["start_at"] for work in loop.jobs.works]
 
 
-@pytest.mark.parametrize(("stage", "tries"), [("prepare", 4), ("train", 2), ("evaluate", 4)])
+@pytest.mark.parametrize(
+    ("stage", "tries"), [("prepare", 4), ("train", 2), pytest.param("evaluate", 4, marks=pytest.mark.slow)]
+)
 def test_a_stage_that_crashes_is_sent_again_and_at_last_ends_the_run_with_its_log(
     loop: Loop, model: str, stage: str, tries: int
 ) -> None:

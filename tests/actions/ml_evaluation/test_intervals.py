@@ -115,6 +115,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert 0.91 <= held / tries <= 0.98
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_are_resampled_in_seconds() -> None:
     statistic = classification_statistic(*answers(100_000, 2))
     started = time.process_time()

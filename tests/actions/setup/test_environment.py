@@ -191,7 +191,10 @@ def test_of_the_locks_only_that_of_pytorch_says_that_it_is_not_whole() -> None:
         ('{"request": {"algorithm": "neural_network"}}', True),
         ('{"algorithm":"neural_network","data":"a.csv"}', True),
         ('{"model": "owner/repo/models/run/1/model.skops"}', True),
-        ('{"champion": "owner/repo/models/run/1/model.skops", "challenger": "owner/repo/models/run/2/model.skops"}', True),
+        (
+            '{"champion": "owner/repo/models/run/1/model.skops", "challenger": "owner/repo/models/run/2/model.skops"}',
+            True,
+        ),
         ('{"model": "owner/repo/models/run/2/model.skops"}', False),
         ('{"model": "owner/repo/models/run/3/model.skops"}', False),
     ],

@@ -120,6 +120,7 @@ def test_a_search_that_is_unchanged_is_skipped_and_another_budget_is_not(desk: D
     assert not run_stage("train", asked(desk, search_trials=6)).skipped
 
 
+@pytest.mark.slow
 def test_a_study_of_other_data_is_begun_anew(desk: Desk) -> None:
     trained(asked(desk))
     before = tried(desk)
@@ -128,6 +129,7 @@ def test_a_study_of_other_data_is_begun_anew(desk: Desk) -> None:
     assert tried(desk) != before
 
 
+@pytest.mark.slow
 def test_a_later_attempt_has_a_study_of_its_own(desk: Desk) -> None:
     trained(asked(desk))
     first = (desk.root / MODELS / "1/search/study.journal").read_bytes()
@@ -137,6 +139,7 @@ def test_a_later_attempt_has_a_study_of_its_own(desk: Desk) -> None:
     assert (desk.root / MODELS / "1/search/study.journal").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_the_time_ends_a_search_and_the_model_is_trained_all_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
