@@ -50,6 +50,13 @@ def test_an_operation_takes_these_inputs_as_text() -> None:
     assert {one.type for one in found.values()} == {"string"}
 
 
+def test_set_up_is_told_what_an_operation_is_about_so_that_a_network_finds_pytorch() -> None:
+    told = [step["env"] for _, step in steps("operation.yml") if step.get("uses", "").endswith("/actions/setup")]
+    assert told == [
+        {"MODELYARD_INPUT": "${{ inputs.arguments }}", "MODELYARD_STORAGE_ROOT": "${{ inputs.storage_root }}"}
+    ]
+
+
 def test_the_jobs_of_training_are_the_stages_in_their_order() -> None:
     jobs = workflow("train.yml")["jobs"]
     assert tuple(jobs) == STAGES == Stage.__args__  # type: ignore[attr-defined]
