@@ -23,7 +23,7 @@ from actions.ml_training.fitting import Parts, fit_estimator, scores_of
 from actions.ml_training.interruption import Told
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.spaces import Range, Space
-from actions.ml_training.watching import NO_LOSSES, Watch
+from actions.ml_training.watching import IN_ROUNDS, NO_LOSSES, Watch
 from actions.operation import Conflict, Interrupted, OperationError, Report
 from actions.request import METRICS
 
@@ -37,7 +37,6 @@ RUNGS = 27
 _REDUCTION = 3
 _SHARES_OF_ROWS = (1 / 9, 1 / 3)
 """Without rounds, a trial is compared after it was fitted to these shares of the rows."""
-_IN_ROUNDS = ("neural_network", "xgboost")
 _NAME = "tuning"
 _AS_GIVEN = "as_given"
 
@@ -272,7 +271,7 @@ def _in_short(error: OperationError) -> str:
 
 def _value(trial: Trial, search: Search, compared: Compared, deadline: float, told: Told) -> float:
     """Return a trial's figure: the mean over the folds, where there are several."""
-    in_rounds = search.recipe.algorithm in _IN_ROUNDS
+    in_rounds = search.recipe.algorithm in IN_ROUNDS
     ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline, len(compared))
     values: list[float] = []
     for place, parts in enumerate(compared):

@@ -20,7 +20,7 @@ from actions.ml_training.artifact import MODEL_FILE, RawColumn, Signature
 from actions.ml_training.interruption import Told, told_to_stop
 from actions.ml_training.metrics import TRAINING_FILE, TrainingRecord
 from actions.ml_training.recipe import Recipe
-from actions.ml_training.watching import Watch, fingerprint
+from actions.ml_training.watching import IN_ROUNDS, Watch, fingerprint
 from actions.operation import Context, InvalidInput, Result, operation
 from actions.request import Classifier, Regressor, Scalar, Sha256
 from actions.results import SearchFacts
@@ -186,13 +186,13 @@ def read_and_check(
 
 def _heard_if_of_use(recipe: Recipe) -> AbstractContextManager[Told]:
     """Hear signals where training looks at them each round; what is one call of a library is ended by them at once."""
-    in_rounds = recipe.algorithm in ("neural_network", "random_forest", "xgboost")
-    return told_to_stop() if in_rounds else nullcontext(lambda: False)
+    told_between = recipe.algorithm in (*IN_ROUNDS, "random_forest")
+    return told_to_stop() if told_between else nullcontext(lambda: False)
 
 
 def _work(recipe: Recipe, rows_sha256: Future[Sha256], validation: pd.DataFrame | None) -> str:
     """Return what a checkpoint belongs to; an algorithm that keeps none need not look at the validation rows for it."""
-    if recipe.algorithm not in ("neural_network", "xgboost"):
+    if recipe.algorithm not in IN_ROUNDS:
         return ""
     watched = frame_sha256(validation) if validation is not None else None
     return fingerprint(recipe, rows=rows_sha256.result(), validation=watched, packages=package_versions())

@@ -15,6 +15,7 @@ from actions.ml_training.interruption import Told, interrupted
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.trouble import loss_not_finite
 from actions.operation import Report
+from actions.request import Algorithm
 from actions.storage import write_atomically
 
 Curves = dict[str, dict[str, list[float | None]]]
@@ -23,6 +24,9 @@ Losses = Mapping[str, Mapping[str, float]]
 
 CURVES_FILE = "curves.json"
 """The loss curves so far, while a training runs; afterwards they stand in ``training.json``."""
+
+IN_ROUNDS: tuple[Algorithm, ...] = ("neural_network", "xgboost")
+"""The algorithms that tell their losses after each round, and keep checkpoints."""
 
 CHECKPOINT_PREFIX = "checkpoint-"
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
