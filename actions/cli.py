@@ -21,7 +21,6 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from actions import usage, workflow
 from actions.operation import (
     STAGES,
     Context,
@@ -34,7 +33,9 @@ from actions.operation import (
     find_operation,
     invalid_argument,
 )
-from actions.storage import open_storage
+from actions.runtime import cli_help as usage
+from actions.runtime import workflow_commands as workflow
+from actions.storage.folder import open_storage
 
 DEFAULT_STORAGE = ".modelyard/storage"
 
@@ -98,8 +99,8 @@ def _run(name: str, tokens: Sequence[str], door: Door) -> BaseModel:
 
 def _run_stages(names: Sequence[Stage], given: Given) -> BaseModel:
     """Run one stage, or several one after another."""
-    from actions.request import WorkOrder
-    from actions.stages import run_stage, run_stages
+    from actions.contracts.request import WorkOrder
+    from actions.stages.runner import run_stage, run_stages
 
     values = given.values | {key: _json_or_text(texts[-1]) for key, texts in given.options.items()}
     try:

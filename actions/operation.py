@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from actions.storage import Storage
+from actions.storage.folder import Storage
 
 if TYPE_CHECKING:
     from actions.notification.channels import Channels
@@ -323,20 +323,20 @@ def invalid_argument(error: ValidationError, *, known: Mapping[str, Any]) -> Inv
 _REGISTRY: dict[str, Operation] = {}
 
 MODULES = (
-    "actions.data_preparation.loading",
-    "actions.data_preparation.validation",
-    "actions.data_preparation.splitting",
-    "actions.data_preparation.preprocessing",
-    "actions.data_preparation.engineering",
-    "actions.data_preparation.saving",
-    "actions.ml_training.supervised",
-    "actions.ml_training.tuning",
-    "actions.ml_training.metrics",
-    "actions.ml_training.models",
-    "actions.ml_evaluation.loading",
-    "actions.ml_evaluation.supervised",
+    "actions.data_preparation.load",
+    "actions.data_preparation.validate",
+    "actions.data_preparation.split",
+    "actions.data_preparation.preprocess",
+    "actions.data_preparation.features",
+    "actions.data_preparation.save",
+    "actions.ml_training.train",
+    "actions.ml_training.tune",
+    "actions.ml_training.training_metrics",
+    "actions.ml_training.save",
+    "actions.ml_evaluation.load",
+    "actions.ml_evaluation.evaluate",
     "actions.ml_evaluation.compare",
-    "actions.ml_evaluation.saving",
+    "actions.ml_evaluation.save",
     "actions.ml_evaluation.report",
     "actions.model_registry.registry",
     "actions.history_management.history",

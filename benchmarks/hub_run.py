@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.loop import WatchedPlace
 from benchmarks.machine import ROOT
-from runners.local import demo
+from runners.local.demo import command as demo
 
 ASKED = ("--data", "sklearn://iris", "--algorithm", "logistic_regression", "--threshold", "0.5")
 

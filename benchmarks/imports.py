@@ -23,7 +23,7 @@ COMMANDS = {
     "modelyard demo --help": ["-m", "bot.cli", "demo", "--help"],
     "python -m actions.cli --help": ["-m", "actions.cli", "--help"],
 }
-MODULES = ("bot.cli", "bot.app", "bot.mcp", "runners.local.hub.app", "runners.local.demo")
+MODULES = ("bot.cli", "bot.app", "bot.mcp", "runners.local.hub.app", "runners.local.demo.command")
 STAGES: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge", "publish")
 HEAVY = (
     "numpy",
@@ -59,7 +59,7 @@ def run() -> Outcome:
 
 def import_stage(stage: Stage) -> None:
     """Import what a stage of the demo's request imports, in this process."""
-    from actions.request import TrainingRequest, WorkOrder
+    from actions.contracts.request import TrainingRequest, WorkOrder
     from actions.stages import inputs
 
     request = TrainingRequest(

@@ -21,15 +21,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from actions.results import FOLDER_OF
+from actions.contracts.results import FOLDER_OF
 from benchmarks.machine import ROOT
 from benchmarks.report import Outcome, Table
 from benchmarks.timeline import JOB_COLUMNS, STAGES, JobTimes, StageSeconds, Timeline, between
-from runners.local import demo
-from runners.local.execution import Conclusion, Executor, Report, Work
+from runners.local.act.interface import Conclusion, Executor, Report, Work
+from runners.local.act.workflow_plan import PlannedJob
+from runners.local.demo import command as demo
+from runners.local.demo.workspace import REPOSITORY, Place, Running
 from runners.local.hub.events import Event
-from runners.local.place import REPOSITORY, Place, Running
-from runners.local.plan import PlannedJob
 
 PROMISED_IDLE, PROMISED_TOTAL = 3, 60
 
@@ -110,7 +110,7 @@ class Watch:
     @contextmanager
     def hearing_requests(self) -> Iterator[None]:
         """Count the App's requests while the block lasts."""
-        log = logging.getLogger("runners.local.hub.api")
+        log = logging.getLogger("runners.local.hub.rest.framework")
         handler = _Requests(self.requests)
         before = log.level
         log.addHandler(handler)

@@ -16,10 +16,10 @@ from pathlib import Path
 import anyio
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
-from actions.request import TrainingRequest
+from actions.contracts.request import TrainingRequest
 from benchmarks.machine import ROOT
 from benchmarks.report import Cell, Outcome, Table, median, percentile
-from bot.forms import form_body
+from bot.parsing.form import form_body
 
 STARTS = 3
 CALLS = 300

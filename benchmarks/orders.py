@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from actions.contracts.request import WorkOrder
 from actions.operation import Stage
-from actions.request import WorkOrder
 from benchmarks.machine import ROOT
 from benchmarks.processes import plain_environment
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks.report import Cell, Outcome, Table, median
-from bot.commands import parse_command
-from bot.config import ConfigError, parse_config
-from bot.forms import parse_form
+from bot.parsing.command import parse_command
+from bot.parsing.form import parse_form
+from bot.parsing.repository_config import ConfigError, parse_config
 
 LENGTH = 65_536
 TIMES = 5

@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from actions.contracts.request import WorkOrder
 from actions.operation import Stage
-from actions.request import WorkOrder
 from actions.stages.records import folder_of
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from benchmarks.machine import ROOT
 from benchmarks.orders import command_of, environment_of, order_of
 from benchmarks.pipeline_peers import FOUR, PEERS, Peer

@@ -14,14 +14,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from actions.request import TrainingRequest
+from actions.contracts.request import TrainingRequest
 from benchmarks import servers
 from benchmarks.machine import peak_memory
 from benchmarks.report import Cell, Outcome, Table
 from benchmarks.servers import database, started
 from bot.clock import utc_now
-from bot.pipeline import OPERATOR_HAS, Run, State
-from bot.store import Store
+from bot.database.store import Store
+from bot.runs.machine import OPERATOR_HAS, Run, State
 
 WAITING = 10_000
 PATIENCE = 60.0

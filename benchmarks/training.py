@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actions.request import WorkOrder
-from actions.results import FOLDER_OF
+from actions.contracts.request import WorkOrder
+from actions.contracts.results import FOLDER_OF
 from actions.stages.records import folder_of
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from benchmarks import plain_training
 from benchmarks.orders import command_of, environment_of, order_of, starting
 from benchmarks.processes import Taken, plain_environment, taken
@@ -126,7 +126,7 @@ def _told(order: WorkOrder, storage: Storage, plain: Path) -> str:
     """Say whether both models predict the same of the test rows."""
     import pandas as pd
 
-    from actions.ml_training.artifact import MODEL_FILE, open_model
+    from actions.models.saved_model import MODEL_FILE, open_model
 
     frame = pd.read_parquet(folder_of("prepare", order, storage) / "test.parquet").drop(columns=plain_training.TARGET)
     pipeline = open_model(folder_of("train", order, storage) / MODEL_FILE).pipeline

@@ -21,18 +21,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from actions.operation import OperationError
-from bot import dashboard, logs, overview
-from bot.access import check_may_look
 from bot.clock import utc_now
+from bot.database import statistics as overview
+from bot.database.leases import Leases
+from bot.database.store import KeptDelivery, Store
+from bot.engine.poller import Poller
+from bot.engine.reconciler import Reconciler
+from bot.engine.scheduler import Scheduler
 from bot.github import GitHub
-from bot.leases import Leases
-from bot.metrics import CONTENT_TYPE, Metrics
-from bot.polling import Poller
-from bot.reconcile import Reconciler
-from bot.scheduled import Scheduler
+from bot.observability import dashboard
+from bot.observability import log_format as logs
+from bot.observability.access import check_may_look
+from bot.observability.metrics import CONTENT_TYPE, Metrics
 from bot.settings import Settings, settings_or_exit
-from bot.store import KeptDelivery, Store
-from bot.webhooks import Webhooks
+from bot.webhooks.endpoint import Webhooks
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -128,7 +130,7 @@ class Service:
             await asyncio.gather(*together, return_exceptions=True)
 
     def check_may_look(self, request: Request) -> None:
-        """Refuse whoever may not see how the App stands; see ``bot.access``."""
+        """Refuse whoever may not see how the App stands; see ``bot.observability.access``."""
         check_may_look(request, self.settings.dashboard_token, trying=self.settings.has_local_hub)
 
     def _worker_stands(self) -> bool | None:
@@ -278,7 +280,7 @@ def serve(
     """
     import uvicorn
 
-    from bot.request_head import BoundedHead
+    from bot.webhooks.http_limits import BoundedHead
 
     logs.set_up(settings.log_level, _secrets(settings))
     config: dict[str, Any] = {
@@ -286,7 +288,7 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "proxy_headers": False,  # nothing here goes by them, but that they are there: see bot.access
+        "proxy_headers": False,  # nothing here goes by them, but that they are there: see bot.observability.access
         "lifespan": "on",
         "timeout_graceful_shutdown": 5,
     }

@@ -65,25 +65,25 @@ def _reader_left() -> int:
 def _run(arguments: Sequence[str]) -> int:
     from actions.cli import Door
     from actions.cli import main as run
-    from bot.about import APP_OPERATIONS
+    from bot.version import APP_OPERATIONS
 
     return run(arguments, Door(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
 
 
 def _issues() -> Issues | None:
-    from bot.issues import late_issues
+    from bot.github.lazy_issues import late_issues
 
     return late_issues()
 
 
 def _demo(arguments: Sequence[str]) -> int:
-    from runners.local.demo import main as demo
+    from runners.local.demo.command import main as demo
 
     return int(demo(arguments) or 0)
 
 
 def _start(arguments: Sequence[str]) -> int:
-    from bot.start import main as start
+    from bot.admin.start.command import main as start
 
     return start(arguments)
 
@@ -113,20 +113,20 @@ def _worker(parsed: argparse.Namespace) -> int:
 
 
 def _inbox(parsed: argparse.Namespace) -> int:
-    from bot.inbox import run
+    from bot.admin.dead_letters import run
 
     return run(parsed)
 
 
 def _replay(parsed: argparse.Namespace) -> int:
-    from runners.local.replay import replay
+    from runners.local.demo.replay import replay
 
     return replay(Path(parsed.file), event=parsed.event)
 
 
 def _operations(parsed: argparse.Namespace) -> int:
     from actions.operation import operations
-    from bot.about import APP_OPERATIONS
+    from bot.version import APP_OPERATIONS
 
     known = operations(*APP_OPERATIONS)
     if not parsed.json:
@@ -162,19 +162,19 @@ def _mcp(parsed: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
-    from bot.init import run
+    from bot.admin.init import run
 
     return run(parsed)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    from bot.doctor import run
+    from bot.admin.doctor import run
 
     return run(parsed)
 
 
 def _setup(parsed: argparse.Namespace) -> int:
-    from bot.setup import Offers, serve
+    from bot.admin.setup.server import Offers, serve
 
     offers = Offers(parsed.github, parsed.public_url, parsed.env_file, overwrite=parsed.overwrite)
     return serve(offers, parsed.host, parsed.port)
@@ -182,11 +182,11 @@ def _setup(parsed: argparse.Namespace) -> int:
 
 def _docs(parsed: argparse.Namespace) -> int:
     if parsed.page == "permissions":
-        from bot.app_manifest import permissions_page
+        from bot.admin.setup.manifest import permissions_page
 
         print(permissions_page(), end="")
         return 0
-    from bot.pipeline import mermaid
+    from bot.runs.machine import mermaid
 
     print(mermaid())
     return 0
@@ -196,7 +196,7 @@ class _Version(argparse.Action):
     """``--version``, found only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from bot.about import version
+        from bot.version import version
 
         print(f"modelyard {version()}")
         parser.exit()

@@ -34,8 +34,8 @@ from actions.operation import (
     Report,
     operations,
 )
-from actions.storage import Storage
-from bot.about import APP_OPERATIONS, version
+from actions.storage.folder import Storage
+from bot.version import APP_OPERATIONS, version
 
 MakeContext = Callable[[Report], Context]
 
@@ -197,7 +197,7 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
 
     from actions.history_management.local import LocalHistory
     from actions.notification.channels import EnvironmentChannels
-    from bot.issues import late_issues
+    from bot.github.lazy_issues import late_issues
 
     storage = Storage(Path(storage_root or os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE).absolute())
     checkout = Path(repository or ".").absolute()

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from actions.contracts.request import TrainingRequest
 from actions.operation import Result, operation
-from actions.request import TrainingRequest
 
 
 class WrongFieldFound(Result):
@@ -47,7 +47,7 @@ def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssu
     >>> [one.next_step for one in found.wrong if one.field == "metric"]
     ['Did you mean accuracy?']
     """
-    from bot.forms import parse_form
+    from bot.parsing.form import parse_form
 
     parsed = parse_form(body)
     if parsed.not_a_form:

@@ -19,20 +19,21 @@ from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from actions.operation import ErrorBody, OperationError
-from actions.storage import Storage
-from bot import faults, log_context
+from actions.storage.folder import Storage
+from bot import kill_points as faults
 from bot.clock import utc_now
-from bot.delivery import Delivery
-from bot.doors import Told
-from bot.effects import Effects
+from bot.database.leases import BEAT, SILENCE, THE_INBOX, Leases
+from bot.database.store import StaleRunError, Store
+from bot.engine.effects import Effects
+from bot.engine.states import HANDLERS
+from bot.events.doors import Told
+from bot.events.router import Intake
 from bot.github import GitHub, HubError
 from bot.github.errors import SUSPENDED
-from bot.intake import Intake
-from bot.leases import BEAT, SILENCE, THE_INBOX, Leases
-from bot.pipeline import TABLE, Run, StageError, State, Step, advance
+from bot.observability import log_context
+from bot.runs.machine import TABLE, Run, StageError, State, Step, advance
 from bot.settings import Settings
-from bot.states import HANDLERS
-from bot.store import StaleRunError, Store
+from bot.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 
-from runners.local.hub.setup import APP_EVENTS, APP_PERMISSIONS
+from runners.local.hub.seed import APP_EVENTS, APP_PERMISSIONS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from actions.data_preparation.reading import check_names, check_width, empty, opened, unreadable
+from actions.data_preparation.readers import check_names, check_width, empty, opened, unreadable
 from actions.data_preparation.sources import Source
 from actions.operation import InvalidInput
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from actions import safe_yaml
+from actions.contracts.request import Repository, Scalar
 from actions.data_preparation.checks import Check, row_numbers
 from actions.data_preparation.columns import Column, Kind, conformed
 from actions.data_preparation.sources import existing_file
-from actions.libraries import need
 from actions.operation import Context, InvalidInput, invalid_argument
-from actions.request import Repository, Scalar
+from actions.optional import need
+from actions.text import safe_yaml
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from actions.contracts.request import SKLEARN_DATASETS, Repository
 from actions.operation import Context, InvalidInput
-from actions.request import SKLEARN_DATASETS, Repository
-from actions.storage import contained
+from actions.storage.folder import contained
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 """``sklearn://NAME``, a path under the storage root, or an absolute path or ``s3://`` URI below an allowed data root."""
@@ -151,7 +151,7 @@ def is_s3(uri: str) -> bool:
 
 def _object(uri: str, context: Context, field: str) -> Path:
     """Return the local copy of an object below the storage root or an allowed data root."""
-    from actions.s3 import S3Storage, below_roots
+    from actions.storage.s3 import S3Storage, below_roots
 
     own = (str(context.storage.base),) if isinstance(context.storage, S3Storage) else ()
     try:

@@ -40,9 +40,9 @@ PERMISSIONS = (
     Permission(
         "actions", "write",
         "Sends the training workflow, follows its jobs and their logs, and cancels it where a run is stopped.",
-        ("bot/github/runs.py",),
+        ("bot/github/workflow_runs.py",),
     ),
-    Permission("checks", "write", "Shows the verdict as a check run on the commit that was trained.", ("bot/github/runs.py",)),
+    Permission("checks", "write", "Shows the verdict as a check run on the commit that was trained.", ("bot/github/workflow_runs.py",)),
     Permission(
         "contents", "write",
         "Reads the configuration, checks what a run published, and commits history and registry.",
@@ -61,7 +61,7 @@ PERMISSIONS = (
     Permission(
         "administration", "read",
         "Lists a repository's own runners, so that a run which none takes can say whether one is online at all.",
-        ("bot/github/runs.py",),
+        ("bot/github/workflow_runs.py",),
         optional=True,
     ),
     Permission(

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from actions.markdown import COMMENT_LIMIT
+from actions.contracts.request import Repository
 from actions.operation import Context, Result, operation
-from actions.request import Repository
+from actions.text.markdown import COMMENT_LIMIT
 
 
 class PostedComment(Result):
@@ -44,8 +44,8 @@ def post_issue_comment(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from actions.storage import Storage
-    >>> from bot.issues import late_issues  # with MODELYARD_GITHUB_TOKEN, or as the App
+    >>> from actions.storage.folder import Storage
+    >>> from bot.github.lazy_issues import late_issues  # with MODELYARD_GITHUB_TOKEN, or as the App
     >>> context = Context(Storage(Path("storage")), issues=late_issues())
     >>> once = post_issue_comment("owner/demo", 1, "The data is complete now.", context, idempotency_key="complete")
     >>> again = post_issue_comment("owner/demo", 1, "The data is complete.", context, idempotency_key="complete")

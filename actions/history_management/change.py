@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from actions.contracts.results import PublishedResult
 from actions.history_management import index, report
 from actions.history_management.record import RunRecord, utc
-from actions.masking import masked_json
 from actions.model_registry import model_file
 from actions.operation import Reader
-from actions.results import PublishedResult
+from actions.text.masking import masked_json
 
 FOLDER = "training_history"
 _PLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.png")

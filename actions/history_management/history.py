@@ -74,7 +74,7 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> request = {"model_name": "flowers", "task": "classification", "algorithm": "xgboost", "data": "sklearn://iris"}
     >>> record = RunRecord(

@@ -6,7 +6,7 @@ import re
 
 from actions.history_management.record import RunRecord, utc
 from actions.history_management.report import SIGNS, number
-from actions.markdown import code, inline, link, table
+from actions.text.markdown import code, inline, link, table
 
 ROWS = 2_000
 """How many of the newest runs are listed; GitHub shows a Markdown file up to 512 kB."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from actions.contracts.request import METRICS, TrainingRequest
+from actions.contracts.results import ComparisonFigures, PublishedResult
 from actions.history_management.record import RunRecord, utc
-from actions.markdown import code, fence, image, inline, link, shorten, table
-from actions.request import METRICS, TrainingRequest
-from actions.results import ComparisonFigures, PublishedResult
+from actions.text.markdown import code, fence, image, inline, link, shorten, table
 
 SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
 WORDS = {

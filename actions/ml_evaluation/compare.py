@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from actions.contracts.request import Gate, MetricName, Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
-from actions.ml_evaluation.comparison import Comparison
-from actions.ml_evaluation.supervised import Seed, rows_to_evaluate_on
-from actions.ml_training.artifact import open_model
+from actions.ml_evaluation.evaluate import Seed, rows_to_evaluate_on
+from actions.models.comparison import Comparison
+from actions.models.saved_model import open_model
 from actions.operation import Context, operation
-from actions.request import Gate, MetricName, Sha256, Task
 
 USUAL_METRIC: dict[Task, MetricName] = {"classification": "accuracy", "regression": "rmse"}
 
@@ -64,7 +64,7 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> from actions.operation import find_operation
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> def trained(name, **settings):
     ...     rows = {"data": "sklearn://iris", "target": "target", "algorithm": "logistic_regression"}
@@ -76,8 +76,8 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     >>> compare_models(context, good, bad, "sklearn://iris").reason
     'better'
     """
-    from actions.ml_evaluation.comparing import check_comparable, compared
-    from actions.ml_evaluation.slicing import usual_columns
+    from actions.ml_evaluation.paired_bootstrap import check_comparable, compared
+    from actions.ml_evaluation.slices import usual_columns
 
     new = open_model(storage_path(challenger, context, "challenger"), challenger_sha256)
     old = open_model(storage_path(champion, context, "champion"), champion_sha256)

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from actions.ml_evaluation.comparison import Comparison
-from actions.ml_evaluation.results import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
+from actions.models.comparison import Comparison
+from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
 
 WIDTH, HEIGHT, DPI = 8.0, 5.5, 100
 # Okabe and Ito's colours, which people with any kind of colour blindness tell apart, and line styles beside them.

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from pydantic import Field
 
+from actions.contracts.request import Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
-from actions.markdown import code, image, inline
-from actions.ml_evaluation import tables
-from actions.ml_evaluation.results import Evaluation
-from actions.ml_evaluation.saving import Given, comparison_in, evaluation_in
-from actions.ml_evaluation.tables import Table
+from actions.ml_evaluation.save import Given, comparison_in, evaluation_in
+from actions.models import tables
+from actions.models.evaluation import Evaluation
+from actions.models.tables import Table
 from actions.operation import Context, Result, operation
-from actions.request import Sha256
-from actions.storage import sha256_of, write_atomically
+from actions.storage.folder import sha256_of, write_atomically
+from actions.text.markdown import code, image, inline
 
 MARKDOWN_FILE, HTML_FILE, PLOTS_FOLDER = "report.md", "report.html", "plots"
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -61,7 +61,7 @@ def generate_evaluation_report(
     --------
     >>> from tempfile import mkdtemp
     >>> from actions.operation import find_operation
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> rows = {"data": "sklearn://diabetes", "target": "target"}
     >>> made = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
@@ -113,7 +113,7 @@ def as_html(title: str, evaluation: Evaluation, shown: Sequence[Table], plots: M
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    from actions.markdown import clean
+    from actions.text.markdown import clean
 
     environment = Environment(
         autoescape=True,

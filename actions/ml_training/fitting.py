@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actions.contracts.request import Scalar, Task
 from actions.data_preparation.columns import is_truth_values
-from actions.ml_evaluation.scores import Scores, classification_scores, regression_scores
-from actions.ml_training.estimators import new_estimator, settled
-from actions.ml_training.features import features_of, features_to_train_on, layout_for
+from actions.ml_training.algorithms.registry import new_estimator, settled
+from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_by_library
+from actions.ml_training.progress import Curves, Watch
 from actions.ml_training.recipe import Recipe
-from actions.ml_training.trouble import is_out_of_memory, out_of_memory, refused_by_library
-from actions.ml_training.watching import Curves, Watch
+from actions.models.feature_blocks import features_of, features_to_train_on, layout_for
+from actions.models.scores import Scores, classification_scores, regression_scores
 from actions.operation import InvalidInput
-from actions.request import Scalar, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def _unfitted(recipe: Recipe, values: int) -> Any:
     cores = -1 if values >= _VALUES_THAT_PAY_FOR_THREADS else 1
     given = dict(recipe.hyperparameters)
     if recipe.algorithm == "xgboost" and "device" not in given:
-        from actions.ml_training.boosting import usual_device
+        from actions.ml_training.algorithms.xgboost import usual_device
 
         if (device := usual_device(values, _VALUES_THAT_PAY_FOR_THREADS)) is not None:
             given["device"] = device
@@ -209,11 +209,11 @@ def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
     rows, target = parts["train"]
     try:
         if recipe.algorithm == "xgboost":
-            from actions.ml_training.boosting import fit_boosted
+            from actions.ml_training.algorithms.xgboost import fit_boosted
 
             fit_boosted(estimator, rows, target, list(parts.values()), watch)
         elif recipe.algorithm == "random_forest":
-            from actions.ml_training.forests import fit_forest
+            from actions.ml_training.algorithms.random_forest import fit_forest
 
             fit_forest(estimator, rows, target, watch)
         elif recipe.algorithm == "neural_network":

@@ -69,7 +69,7 @@ def _refitted(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame) -> Any:
     """Return a preprocessor of the same steps that knows these rows alone."""
     from sklearn.base import clone
 
-    from actions.data_preparation.estimators import learnable
+    from actions.data_preparation.transformers import learnable
     from actions.ml_training.fitting import target_values
 
     target = learnable(target_values(kept, recipe.target, recipe.task), recipe.task)

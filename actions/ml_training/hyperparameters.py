@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from actions.ml_training.contradictions import check_contradictions
-from actions.ml_training.estimators import new_estimator, parameters_of
-from actions.ml_training.trouble import is_out_of_memory, out_of_memory
+from actions.contracts.request import Scalar
+from actions.ml_training.algorithms.registry import new_estimator, parameters_of
+from actions.ml_training.algorithms.rules import check_contradictions
+from actions.ml_training.errors import is_out_of_memory, out_of_memory
 from actions.operation import InvalidInput
-from actions.request import Scalar
 
 RESERVED = {
     "callbacks": "callbacks report the progress",

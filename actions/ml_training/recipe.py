@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actions.request import Algorithm, Scalar, Task
+from actions.contracts.request import Algorithm, Scalar, Task
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from actions import safe_yaml
+from actions.contracts.request import Algorithm, Champion, ModelName, RunId, Sha256
 from actions.operation import Conflict, InvalidInput, NotFound
-from actions.request import Algorithm, Champion, ModelName, RunId, Sha256
+from actions.text import safe_yaml
 
 FOLDER = "training_history/models"
 SIZE_LIMIT = 1_000_000

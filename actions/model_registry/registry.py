@@ -7,10 +7,10 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from actions.contracts.request import Algorithm, ModelName, RunId, Sha256
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
 from actions.operation import Context, InvalidInput, NotFound, Reader, Result, Unavailable, operation
-from actions.request import Algorithm, ModelName, RunId, Sha256
 
 
 class RegisteredModel(Result):
@@ -104,7 +104,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> made = register_model(
     ...     "flowers", "train-20261122-001", 1, "acme/flowers/models/train-20261122-001/1/model.skops", "0" * 64, context
@@ -155,7 +155,7 @@ def get_model_version(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
@@ -190,7 +190,7 @@ def list_model_versions(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
@@ -230,7 +230,7 @@ def set_model_alias(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
@@ -257,7 +257,7 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):

@@ -173,7 +173,7 @@ def notify_email(
     --------
     >>> from pathlib import Path
     >>> from actions.notification.channels import EnvironmentChannels  # MODELYARD_SMTP_URL, MODELYARD_MAIL_FROM
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), channels=EnvironmentChannels())
     >>> notify_email(["team@example.org"], "flowers passed", "accuracy: 0.97", context).taken
     ['team@example.org']

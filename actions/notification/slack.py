@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from actions.markdown import shorten
 from actions.notification.channels import ChannelError, Line, SlackAccess, SlackChannel, missing
 from actions.notification.templates import Message, for_slack, plain
 from actions.operation import Context, Result, Unavailable, operation
+from actions.text.markdown import shorten
 
 LONGEST_SECTION = 2_900
 _MOST_SECTIONS = 5
@@ -161,7 +161,7 @@ def notify_slack(
     --------
     >>> from pathlib import Path
     >>> from actions.notification.channels import EnvironmentChannels  # MODELYARD_SLACK_TOKEN
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), channels=EnvironmentChannels())
     >>> notify_slack("#models", "flowers passed", "accuracy: 0.97", context, about="train-20261122-001").channel
     '#models'

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from actions import wording
-from actions.markdown import clean, shorten
 from actions.notification.channels import EVENTS, ChannelName, Event, Language
 from actions.notification.notice import MetricLine, Notice, Problem, example
 from actions.operation import Context, InvalidInput, Result, operation
+from actions.text import formatting as wording
+from actions.text.markdown import clean, shorten
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -337,7 +337,7 @@ def list_templates(context: Context, language: Language | None = None) -> Templa
     Examples
     --------
     >>> from pathlib import Path
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> found = list_templates(Context(Storage(Path("storage"))), language="en")
     >>> found.templates[0].path
     '.github/modelyard/notifications/en/waiting.slack.j2'
@@ -382,7 +382,7 @@ def render_template(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from actions.storage import Storage
+    >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")))
     >>> text = "{{ model }} passed\n\n{{ metric }}: {{ value | figure }}"
     >>> shown = render_template("success", "slack", context, template=text)

@@ -2,29 +2,3 @@
 
 They hand over through the storage root. A stage whose inputs and code have not changed is skipped.
 """
-
-from __future__ import annotations
-
-from actions.stages.running import (
-    RunOutcome,
-    StageOutcome,
-    evaluate,
-    judge,
-    prepare,
-    publish,
-    run_stage,
-    run_stages,
-    train,
-)
-
-__all__ = [
-    "RunOutcome",
-    "StageOutcome",
-    "evaluate",
-    "judge",
-    "prepare",
-    "publish",
-    "run_stage",
-    "run_stages",
-    "train",
-]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actions.contracts.results import HEARTBEAT_FILE, Heartbeat
 from actions.operation import Stage
-from actions.results import HEARTBEAT_FILE, Heartbeat
-from actions.storage import write_atomically
+from actions.storage.folder import write_atomically
 
 EVERY = 15.0
 """Seconds from one beat to the next."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from actions.contracts.request import WorkOrder
 from actions.data_preparation.sources import resolve
-from actions.libraries import need
 from actions.operation import Context, Stage
-from actions.request import WorkOrder
+from actions.optional import need
 from actions.stages.records import StageRecord, required_record
 from actions.stages.results import Evaluated, Prepared, Trained
-from actions.storage import sha256_of
+from actions.storage.folder import sha256_of
 
 _FRAMES = ("pandas", "pyarrow.parquet")
-_PREPROCESSING = ("sklearn.compose", "sklearn.impute", "sklearn.pipeline", "sklearn.preprocessing", "actions.skops_io")
+_PREPROCESSING = (
+    "sklearn.compose",
+    "sklearn.impute",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "actions.storage.skops_import",
+)
 _ESTIMATOR = {
     "random_forest": "sklearn.ensemble",
     "logistic_regression": "sklearn.linear_model",

@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from actions.contracts.request import RunId, Sha256, WorkOrder
+from actions.contracts.results import FOLDER_OF, EnvironmentFacts, Progress
 from actions.operation import ErrorBody, NotFound, OperationError, Result, Stage
-from actions.request import RunId, Sha256, WorkOrder
-from actions.results import FOLDER_OF, EnvironmentFacts, Progress
-from actions.storage import Storage, sha256_of, write_atomically
+from actions.storage.folder import Storage, sha256_of, write_atomically
 
 PROGRESS_FILE = "progress.json"
 _SECONDS_BETWEEN = 1.0

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from actions.data_preparation.files import SavedTable
-from actions.data_preparation.preprocessing import Preprocessor
-from actions.markdown import code, inline
-from actions.ml_evaluation.results import Intervals
+from actions.contracts.request import Sha256
+from actions.contracts.results import ComparisonFigures, DataFacts, ModelFacts, Published, SearchFacts, Verdict
+from actions.data_preparation.preprocess import Preprocessor
+from actions.data_preparation.tables import SavedTable
+from actions.models.evaluation import Intervals
 from actions.operation import Result
-from actions.request import Sha256
-from actions.results import ComparisonFigures, DataFacts, ModelFacts, Published, SearchFacts, Verdict
-from actions.stages.judging import ChampionScores
+from actions.stages.judge import ChampionScores
+from actions.text.markdown import code, inline
 
 Facts = list[tuple[str, str]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bot.github.app import GitHub, Repository
 from bot.github.errors import HubError
 from bot.github.identity import Identity
-from bot.github.values import (
+from bot.github.models import (
     Comment,
     Issue,
     Job,

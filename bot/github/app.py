@@ -18,11 +18,11 @@ from bot.github.errors import HubError
 from bot.github.git import GitPart
 from bot.github.identity import Identity
 from bot.github.issues import IssuesPart
-from bot.github.part import segment
-from bot.github.runs import RunsPart
+from bot.github.models import SentDelivery, integer, part, text
+from bot.github.repository_part import segment
 from bot.github.traffic import Traffic
-from bot.github.values import SentDelivery, integer, part, text
-from bot.rate import TokenBucket, WriteQueue
+from bot.github.workflow_runs import RunsPart
+from bot.github.write_queue import TokenBucket, WriteQueue
 
 if TYPE_CHECKING:
     from bot.github.connection import Connection, Wire

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from bot.github.values import Json, integer, items, optional, part, text
+from bot.github.models import Json, integer, items, optional, part, text
 
 
 @dataclass(frozen=True)

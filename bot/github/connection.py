@@ -19,10 +19,11 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
 
-from bot import faults
-from bot.github import errors, values
+from bot import kill_points as faults
+from bot.github import errors
+from bot.github import models as values
 from bot.github.traffic import Traffic, Watch
-from bot.rate import TokenBucket, WriteQueue
+from bot.github.write_queue import TokenBucket, WriteQueue
 
 API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0

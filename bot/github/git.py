@@ -11,10 +11,11 @@ from http import HTTPStatus
 from typing import Any
 
 from actions.operation import Reader
-from bot.github import errors, values
+from bot.github import errors
+from bot.github import models as values
 from bot.github.errors import HubError
-from bot.github.part import Part, segment, several
-from bot.github.values import PublishedCommit, integer, items, part, text
+from bot.github.models import PublishedCommit, integer, items, part, text
+from bot.github.repository_part import Part, segment, several
 
 Change = Callable[[Reader], Mapping[str, bytes | None]]
 """Computes files from files: pure, for it is computed again when the branch has moved. None removes a file."""

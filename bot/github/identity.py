@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.github.values import Comment
+from bot.github.models import Comment
 
 
 @dataclass(frozen=True)

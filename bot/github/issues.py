@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal, cast, get_args
 
-from actions.markdown import COMMENT_LIMIT
+from actions.text.markdown import COMMENT_LIMIT
 from bot.github.errors import HubError
-from bot.github.part import Part, segment
-from bot.github.values import Comment, Issue, LabelDefinition, Permission, RepoInfo, part, text
+from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoInfo, part, text
+from bot.github.repository_part import Part, segment
 
 MOST_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.credentials import Credentials
 from bot.github import errors
-from bot.github.values import integer, text
+from bot.github.models import integer, text
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _REQUEST = "POST app-manifests/CODE/conversions"

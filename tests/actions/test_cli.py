@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actions.cli import main
-from actions.workflow import error_command
+from actions.runtime.workflow_commands import error_command
 from tests.support.records import RUN, record
 from tests.support.repositories import commits, git, repository
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.credentials import SecretsManager
-from bot.store import Store
+from bot.database.store import Store
 from runners.local.hub.hub import Hub
 from tests.support.databases import postgres_url, sqlite_url
 from tests.support.gateway import World, running_hub

@@ -21,9 +21,9 @@ from fastapi import FastAPI
 
 from bot import app as app_module
 from bot.app import Service, create_app
-from bot.delivery import Delivery
+from bot.database.store import Store
 from bot.settings import Settings
-from bot.store import Store
+from bot.webhooks.delivery import Delivery
 from tests.support.gateway import World
 from tests.support.keys import private_key
 from tests.support.serving import serving

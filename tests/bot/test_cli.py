@@ -13,7 +13,7 @@ import pytest
 
 from actions.operation import operations
 from bot.cli import main
-from bot.pipeline import mermaid
+from bot.runs.machine import mermaid
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("serve", "demo", "start", "run", "operations", "mcp", "init", "doctor", "docs")
@@ -125,7 +125,7 @@ def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
 
 def test_start_loads_nothing_of_the_app(tmp_path: Path) -> None:
     code = (
-        "import sys\nimport bot.start, bot.start_hub\n"
+        "import sys\nimport bot.admin.start.command, bot.admin.start.client\n"
         "print(sorted({'fastapi', 'githubkit', 'jinja2', 'mcp', 'sqlalchemy', 'uvicorn'} & set(sys.modules)))"
     )
     ran = subprocess.run(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.cli import main
-from bot.forms import form_body
+from bot.parsing.form import form_body
 from tests.support.local_hub import running_hub
 from tests.support.records import record
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import _secrets
-from bot.logs import JsonLines
+from bot.observability.log_format import JsonLines
 from bot.settings import SettingsError, load_settings, settings_or_exit
 from tests.support.keys import private_key
 

@@ -8,14 +8,14 @@ from typing import get_args
 
 import pytest
 
+from actions.contracts.request import METRICS, SKLEARN_DATASETS, TrainingRequest
 from actions.notification.channels import EVENTS
 from actions.notification.notice import example
 from actions.notification.templates import render
 from actions.operation import Stage
-from actions.request import METRICS, SKLEARN_DATASETS, TrainingRequest
-from bot.commands import COMMANDS
-from bot.config import parse_config
-from bot.labels import ASKS, STATE_LABELS
+from bot.parsing.command import COMMANDS
+from bot.parsing.repository_config import parse_config
+from bot.runs.labels import ASKS, STATE_LABELS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
 

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from bot.app import Service
+from bot.database.leases import Leases
+from bot.database.store import Store
+from bot.database.tables import REPLICAS
 from bot.github import GitHub
 from bot.github.errors import HubError, rate_limited
-from bot.leases import Leases
-from bot.store import Store
-from bot.tables import REPLICAS
 from bot.worker import Worker, pause
 from tests.support.gateway import World
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import jwt
 
-from bot.pipeline import Run, State
+from bot.runs.machine import Run, State
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, PlannedExecutor, asked
 from tests.chaos.verdict import wrong

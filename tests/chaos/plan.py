@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actions.request import TrainingRequest, WorkOrder
-from runners.local.execution import Work
-from runners.local.plan import PlannedJob
+from actions.contracts.request import TrainingRequest, WorkOrder
+from runners.local.act.interface import Work
+from runners.local.act.workflow_plan import PlannedJob
 from tests.support.results import a_result
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes, writes

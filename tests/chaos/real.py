@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from actions.request import TrainingRequest
-from bot.store import Store
-from runners.local.place import Place
+from actions.contracts.request import TrainingRequest
+from bot.database.store import Store
+from runners.local.demo.workspace import Place
 from tests.chaos.driver import Outcome, People
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, Kind

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from bot.pipeline import Run, State
+from bot.runs.machine import Run, State
 from tests.chaos.plan import Asked, Kind
 from tests.support.loop import Loop
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bot.pipeline import State
+from bot.runs.machine import State
 from runners.local.hub.records import Delivery
-from runners.local.hub.webhooks import request_headers
+from runners.local.hub.services.webhooks import request_headers
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script, order_of
 
@@ -53,7 +53,10 @@ class Post:
 def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Loop, Post]]:
     # Without news in between, stages are looked at by time alone: more often than otherwise.
     folder = tmp_path_factory.mktemp("loop")
-    with patch("bot.states.WATCH", timedelta(seconds=1)), running_loop(folder, speed=1, time_factor=0.05) as loop:
+    with (
+        patch("bot.engine.states.WATCH", timedelta(seconds=1)),
+        running_loop(folder, speed=1, time_factor=0.05) as loop,
+    ):
         yield loop, Post(loop)
 
 

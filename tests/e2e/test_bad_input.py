@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.local import processes
+from runners.local.act import processes
 from tests.support.real_loop import RealLoop
 
 slow = pytest.mark.slow

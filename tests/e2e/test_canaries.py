@@ -16,8 +16,8 @@ from urllib.parse import quote, urljoin
 import httpx
 import pytest
 
-from bot.config import CONFIG_PATH
-from bot.pipeline import State
+from bot.parsing.repository_config import CONFIG_PATH
+from bot.runs.machine import State
 from tests.support.channels import PASSWORD as MAIL_PASSWORD
 from tests.support.channels import TOKEN, USER, LocalMail, LocalSlack, body_of, certificate, local_mail, local_slack
 from tests.support.keys import private_key

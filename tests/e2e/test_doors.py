@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.forms import form_body
-from bot.metrics import CONTENT_TYPE
+from bot.observability.metrics import CONTENT_TYPE
+from bot.parsing.form import form_body
 from tests.support.comment_reading import read
 from tests.support.databases import sqlite_url
 from tests.support.loop import Loop, loop_of_processes

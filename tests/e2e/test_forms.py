@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.config import CONFIG_PATH
-from runners.local.visitor import Visitor, VisitorError
+from bot.parsing.repository_config import CONFIG_PATH
+from runners.local.demo.hub_user import Visitor, VisitorError
 from tests.support.loop import Loop
 
 ALL = {"data": "sklearn://breast_cancer", "target": "target", "threshold": "0.9"}

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.labels import definitions
-from bot.pipeline import Decision, State, with_decision
-from runners.local.hub import installing
+from bot.runs.labels import definitions
+from bot.runs.machine import Decision, State, with_decision
 from runners.local.hub.records import Installation, Repository
+from runners.local.hub.services import installations as installing
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script
 
@@ -92,7 +92,7 @@ def test_a_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
 def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_their_first_request(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.installations.AT_ONCE", -1.0)
+    monkeypatch.setattr("bot.events.installations.AT_ONCE", -1.0)
     many = loop.hub.create_repository("owner/many")
     done = count(loop, "installation_repositories", "added")
     loop.hub.install(loop.ready.app, many)

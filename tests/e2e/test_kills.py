@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.pipeline import State
+from bot.runs.machine import State
 from tests.support.loop import Loop, loop_of_processes
 from tests.support.scripted_runs import Script, writes
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.pipeline import State
-from runners.local.execution import Work
-from runners.local.plan import PlannedJob
+from bot.runs.machine import State
+from runners.local.act.interface import Work
+from runners.local.act.workflow_plan import PlannedJob
 from tests.support.loop import Loop, Serving, loop_with_app
 from tests.support.scripted_runs import Script, writes
 from tests.support.unreliable import answering

@@ -14,9 +14,9 @@ import pytest
 
 from actions.notification.channels import ChannelName
 from actions.notification.templates import built_in, path_of
-from bot.pipeline import State
+from bot.runs.machine import State
 from bot.settings import Settings
-from runners.local.hub import installing
+from runners.local.hub.services import installations as installing
 from tests.support.channels import (
     BROKEN,
     LIMITED,
@@ -263,7 +263,7 @@ def test_a_channel_that_breaks_loses_neither_the_other_ones_success_nor_how_the_
     def breaks(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("bot.notifying.email.mail", breaks)
+    monkeypatch.setattr("bot.messages.notifications.email.mail", breaks)
     configure(loop)
     run = loop.until_ended(loop.open())
     assert (run.status, run.error) == ("passed", None)

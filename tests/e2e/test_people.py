@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from actions.request import TrainingRequest
-from bot.forms import form_body
-from bot.pipeline import State
+from actions.contracts.request import TrainingRequest
+from bot.parsing.form import form_body
+from bot.runs.machine import State
 from tests.support.loop import Loop, answered
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script

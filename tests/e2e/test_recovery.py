@@ -11,7 +11,7 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from bot.pipeline import Run, State
+from bot.runs.machine import Run, State
 from tests.support.loop import Loop, Serving, loop_with_app
 from tests.support.scripted_runs import Script, writes
 from tests.support.unreliable import answering
@@ -23,7 +23,7 @@ S = State
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Apart]:
     """Return a loop whose App is not up, with the function that serves it and compares very often."""
-    with loop_with_app(tmp_path) as made, patch("bot.reconcile.EVERY", timedelta(seconds=0.3)):
+    with loop_with_app(tmp_path) as made, patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.3)):
         yield made
 
 

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 import pytest
 
-from bot.config import CONFIG_PATH
-from bot.schedules import Schedules
+from bot.database.schedules import Schedules
+from bot.parsing.repository_config import CONFIG_PATH
 from tests.support.loop import Loop, Serving, loop_of_processes, loop_with_app
 from tests.support.repositories import git
 from tests.support.runs import a_request
@@ -25,8 +25,8 @@ def apart(tmp_path: Path) -> Iterator[Apart]:
     """Return a loop whose App is not up, with the function that serves it; it looks at everything very often."""
     with (
         loop_with_app(tmp_path) as made,
-        patch("bot.reconcile.EVERY", timedelta(seconds=0.1)),
-        patch("bot.scheduled.PAUSE", 0.05),
+        patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.1)),
+        patch("bot.engine.scheduler.PAUSE", 0.05),
     ):
         made[0].clock.reset(speed=0)
         made[0].clock.jump(timedelta(hours=1) - timedelta(seconds=datetime.now(UTC).timestamp() % 3_600 - 60))
@@ -170,7 +170,7 @@ def test_a_slot_that_comes_after_its_schedule_was_removed_opens_nothing(apart: A
         loop.until(lambda: kept(loop) == ["hourly"], "the schedule is known")
     configure(loop)
     loop.jump(hours=1)
-    with patch("bot.reconcile.scheduled.keep"), serve():
+    with patch("bot.engine.reconciler.scheduled.keep"), serve():
         settled(loop)
     assert opened(loop) == []
 

@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from bot.logs import JsonLines
-from bot.pipeline import State
+from bot.observability.log_format import JsonLines
+from bot.runs.machine import State
 from tests.support.browser import browser_page, keep_screenshot
 from tests.support.loop import Loop
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.forms import form_body
-from bot.pipeline import RETRY_DELAYS, State
+from bot.parsing.form import form_body
+from bot.runs.machine import RETRY_DELAYS, State
 from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, says

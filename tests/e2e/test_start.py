@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.request import TrainingRequest
+from actions.contracts.request import TrainingRequest
+from bot.admin.start.client import Hub, follow
 from bot.cli import main
-from bot.start_hub import Hub, follow
 from runners.local.hub.faults import Kind
 from tests.support.github_openapi import CheckedTransport
 from tests.support.loop import Loop
@@ -26,7 +26,7 @@ Command = Callable[..., int]
 @pytest.fixture
 def start(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return the command, run as the writer against the local hub."""
-    monkeypatch.setattr("bot.start.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("bot.admin.start.command.POLL_SECONDS", 0.05)
     monkeypatch.setenv("GITHUB_API_URL", loop.hub.api_url)
     monkeypatch.setenv("GITHUB_TOKEN", loop.ready.tokens["writer"])
     return lambda *words: main(["start", "--repo", loop.name, *words])
@@ -95,7 +95,7 @@ def test_an_issue_whose_answer_is_lost_is_found_again(loop: Loop, start: Command
 
 def test_everything_that_it_sends_is_as_github_describes_it(loop: Loop, model: str) -> None:
     with Hub(loop.hub.api_url, loop.ready.tokens["writer"], loop.name, CheckedTransport(httpx.HTTPTransport())) as hub:
-        from bot.forms import form_body
+        from bot.parsing.form import form_body
 
         body = form_body(a_request(model_name=model))
         issue = hub.open_issue(f"Train: {model}", body, model, new=False)
@@ -189,7 +189,7 @@ def test_a_wrong_argument_is_told(
     "url", ["git@github.com:owner/demo.git", "https://github.com/owner/demo", "ssh://git@host:22/owner/demo.git"]
 )
 def test_the_repository_is_the_checkout_s_origin(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot.start import _repository_here
+    from bot.admin.start.command import _repository_here
 
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "remote", "add", "origin", url)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.config import CONFIG_PATH
+from bot.parsing.repository_config import CONFIG_PATH
 from tests.support.loop import SOURCE, Loop
 from tests.support.repositories import git
 from tests.support.runs import a_request

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.config import CONFIG_PATH
-from bot.forms import form_body
-from bot.pipeline import State
+from bot.parsing.form import form_body
+from bot.parsing.repository_config import CONFIG_PATH
+from bot.runs.machine import State
 from runners.local.hub.records import Role
 from tests.support import unreliable
 from tests.support.comment_reading import read

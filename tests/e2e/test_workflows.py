@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from actions.results import PublishedResult
-from bot import init
-from runners.local import source
+from actions.contracts.results import PublishedResult
+from bot.admin import init
+from runners.local.demo import source_repository as source
 from tests.support.local_hub import RunningHub, running_hub
 from tests.support.workflows import commit, dispatch, jobs, left_behind, log, wait
 

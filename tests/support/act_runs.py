@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runners.local.act import ActExecutor
-from runners.local.execution import Conclusion, Work
-from runners.local.plan import PlannedJob, load, plan
+from runners.local.act.executor import ActExecutor
+from runners.local.act.interface import Conclusion, Work
+from runners.local.act.workflow_plan import PlannedJob, load, plan
 from tests.support.repositories import git, repository
 
 TOKEN = "ghs_tokenThatNobodyMaySee"

@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.leases import Leases
-from bot.store import Store
+from bot.database.leases import Leases
+from bot.database.store import Store
 
 _numbers = itertools.count(1)
 

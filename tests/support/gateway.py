@@ -14,10 +14,10 @@ import httpx
 
 from bot.github import GitHub, Repository
 from bot.settings import Settings
-from runners.local.hub.git import GitRepository
+from runners.local.hub.git.repository import GitRepository
 from runners.local.hub.hub import Hub
+from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import bind, serving
-from runners.local.hub.setup import Ready, Setup, set_up
 from tests.support.repositories import repository
 from tests.support.unreliable import Unreliable
 

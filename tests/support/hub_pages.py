@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from starlette.testclient import TestClient
 
-from runners.local.hub import issues
+from runners.local.act.workflow_plan import PlannedJob
+from runners.local.hub.actions.records import Runner, Workflow, WorkflowRun
+from runners.local.hub.actions.report import RunReport
 from runners.local.hub.app import serve
 from runners.local.hub.hub import Hub
 from runners.local.hub.records import Issue, Repository
-from runners.local.hub.runs_records import Runner, Workflow, WorkflowRun
-from runners.local.hub.runs_report import RunReport
-from runners.local.plan import PlannedJob
+from runners.local.hub.services import issues
 
 ORIGIN = "http://127.0.0.1:8000"
 HOME = "/owner/demo"

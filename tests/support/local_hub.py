@@ -18,8 +18,8 @@ import httpx
 import jwt
 
 from runners.local.hub.hub import Hub
+from runners.local.hub.seed import APP_EVENTS, Ready, Setup, set_up
 from runners.local.hub.server import bind, serving
-from runners.local.hub.setup import APP_EVENTS, Ready, Setup, set_up
 from tests.support.github_openapi import CheckedTransport, Checker
 
 SECRET = "only for tests"

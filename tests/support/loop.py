@@ -26,17 +26,17 @@ from unittest.mock import patch
 
 import httpx
 
-from actions.request import TrainingRequest, WorkOrder
+from actions.contracts.request import TrainingRequest, WorkOrder
+from bot.admin.init import Source, files
 from bot.app import create_app
-from bot.delivery import Delivery
-from bot.forms import form_body
-from bot.init import Source, files
-from bot.pipeline import Run, State
+from bot.database.store import Store
+from bot.parsing.form import form_body
+from bot.runs.machine import Run, State
 from bot.settings import Settings
-from bot.store import Store
+from bot.webhooks.delivery import Delivery
 from runners.local.hub.hub import Hub
+from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import bind, serving
-from runners.local.hub.setup import Ready, Setup, set_up
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.repositories import repository
 from tests.support.results import a_result

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from actions.contracts.request import WorkOrder
 from actions.operation import Context, InvalidInput, find_operation
-from actions.request import WorkOrder
-from actions.storage import Storage
+from actions.storage.folder import Storage
 
 REPOSITORY = "owner/demo"
 RUN = "train-20261122-001"

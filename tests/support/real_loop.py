@@ -19,11 +19,11 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.request import METRICS
+from actions.contracts.request import METRICS
+from runners.local.demo.hub_user import Visitor
+from runners.local.demo.workspace import REPOSITORY, Place
 from runners.local.hub.hub import Hub
-from runners.local.hub.setup import Ready
-from runners.local.place import REPOSITORY, Place
-from runners.local.visitor import Visitor
+from runners.local.hub.seed import Ready
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 150.0

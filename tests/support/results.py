@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions.request import METRICS, WorkOrder
+from actions.contracts.request import METRICS, WorkOrder
 
 
 def a_result(

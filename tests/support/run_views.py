@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actions.operation import ErrorBody
-from actions.request import TrainingRequest
-from actions.results import (
+from actions.contracts.request import TrainingRequest
+from actions.contracts.results import (
     ComparisonFigures,
     DataFacts,
     EnvironmentFacts,
@@ -16,8 +15,9 @@ from actions.results import (
     SearchFacts,
     Verdict,
 )
-from bot.pipeline import Decision, Dispatch, Judged, Run, StageError, State, Visit
-from bot.run_view import RunView, StageLine, Unclaimed
+from actions.operation import ErrorBody
+from bot.runs.machine import Decision, Dispatch, Judged, Run, StageError, State, Visit
+from bot.runs.view import RunView, StageLine, Unclaimed
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RUN_ID = "train-20261122-001"

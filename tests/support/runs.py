@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from actions.request import TrainingRequest, WorkOrder
-from bot.pipeline import Run
+from actions.contracts.request import TrainingRequest, WorkOrder
+from bot.runs.machine import Run
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runners.local.execution import Conclusion, ExecutionError, Report, Work
-from runners.local.plan import PlannedJob
+from runners.local.act.interface import Conclusion, ExecutionError, Report, Work
+from runners.local.act.workflow_plan import PlannedJob
 from tests.support.repositories import git
 
 STAGES = ("prepare", "train", "evaluate", "judge", "publish")

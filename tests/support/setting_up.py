@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 
 import httpx
 
-from bot.setup import Offers, SetUp
-from bot.setup_session import Session
+from bot.admin.setup.server import Offers, SetUp
+from bot.admin.setup.session import Session
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.local_hub import RunningHub
 from tests.support.serving import serving

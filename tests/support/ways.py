@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.pipeline import State
+from bot.runs.machine import State
 
 S = State
 

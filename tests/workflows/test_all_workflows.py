@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from actions import safe_yaml
-from bot.init import Source, files
+from actions.text import safe_yaml
+from bot.admin.init import Source, files
 
 ROOT = Path(__file__).parents[2]
 OWN = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / ".github/workflows").glob("*.yml"))}
@@ -62,7 +62,7 @@ def uses(content: Any) -> Iterator[str]:
 def test_there_is_something_to_look_at() -> None:
     assert set(OWN) >= {"ci.yml", "train.yml", "operation.yml"}
     assert set(WRITTEN) == {"modelyard-train.yml", "modelyard-operation.yml"}
-    assert ACTIONS == ["actions/run/action.yml", "actions/setup/action.yml", "runners/local/checkout/action.yml"]
+    assert ACTIONS == ["actions/run/action.yml", "actions/setup/action.yml", "runners/local/act/checkout/action.yml"]
 
 
 @every

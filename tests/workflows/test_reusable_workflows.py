@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from actions.contracts.request import TrainingRequest
 from actions.operation import Stage
-from actions.request import TrainingRequest
-from runners.local.plan import inputs_of, load
+from runners.local.act.workflow_plan import inputs_of, load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"

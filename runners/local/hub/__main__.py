@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 from runners.local.hub.hub import Hub
+from runners.local.hub.seed import Setup, set_up
 from runners.local.hub.server import bind, serving
-from runners.local.hub.setup import Setup, set_up
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from runners.local.hub.access import ANONYMOUS, Actor
 from runners.local.hub.errors import ApiError, bad_credentials, suspended
-from runners.local.hub.numbers import read_number
+from runners.local.hub.ids import read_number
+from runners.local.hub.permissions import ANONYMOUS, Actor
 from runners.local.hub.records import App, Installation, Repository, Token, User, later, now
 
 if TYPE_CHECKING:

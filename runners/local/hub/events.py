@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runners.local.hub.access import Actor
+from runners.local.hub.permissions import Actor
 from runners.local.hub.records import Repository
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Events:
 
         Call it inside the transaction of the change itself: then both are kept, or neither.
         """
-        from runners.local.hub import shapes
+        from runners.local.hub.rest import shapes
 
         payload: dict[str, Any] = {"action": action} if action else {}
         payload |= parts

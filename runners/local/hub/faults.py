@@ -19,8 +19,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runners.local.hub.api import PREFIX
 from runners.local.hub.errors import ApiError
+from runners.local.hub.rest.framework import PREFIX
 
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub

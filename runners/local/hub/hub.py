@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 from runners.local.hub import records
-from runners.local.hub.access import Actor
+from runners.local.hub.actions.runs import Runs
 from runners.local.hub.auth import Authentication, new_key_pair
 from runners.local.hub.events import Events
 from runners.local.hub.faults import Faults
-from runners.local.hub.git import GitRepository
-from runners.local.hub.rate import RateCounter
-from runners.local.hub.registration import Registrations
-from runners.local.hub.runs import Runs
+from runners.local.hub.git.repository import GitRepository
+from runners.local.hub.permissions import Actor
+from runners.local.hub.rate_limit import RateCounter
+from runners.local.hub.services.app_registration import Registrations
+from runners.local.hub.services.webhooks import Webhooks
 from runners.local.hub.store import Store, Table
-from runners.local.hub.webhooks import Webhooks
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 JOB_ACCOUNT = "github-actions[bot]"
@@ -195,7 +195,7 @@ class Hub:
 
     def install(self, app: records.App, repository: records.Repository) -> records.Installation:
         """Install an App on a repository of its owner's account (an installation covers the account's chosen ones)."""
-        from runners.local.hub import installing
+        from runners.local.hub.services import installations as installing
 
         return installing.add(self, app, repository)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actions.operation import Context, InvalidInput, Unavailable, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 
 
 class Recorded:

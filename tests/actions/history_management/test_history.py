@@ -19,7 +19,7 @@ from actions.history_management.record import RunRecord
 from actions.history_management.report import render
 from actions.model_registry import model_file
 from actions.operation import Context, InvalidInput, NotFound
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support.records import PNG, RUN, record, request, result
 from tests.support.repositories import commits, git, repository
 

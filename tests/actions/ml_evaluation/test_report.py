@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from actions.ml_training.artifact import CARD_FILE
-from actions.stages import run_stage
+from actions.models.saved_model import CARD_FILE
+from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 
 EVIL = [

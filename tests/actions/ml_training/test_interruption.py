@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_digits
 
-from actions.ml_training import watching
-from actions.ml_training.artifact import open_model
+from actions.ml_training import progress as watching
+from actions.models.saved_model import open_model
 from actions.operation import Context, Interrupted, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support.operating import REPOSITORY, Desk
 
 ROOT = Path(__file__).parents[3]
@@ -140,7 +140,7 @@ def test_one_that_is_told_to_end_leaves_a_checkpoint_and_says_so(desk: Desk, alg
 def test_a_forest_that_is_told_to_end_ends_and_says_that_it_begins_anew(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actions.ml_training.forests._SECONDS_A_TIME", 0)
+    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_A_TIME", 0)
     with pytest.raises(Interrupted) as caught:
         train(desk, asked(desk, "random_forest"), Told("growing trees", at=10))
     assert "keeps no checkpoint" in caught.value.body.next_step
@@ -150,7 +150,7 @@ def test_a_forest_that_is_told_to_end_ends_and_says_that_it_begins_anew(
 def test_a_forest_that_grows_in_steps_is_the_forest_of_one_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.ensemble import RandomForestClassifier
 
-    monkeypatch.setattr("actions.ml_training.forests._SECONDS_A_TIME", 0)
+    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_A_TIME", 0)
     report = Told("growing trees")
     given = {"n_estimators": 40, "class_weight": "balanced", "oob_score": True, "max_depth": 6}
     made = train(desk, asked(desk, "random_forest", hyperparameters=given), report)
@@ -179,8 +179,8 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(desk: Desk, change: di
 def test_a_stage_that_is_told_to_end_is_one_that_the_app_tries_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from actions.results import Progress
-    from actions.stages import run_stage
+    from actions.contracts.results import Progress
+    from actions.stages.runner import run_stage
 
     monkeypatch.setattr(watching, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     order = desk.order(algorithm="neural_network", hyperparameters={"epochs": 60, "patience": None})

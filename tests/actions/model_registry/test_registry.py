@@ -11,7 +11,7 @@ import pytest
 from actions.history_management.local import LocalHistory
 from actions.model_registry import model_file
 from actions.operation import Context, InvalidInput, NotFound, Reader, Unavailable, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support.repositories import commits, git, repository
 
 PATH = "training_history/models/wine.yaml"

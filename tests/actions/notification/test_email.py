@@ -12,7 +12,7 @@ from actions.notification.email import SentMail, mail, send
 from actions.notification.notice import Problem, example
 from actions.notification.templates import Message, footer, message
 from actions.operation import Context, InvalidInput, Unavailable, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support import channels
 from tests.support.channels import PASSWORD, USER, LocalMail, body_of
 

@@ -12,7 +12,7 @@ from actions.notification.notice import Problem, example
 from actions.notification.slack import SlackMessage, blocks, post
 from actions.notification.templates import Message, footer, message
 from actions.operation import Context, InvalidInput, Unavailable, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support.channels import BROKEN, LIMITED, TOKEN, LocalSlack, Plan, refused
 
 HOSTILE = "<!channel> <@U1> & <https://e.x|click> @here"

@@ -30,7 +30,7 @@ from actions.notification.templates import (
     render,
 )
 from actions.operation import Context, find_operation
-from actions.storage import Storage
+from actions.storage.folder import Storage
 from tests.support.repositories import repository
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)

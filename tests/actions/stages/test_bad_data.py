@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actions.operation import InvalidInput
-from actions.stages import run_stage
+from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
 
 ROWS = range(40)

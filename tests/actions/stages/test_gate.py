@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from actions.ml_evaluation.comparison import Comparison, Difference, SliceDifference
-from actions.request import Gate, TrainingRequest, WorkOrder
-from actions.results import Verdict
-from actions.stages import run_stage
-from actions.stages.judging import ChampionScores, judged
+from actions.contracts.request import Gate, TrainingRequest, WorkOrder
+from actions.contracts.results import Verdict
+from actions.models.comparison import Comparison, Difference, SliceDifference
+from actions.stages.judge import ChampionScores, judged
+from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
 
 CHAMPION_RUN = "train-20261121-001"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actions.results import Heartbeat
+from actions.contracts.results import Heartbeat
 from actions.stages import heartbeat
 
 

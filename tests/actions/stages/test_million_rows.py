@@ -22,8 +22,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from actions.contracts.request import WorkOrder
 from actions.operation import Stage
-from actions.request import WorkOrder
 from tests.support.operating import REPOSITORY, RUN, Desk
 
 pytestmark = [

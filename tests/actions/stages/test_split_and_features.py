@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actions.data_preparation.estimators import training_features
-from actions.ml_training.artifact import open_model
+from actions.data_preparation.transformers import training_features
+from actions.models.saved_model import open_model
 from actions.operation import InvalidInput, Stage
-from actions.stages import run_stage
+from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
 
 LEARNING: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge")

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from runners.local.hub import installing
-from runners.local.hub.access import role_of
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.numbers import read_number
+from runners.local.hub.ids import read_number
 from runners.local.hub.pages.frame import PAGE_HEADERS, Visit
+from runners.local.hub.permissions import role_of
 from runners.local.hub.records import App, Installation, Repository, User
-from runners.local.hub.registration import Pending, read_manifest
+from runners.local.hub.services import installations as installing
+from runners.local.hub.services.app_registration import Pending, read_manifest
 
 
 def bring_manifest(visit: Visit) -> Response:

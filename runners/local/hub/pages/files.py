@@ -12,7 +12,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from runners.local.hub.errors import not_found
-from runners.local.hub.git import GitRepository
+from runners.local.hub.git.repository import GitRepository
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, render_markdown
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from runners.local.hub.numbers import read_number
+from runners.local.hub.ids import read_number
 
 NO_RESPONSE: Final = "_No response_"
 LARGEST_FORM: Final = 64_000

@@ -21,11 +21,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from runners.local.hub.access import Actor, has_role, role_of, sees
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.hub import Hub
-from runners.local.hub.numbers import read_number
+from runners.local.hub.ids import read_number
 from runners.local.hub.pages.look import TEMPLATES
+from runners.local.hub.permissions import Actor, has_role, role_of, sees
 from runners.local.hub.records import Repository, Role, User
 
 LARGEST_FORM: Final = 1_000_000

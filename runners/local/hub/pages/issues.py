@@ -9,13 +9,13 @@ from typing import Any, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from runners.local.hub import issues as service
-from runners.local.hub import labels
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.numbers import read_number
+from runners.local.hub.ids import read_number
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, render_markdown
 from runners.local.hub.records import Comment, Issue, Label, User
+from runners.local.hub.services import issues as service
+from runners.local.hub.services import labels
 
 ON_A_PAGE: Final = 25
 EVERY: Final = 1_000

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from runners.local.hub import issues, labels
 from runners.local.hub.errors import not_found
 from runners.local.hub.pages import forms
 from runners.local.hub.pages.forms import Chooser, Form, FormError
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, is_safe_link, render_inline, render_markdown
 from runners.local.hub.records import Label
+from runners.local.hub.services import issues, labels
 
 FOLDER: Final = ".github/ISSUE_TEMPLATE"
 ENDINGS: Final = (".yml", ".yaml")

@@ -10,13 +10,13 @@ from typing import Any, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from runners.local.hub.access import Need, require
+from runners.local.hub.actions.records import WorkflowJob, WorkflowRun
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.pages.files import RAW_HEADERS
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, render_markdown
+from runners.local.hub.permissions import Need, require
 from runners.local.hub.records import User
-from runners.local.hub.runs_records import WorkflowJob, WorkflowRun
 
 ON_A_PAGE: Final = 30
 EVERY: Final = 1_000

@@ -8,10 +8,10 @@ from typing import Final
 
 from starlette.responses import Response
 
-from runners.local.hub.access import sees
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.pages.frame import PAGE_HEADERS, PERSON_COOKIE, Visit
 from runners.local.hub.pages.look import HERE
+from runners.local.hub.permissions import sees
 
 STATIC: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 

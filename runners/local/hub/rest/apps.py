@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runners.local.hub import shapes
-from runners.local.hub.access import LEVELS, bound
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, invalid_request, not_found, suspended
+from runners.local.hub.permissions import LEVELS, bound
 from runners.local.hub.records import App, Delivery, Installation, Repository
+from runners.local.hub.rest import shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 MOST_DELIVERIES = 1_000

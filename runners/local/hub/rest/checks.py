@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners.local.hub import checks, git_objects
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.git import objects as git_objects
 from runners.local.hub.records import CheckRun
+from runners.local.hub.rest.framework import Answer, Call, Routes
+from runners.local.hub.services import checks
 
 routes = Routes()
 

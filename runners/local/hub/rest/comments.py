@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners.local.hub import issue_shapes as shapes
-from runners.local.hub import issues
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import not_found
 from runners.local.hub.records import Comment
+from runners.local.hub.rest import issue_shapes as shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 from runners.local.hub.rest.issues import ISSUE, find_issue
+from runners.local.hub.services import issues
 
 routes = Routes()
 COMMENT = "/repos/{owner}/{repo}/issues/comments/{comment_id}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse
 
-from runners.local.hub import git_objects, git_shapes
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.git import objects as git_objects
+from runners.local.hub.rest import git_shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 STATUSES = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}

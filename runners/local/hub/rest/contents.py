@@ -8,11 +8,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from runners.local.hub import git_objects, git_shapes, pushes
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, invalid_request, not_found
-from runners.local.hub.git import GitError
-from runners.local.hub.git_objects import Entry
+from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import push_events as pushes
+from runners.local.hub.git.objects import Entry
+from runners.local.hub.git.repository import GitError
+from runners.local.hub.rest import git_shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 from runners.local.hub.rest.git_data import read_base64, signature, write_base64
 
 routes = Routes()

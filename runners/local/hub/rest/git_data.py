@@ -8,12 +8,13 @@ import base64
 import binascii
 from typing import Any, cast
 
-from runners.local.hub import git_objects, git_shapes
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, invalid_request, not_found
-from runners.local.hub.git import GitError
-from runners.local.hub.git_objects import Entry, Kind, Signature
-from runners.local.hub.shapes import node_id
+from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git.objects import Entry, Kind, Signature
+from runners.local.hub.git.repository import GitError
+from runners.local.hub.rest import git_shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
+from runners.local.hub.rest.shapes import node_id
 
 routes = Routes()
 GIT = "/repos/{owner}/{repo}/git"

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from runners.local.hub import issue_shapes as shapes
-from runners.local.hub import issues, labels
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import invalid_request, not_found, validation_failed
 from runners.local.hub.records import Issue
+from runners.local.hub.rest import issue_shapes as shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
+from runners.local.hub.services import issues, labels
 
 routes = Routes()
 ISSUE = "/repos/{owner}/{repo}/issues/{issue_number}"

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners.local.hub import labels
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import not_found
 from runners.local.hub.records import Label
+from runners.local.hub.rest.framework import Answer, Call, Routes
+from runners.local.hub.services import labels
 
 routes = Routes()
 LABEL = "/repos/{owner}/{repo}/labels/{name:path}"

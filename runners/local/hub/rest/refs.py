@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners.local.hub import git_objects, git_shapes, pushes
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, not_found
+from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import push_events as pushes
+from runners.local.hub.rest import git_shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 GIT = "/repos/{owner}/{repo}/git"

@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runners.local.hub import shapes
-from runners.local.hub.access import ROLES, role_of
-from runners.local.hub.api import Answer, Call, Routes
 from runners.local.hub.errors import ApiError, invalid_request, not_found
+from runners.local.hub.permissions import ROLES, role_of
 from runners.local.hub.records import Repository, Role, User
+from runners.local.hub.rest import shapes
+from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 LONGEST_EVENT_TYPE = 100

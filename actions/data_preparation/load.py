@@ -1,0 +1,91 @@
+"""The operation that looks at data: rows, columns, types, what is missing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from actions.contracts.request import Repository, Scalar, Sha256
+from actions.data_preparation.columns import Column, describe
+from actions.data_preparation.readers import frame_sha256, read_frame
+from actions.data_preparation.sources import DataUri, Source, resolve
+from actions.operation import Context, Result, operation
+from actions.storage.folder import sha256_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Dataset(Result):
+    """What a data set holds."""
+
+    uri: str
+    format: str
+    sha256: Sha256
+    rows: int = Field(ge=0)
+    columns: list[Column]
+    preview: list[dict[str, Scalar]] = Field(description="the first rows")
+
+
+@operation(stage="prepare", where="runner", read_only=True)
+def load_dataset(
+    context: Context,
+    data: DataUri,
+    repository: Repository | None = None,
+    preview_rows: Annotated[int, Field(ge=0, le=100)] = 5,
+) -> Dataset:
+    """Read a data set and tell what is in it.
+
+    Reads CSV, TSV and JSON Lines, packed by gzip or not, Parquet, and the data sets that scikit-learn ships.
+
+    Parameters
+    ----------
+    data
+        ``sklearn://NAME`` (breast_cancer, diabetes, digits, iris, wine), a path, or an absolute path below an allowed
+        data root.
+    repository
+        OWNER/NAME. If given, a path is below this repository's ``datasets/`` folder, else below the storage root.
+    preview_rows
+        How many of the first rows to show.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage.folder import Storage
+    >>> found = load_dataset(Context(Storage(Path("storage"))), "sklearn://wine")
+    >>> found.rows, len(found.columns)
+    (178, 14)
+    >>> found.columns[0].name, found.columns[0].kind, found.columns[0].missing
+    ('alcohol', 'number', 0)
+    """
+    source = resolve(data, context, repository)
+    return dataset_of(source, read_frame(source), preview_rows)
+
+
+def dataset_of(source: Source, frame: pd.DataFrame, preview_rows: int = 0) -> Dataset:
+    """Describe a frame that was read from a source."""
+    return Dataset(
+        uri=source.uri,
+        format=source.format,
+        sha256=sha256_of(source.path) if source.path is not None else frame_sha256(frame),
+        rows=len(frame),
+        columns=[describe(frame[name]) for name in frame.columns],
+        preview=[_plain(row) for row in frame.head(preview_rows).to_dict(orient="records")],
+    )
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Scalar]:
+    """Return a row as JSON values; missing, NaN and infinite ones as None."""
+    return {str(name): _scalar(value) for name, value in row.items()}
+
+
+def _scalar(value: Any) -> Scalar:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return None if value != value else str(value)[:200]  # noqa: PLR0124  # NaT alone differs from itself

@@ -1,0 +1,280 @@
+"""The operation that parts rows into those to train on, to watch training by, and to test with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from actions.data_preparation.checks import FEWEST_ROWS, require, target_checks
+from actions.data_preparation.columns import conformed, kind_of
+from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
+from actions.data_preparation.tables import SavedTable, frame_of, write_frame
+from actions.operation import Context, InvalidInput, Result, operation
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Strategy = Literal["random", "stratified", "grouped", "time"]
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+TEST_FRACTION = 0.2
+VALIDATION_FRACTION = 0.1
+
+_MOST_CLASSES = 100
+
+Fraction = Annotated[float, Field(ge=0, le=0.9)]
+
+
+class SplitDataset(Result):
+    """The three parts of a data set, each a Parquet file."""
+
+    train: SavedTable
+    validation: SavedTable | None = Field(description="absent where it has no rows")
+    test: SavedTable
+    strategy: Strategy
+    seed: int
+    classes: dict[Part, dict[str, int]] = Field(
+        default_factory=dict,
+        description="rows of each class in each part, where a target of at most 100 values is given",
+    )
+
+
+@operation(stage="prepare", where="runner", idempotent=True)
+def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public arguments
+    context: Context,
+    data: DataUri,
+    destination: StorageUri,
+    *,
+    strategy: Strategy = "random",
+    column: str | None = None,
+    test_fraction: Fraction = TEST_FRACTION,
+    validation_fraction: Fraction = VALIDATION_FRACTION,
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42,
+    target: str | None = None,
+) -> SplitDataset:
+    """Split data into train, validation and test parts; the same seed gives the same parts.
+
+    Parameters
+    ----------
+    data
+        The data, as ``load_dataset`` takes it.
+    destination
+        The folder under the storage root to write ``train.parquet``, ``validation.parquet`` and ``test.parquet`` to.
+    strategy
+        random; stratified: each class of ``column`` in each part; grouped: rows with one value of ``column`` stay
+        together, the fractions are of the groups; time: the latest rows by ``column`` (dates or numbers) are the test
+        rows.
+    column
+        What to stratify, group or order by.
+    test_fraction, validation_fraction
+        Shares of the rows.
+    seed
+        Of the random choice.
+    target
+        The column to predict. If given, each part has to hold at least two values of it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage.folder import Storage
+    >>> context = Context(Storage(Path("storage")))
+    >>> made = split_dataset(
+    ...     context, "sklearn://iris", "flowers", strategy="stratified", column="target", target="target"
+    ... )
+    >>> made.train.rows, made.validation.rows, made.test.rows
+    (105, 15, 30)
+    >>> made.classes["test"]
+    {'0': 10, '1': 10, '2': 10}
+    """
+    folder = storage_path(destination, context, "destination")
+    frame = frame_of(data, context)
+    labels = split_labels(frame, strategy, column, test_fraction, validation_fraction, seed)
+    classes = part_classes(frame, labels, target) if target is not None else {}
+    tables = {
+        part: write_frame(frame[labels == part], folder / f"{part}.parquet", context)
+        for part in PARTS
+        if (labels == part).any()
+    }
+    return SplitDataset(
+        train=tables["train"],
+        validation=tables.get("validation"),
+        test=tables["test"],
+        strategy=strategy,
+        seed=seed,
+        classes=classes,
+    )
+
+
+def split_labels(
+    frame: pd.DataFrame,
+    strategy: Strategy,
+    column: str | None,
+    test_fraction: float,
+    validation_fraction: float,
+    seed: int,
+) -> np.ndarray[Any, Any]:
+    """Return for each row the part that it belongs to."""
+    import numpy as np
+
+    if test_fraction + validation_fraction >= 1 or test_fraction == 0:
+        raise InvalidInput(
+            "fractions_out_of_range",
+            rule="Test rows are some of the rows, and test and validation together are less than all.",
+            found=f"test {test_fraction:g}, validation {validation_fraction:g}.",
+            next_step="Choose smaller shares, such as 0.2 and 0.1.",
+            field="test_fraction",
+        )
+    _require_rows(frame)
+    fractions = (test_fraction, validation_fraction)
+    generator = np.random.default_rng(seed)
+    if strategy == "random":
+        labels = _dealt(generator.permutation(len(frame)), fractions)
+    else:
+        keys = _keys(frame, strategy, column)
+        chosen = {"stratified": _stratified, "grouped": _grouped, "time": _by_time}[strategy]
+        labels = chosen(keys, fractions, generator)
+    _require_parts(labels)
+    return labels
+
+
+def part_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], target: str) -> dict[Part, dict[str, int]]:
+    """Return how many rows of each class are in each part; of a target with more than a hundred values, nothing.
+
+    Raises
+    ------
+    InvalidInput
+        ``target_missing``; ``one_class_in_part`` where the rows to train on or to test with show one value of the target
+        alone.
+    """
+    if target not in frame:
+        raise InvalidInput(
+            "target_missing",
+            rule="The target is one of the data's columns.",
+            found=f"no column {target!r}.",
+            next_step=f"Choose one of the columns, the most likely first: {nearest_first(target, list(frame.columns))}.",
+            field="target",
+        )
+    counts = {part: frame.loc[labels == part, target].value_counts() for part in PARTS}
+    for part in ("train", "test"):
+        if len(counts[part]) == 1:
+            raise InvalidInput(
+                "one_class_in_part",
+                rule="The rows to train on and those to test with show at least two values of the target.",
+                found=f"column {target!r} is {str(counts[part].index[0])[:100]!r} in each of the "
+                f"{int(counts[part].iloc[0])} {part} rows.",
+                next_step="Split stratified by the target, choose larger shares, or another column to split by.",
+                field=target,
+            )
+    if max(len(count) for count in counts.values()) > _MOST_CLASSES:
+        return {}
+    return {part: {str(value): int(rows) for value, rows in counts[part].sort_index().items()} for part in PARTS}
+
+
+def _dealt(order: np.ndarray[Any, Any], fractions: tuple[float, float]) -> np.ndarray[Any, Any]:
+    """Label rows in a given order: test rows first, then validation, then training."""
+    import numpy as np
+
+    count = len(order)
+    test = min(max(1, round(count * fractions[0])), max(count - 1, 0))
+    validation = min(round(count * fractions[1]), count - test - 1) if count > test else 0
+    labels = np.full(count, "train", dtype="<U10")
+    labels[order[:test]] = "test"
+    labels[order[test : test + validation]] = "validation"
+    return labels
+
+
+def _stratified(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    require(
+        [
+            check
+            for check in target_checks(keys.to_frame(), str(keys.name), "classification")
+            if check.status == "failed"
+        ]
+    )
+    labels = np.full(len(keys), "train", dtype="<U10")
+    for value in sorted(keys.dropna().unique(), key=lambda value: (str(type(value)), value)):
+        rows = np.flatnonzero((keys == value).to_numpy())
+        labels[rows] = _dealt(generator.permutation(len(rows)), fractions)
+    return labels
+
+
+def _grouped(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    groups = np.unique(keys.astype(str).to_numpy(dtype=object))
+    parts = dict(zip(groups, _dealt(generator.permutation(len(groups)), fractions), strict=True))
+    return np.asarray([parts[key] for key in keys.astype(str)], dtype="<U10")
+
+
+def _by_time(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:  # noqa: ARG001  # one signature for all
+    import numpy as np
+
+    latest_first = np.argsort(keys.to_numpy(), kind="stable")[::-1]
+    return _dealt(latest_first, fractions)
+
+
+def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Series[Any]:
+    import numpy as np
+
+    if column is None or column not in frame:
+        raise InvalidInput(
+            "split_column_missing",
+            rule=f"The strategy {strategy} goes by one of the data's columns.",
+            found=f"{column!r}.",
+            next_step=f"Choose one of: {nearest_first(column or '', [str(name) for name in frame.columns], 20)}.",
+            field="column",
+        )
+    keys = frame[column]
+    if strategy == "stratified":
+        return keys
+    missing = np.flatnonzero(keys.isna().to_numpy())
+    if len(missing):
+        raise InvalidInput(
+            "split_column_has_missing_values",
+            rule=f"To split {'by time' if strategy == 'time' else 'by groups'}, each row has a value in {column!r}.",
+            found=f"{len(missing)} of {len(keys)} rows have none, the first is row {int(missing[0]) + 1}.",
+            next_step="Fill the column, leave these rows out, or split by another column.",
+            field=column,
+        )
+    return _moments(keys) if strategy == "time" else keys
+
+
+def _moments(keys: pd.Series[Any]) -> pd.Series[Any]:
+    """Return what can be brought into the order of time: dates, or numbers such as years."""
+    kind = kind_of(keys)
+    if kind not in {"date", "number"}:
+        raise InvalidInput(
+            "split_column_wrong_kind",
+            rule="To split by time, a column holds dates as ISO 8601 writes them (2024-12-31), or numbers.",
+            found=f"{str(keys.iloc[0])[:100]!r} in column {keys.name!r}.",
+            next_step="Write the dates like 2024-12-31, or choose another column.",
+            field=str(keys.name),
+        )
+    return conformed(keys, kind)
+
+
+def _require_rows(frame: pd.DataFrame) -> None:
+    if len(frame) < FEWEST_ROWS:
+        raise InvalidInput(
+            "too_few_rows",
+            rule=f"At least {FEWEST_ROWS} rows can be split.",
+            found=f"{len(frame)}.",
+            next_step="Give more data.",
+            field="data",
+        )
+
+
+def _require_parts(labels: np.ndarray[Any, Any]) -> None:
+    for part in ("train", "test"):
+        if not (labels == part).any():
+            raise InvalidInput(
+                "split_empty",
+                rule="There are rows to train on and rows to test with.",
+                found=f"no {part} rows.",
+                next_step="Choose other shares, or a column with more values.",
+                field="column",
+            )

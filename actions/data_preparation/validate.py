@@ -1,0 +1,120 @@
+"""The operation that checks data before anything is trained on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, StringConstraints
+
+from actions.contracts.request import Repository, Task
+from actions.data_preparation.checks import Check, feature_checks, overlap_check, target_checks
+from actions.data_preparation.columns import Column, describe
+from actions.data_preparation.readers import read_frame
+from actions.data_preparation.schema import ColumnRule, Schema, inferred_schema, read_schema, schema_checks
+from actions.data_preparation.sources import DataUri, resolve
+from actions.operation import Context, Result, operation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SchemaUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class Validation(Result):
+    """Whether data can be used, check by check."""
+
+    passed: bool
+    rows: int = Field(ge=0)
+    columns: list[Column]
+    checks: list[Check]
+    classes: dict[str, int] = Field(description="rows of each class of the target, most first, at most a hundred")
+    rules: dict[str, ColumnRule] = Field(
+        description="the schema that the columns were held against, else the one that they show; can be given as schema"
+    )
+
+
+@operation(stage="prepare", where="runner", read_only=True)
+def validate_data(
+    context: Context,
+    data: DataUri,
+    target: str | None = None,
+    task: Task | None = None,
+    schema: dict[str, ColumnRule] | SchemaUri | None = None,
+    repository: Repository | None = None,
+    reference: DataUri | None = None,
+) -> Validation:
+    """Check data: types, missing values, repeats, class balance, hints of target leakage, overlap, and a schema.
+
+    Each check that fails or warns says which rows it is about. Without a schema and a reference, the schema that the data
+    itself shows is returned, to be kept and given the next time.
+
+    Parameters
+    ----------
+    data
+        The data, as ``load_dataset`` takes it.
+    target
+        The column to predict. Without it, only the columns themselves are checked.
+    task
+        classification or regression. Without it: regression where the target holds many numbers.
+    schema
+        For each named column: kind, required, may_be_missing, unique, minimum, maximum, allowed. Or the path of a YAML or
+        JSON file with the same, such as the ``.schema.json`` that ``save_processed_data`` writes.
+    repository
+        OWNER/NAME. If given, a path is below this repository's ``datasets/`` folder.
+    reference
+        Other data, such as the training rows: its schema is inferred and held against (what lies outside of what was seen
+        is a warning), and rows that stand in both are found.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from actions.storage.folder import Storage
+    >>> found = validate_data(Context(Storage(Path())), "sklearn://iris", target="target")
+    >>> found.passed, found.classes
+    (True, {'0': 50, '1': 50, '2': 50})
+    >>> [(check.name, check.count) for check in found.checks if check.status == "warning"]
+    [('repeated_rows', 1)]
+    """
+    frame = read_frame(resolve(data, context, repository))
+    other = read_frame(resolve(reference, context, repository)) if reference is not None else None
+    given = read_schema(schema, context, repository) if isinstance(schema, str) else schema
+    columns = [describe(frame[name]) for name in frame.columns]
+    checks, rules = _schema_checks(frame, columns, given, other)
+    classes: dict[str, int] = {}
+    if target is not None:
+        task = task or likely_task(frame, target)
+        checks += target_checks(frame, target, task)
+        classes = _classes(frame, target) if task == "classification" else {}
+    checks += feature_checks(frame, columns, target)
+    if other is not None:
+        checks.append(overlap_check(frame, columns, other))
+    passed = all(check.status != "failed" for check in checks)
+    return Validation(passed=passed, rows=len(frame), columns=columns, checks=checks, classes=classes, rules=rules)
+
+
+def _schema_checks(
+    frame: pd.DataFrame, columns: list[Column], given: Schema | None, reference: pd.DataFrame | None
+) -> tuple[list[Check], Schema]:
+    """Hold columns against a given schema and against what a reference shows; return the schema that counts, too."""
+    checks = schema_checks(frame, columns, given) if given else []
+    if reference is None:
+        return checks, given or inferred_schema(frame, columns)
+    seen = inferred_schema(reference, [describe(reference[name]) for name in reference.columns])
+    checks += schema_checks(frame, columns, seen, given=False)
+    return checks, given or seen
+
+
+def _classes(frame: pd.DataFrame, target: str) -> dict[str, int]:
+    if target not in frame:
+        return {}
+    return {str(label): int(count) for label, count in frame[target].value_counts().head(100).items()}
+
+
+def likely_task(frame: pd.DataFrame, target: str) -> Task:
+    """Return regression for a target that holds more than twenty different numbers, else classification."""
+    import pandas as pd
+
+    many = 20
+    if target in frame and pd.api.types.is_numeric_dtype(frame[target]) and frame[target].nunique() > many:
+        return "regression"
+    return "classification"

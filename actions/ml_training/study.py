@@ -1,0 +1,404 @@
+"""The search of a study: which trials are tried, pruned, counted, and taken up again. Knows arrays and a journal file.
+
+Heavy: imported inside functions alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from actions.contracts.request import METRICS
+from actions.ml_training.fitting import Parts, fit_estimator, scores_of
+from actions.ml_training.interruption import Told
+from actions.ml_training.progress import IN_ROUNDS, NO_LOSSES, Watch
+from actions.ml_training.recipe import Recipe
+from actions.ml_training.search_spaces import Range, Space
+from actions.operation import Conflict, Interrupted, OperationError, Report
+
+Method = Literal["bayesian", "random", "successive_halving"]
+StoppedBy = Literal["trials", "time"]
+Compared = Sequence[Parts]
+"""The rows that trials are compared on: one training and one validation part, or those of each fold."""
+
+RUNGS = 27
+"""A trial is compared with others after 1, 2, ... of so many parts of its rounds."""
+_REDUCTION = 3
+_SHARES_OF_ROWS = (1 / 9, 1 / 3)
+"""Without rounds, a trial is compared after it was fitted to these shares of the rows."""
+_NAME = "tuning"
+_AS_GIVEN = "as_given"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and for how long.
+
+    Parameters
+    ----------
+    recipe
+        With the hyperparameters that are fixed.
+    metric
+        The figure on the validation rows that is to be as good as possible.
+    work
+        The fingerprint of all that makes trials comparable.
+    trials
+        How many there are to be in the end, those of earlier calls counted in.
+    seconds
+        How long this call may search.
+    over_all
+        Whether the time that earlier calls took counts, too.
+    """
+
+    recipe: Recipe
+    space: Space
+    metric: str
+    method: Method
+    work: str
+    trials: int
+    seconds: float
+    over_all: bool = False
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        return "maximize" if METRICS[self.metric].higher_is_better else "minimize"
+
+
+@dataclass(frozen=True)
+class Best:
+    """What is best so far.
+
+    Parameters
+    ----------
+    hyperparameters
+        All that were set, the fixed ones too.
+    value
+        Their figure.
+    """
+
+    hyperparameters: dict[str, Any]
+    value: float
+
+
+class _OutOfTimeError(Exception):
+    """The time is over while a trial runs."""
+
+
+@contextmanager
+def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
+    """Open a study's journal, or begin it; nothing in it is pickled, each line is JSON.
+
+    Raises
+    ------
+    Conflict
+        ``other_search`` where the journal is that of another search.
+    """
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _mend(path)
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        known = _NAME in optuna.get_all_study_names(storage)
+        if known:
+            found = optuna.load_study(study_name=_NAME, storage=storage)
+        else:
+            found = optuna.create_study(study_name=_NAME, storage=storage, direction=search.direction)
+        kept = found.user_attrs.get("work")
+        if kept is None:
+            found.set_user_attr("work", search.work)
+        elif kept != search.work:
+            raise Conflict(
+                "other_search",
+                rule="A study holds trials of one search: same data, metric, method, space and seed.",
+                found=f"{path.name} holds those of another one.",
+                next_step="Name another destination, or remove the study.",
+                field="destination",
+            )
+        found.pruner = _pruner(search.method)
+        _take_up(found)
+        yield found
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def run_search(study: optuna.Study, search: Search, compared: Compared, report: Report, told: Told) -> StoppedBy:
+    """Try until there are as many trials as asked for, or the time is over; first, what is fixed alone.
+
+    A trial that the time's end or a signal cuts off is not counted. The next call begins with it: each trial draws from a
+    seed of its own number and from what is in the study.
+
+    Raises
+    ------
+    Interrupted
+        ``tuning_interrupted`` where the process is told to end.
+    """
+    started, first = time.monotonic(), len(ended(study))
+    deadline = started + search.seconds - (seconds_spent(study) if search.over_all else 0)
+    try:
+        _try_as_given(study, search, compared, deadline, told)
+    except _OutOfTimeError:
+        return "time"
+    except Interrupted:
+        raise _interrupted(first, search.trials) from None
+    report("trial", first, search.trials, _figures(study, search))
+    while (done := len(ended(study))) < search.trials:
+        if time.monotonic() >= deadline:
+            return "time"
+        study.sampler = _sampler(search.method, search.recipe.seed, done)
+        trial = study.ask()
+        try:
+            if told():
+                raise _interrupted(done, search.trials)
+            state, value = _tried(trial, study, search, compared, deadline, told)
+        except _OutOfTimeError:
+            study.tell(trial, state=TrialState.FAIL)
+            return "time"
+        except Interrupted:
+            study.tell(trial, state=TrialState.FAIL)
+            raise _interrupted(done, search.trials) from None
+        study.tell(trial, value, state=state)
+        now = time.monotonic()
+        allowed = int((deadline - now) * (done + 1 - first) / max(now - started, 1e-9))
+        most = min(search.trials, done + 1 + max(allowed, 0))
+        report("trial", done + 1, most, _figures(study, search))
+    return "trials"
+
+
+def _try_as_given(study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told) -> None:
+    """Note once how the model does without any search: what is found has to be better."""
+    if _AS_GIVEN in study.user_attrs:
+        return
+    started = time.monotonic()
+    watch = Watch(_Ladder(None, 1, deadline, len(compared)), told=told)
+    value: float | None = None
+    try:
+        value = float(np.mean([_score(search, parts, watch) for parts in compared]))
+    except Interrupted:
+        raise
+    except OperationError as error:
+        study.set_user_attr("as_given_error", _in_short(error))
+    study.set_user_attr(_AS_GIVEN, {"value": value, "seconds": round(time.monotonic() - started, 3)})
+
+
+def as_given(study: optuna.Study) -> float | None:
+    """Return the figure of the fixed hyperparameters alone, the others by default; None where it is not known."""
+    value: float | None = study.user_attrs.get(_AS_GIVEN, {}).get("value")
+    return value
+
+
+def best(study: optuna.Study, search: Search) -> Best | None:
+    """Return what is best: what was given, unless a trial came to a better figure; None where nothing has one."""
+    given = as_given(study)
+    fixed = dict(search.recipe.hyperparameters)
+    if completed(study):
+        value, better = float(study.best_value), METRICS[search.metric].higher_is_better
+        if given is None or (value > given if better else value < given):
+            return Best({**fixed, **study.best_params}, value)
+    return None if given is None else Best(fixed, given)
+
+
+def seconds_spent(study: optuna.Study) -> float:
+    """Return how long all trials took that count, those of earlier calls too."""
+    own = sum(trial.user_attrs["seconds"] for trial in ended(study))
+    return float(own + study.user_attrs.get(_AS_GIVEN, {}).get("seconds", 0))
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count: finished, pruned, or failed by their own fault; not those that were cut off."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and "error" in trial.user_attrs)
+    ]
+
+
+def completed(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that have a value."""
+    return [trial for trial in ended(study) if trial.state == TrialState.COMPLETE]
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Return how much of the values' variance each hyperparameter accounts for, as shares of 1; {} of too few trials.
+
+    PED-ANOVA: Watanabe, Bansal and Hutter, IJCAI 2023.
+    """
+    found = completed(study)
+    if len(found) < 4 or len({trial.value for trial in found}) == 1:  # noqa: PLR2004  # fewer say nothing
+        return {}
+    return {name: float(share) for name, share in optuna.importance.get_param_importances(study).items()}
+
+
+def _tried(  # what a trial is made of
+    trial: Trial, study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told
+) -> tuple[TrialState, float | None]:
+    """Return how a trial ends; its own failures are kept with it and end nothing else."""
+    started = time.monotonic()
+    own = {name: _suggested(trial, name, searched) for name, searched in search.space.items()}
+    again = next((known for known in completed(study) if known.params == trial.params), None)
+    state, value, failure = TrialState.COMPLETE, again.value if again is not None else None, ""
+    try:
+        if again is None:
+            recipe = replace(search.recipe, hyperparameters={**search.recipe.hyperparameters, **own})
+            value = _value(trial, replace(search, recipe=recipe), compared, deadline, told)
+    except optuna.TrialPruned:
+        state = TrialState.PRUNED
+    except Interrupted:
+        raise
+    except OperationError as error:
+        state, failure = TrialState.FAIL, _in_short(error)
+    trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
+    if failure:
+        trial.set_user_attr("error", failure)
+    return state, value
+
+
+def _in_short(error: OperationError) -> str:
+    return f"{error.body.reason}: {error.body.found}"[:500]
+
+
+def _value(trial: Trial, search: Search, compared: Compared, deadline: float, told: Told) -> float:
+    """Return a trial's figure: the mean over the folds, where there are several."""
+    in_rounds = search.recipe.algorithm in IN_ROUNDS
+    ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline, len(compared))
+    values: list[float] = []
+    for place, parts in enumerate(compared):
+        ladder.fold = place
+        if len(compared) == 1 and not in_rounds:
+            for share in _SHARES_OF_ROWS:
+                fewer = parts | {"train": _share(search.recipe, parts["train"], share)}
+                ladder.climb(share, ladder.sign * _score(search, fewer, Watch(ladder, told=told)))
+        values.append(_score(search, parts, Watch(ladder, told=told)))
+        if not in_rounds:
+            ladder.climb((place + 1) / len(compared), ladder.sign * float(np.mean(values)))
+    return float(np.mean(values))
+
+
+def _score(search: Search, parts: Parts, watch: Watch) -> float:
+    estimator, _, _ = fit_estimator(search.recipe, parts, watch)
+    value = scores_of(search.recipe.task, estimator, *parts["validation"])[search.metric]
+    if value is None or not math.isfinite(value):
+        raise OperationError(
+            "metric_undefined",
+            rule="The metric is defined on the validation rows.",
+            found=f"{search.metric} is not.",
+            next_step="Choose another metric, or validation rows that show more cases.",
+            field="metric",
+        )
+    return value
+
+
+class _Ladder:
+    """A report that ends a trial which does worse than others at the same height, and one that the time does not allow.
+
+    With folds, each stands above the one before. What is no trial is ended by the time alone.
+    """
+
+    def __init__(self, trial: Trial | None, sign: int, deadline: float, folds: int) -> None:
+        self.trial, self.sign, self.deadline, self.folds = trial, sign, deadline, folds
+        self.fold = self.rung = 0
+
+    def __call__(
+        self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        if time.monotonic() > self.deadline:
+            raise _OutOfTimeError(step)
+        watched = [(name, value) for name, value in (metrics or {}).items() if name.startswith("validation_")]
+        if done is None or not total or not watched:
+            return
+        name, value = watched[-1]
+        loss = -value if name.removeprefix("validation_").startswith(NO_LOSSES) else value
+        self.climb((self.fold + done / total) / self.folds, loss)
+
+    def climb(self, share: float, loss: float) -> None:
+        """Note the loss after a share of the work."""
+        rung = math.ceil(RUNGS * share - 1e-9)
+        if self.trial is None or rung <= self.rung or rung >= RUNGS or not math.isfinite(loss):
+            return
+        self.rung = rung
+        self.trial.report(self.sign * loss, rung)
+        if self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def _share(recipe: Recipe, part: tuple[Any, Any], share: float) -> tuple[Any, Any]:
+    """Return that share of the rows, of each class alike."""
+    rows, target = part
+    order = np.random.default_rng(recipe.seed).permutation(len(target))
+    if recipe.task == "regression":
+        chosen = order[: math.ceil(share * len(order))]
+    else:
+        own = [order[target[order] == label] for label in np.unique(target)]
+        chosen = np.concatenate([some[: math.ceil(share * len(some))] for some in own])
+    return rows[np.sort(chosen)], target[np.sort(chosen)]
+
+
+def _suggested(trial: Trial, name: str, searched: Any) -> Any:
+    if not isinstance(searched, Range):
+        return trial.suggest_categorical(name, searched.choices)
+    suggest: Any = trial.suggest_int if searched.is_whole else trial.suggest_float
+    stepped = {} if searched.step is None else {"step": searched.step}
+    return suggest(name, searched.low, searched.high, log=searched.log, **stepped)
+
+
+def _sampler(method: Method, seed: int, number: int) -> Any:
+    """Return what draws one trial: a search that is taken up again draws what it would have drawn."""
+    seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=seed) if method == "bayesian" else optuna.samplers.RandomSampler(seed=seed)
+
+
+def _pruner(method: Method) -> Any:
+    if method == "successive_halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=_REDUCTION, reduction_factor=_REDUCTION)
+    return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+
+
+def _figures(study: optuna.Study, search: Search) -> dict[str, float]:
+    found, given = best(study, search), as_given(study)
+    figures = {f"best_{search.metric}": found.value} if found is not None else {}
+    if given is not None:
+        figures[f"{search.metric}_as_given"] = given
+    return {**figures, "trials_pruned": _count(study, TrialState.PRUNED)}
+
+
+def _count(study: optuna.Study, state: TrialState) -> int:
+    return sum(trial.state == state for trial in ended(study))
+
+
+def _mend(path: Path) -> None:
+    """Undo what a killed process left: half of a line, and its lock, for which Optuna would wait."""
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):
+        with path.open("rb+") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+def _take_up(study: optuna.Study) -> None:
+    """Close what a killed process had running."""
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.RUNNING:
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _interrupted(done: int, trials: int) -> Interrupted:
+    return Interrupted(
+        "tuning_interrupted",
+        rule="A search goes on until its trials or its time are used up; one that is told to end (SIGTERM, SIGINT) ends.",
+        found=f"it was told so after {done} of {trials} trials.",
+        next_step="Start it again with the same destination: the study goes on.",
+    )

@@ -1,0 +1,118 @@
+"""The operation that reads what is known of a training, while it runs and after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from actions.contracts.request import Repository, RunId
+from actions.contracts.results import Progress, SearchFacts
+from actions.ml_training.progress import CURVES_FILE
+from actions.models.saved_model import Signature
+from actions.operation import Context, NotFound, Result, operation
+
+TRAINING_FILE = "training.json"
+_CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
+
+
+class TrainingRecord(Result):
+    """``training.json``: what was seen while a model was trained."""
+
+    signature: Signature
+    metrics: dict[str, float] = Field(description="train_* and validation_*")
+    curves: dict[str, dict[str, list[float | None]]] = Field(description="per part and loss, one figure a round")
+    seconds: float
+    rows_per_second: float
+    warnings: list[str]
+    search: SearchFacts | None = Field(default=None, description="where the hyperparameters were searched for")
+
+
+class TrainingMetrics(Result):
+    """What is known of a run's training."""
+
+    state: Literal["running", "failed", "finished"]
+    step: str
+    done: int | None = None
+    total: int | None = None
+    eta_seconds: float | None = Field(default=None, description="while it runs: how much longer it takes at most")
+    metrics: dict[str, float]
+    curves: dict[str, dict[str, list[float | None]]] = Field(default_factory=dict, description="so far, while it runs")
+    seconds: float | None = None
+    rows_per_second: float | None = None
+
+
+@operation(where="app", read_only=True)
+def get_training_metrics(
+    context: Context, repository: Repository, run: RunId, attempt: Annotated[int, Field(ge=1)] = 1
+) -> TrainingMetrics:
+    """Return the live or final metrics of a run's training: losses a round, scores, rows a second.
+
+    Parameters
+    ----------
+    repository
+        OWNER/NAME that the run belongs to.
+    run
+        The run's id, such as ``train-20261122-001``.
+    attempt
+        Which pass of the run.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from actions.ml_training.train import train_supervised_classifier
+    >>> from actions.storage.folder import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> made = train_supervised_classifier(
+    ...     context, "sklearn://iris", "target", "acme/flowers/models/train-20261122-001/1", algorithm="logistic_regression"
+    ... )
+    >>> found = get_training_metrics(context, "acme/flowers", "train-20261122-001")
+    >>> found.state, found.metrics == made.metrics
+    ('finished', True)
+    """
+    folder = context.storage.folder(repository, "models", run, attempt)
+    try:
+        record = TrainingRecord.model_validate_json((folder / TRAINING_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return _live(context, repository, run, attempt)
+    return TrainingMetrics(
+        state="finished",
+        step="trained",
+        metrics=record.metrics,
+        curves=record.curves,
+        seconds=record.seconds,
+        rows_per_second=record.rows_per_second,
+    )
+
+
+def _live(context: Context, repository: str, run: str, attempt: int) -> TrainingMetrics:
+    path = context.storage.folder(repository, "models", run, attempt) / "progress.json"
+    try:
+        progress = Progress.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise NotFound(
+            "training_not_found",
+            rule="A run has training metrics once its train stage has started.",
+            found=f"none of {run}, attempt {attempt}, in {repository}.",
+            next_step="Look at the run's stage, or name another attempt.",
+            field="run",
+        ) from None
+    return TrainingMetrics(
+        state="failed" if progress.error else "running",
+        step=progress.step,
+        done=progress.done,
+        total=progress.total,
+        eta_seconds=progress.eta_seconds,
+        metrics=progress.metrics,
+        curves=_curves_so_far(path.with_name(CURVES_FILE)),
+        rows_per_second=progress.metrics.get("rows_per_second"),
+    )
+
+
+def _curves_so_far(path: Path) -> dict[str, dict[str, list[float | None]]]:
+    try:
+        return _CURVES.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return {}

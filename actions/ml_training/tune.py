@@ -1,0 +1,279 @@
+"""The operation that searches for good hyperparameters."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from actions.contracts.request import ALGORITHMS, METRICS, Algorithm, MetricName, Scalar, Sha256, Task
+from actions.data_preparation.readers import frame_sha256
+from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.ml_training.folds import compared_parts
+from actions.ml_training.interruption import told_to_stop
+from actions.ml_training.progress import fingerprint
+from actions.ml_training.recipe import Recipe
+from actions.ml_training.search_spaces import Searched, Space, space_of
+from actions.ml_training.train import Seed, read_and_check
+from actions.operation import Context, InvalidInput, OperationError, Result, operation
+from actions.optional import need
+from actions.storage.folder import sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    import optuna
+
+    from actions.ml_training.study import Compared, Search
+
+STUDY_FILE = "study.journal"
+TUNING_FILE = "tuning.json"
+_MOST_TRIALS_SHOWN = 1_000
+
+
+class TuningTrial(Result):
+    """One trial of a search."""
+
+    number: int
+    state: Literal["completed", "pruned", "failed"]
+    value: float | None = Field(description="the metric on the validation rows; None where it did not come to its end")
+    hyperparameters: dict[str, Scalar]
+    seconds: float
+    error: str | None = None
+
+
+class TunedHyperparameters(Result):
+    """What a search found."""
+
+    hyperparameters: dict[str, Scalar] = Field(
+        description="the best ones, with those that were fixed: train with these"
+    )
+    metric: MetricName
+    value: float = Field(description="on the rows that chose the best of many: on unseen rows expect a little less")
+    as_given: float | None = Field(
+        description="the metric with the fixed hyperparameters alone, the others by default; it is the value where no trial "
+        "was better"
+    )
+    stopped_by: Literal["trials", "time"]
+    completed: int = Field(ge=0)
+    pruned: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    seconds: float = Field(description="that this call took")
+    seconds_of_all: float = Field(description="that all trials took, those of earlier calls too")
+    importances: dict[str, float] = Field(description="shares of the value's variance; empty after too few trials")
+    trials: list[TuningTrial] = Field(max_length=_MOST_TRIALS_SHOWN)
+    study_uri: str = Field(description="the journal that a later call goes on with")
+    plots: dict[str, Sha256] = Field(description="digest by URI")
+
+
+@operation(stage="train", where="runner", idempotent=True)
+def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its public arguments
+    context: Context,
+    data: DataUri,
+    target: str,
+    destination: StorageUri,
+    *,
+    task: Task,
+    algorithm: Algorithm,
+    method: Literal["bayesian", "random", "successive_halving"] = "bayesian",
+    metric: MetricName | None = None,
+    space: dict[str, Searched] | None = None,
+    hyperparameters: dict[str, Scalar] | None = None,
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 30,
+    minutes: Annotated[float, Field(gt=0, le=10_080)] = 10,
+    seed: Seed = 42,
+    validation: DataUri | None = None,
+    folds: Annotated[int, Field(ge=2, le=20)] | None = None,
+    preprocessor: StorageUri | None = None,
+) -> TunedHyperparameters:
+    """Search for the hyperparameters with the best metric on validation rows, within a budget of trials and time.
+
+    What is found is better than the fixed hyperparameters alone, or it is these. Trials that are clearly worse than others
+    at the same height are pruned: after the same share of their rounds (XGBoost, the neural network), of the folds, or of
+    the training rows. The study is kept in the destination and goes on where it was: after an interruption, and for more
+    trials.
+
+    Parameters
+    ----------
+    data
+        The training rows, with their raw columns and the target.
+    target
+        The column to predict.
+    destination
+        The folder under the storage root to write ``study.journal``, ``tuning.json`` and ``plots/`` to.
+    task
+        classification or regression.
+    algorithm
+        The algorithm whose hyperparameters are searched.
+    method
+        bayesian (a tree-structured Parzen estimator), random, or successive_halving (random, of which a third goes on
+        at each step); the first two prune by the median.
+    metric
+        What is to be as good as possible. Without it: log_loss, or rmse.
+    space
+        Per hyperparameter a range ``{"low": 0.01, "high": 0.3, "log": true}`` or ``{"choices": [...]}``. Without it: the
+        usual ones of the algorithm.
+    hyperparameters
+        Those that stay fixed.
+    trials
+        How many trials the study is to have in the end.
+    minutes
+        How long this call may search. A single fit of a library that works without rounds is not cut off.
+    seed
+        Of the search, of each training, and of the rows that are held out.
+    validation
+        The rows that trials are compared on. Without it: a fifth of the training rows is held out.
+    folds
+        Compare trials by cross-validation over the training rows instead: the metric's mean over so many folds.
+    preprocessor
+        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from actions.storage.folder import Storage
+    >>> context = Context(storage=Storage(Path(mkdtemp())))
+    >>> found = tune_hyperparameters(
+    ...     context, "sklearn://wine", "target", "tuning", task="classification", algorithm="logistic_regression", trials=5
+    ... )
+    >>> len(found.trials), found.value < 0.1, found.value <= found.as_given, found.study_uri
+    (5, True, True, 'tuning/study.journal')
+
+    References
+    ----------
+    Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011 (TPE). Li et al., A System for Massively Parallel
+    Hyperparameter Tuning, MLSys 2020 (asynchronous successive halving). Akiba et al., Optuna, KDD 2019.
+    """
+    need("optuna", "A search", "tuning")
+    from actions.ml_training.study import Search
+
+    folder = storage_path(destination, context, "destination")
+    chosen = metric or ("log_loss" if task == "classification" else "rmse")
+    _check_fits(task, algorithm, chosen)
+    fixed = hyperparameters or {}
+    space = space_of(task, algorithm, space, fixed)
+    recipe = Recipe(task, algorithm, target, fixed, seed)
+    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
+    compared = compared_parts(recipe, steps, train, watched, folds)
+    rows = [frame_sha256(frame) for frame in (train, watched) if frame is not None]
+    work = search_work(recipe, chosen, method, space, rows, folds)
+    search = Search(recipe, space, chosen, method, work, trials, minutes * 60)
+    return run_tuning(context, folder, search, compared)
+
+
+def search_work(  # what makes trials comparable
+    recipe: Recipe, metric: str, method: str, space: Space, rows: list[str], folds: int | None
+) -> str:
+    """Return the fingerprint of a search: the trials of a study all have the same."""
+    return fingerprint(recipe, metric=metric, method=method, space=_plain(space), rows=rows, folds=folds)
+
+
+def run_tuning(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
+    """Search, or go on with the study in the folder; write study, plots and what was found there."""
+    from actions.ml_training.study import opened_study, run_search
+
+    started = time.monotonic()
+    with told_to_stop() as told, opened_study(folder / STUDY_FILE, search) as study:
+        stopped_by = run_search(study, search, compared, context.report, told)
+        context.report("drawing plots")
+        return _found(context, folder, study, search, stopped_by, time.monotonic() - started)
+
+
+def _check_fits(task: Task, algorithm: str, metric: str) -> None:
+    for field, value, fitting in (
+        ("algorithm", algorithm, ALGORITHMS[task]),
+        ("metric", metric, [name for name, known in METRICS.items() if known.task == task]),
+    ):
+        if value not in fitting:
+            raise InvalidInput(
+                "wrong_task",
+                rule=f"The {field} is one for {task}.",
+                found=f"{value}.",
+                next_step=f"Choose one of {', '.join(fitting)}.",
+                field=field,
+            )
+
+
+def _plain(space: Space) -> dict[str, Any]:
+    return {name: searched.model_dump(mode="json") for name, searched in space.items()}
+
+
+def _found(  # what a result is made of
+    context: Context, folder: Path, study: optuna.Study, search: Search, stopped_by: Any, seconds: float
+) -> TunedHyperparameters:
+    """Write what was found, and return it."""
+    from actions.ml_training.study import as_given, best, completed, ended, importances, seconds_spent
+
+    found, trials = best(study, search), [_shown(number, trial) for number, trial in enumerate(ended(study))]
+    if found is None or (trials and not completed(study)):
+        raise _none_finished(study)
+    shares = importances(study)
+    result = TunedHyperparameters(
+        hyperparameters=found.hyperparameters,
+        metric=search.metric,
+        value=found.value,
+        as_given=as_given(study),
+        stopped_by=stopped_by,
+        **{state: sum(trial.state == state for trial in trials) for state in ("completed", "pruned", "failed")},
+        seconds=round(seconds, 3),
+        seconds_of_all=round(seconds_spent(study), 3),
+        importances=shares,
+        trials=trials[-_MOST_TRIALS_SHOWN:],
+        study_uri=context.storage.uri(folder / STUDY_FILE),
+        plots=_plotted(context, folder / "plots", trials, shares, search, as_given(study)),
+    )
+    write_atomically(folder / TUNING_FILE, result.model_dump_json(indent=2) + "\n")
+    return result
+
+
+def _plotted(  # what the plots are drawn from
+    context: Context,
+    folder: Path,
+    trials: list[TuningTrial],
+    shares: dict[str, float],
+    search: Search,
+    given: float | None,
+) -> dict[str, Sha256]:
+    """Draw the plots of the trials, if there are any; return their digests by URI."""
+    from actions.ml_training.study_plots import Point, study_plots
+
+    if not trials:
+        return {}
+    points = [Point(trial.number, trial.value) for trial in trials]
+    better = METRICS[search.metric].higher_is_better
+    plots: dict[str, Sha256] = {}
+    for name, content in study_plots(points, shares, search.metric, given, higher_is_better=better).items():
+        write_atomically(folder / name, content)
+        plots[context.storage.uri(folder / name)] = sha256_of(folder / name)
+    return plots
+
+
+def _shown(number: int, trial: Any) -> TuningTrial:
+    """Return a trial as it is shown: numbered without those that were cut off, as if there had been none."""
+    states: dict[str, Literal["completed", "pruned", "failed"]] = {"COMPLETE": "completed", "PRUNED": "pruned"}
+    state = states.get(trial.state.name, "failed")
+    return TuningTrial(
+        number=number,
+        state=state,
+        value=trial.value if state == "completed" else None,
+        hyperparameters=trial.params,
+        seconds=trial.user_attrs["seconds"],
+        error=trial.user_attrs.get("error"),
+    )
+
+
+def _none_finished(study: optuna.Study) -> OperationError:
+    from actions.ml_training.study import ended
+
+    errors = [trial.user_attrs["error"] for trial in ended(study) if "error" in trial.user_attrs]
+    errors = errors or [error for error in [study.user_attrs.get("as_given_error")] if error]
+    found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before."
+    return InvalidInput(
+        "no_trial_finished",
+        rule="At least one trial of a search comes to its end.",
+        found=found,
+        next_step="Correct the space or the data."
+        if errors
+        else "Give it more minutes, or fewer rounds (n_estimators, epochs).",
+        field="space" if errors else "minutes",
+    )

@@ -1,0 +1,111 @@
+"""URIs to files: where a run's stages hand over to each other, and which data a request may name.
+
+``<root>/<owner>/<repo>/{datasets,processed,models,evaluations}/<run>/<attempt>/``. A URI is the POSIX path of a file
+relative to the root. A root may also be in S3 (``actions.storage.s3``): then all of this is done on a local copy, and what is
+written goes up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+Area = Literal["datasets", "processed", "models", "evaluations"]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A deployment's storage root, a local folder that the App and its runners share."""
+
+    root: Path
+
+    def path(self, uri: str) -> Path:
+        """Return the file that a URI under the root names.
+
+        Raises
+        ------
+        ValueError
+            Where it is absolute, has a scheme, or leads out of the root (``..``, a symbolic link).
+        """
+        if "://" in uri or PurePosixPath(uri).is_absolute() or "\x00" in uri:
+            raise ValueError(f"not a path under the storage root: {uri!r}")
+        return contained(self.root / uri, self.root)
+
+    def uri(self, path: Path) -> str:
+        """Return the URI of a file under the root."""
+        return path.resolve().relative_to(self.root.resolve()).as_posix()
+
+    def folder(self, repository: str, area: Area, run: str, attempt: int) -> Path:
+        """Return the folder of one attempt (not created)."""
+        return self.path(f"{repository}/{area}/{run}/{attempt}")
+
+
+def contained(path: Path, root: Path) -> Path:
+    """Return ``path`` resolved, if that lies under ``root``; else raise ValueError."""
+    resolved = path.resolve()
+    if not resolved.is_relative_to(root.resolve()):
+        raise ValueError(f"leads out of {root}: {path}")
+    return resolved
+
+
+def open_storage(root: str) -> Storage:
+    """Return the storage at a root: a folder's path, or ``s3://bucket/prefix``."""
+    if not root.lower().startswith("s3://"):
+        return Storage(Path(root))
+    from actions.storage.s3 import s3_storage
+
+    return s3_storage(root)
+
+
+_SENDERS: dict[Path, Callable[[Path, Path], None]] = {}
+
+
+def written_below(folder: Path, send: Callable[[Path, Path], None]) -> None:
+    """Have each file that is written below a folder sent somewhere before it takes its place.
+
+    Here and not where files are written, so that no operation can forget it: what would be written to the local copy of a
+    bucket alone would be lost.
+    """
+    _SENDERS[folder] = send
+
+
+@contextmanager
+def replacing(path: Path, *, sent: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; on success it replaces ``path``, on error it is removed.
+
+    ``sent``: whether it is where it belongs already.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        for folder, send in _SENDERS.items():
+            if not sent and path.is_relative_to(folder):
+                send(temporary, path)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace a file by ``content`` (text as UTF-8) as a whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,258 @@
+"""One page of documentation an operation, made from the registry: ``python -m bot.admin.docs.operation_pages`` writes them (pure).
+
+What is said comes from signature, docstring and source alone, so that a page cannot tell of what is not there.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from doctest import DocTestParser, Example
+from pathlib import Path
+from typing import Any
+
+from actions.operation import Operation, operations
+from actions.runtime import cli_help as usage
+from actions.text.markdown import code, table
+from bot.admin.docs.error_reasons import reasons_of
+from bot.events.commands.run_operation import carried_out, not_by_run
+from bot.parsing.command import COMMANDS, ParsedCommand, parse_command
+from bot.parsing.scalars import format_scalar
+from bot.version import APP_OPERATIONS
+
+FOLDER = Path(__file__).parents[3] / "docs" / "operations"
+INDEX = "README.md"
+_MADE = "Written by `python -m bot.admin.docs.operation_pages`: change the operation, not this page."
+_BOUNDS = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "pattern": "`{}`",
+    "format": "{}",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return every page by the name of its file."""
+    known = operations(*APP_OPERATIONS)
+    return {INDEX: _index(known)} | {f"{name}.md": _page(operation) for name, operation in known.items()}
+
+
+def _index(known: Mapping[str, Operation]) -> str:
+    lines = [
+        "# Operations",
+        "",
+        f"Each is one typed function, to be called by command line, by `/run` on an issue, or as an MCP tool. {_MADE}",
+        "",
+    ]
+    for toolset in sorted({operation.toolset for operation in known.values()}):
+        mine = [operation for operation in known.values() if operation.toolset == toolset]
+        rows = [(f"[`{each.name}`]({each.name}.md)", each.where, _prose(each.help.summary)) for each in mine]
+        lines += [f"## {toolset}", "", table(["Operation", "Where", "What it does"], rows), ""]
+    return "\n".join(lines)
+
+
+def _page(operation: Operation) -> str:
+    asked = operation.input_model.model_json_schema()
+    given = operation.output_model.model_json_schema(mode="serialization")
+    types = asked.get("$defs", {}) | given.get("$defs", {})
+    parts = [
+        f"# {operation.name}",
+        _prose(operation.help.text),
+        table(["", ""], _facts(operation)),
+        "## Parameters",
+        _parameters(asked, types) or "None.",
+        "## Result",
+        f"`{operation.output_model.__name__}`: {_prose(inspect.getdoc(operation.output_model) or '')}",
+        _members(given, types),
+        *_types(types),
+        "## Errors",
+        _errors(operation),
+        "## Example",
+        f"```pycon\n{_example(operation)}\n```",
+        "## How to call it",
+        *_calls(operation),
+        f"[All operations]({INDEX}). {_MADE}",
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _facts(operation: Operation) -> Iterator[tuple[str, str]]:
+    yield "Capability", f"`{operation.toolset}`"
+    yield "Runs", "on a runner" if operation.where == "runner" else "in the App, or wherever it is called"
+    if operation.read_only:
+        yield "Changes", "nothing"
+    elif operation.destructive:
+        yield "Changes", "what people rely on: a person decides"
+    else:
+        again = "; the same call again changes nothing more" if operation.idempotent else ""
+        yield "Changes", f"writes{again}"
+    if carried_out(operation) != "nowhere":
+        least = COMMANDS["run"].permission
+        yield (
+            "Who may",
+            f"by `/run` whoever has {least} permission, unless `commands` in `.github/modelyard.yml` says otherwise",
+        )
+    else:
+        yield "Who may", "whoever has a checkout and the credentials that it needs; not by `/run`"
+
+
+# --- parameters, result, errors --------------------------------------------------------------------------------------
+
+
+def _parameters(schema: Mapping[str, Any], types: Mapping[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = [
+        (
+            f"`{name}`",
+            _cell(usage.type_of(described, types)),
+            "required" if name in required else code(json.dumps(described.get("default"))),
+            _cell(_bounds(described)),
+            _cell(_prose(described.get("description", ""))),
+        )
+        for name, described in schema.get("properties", {}).items()
+    ]
+    return table(["Name", "Type", "Default", "Bounds", "Meaning"], rows)
+
+
+def _members(schema: Mapping[str, Any], types: Mapping[str, Any]) -> str:
+    rows = [
+        (f"`{name}`", _cell(usage.type_of(described, types)), _cell(_prose(described.get("description", ""))))
+        for name, described in schema.get("properties", {}).items()
+    ]
+    return table(["Name", "Type", "Meaning"], rows)
+
+
+def _types(types: Mapping[str, Any]) -> Iterator[str]:
+    """Give the objects that parameters and result are made of."""
+    for name, described in sorted(types.items()):
+        if described.get("properties"):
+            yield f"### {name}"
+            yield _prose(described.get("description", "").partition("\n\n")[0])
+            yield _members(described, types)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    found = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    found = ["not empty" if each.startswith("at least 1 ") else each for each in found]
+    for option in schema.get("anyOf", ()):
+        found += [each for each in (_bounds(option),) if each]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _errors(operation: Operation) -> str:
+    rows = [
+        ("`invalid_argument`", "invalid_input", "Every argument is of its type and within its bounds."),
+        ("`unknown_argument`", "invalid_input", "Only declared arguments are taken."),
+    ]
+    own = [each for each in reasons_of(operation.function) if f"`{each.reason}`" not in {row[0] for row in rows}]
+    rows += [(f"`{each.reason}`", each.kind, _cell(each.rule if re.search(r"\w", each.rule) else "")) for each in own]
+    return table(["Reason", "Kind", "Rule"], rows)
+
+
+# --- how to call it --------------------------------------------------------------------------------------------------
+
+
+def _example(operation: Operation) -> str:
+    examples = DocTestParser().get_examples(inspect.getdoc(operation.function) or "")
+    return "\n".join(line for example in examples for line in _shown(example))
+
+
+def _shown(example: Example) -> Iterator[str]:
+    for number, line in enumerate(example.source.splitlines()):
+        yield f"{'...' if number else '>>>'} {line}".rstrip()
+    yield from example.want.splitlines()
+
+
+def _calls(operation: Operation) -> Iterator[str]:
+    arguments = example_arguments(operation)
+    words = " ".join(f"--{name} {usage.quoted(_text(value))}" for name, value in arguments.items())
+    yield f"```sh\nmodelyard run {operation.name} {words}".rstrip() + "\n```"
+    if carried_out(operation) == "nowhere":
+        yield f"On an issue: not by `/run`. {not_by_run(operation).body.next_step}"
+    elif line := run_line(operation, arguments):
+        yield f"On an issue:\n\n```text\n{line}\n```"
+    else:
+        yield "On an issue: not by `/run`, which takes plain values alone, and this needs others."
+    call = {"name": operation.name, "arguments": arguments}
+    yield f"As an MCP tool:\n\n```json\n{json.dumps(call, ensure_ascii=False, indent=2)}\n```"
+    if operation.destructive:
+        yield "Over MCP the answer is `approval_required`, with the command for a person to run."
+
+
+def run_line(operation: Operation, arguments: Mapping[str, Any]) -> str | None:
+    """Return the comment that runs an operation; None where it needs what a comment cannot say."""
+    plain = {name: value for name, value in arguments.items() if not isinstance(value, dict | list)}
+    line = " ".join([f"/run {operation.name}", *(f"{name}={format_scalar(value)}" for name, value in plain.items())])
+    needed = {name for name, field in operation.input_model.model_fields.items() if field.is_required()}
+    parsed = parse_command(line)
+    fine = isinstance(parsed, ParsedCommand) and not parsed.wrong and needed <= set(parsed.overrides)
+    return line if fine else None
+
+
+def example_arguments(operation: Operation) -> dict[str, Any]:
+    """Return the arguments of the example's last call of the operation; needed ones that it computes are in capitals."""
+    source = "\n".join(
+        example.source for example in DocTestParser().get_examples(inspect.getdoc(operation.function) or "")
+    )
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == operation.name
+    ]
+    names = list(inspect.signature(operation.function).parameters)
+    found: dict[str, Any] = {}
+    for call in calls[-1:]:
+        pairs = [*zip(names, call.args, strict=False), *((word.arg, word.value) for word in call.keywords if word.arg)]
+        found = {str(name): value for name, node in pairs for value in _literals(node)}
+    return {
+        name: found.get(name, name.upper())
+        for name, field in operation.input_model.model_fields.items()
+        if name in found or field.is_required()
+    }
+
+
+def _literals(node: ast.expr) -> list[Any]:
+    try:
+        return [ast.literal_eval(node)]
+    except ValueError:
+        return []
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def _prose(text: str) -> str:
+    """Return a docstring's text as Markdown: its literals have two backticks, its blocks follow two colons."""
+    return re.sub(r"::$", ":", text.replace("``", "`"), flags=re.MULTILINE)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def write(folder: Path) -> None:
+    """Write all pages into a folder, and remove those of operations that are gone."""
+    made = pages()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in {path.name for path in folder.glob("*.md")} - set(made):
+        (folder / name).unlink()
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

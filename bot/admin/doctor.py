@@ -1,0 +1,283 @@
+"""``modelyard doctor``: what is missing or wrong in this set-up, and the cure."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actions.operation import OperationError
+from bot.admin.file_changes import shown
+from bot.admin.findings import Finding, Level, ill, odd, of_error, well
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+_SIGNS: dict[Level, str] = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+_OLDEST_PYTHON = (3, 11)
+_ML = ("numpy", "pandas", "pyarrow", "sklearn", "skops", "xgboost", "matplotlib")
+_NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the command; the exit code is 1 where something is wrong."""
+    if parsed.leave_nonce or parsed.find_nonce is not None:
+        found = [_leave_nonce() if parsed.leave_nonce else _find_nonce(parsed.find_nonce)]
+    else:
+        found = list(examine(Path(parsed.directory)))
+    if parsed.json:
+        import json
+
+        sys.stdout.write(json.dumps([finding.model_dump() for finding in found], indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(f"{_line(finding)}\n" for finding in found))
+    return 1 if any(finding.level == "error" for finding in found) else 0
+
+
+def _line(finding: Finding) -> str:
+    more = f"\n         rule: {finding.rule}\n         cure: {finding.cure}" if finding.level != "ok" else ""
+    # What repositories and GitHub say is for reading, not for the terminal to obey.
+    return "\n".join(map(shown, f"{_SIGNS[finding.level]}  {finding.what}: {finding.found}{more}".split("\n")))
+
+
+def examine(directory: Path) -> Iterator[Finding]:
+    """Look at everything, one finding after the other."""
+    yield _python()
+    yield _libraries()
+    yield _git()
+    settings, findings = _settings()
+    yield from findings
+    yield _storage(settings)
+    yield _act(settings)
+    if settings is not None:
+        yield from asyncio.run(_github(settings))
+    yield from _repository(directory)
+
+
+async def _github(settings: Settings) -> list[Finding]:
+    from bot.admin.app_check import check_app, check_clock
+    from bot.admin.doctor_repositories import examine_repositories
+    from bot.github import GitHub
+
+    found = [await check_clock(settings)]
+    async with GitHub(settings) as github:
+        found += [finding async for finding in check_app(github, settings)]
+        if any(finding.what == "GitHub" and finding.level != "error" for finding in found):
+            found += [finding async for finding in examine_repositories(github)]
+    return found
+
+
+# --- this machine ----------------------------------------------------------------------------------------------------
+
+
+def _python() -> Finding:
+    rule, found = "Python is 3.11 or newer.", ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < _OLDEST_PYTHON:  # reached where somebody runs the source with an older one
+        return ill("Python", rule, found, "Install Python 3.11 or newer.")
+    return well("Python", rule, found)
+
+
+def _libraries() -> Finding:
+    what, rule = "Libraries for training", "Runners and local operations have them; the App needs none."
+    missing = [name for name in _ML if find_spec(name) is None]
+    if missing:
+        cure = "Only runners and local operations need them: in Modelyard's clone, pip install -c requirements/runner.txt '.[ml-cpu]'."
+        return odd(what, rule, f"missing: {', '.join(missing)}", cure)
+    return well(what, rule, "installed")
+
+
+def _git() -> Finding:
+    rule, path = "git is there.", shutil.which("git")
+    if path is None:
+        return ill("git", rule, "not on the PATH", "Install git.")
+    ran = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
+    return well("git", rule, ran.stdout.strip())
+
+
+def _act(settings: Settings | None) -> Finding:
+    """Look for act; only the local hub executes workflows with it."""
+    rule = "act is there, where a hub on this machine executes workflows."
+    beside = Path(sys.executable).parent / "act"
+    path = shutil.which("act") or (str(beside) if beside.is_file() else None)
+    if path is not None:
+        return well("act", rule, path)
+    if settings is not None and settings.has_local_hub:
+        return ill(
+            "act", rule, "not installed", "In Modelyard's clone: pip install -c requirements/local.txt '.[local]'"
+        )
+    return well("act", rule, "not installed, and needed for the local hub alone")
+
+
+# --- the App ---------------------------------------------------------------------------------------------------------
+
+
+def _settings() -> tuple[Settings | None, list[Finding]]:
+    from bot.settings import PREFIX, SettingsError, env_file, load_settings, variables
+
+    names = [f"{PREFIX}{name}" for name in ("APP_ID", "WEBHOOK_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PATH")]
+    rule = "An App's settings are complete and right."
+    known = variables()
+    if not any(known.get(name) for name in (*names, "MLOPS_SECRETS_PREFIX")):
+        cure = (
+            f"Set {', '.join(names[:2])} and {names[3]} in the environment or in {env_file()}, or run modelyard setup."
+        )
+        return None, [odd("Settings", rule, "none: demo, run and mcp work without them, serve does not", cure)]
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return None, [of_error(f"Setting {problem.field}", problem) for problem in error.problems]
+    return settings, [well("Settings", rule, "complete"), *_kept_secret(settings)]
+
+
+def _kept_secret(settings: Settings) -> Iterator[Finding]:
+    """Look at who else on this machine may read the secrets."""
+    from bot.settings import env_file
+
+    for what, path in (("Private key", settings.private_key_path), ("Settings file", env_file())):
+        path = path.expanduser() if path is not None else None  # noqa: PLW2901 - the same file
+        if path is None or not path.is_file():
+            continue
+        rule, mode = "Nobody but the App's user reads it.", path.stat().st_mode & 0o777
+        if mode & 0o077:
+            yield odd(what, rule, f"{path} has mode {mode:o}", f"chmod 600 {path}")
+        else:
+            yield well(what, rule, str(path))
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+_SHARED_CURE = "Give the user the right to write there, or name another folder in MODELYARD_STORAGE_ROOT."
+
+
+def _root(settings: Settings | None) -> Path:
+    from actions.cli import DEFAULT_STORAGE
+
+    configured = os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE
+    return settings.storage_root if settings is not None else Path(configured).expanduser().absolute()
+
+
+def _storage(settings: Settings | None) -> Finding:
+    """Write a nonce and read it back."""
+    what, rule, root = "Storage root", "It can be written to, and keeps what is written.", _root(settings)
+    nonce = secrets.token_hex(16)
+    file = root / f".doctor-{nonce}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file.write_text(nonce, encoding="ascii")
+        same = file.read_text(encoding="ascii") == nonce
+        file.unlink()
+    except OSError as error:
+        return ill(what, rule, f"{root}: {error.strerror or error}", _SHARED_CURE)
+    if not same:
+        return ill(what, rule, f"{root} does not keep what is written", "Replace it.")
+    found = f"{root} can be written to; the runners have to see the same folder (doctor --leave-nonce shows whether)"
+    return well(what, rule, found)
+
+
+_SHARED = "Shared storage"
+_SHARED_RULE = "App and runners see the same storage root."
+
+
+def _leave_nonce() -> Finding:
+    """Leave a nonce for a runner to find."""
+    root, nonce = _root(_settings()[0]), secrets.token_hex(16)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / f".doctor-{nonce}").write_text(nonce, encoding="ascii")
+    except OSError as error:
+        return ill(_SHARED, _SHARED_RULE, f"{root}: {error.strerror or error}", _SHARED_CURE)
+    found = f"left in {root}. On a runner: MODELYARD_STORAGE_ROOT='{root}' modelyard doctor --find-nonce {nonce}"
+    return well(_SHARED, _SHARED_RULE, found)
+
+
+def _find_nonce(nonce: str) -> Finding:
+    """Look for the nonce that the App left, and take it away."""
+    root = _root(_settings()[0])
+    if not _NONCE.fullmatch(nonce):
+        return ill(_SHARED, _SHARED_RULE, "that is no nonce", "Give the one that --leave-nonce printed.")
+    file = root / f".doctor-{nonce}"
+    try:
+        same = file.read_text(encoding="ascii") == nonce
+        file.unlink()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        cure = "Mount the App's folder at the same path here, writable, or name its place in MODELYARD_STORAGE_ROOT."
+        return ill(_SHARED, _SHARED_RULE, f"{root} does not hold what the App left: {reason}", cure)
+    if not same:
+        return ill(_SHARED, _SHARED_RULE, f"{root} changes what the App left", "Replace it.")
+    return well(_SHARED, _SHARED_RULE, f"{root} is the App's")
+
+
+# --- the repository here ---------------------------------------------------------------------------------------------
+
+
+def _repository(directory: Path) -> Iterator[Finding]:
+    from bot.admin.doctor_repositories import INIT, pinned
+    from bot.admin.init import FORM_PREFIX, OPERATION_WORKFLOW, TRAIN_WORKFLOW
+    from bot.parsing.issue_templates import form_files
+    from bot.parsing.repository_config import CONFIG_PATH
+
+    forms = form_files(FORM_PREFIX)
+    present = {name: directory / name for name in (*forms, TRAIN_WORKFLOW, OPERATION_WORKFLOW, CONFIG_PATH)}
+    if not any(path.is_file() for path in present.values()):
+        found = f"{directory.absolute()} is not prepared for Modelyard"
+        yield odd(
+            "Repository", "A repository holds what modelyard init writes.", found, f"If it is meant to be: {INIT}"
+        )
+        return
+    for name, path in present.items():
+        if not path.is_file():
+            yield ill(name, "It is there.", "missing", INIT)
+        elif name == CONFIG_PATH:
+            yield from _config(path)
+        elif name in forms:
+            yield _form(name, path, forms[name])
+        else:
+            yield pinned(name, path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _config(path: Path) -> Iterator[Finding]:
+    from actions.data_preparation.sources import is_s3
+    from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config
+
+    try:
+        config = parse_config(path.read_bytes())
+    except ConfigError as error:
+        yield of_error(CONFIG_PATH, error.body)
+        return
+    yield well(CONFIG_PATH, "It can be read.", "can be read")
+    for root in config.data_roots:
+        if is_s3(root):
+            yield _place_in_s3(root)
+
+
+def _place_in_s3(root: str) -> Finding:
+    from actions.storage.s3 import s3_storage
+
+    what, rule = f"Data root {root}", "Runners can read what lies there."
+    try:
+        s3_storage(root).check()
+    except OperationError as error:
+        body = error.body
+        return odd(
+            what, rule, f"from this machine: {body.found}", f"{body.next_step} If this is no runner, look there."
+        )
+    return well(what, rule, "can be listed from this machine")
+
+
+def _form(name: str, path: Path, written: str) -> Finding:
+    from bot.admin.doctor_repositories import INIT
+
+    rule = "The form is the one that this version reads."
+    if path.read_text(encoding="utf-8", errors="replace") == written:
+        return well(name, rule, "as this version writes it")
+    return odd(name, rule, "differs from what this version writes", f"Unless that is meant: {INIT} --yes")

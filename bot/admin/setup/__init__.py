@@ -1,0 +1,1 @@
+"""Set-up of the GitHub App in a browser, and nothing else."""

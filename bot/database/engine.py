@@ -1,0 +1,129 @@
+"""The App's database: SQLite by default, PostgreSQL where several replicas share it. Its engine, its schema's version.
+
+SQLite runs in WAL mode with synchronous=FULL: a commit survives a power cut.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from actions.operation import Unavailable
+from bot.database.tables import METADATA
+
+HEAD = "0002"
+"""The newest migration in ``bot/database/migrations/versions``: what ``bot.database.tables`` describes."""
+BASELINE = "0001"
+"""What databases have that were made before the version was kept."""
+
+_VERSION = sa.table("alembic_version", sa.column("version_num"))
+_MIGRATION_LOCK = 0x6D6F64656C79
+LOCK_SECONDS = 5
+
+
+class Database:
+    """An open database whose tables are there, in their newest form.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy's database URL: ``sqlite:////var/lib/modelyard/app.db`` (a missing file is made) or
+        ``postgresql://user:password@host/name``.
+
+    Raises
+    ------
+    Unavailable
+        ``database_driver_missing``, ``database_newer``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(sa.make_url(url))
+        self._turn = threading.Lock() if self.is_sqlite else None
+        self._bring_up_to_date()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction; it is committed where the block ends without an error."""
+        if self._turn is None:
+            with self._engine.begin() as connection:
+                yield connection
+        else:
+            # SQLite lets one in at a time and has the others look again after ever longer pauses: here they wait in line.
+            with self._turn, self._engine.begin() as connection:
+                yield connection
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return an INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    # --- the schema's version ----------------------------------------------------------------------------------------
+
+    def _bring_up_to_date(self) -> None:
+        """Make the tables, or change those of an older version; two who start at once take turns."""
+        with self.transaction() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            present = version(connection)
+            if present is None:
+                METADATA.create_all(connection)
+                stamp(connection, HEAD)
+            elif present != HEAD:
+                from bot.database.migrations import migrate
+
+                migrate(connection, present)
+
+
+def version(connection: sa.Connection) -> str | None:
+    """Return the schema's version; None where there is no table yet."""
+    inspector = sa.inspect(connection)
+    if inspector.has_table("alembic_version"):
+        return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
+    return BASELINE if inspector.has_table("inbox") else None
+
+
+def stamp(connection: sa.Connection, revision: str) -> None:
+    """Write the schema's version down where Alembic looks for it."""
+    connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+    connection.execute(_VERSION.insert().values(version_num=revision))
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": LOCK_SECONDS})
+        sa.event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+    try:
+        # A connection that the server has closed meanwhile is noticed before it is used.
+        return sa.create_engine(url.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=10)
+    except ModuleNotFoundError:
+        raise Unavailable(
+            "database_driver_missing",
+            rule="PostgreSQL is reached by the driver pg8000.",
+            found="it is not installed.",
+            next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[postgres]'",
+        ) from None
+
+
+def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+    """Make SQLite durable, and leave the transactions to SQLAlchemy."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

@@ -1,0 +1,75 @@
+"""How the App's work stands, as its database says: for the metrics and for the dashboard. Only reads.
+
+Like those of ``Store``, every function is one transaction; asynchronous callers run it in a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.database.engine import Database
+from bot.database.leases import SILENCE
+from bot.database.tables import INBOX, LOCKS, REPLICAS, RUNS
+from bot.runs.machine import Run, State
+
+MOST_OPEN = 100
+MOST_ENDED = 20
+_DAY = len("train-20261122")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What can be counted. ``oldest`` is when the oldest waiting delivery was received, in seconds since 1970."""
+
+    waiting: int
+    dead: int
+    oldest: float | None
+    runs: Mapping[str, int]
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs to show: the open ones by number, the latest ended ones, and who holds each model's lock."""
+
+    open: tuple[Run, ...]
+    ended: tuple[Run, ...]
+    locks: Mapping[tuple[str, str], str]
+
+
+def figures(database: Database) -> Figures:
+    """Count deliveries, open runs and replicas."""
+    by_status = sa.select(INBOX.c.status, sa.func.count(), sa.func.min(INBOX.c.received))
+    by_status = by_status.where(INBOX.c.status.in_(["new", "dead"])).group_by(INBOX.c.status)
+    by_state = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.state != State.END).group_by(RUNS.c.state)
+    alive = sa.select(sa.func.count()).select_from(REPLICAS).where(REPLICAS.c.beat >= time.time() - SILENCE)
+    with database.transaction() as connection:
+        inbox = {status: (count, oldest) for status, count, oldest in connection.execute(by_status)}
+        runs: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state)}
+        replicas = connection.execute(alive).scalar_one()
+    waiting, oldest = inbox.get("new", (0, None))
+    return Figures(waiting, inbox.get("dead", (0, None))[0], oldest, runs, replicas)
+
+
+def runs(database: Database) -> Runs:
+    """Read the runs and locks that a person wants to see."""
+    documents = sa.select(RUNS.c.document)
+    still_open = documents.where(RUNS.c.state != State.END).order_by(RUNS.c.id).limit(MOST_OPEN)
+    # Numbers count within a repository: the day that a run's id begins with puts those of several in order.
+    latest = (sa.func.substr(RUNS.c.id, 1, _DAY).desc(), RUNS.c.number.desc())
+    ended = documents.where(RUNS.c.state == State.END).order_by(*latest).limit(MOST_ENDED)
+    with database.transaction() as connection:
+        return Runs(
+            _read(connection, still_open),
+            _read(connection, ended),
+            {(row.repository, row.model): row.run for row in connection.execute(sa.select(LOCKS))},
+        )
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Run, ...]:
+    return tuple(Run.model_validate_json(document) for document in connection.execute(query).scalars())

@@ -1,0 +1,309 @@
+"""What each state does: one small function a state. Deciding is theirs; every effect is handed in (``Effects``).
+
+An effect may be repeated after a crash, so each is idempotent: it looks before it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from actions.operation import ErrorBody, InvalidInput, Stage
+from bot.parsing.command import changed_request
+from bot.runs.job_status import Seen, felt, find, is_lost, queued_for, seen, sighted
+from bot.runs.machine import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
+
+if TYPE_CHECKING:
+    from actions.notification.channels import Event
+    from bot.engine.effects import Effects
+    from bot.github import Job
+
+Handler = Callable[[Run, "Effects"], Awaitable[Step]]
+
+WATCH = timedelta(seconds=5)
+"""How often a running stage is looked at, beside the events that GitHub sends."""
+WAIT = timedelta(seconds=60)
+"""How often to look where only an event can change something."""
+SILENT_LONG = timedelta(minutes=5)
+"""A stage that has given signs of life and gives none for so long has lost its runner."""
+SEVERAL_BEATS = timedelta(minutes=1)
+"""However short a deployment's waiting times are, a heart beats no faster."""
+REMINDED_BEFORE = timedelta(hours=4)
+"""So long before a question to a person lapses, people are reminded of it."""
+LONGEST_REST = timedelta(minutes=5)
+"""A channel that asks to be left alone for longer is tried again all the same."""
+AT_THE_ISSUE = "issue"
+"""Among those who were told: the people at the issue."""
+QUEUED_LONG = timedelta(minutes=5)
+"""A job that no runner has taken for so long may never be taken: people are told."""
+
+
+async def queued(run: Run, fx: Effects) -> Step:
+    """Take the model's lock, or say who has it."""
+    owner = await fx.take_lock(run)
+    if owner != run.id:
+        await fx.show(run, behind=await fx.run_of(owner))
+        await fx.label(run, "queued")
+        return Step(run, again=WAIT)
+    return Step(run, "ok")
+
+
+async def stage(run: Run, fx: Effects) -> Step:
+    """PrepareData, TrainModel, EvaluateModel: one job each of the attempt's workflow run."""
+    name = _stage_of(run)
+    if run.send:
+        run = await fx.send(run, start_at=name)
+        await fx.show(run)
+        return Step(run, again=WATCH)
+    return await _watch(run, fx, name) or Step(run.but(error=None), "ok")
+
+
+async def judge_results(run: Run, fx: Effects) -> Step:
+    """Wait for judge and publish, then accept what was published, if it stands the checks."""
+    names: tuple[Stage, ...] = ("judge", "publish")
+    for name in names:
+        step = await _watch(run, fx, name)
+        if step is not None:
+            return step
+    try:
+        sha, result = await fx.accept(run)
+    except InvalidInput as error:
+        return Step(run.but(error=StageError(stage="publish", body=error.body)), "failed")
+    judged = Judged(attempt=run.attempt, verdict=result.verdict)
+    run = run.but(result=result, published_sha=sha, judged=(*run.judged, judged), error=None)
+    return Step(run, result.verdict.status)
+
+
+async def check_retry_limit(run: Run, _: Effects) -> Step:
+    """Look whether another attempt may be asked for."""
+    if run.attempt < run.attempts_allowed:
+        return Step(run, "left")
+    return Step(run.but(status="rejected"), "none")
+
+
+async def notify_operator(run: Run, fx: Effects) -> Step:
+    """Ask a person, once an attempt; the model is free for others while the run waits."""
+    if AT_THE_ISSUE not in run.told:
+        await fx.release_lock(run)
+        question = await fx.ask(run)
+        await fx.label(run, "waiting")
+        run = run.but(question=question, told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "waiting")
+
+
+async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
+    """Wait for a person's answer, as long as the question stands."""
+    answer = run.answer
+    if answer is not None and answer.attempt == run.attempt:
+        run = run.but(answer=None, decisions=(*run.decisions, answer))
+        if answer.what == "approve":
+            return Step(run, "approve")
+        return Step(run.but(status="rejected"), "reject")
+    if fx.stayed(run) >= OPERATOR_HAS:
+        return Step(run.but(status="rejected"), "time-out")
+    await fx.show(run)
+    if OPERATOR_HAS - fx.stayed(run) > REMINDED_BEFORE:
+        return Step(run, again=OPERATOR_HAS - REMINDED_BEFORE - fx.stayed(run))
+    await fx.remind(run)
+    return Step(run, again=OPERATOR_HAS - fx.stayed(run))
+
+
+async def increment_retry(run: Run, _: Effects) -> Step:
+    """Open the next attempt: with what the approval changed, else with the next seed."""
+    overrides = dict(run.decisions[-1].overrides)
+    seed = overrides.pop("seed", None)
+    request = changed_request(run.request, overrides)
+    fresh = {"seed": seed, "question": 0, "answer": None, "result": None, "published_sha": None, "error": None}
+    return Step(run.but(attempt=run.attempt + 1, request=request, **fresh), "ok")
+
+
+async def register_model(run: Run, fx: Effects) -> Step:
+    """Check that the artifact is there, and settle the version that WriteHistory will commit."""
+    await fx.check_artifact(run)
+    version, promoted = await fx.next_version(run)
+    return Step(run.but(version=version, promoted=promoted, status="passed"), "ok")
+
+
+async def rollback_model(run: Run, fx: Effects) -> Step:
+    """Undo what the run did to the registry; a healthy champion stays."""
+    await fx.withdraw(run)
+    return Step(run.but(version=None, promoted=False, status=_not_passed(run)), "ok")
+
+
+async def error_handler(run: Run, fx: Effects) -> Step:
+    """The error was kept where it was seen; nothing of the attempt may go on."""
+    await fx.stop(run)
+    return Step(run.but(status="failed"), "ok")
+
+
+async def invalid_data(run: Run, fx: Effects) -> Step:
+    """The data cannot be what the request says: like an invalid form, it leaves nothing behind."""
+    await fx.clear_storage(run)
+    await fx.release_lock(run)
+    await fx.say_invalid(run)
+    run, missed = await fx.tell(run.but(status="invalid"), "failure")
+    if missed is not None:  # not tried again: an edit of the issue is a new request only once this run has ended
+        fx.give_up_telling(run, "failure")
+    return Step(run, "ok")
+
+
+async def write_history(run: Run, fx: Effects) -> Step:
+    """Commit everything that is to be kept; from here on the model is free for others."""
+    run = run.but(status=run.status or "failed")
+    # Shown before it is done: what goes on from the comment then writes the very same history.
+    await fx.show(run)
+    sha = await fx.commit_history(run)
+    await fx.release_lock(run)
+    return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")
+
+
+async def notify_success(run: Run, fx: Effects) -> Step:
+    """Tell that the model passed."""
+    if AT_THE_ISSUE not in run.told:
+        await fx.conclude(run, label="passed", reason="completed")
+        run = run.but(told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "success")
+
+
+async def notify_failure(run: Run, fx: Effects) -> Step:
+    """Tell how the run ended otherwise."""
+    if AT_THE_ISSUE not in run.told:
+        await fx.release_lock(run)
+        if run.history_sha is None:
+            await fx.withdraw(run)
+        run = run.but(status=_not_passed(run))
+        await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
+        run = run.but(told=(AT_THE_ISSUE,))
+    return await _tell_elsewhere(run, fx, "failure")
+
+
+HANDLERS: dict[State, Handler] = {
+    State.QUEUED: queued,
+    State.PREPARE_DATA: stage,
+    State.TRAIN_MODEL: stage,
+    State.EVALUATE_MODEL: stage,
+    State.JUDGE_RESULTS: judge_results,
+    State.CHECK_RETRY_LIMIT: check_retry_limit,
+    State.NOTIFY_OPERATOR: notify_operator,
+    State.WAIT_FOR_OPERATOR_INPUT: wait_for_operator_input,
+    State.INCREMENT_RETRY: increment_retry,
+    State.REGISTER_MODEL: register_model,
+    State.ROLLBACK_MODEL: rollback_model,
+    State.ERROR_HANDLER: error_handler,
+    State.INVALID_DATA: invalid_data,
+    State.WRITE_HISTORY: write_history,
+    State.NOTIFY_SUCCESS: notify_success,
+    State.NOTIFY_FAILURE: notify_failure,
+}
+
+
+async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> Step:
+    """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
+    run, missed = await fx.tell(run, event)
+    if missed is None or run.ended:
+        return Step(run, "ok")
+    answered = event == "waiting" and run.answer is not None  # an answer is not kept waiting
+    if run.tries < TABLE[run.state].retries and not answered:
+        return Step(run, "error", again=min(missed, LONGEST_REST))
+    fx.give_up_telling(run, event)
+    return Step(run, "ok")
+
+
+def _not_passed(run: Run) -> EndStatus:
+    """How a run ends that does not pass; one that had passed but could not be recorded has failed."""
+    return run.status if run.status not in (None, "passed") else "failed"
+
+
+def _stage_of(run: Run) -> Stage:
+    name = TABLE[run.state].stage
+    if name is None:
+        raise ValueError(f"{run.state} runs no stage")
+    return name
+
+
+async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
+    """Look at a stage's job; None where it has succeeded."""
+    limit = fx.scaled(time_out_of(run))
+    jobs = await fx.jobs(run)
+    ended = find(jobs, name) is None and await fx.workflow_ended(run)
+    if ended:
+        jobs = await fx.jobs(run)  # it may have come and gone in between
+    job = find(jobs, name)
+    run = run.but(sight=sighted(run.sight, job, fx.now()))
+    standing = seen(job, limit, run.sight, fx.now())
+    if standing == "absent" and ended:
+        standing = "error"
+    if standing == "ok":
+        return None
+    if standing == "overdue":
+        # The next try writes to the same folder: it waits until nothing of this one runs any more.
+        await fx.stop(run)
+        return Step(run.but(overdue=True), again=WATCH)
+    if standing == "running":
+        run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
+        silent = max(fx.scaled(SILENT_LONG), SEVERAL_BEATS)
+        if run.lost or is_lost(run.pulse, silent, fx.now()):
+            # Where the runner cannot obey any more, GitHub has to end the job without it.
+            await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
+            return Step(run.but(lost=True), again=WAIT)
+    if standing in ("error", "stopped", "timed out"):
+        return await _stage_error(run, fx, job, name, standing)
+    if job is not None and queued_for(run.sight, fx.now()) > fx.scaled(QUEUED_LONG):
+        await fx.show(run, jobs=jobs, unclaimed=await fx.why_unclaimed(job))
+        return Step(run, again=WAIT)
+    await fx.show(run, jobs=jobs)
+    return Step(run, again=WATCH)
+
+
+async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, standing: Seen) -> Step:
+    """Keep why a stage ended wrongly, and decide whether trying again can help."""
+    if standing == "timed out" or (standing == "stopped" and run.overdue):
+        return Step(run.but(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+    if standing == "stopped" and run.lost:
+        return Step(run.but(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
+    if standing == "stopped":
+        return Step(run.but(error=_error(name, job, _cancelled(name), "")), "refused")
+    progress = await fx.progress(run, name)
+    body = progress.error if progress is not None else None
+    run = run.but(error=_error(name, job, body, await fx.log_tail(job)))
+    if body is None or body.kind == "crash":
+        return Step(run, "error")
+    return Step(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")
+
+
+def _error(name: Stage, job: Job | None, body: ErrorBody | None, log_tail: str) -> StageError:
+    step = next((step.name for step in job.steps if step.conclusion == "failure"), "") if job else ""
+    return StageError(stage=name, step=step, body=body, log_tail=log_tail)
+
+
+def _timed_out(run: Run, name: Stage) -> ErrorBody:
+    limit = time_out_of(run)
+    minutes = limit.total_seconds() / 60 if limit else 0
+    return ErrorBody(
+        kind="timed_out",
+        reason="stage_timed_out",
+        rule=f"The {name} stage may take {minutes:g} minutes.",
+        found="It was still running then and was stopped.",
+        next_step="Give it more time in the form, less data, or a faster runner.",
+    )
+
+
+def _runner_lost(name: Stage) -> ErrorBody:
+    return ErrorBody(
+        kind="crash",
+        reason="runner_lost",
+        rule=f"The {name} stage gives a sign of life every few seconds until it ends.",
+        found=f"It gave none for more than {SILENT_LONG.total_seconds() / 60:g} minutes, so it was stopped.",
+        next_step="Look at the runner: it was switched off, lost its network, or had no memory left.",
+    )
+
+
+def _cancelled(name: Stage) -> ErrorBody:
+    return ErrorBody(
+        kind="stopped",
+        reason="workflow_cancelled",
+        rule=f"The {name} stage has to come to its end.",
+        found="Its workflow run was cancelled on GitHub.",
+        next_step="Open a new issue to train again; `/cancel` stops a run from its issue.",
+    )

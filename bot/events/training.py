@@ -1,0 +1,168 @@
+"""Requests for a training: read out of an issue, answered where they are wrong, opened as a run where they are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from anyio import to_thread
+
+from actions.contracts.request import TrainingRequest
+from actions.data_preparation.sources import is_s3
+from actions.storage.s3 import may_read
+from bot.database.store import Store
+from bot.engine.effects import sticky_marker
+from bot.engine.recovery import Recovery
+from bot.github import Repository
+from bot.messages import comments
+from bot.observability import log_context
+from bot.parsing.form import parse_form
+from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
+from bot.parsing.scalars import WrongField
+from bot.runs.labels import STATE_LABELS, state_label
+from bot.runs.machine import Run, State
+from bot.runs.view import RunView
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an issue's body comes to: a request, or what to answer.
+
+    Attributes
+    ----------
+    refusal
+        What to say where there is no request.
+    request
+        What is asked for.
+    language
+        The repository's.
+    """
+
+    refusal: str
+    request: TrainingRequest | None = None
+    language: str = "en"
+
+
+async def allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> Asked:
+    """Return a request, unless the repository's configuration forbids it as it is now."""
+    if not config.public_repository and not (await repository.info()).private:
+        return Asked(comments.public_repository_refused(config.language))
+    if is_s3(request.data) and not may_read(request.data, config.data_roots):
+        roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
+        wrong = WrongField(
+            "data", "Data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", request.data,
+            "Name an object below one of them, or have its place added to that file.",
+        )  # fmt: skip
+        return Asked(comments.invalid([wrong], config.language))
+    if request.runner not in config.runners:
+        labels = ", ".join(config.runners)
+        wrong = WrongField(
+            "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
+            "Choose one of them, or have it added to that file.",
+        )  # fmt: skip
+        return Asked(comments.invalid([wrong], config.language))
+    return Asked("", request, config.language)
+
+
+class TrainingRequests:
+    """What is done with requests, whether an event or a command brings them.
+
+    Parameters
+    ----------
+    store, recovery
+        The database, and what finds the runs that it has lost.
+    clock
+        Says what time it is (UTC).
+    """
+
+    def __init__(self, store: Store, recovery: Recovery, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._recovery = recovery
+        self._clock = clock
+
+    async def read(self, repository: Repository, body: str) -> Asked:
+        """Return the request that an issue's body makes, or what to answer."""
+        try:
+            config = await read_config(repository)
+        except ConfigError as error:
+            return Asked(comments.config_broken(error.body))
+        language = config.language
+        form = parse_form(body)
+        if form.not_a_form:
+            return Asked(comments.not_a_form(language))
+        if form.request is None:
+            return Asked(comments.invalid(list(form.wrong), language))
+        return await allowed(form.request, config, repository)
+
+    async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
+        """One comment and one label; a request that was waiting in the queue leaves it."""
+        if run is not None:
+            changed = await to_thread.run_sync(self._store.change, run, _withdrawn)
+            if not changed.ended:
+                await self.say_frozen(repository, run)
+                return
+            await to_thread.run_sync(self._store.release_lock, run)
+        await repository.upsert_comment(issue, f"issue-{issue}", text)
+        await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
+
+    async def say_put_right(
+        self, repository: Repository, issue: int, before: Run | None, language: str, *, is_new: bool = False
+    ) -> None:
+        """Take back what was said to be wrong: the run that begins now has a comment of its own."""
+        if is_new:
+            return
+        for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
+            if await repository.own_comment(issue, marker) is not None:
+                await repository.upsert_comment(issue, marker, comments.put_right(language))
+
+    async def say_frozen(self, repository: Repository, run: Run) -> None:
+        frozen = comments.request_frozen(RunView(run, updated=self._clock()))
+        await repository.post_once(run.issue, f"frozen-{run.id}", frozen)
+
+    async def open(
+        self,
+        repository: Repository,
+        installation: int,
+        issue: int,
+        requester: str,
+        asked: Asked,
+        asked_in: int = 0,
+    ) -> Run:
+        """Open a run, unless the issue has an open one: then return that.
+
+        Parameters
+        ----------
+        asked
+            What is asked for.
+        asked_in
+            The comment whose command asks for it.
+        """
+        now, request = self._clock(), asked.request
+        if request is None:
+            raise ValueError("nothing is asked for")
+
+        def make(number: int) -> Run:
+            return Run(
+                id=f"train-{now:%Y%m%d}-{number:03}",
+                repository=repository.name,
+                installation=installation,
+                issue=issue,
+                requester=requester,
+                request=request,
+                created=now,
+                asked_in=asked_in,
+                language=asked.language,
+                entered=now,
+                due=now,
+            )
+
+        await self._recovery.count_on(repository)
+        run = await to_thread.run_sync(self._store.open_run, make)
+        log_context.about_run(run)
+        return run
+
+
+def _withdrawn(run: Run) -> Run:
+    """A request that became invalid while it waited leaves the queue."""
+    return run.but(state=State.END, status="invalid", due=None) if run.editable else run

@@ -1,0 +1,183 @@
+"""A form's body and back: an issue's text to a typed request, and a request to the text of an issue (pure).
+
+GitHub posts a form as one ``### Label`` heading a field, each with the value below it, or ``_No response_``. It does not say
+which form it was: whatever headings there are, are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from actions.contracts.features import AskedFeatures
+from actions.contracts.request import Scalar, TrainingRequest
+from actions.operation import InvalidInput
+from bot.parsing.feature_fields import format_features
+from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
+from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, format_scalar, nearest
+
+__all__ = ["ParsedForm", "WrongField", "form_body", "parse_form"]
+
+BODY_LIMIT = 65_536
+"""GitHub's limit for the body of an issue, in characters."""
+
+
+@dataclass(frozen=True)
+class ParsedForm:
+    """What an issue's body says: a request, or everything that is wrong with it.
+
+    Attributes
+    ----------
+    request
+        The request, where nothing is wrong.
+    wrong
+        Every wrong field at once, in the form's order; unknown headings first.
+    not_a_form
+        The body has none of the form's headings: the label was set on an ordinary issue.
+    """
+
+    request: TrainingRequest | None = None
+    wrong: tuple[WrongField, ...] = ()
+    not_a_form: bool = False
+
+
+def form_body(request: TrainingRequest) -> str:
+    """Return the body that GitHub would post for this request, were it typed into the form.
+
+    Raises
+    ------
+    InvalidInput
+        With reason ``not_expressible`` where the form cannot carry a value: a line break in a one-line field, say.
+    """
+    texts = {name: _typed(getattr(request, name)) for name in request_fields()}
+    body = "\n\n".join(f"### {label_of(name)}\n\n{text or NO_RESPONSE}" for name, text in texts.items())
+    parsed = parse_form(body)
+    if parsed.request is None or _but_notes(parsed.request) != _but_notes(request):
+        first = parsed.wrong[0] if parsed.wrong else None
+        raise InvalidInput(
+            "not_expressible",
+            rule=first.rule if first else "Values of the form have no blanks around them.",
+            found=first.found if first else "A value that would be read differently.",
+            next_step=first.next_step if first else "Remove blanks around the values.",
+            field=first.field if first else None,
+        )
+    return body
+
+
+def _typed(value: Scalar | dict[str, Scalar] | AskedFeatures) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, AskedFeatures):
+        return format_features(value)
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {format_scalar(item)}" for name, item in value.items())
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def _but_notes(request: TrainingRequest) -> dict[str, Any]:
+    return request.model_dump(exclude={"notes"})
+
+
+# --- the body ----------------------------------------------------------------------------------------------------------
+
+
+def parse_form(body: str) -> ParsedForm:
+    """Read an issue's body: the typed request, or every wrong field with what would be right.
+
+    Any text is taken, in time linear in its length.
+    """
+    if len(body) > BODY_LIMIT:
+        rule = f"An issue has at most {BODY_LIMIT} characters."
+        return ParsedForm(wrong=(WrongField("form", "Form", rule, f"{len(body)} characters", "Shorten the notes."),))
+    sections = _split(plain_text(body))
+    if not sections.texts:
+        return ParsedForm(not_a_form=True)
+    reading = Reading(sections.texts, sections.guessed)
+    for name, field in request_fields().items():
+        reading.read(name, field)
+    reading.check_data()
+    reading.check_agreement()
+    wrong = tuple(sections.wrong + sorted(reading.wrong, key=_form_order))
+    if wrong:
+        return ParsedForm(wrong=wrong)
+    try:
+        return ParsedForm(request=TrainingRequest(**reading.values))
+    except ValidationError as error:  # a rule of the type that no check above knows: told, if less kindly
+        return ParsedForm(wrong=tuple(_as_wrong(item) for item in error.errors(include_url=False)))
+
+
+def plain_text(body: str) -> str:
+    """End lines by a line feed, and drop what neither git nor a database takes as text."""
+    text = body.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
+def _form_order(wrong: WrongField) -> int:
+    return list(request_fields()).index(wrong.field)
+
+
+def _as_wrong(item: Any) -> WrongField:
+    field = str(item["loc"][0]) if item["loc"] else "form"
+    label = label_of(field) if field in request_fields() else "Form"
+    return WrongField(field, label, f"{item['msg']}.", brief(str(item["input"])), "Correct it.")
+
+
+@dataclass
+class _Sections:
+    """The body, split at its headings."""
+
+    texts: dict[str, str]
+    wrong: list[WrongField]
+    guessed: set[str]
+    """Fields whose heading stands there in a wrong spelling: they need no second complaint."""
+
+
+def _split(text: str) -> _Sections:
+    """Split once at ``### `` lines; the last field, the notes, takes the rest as it is."""
+    by_label = {label_of(name): name for name in request_fields()}
+    last = list(request_fields())[-1]
+    lines: dict[str, list[str]] = {}
+    unknown: list[str] = []
+    twice: list[str] = []
+    current: list[str] = []
+    all_lines = text.split("\n")
+    for number, line in enumerate(all_lines):
+        if not line.startswith("### "):
+            current.append(line)
+            continue
+        label = line[4:].strip()
+        name = by_label.get(label)
+        current = []
+        if name is None:
+            unknown.append(label)
+        elif name in lines:
+            twice.append(name)
+        else:
+            lines[name] = current
+        if name == last:
+            current += all_lines[number + 1 :]
+            break
+    texts = {name: "\n".join(found).strip() for name, found in lines.items()}
+    return _Sections(texts, *_heading_problems(unknown, twice, texts))
+
+
+def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str]) -> tuple[list[WrongField], set[str]]:
+    rule = "Headings stay as the form wrote them."
+    wrong: list[WrongField] = []
+    guessed: set[str] = set()
+    missing = {label_of(name): name for name in request_fields() if name not in texts}
+    for label in unknown[:MOST_PROBLEMS]:
+        near = nearest(label, [label_of(name) for name in request_fields()])
+        cure = f"Write ### {near} instead." if near else "Remove this line."
+        wrong.append(WrongField("form", "Form", rule, f"### {brief(label)}", cure))
+        if near in missing:
+            guessed.add(missing[near])
+    if len(unknown) > MOST_PROBLEMS:
+        more = f"{len(unknown) - MOST_PROBLEMS} more unknown headings"
+        wrong.append(WrongField("form", "Form", rule, more, "Remove them."))
+    for name in dict.fromkeys(twice):
+        found = f"### {label_of(name)} more than once"
+        wrong.append(WrongField(name, label_of(name), "Each heading stands once.", found, "Remove all but one."))
+    return wrong, guessed

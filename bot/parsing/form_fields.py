@@ -1,0 +1,301 @@
+"""A form's fields: how each is typed, which rules it has, and one reading that collects all that is wrong (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from actions.contracts.features import AskedFeatures
+from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
+from actions.data_preparation.feature_plan import check_asked
+from actions.data_preparation.sources import is_s3
+from actions.operation import InvalidInput
+from actions.storage.s3 import S3Uri
+from bot.parsing.feature_fields import parse_features
+from bot.parsing.scalars import WrongField, brief, nearest, parse_hyperparameters, read_integer, read_number
+
+NO_RESPONSE = "_No response_"
+_LONG_TEXT = 2_000
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):/")
+
+
+def request_fields() -> dict[str, FieldInfo]:
+    """Return the request's fields in the form's order."""
+    return TrainingRequest.model_fields
+
+
+def label_of(field: str) -> str:
+    """Return the form's heading of a field."""
+    return request_fields()[field].title or field
+
+
+def may_be_none(field: FieldInfo) -> bool:
+    """Tell whether a field can do without a value."""
+    return NoneType in get_args(field.annotation)
+
+
+def plain_type(field: FieldInfo) -> Any:
+    """Return the type of a field's values where there is one."""
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    return kinds[0] if may_be_none(field) else field.annotation
+
+
+def broken_rule(field: str, value: object) -> str | None:
+    """Return the rule of the request's field that a value of the right type breaks, or None where it is fine."""
+    try:
+        _adapter(field).validate_python(value, strict=True)
+    except ValidationError as error:
+        bounds = _bounds(request_fields()[field])
+        return bounds or error.errors(include_url=False, include_context=False)[0]["msg"] + "."
+    return None
+
+
+@cache
+def _adapter(field: str) -> TypeAdapter[Any]:
+    info = request_fields()[field]
+    annotation: Any = Annotated[info.annotation, info]
+    return TypeAdapter(annotation)
+
+
+def _bounds(info: FieldInfo) -> str | None:
+    found = {name: value for item in info.metadata for name, value in _limits(item)}
+    if "ge" in found and "le" in found:
+        return f"Between {found['ge']} and {found['le']}."
+    if "max_length" in found and plain_type(info) is str:
+        return f"At most {found['max_length']} characters."
+    if "max_length" in found:
+        return f"At most {found['max_length']} of them."
+    return None
+
+
+def _limits(item: object) -> Iterator[tuple[str, Any]]:
+    for name in ("ge", "le", "max_length"):
+        value = getattr(item, name, None)
+        if value is not None:
+            yield name, value
+
+
+def kind_of(field: FieldInfo) -> Literal["dropdown", "textarea", "input"]:
+    """Return the element of the form that a field is typed into."""
+    if get_origin(field.annotation) is Literal:
+        return "dropdown"
+    if get_origin(field.annotation) is dict or field.annotation is AskedFeatures:
+        return "textarea"
+    longest = max((getattr(item, "max_length", 0) or 0 for item in field.metadata), default=0)
+    return "textarea" if longest >= _LONG_TEXT else "input"
+
+
+class Reading:
+    """One pass over the fields: values that are right, and what is wrong with the others.
+
+    Parameters
+    ----------
+    texts
+        What stands below each field's heading.
+    guessed
+        Fields whose heading stands there in a wrong spelling: told already.
+    """
+
+    def __init__(self, texts: Mapping[str, str], guessed: set[str]) -> None:
+        self.texts = texts
+        self.guessed = guessed
+        self.values: dict[str, Any] = {}
+        self.wrong: list[WrongField] = []
+
+    def complain(self, field: str, rule: str, found: str, next_step: str) -> None:
+        self.wrong.append(WrongField(field, label_of(field), rule, brief(found), next_step))
+
+    def read(self, name: str, field: FieldInfo) -> None:
+        """Take a field's value, or say what is wrong with it; an optional field may be absent as a whole."""
+        text = self.texts.get(name)
+        if text is None and (name in self.guessed or (name not in FOLLOWING and self._hidden_in_notes(name))):
+            return
+        if text is not None and text not in {"", NO_RESPONSE}:
+            self._typed_value(name, field, text)
+        elif name in FOLLOWING:
+            return
+        elif not field.is_required():
+            self.values[name] = field.get_default(call_default_factory=True)
+        elif text is None:
+            cure = f"Add the line ### {label_of(name)}, with the value below it."
+            self.complain(name, "This field is needed.", "Its heading is not there.", cure)
+        else:
+            self.complain(name, "This field is needed.", "Nothing.", how_to_fill(name, field))
+
+    def _hidden_in_notes(self, name: str) -> bool:
+        """Complain where a field's heading stands below the notes, which take all that follows them."""
+        last = list(request_fields())[-1]
+        hidden = f"\n### {label_of(name)}\n" in f"\n{self.texts.get(last, '')}\n"
+        if hidden:
+            rule = f"{label_of(last)} comes last and takes everything below it."
+            found = f"The heading ### {label_of(name)} below it."
+            self.complain(name, rule, found, f"Move {label_of(last)} to the end.")
+        return hidden
+
+    def _typed_value(self, name: str, field: FieldInfo, text: str) -> None:
+        if kind_of(field) != "textarea" and "\n" in text:
+            self.complain(
+                name, "One line.", f"{text.count(chr(10)) + 1} lines, the first: {text}", "Leave one line, the value."
+            )
+            return
+        if kind_of(field) == "dropdown":
+            self._choice(name, get_args(field.annotation), text)
+        elif field.annotation is AskedFeatures:
+            asked, wrong = parse_features(text, label_of(name))
+            self.wrong += wrong
+            if asked is not None:
+                self.values[name] = asked
+        elif get_origin(field.annotation) is dict:
+            values, wrong = parse_hyperparameters(text, label_of(name))
+            self.wrong += wrong
+            if not wrong:
+                self._checked(name, values, f"{len(values)} of them")
+        else:
+            self._converted(name, _READERS.get(plain_type(field), str), text)
+
+    def _choice(self, name: str, options: tuple[str, ...], text: str) -> None:
+        if text in options:
+            self.values[name] = text
+            return
+        near = nearest(text, options)
+        cure = f"Did you mean {near}?" if near else f"Write one of: {', '.join(options)}."
+        self.complain(name, f"One of {', '.join(options)}.", text, cure)
+
+    def _converted(self, name: str, reader: Callable[[str], Any], text: str) -> None:
+        try:
+            value = reader(text)
+        except ValueError as error:
+            self.complain(name, str(error), text, "Correct the number.")
+            return
+        self._checked(name, value, text)
+
+    def _checked(self, name: str, value: object, found: str) -> None:
+        rule = broken_rule(name, value)
+        if rule is None:
+            self.values[name] = value
+        elif name in _PATTERN_RULES:
+            self.complain(name, _PATTERN_RULES[name], found, f"For example: {slug(found, name)}")
+        else:
+            self.complain(name, rule, found, "Correct it.")
+
+    def follow(self) -> None:
+        """Fill what follows from another field where it was not said: the task from the metric."""
+        said = self.texts.get("task") not in {None, "", NO_RESPONSE}
+        if not said and "metric" in self.values:
+            self.values["task"] = METRICS[self.values["metric"]].task
+
+    def check_data(self) -> None:
+        """Refuse, before anything runs, data that can never be read."""
+        data = self.values.get("data")
+        if data is None:
+            return
+        scheme = _SCHEME.match(data)
+        if data.startswith("sklearn://"):
+            name = data.removeprefix("sklearn://")
+            if name not in SKLEARN_DATASETS:
+                near = nearest(name, SKLEARN_DATASETS)
+                known = ", ".join(SKLEARN_DATASETS)
+                cure = f"Did you mean sklearn://{near}?" if near else f"Write sklearn:// and one of: {known}."
+                self.complain("data", f"Data sets of scikit-learn are {known}.", data, cure)
+        elif is_s3(data):
+            if not _is_object(data):
+                rule = "Data in S3 is s3://bucket/key, without `..` and without empty parts."
+                self.complain("data", rule, data, "Name the object as `aws s3 ls` shows it.")
+        elif scheme:
+            rule = "sklearn://NAME, s3://bucket/key, or the path of a file in storage, without a scheme."
+            self.complain("data", rule, data, f"Leave out {scheme[1]}:// and name the file, or ask who runs Modelyard.")
+        elif ".." in data.replace("\\", "/").split("/"):
+            self.complain("data", "A path does not leave its folder.", data, "Name the file without `..`.")
+
+    def check_agreement(self) -> None:
+        """Tell which of the fields that are right by themselves contradict each other."""
+        self.follow()
+        task = self.values.get("task")
+        metric = self.values.get("metric")
+        likely: Task = task or (METRICS[metric].task if metric else "classification")
+        metric_fits = metric is not None and METRICS[metric].task == likely
+        # What is missing or wrong already is filled by something that fits, so that only the rest can contradict.
+        fitting: dict[str, Any] = {
+            "task": likely,
+            "algorithm": (task and self.values.get("algorithm")) or ALGORITHMS[likely][0],
+            "metric": metric or _metrics_for(likely)[0],
+            "threshold": self.values.get("threshold", 0.5) if metric_fits else 0.5,
+            "target": self.values.get("target", ""),
+            "features": self.values.get("features", AskedFeatures()),
+        }
+        for together in (("split", "split_column"), ("search_minutes", "timeout_minutes")):
+            if set(together) <= set(self.values):
+                fitting |= {name: self.values[name] for name in together}
+        for field, rule in TrainingRequest.model_construct(**fitting).contradictions():
+            self.complain(field, _sentence(rule), self._said(field), self._agreeing(field, likely))
+        self._check_features(fitting["features"], fitting["target"])
+
+    def _check_features(self, asked: AskedFeatures, target: str) -> None:
+        try:
+            check_asked(asked, target)
+        except InvalidInput as error:
+            body = error.body
+            self.complain("features", body.rule, f"{body.field}: {body.found}", body.next_step)
+
+    def _said(self, field: str) -> str:
+        text = self.texts.get(field, "")
+        return "Nothing." if text in {"", NO_RESPONSE} else text
+
+    def _agreeing(self, field: str, task: Task) -> str:
+        if field in _CURES:
+            return _CURES[field]
+        options = {"algorithm": ALGORITHMS[task], "metric": _metrics_for(task)}[field]
+        other = "task" if self.texts.get("task") not in {None, "", NO_RESPONSE} else "metric"
+        return f"Choose {nearest(self._said(field), options) or options[0]}, for example, or another {other}."
+
+
+def _is_object(uri: str) -> bool:
+    try:
+        return bool(S3Uri.parse(uri).key)
+    except ValueError:
+        return False
+
+
+FOLLOWING = ("task",)
+"""Fields that follow from others where a form does not ask for them."""
+_CURES = {
+    "threshold": "Correct the number, or choose another metric.",
+    "split": "Choose auto, for example.",
+    "split_column": "Name a column for the splits group and time; leave it out for the others.",
+    "features": "Leave the column out there, or split in another way.",
+    "search_minutes": "Give the search fewer minutes, or a longer time-out.",
+}
+_READERS: dict[Any, Callable[[str], Any]] = {float: read_number, int: read_integer}
+_PATTERN_RULES: dict[str, str] = {
+    "model_name": "Small letters, digits, `.`, `_` and `-`; a letter or digit first; at most 63 characters.",
+    "runner": "A runner's label has letters, digits, `.`, `_` and `-`; a letter or digit first; at most 63 characters.",
+}
+
+
+def slug(text: str, field: str = "model_name") -> str:
+    """Return the nearest name that the field takes."""
+    lowered = text.lower() if field == "model_name" else text
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", lowered[:500]).strip("-._")
+    return words[:63].rstrip("-._") or ("my-model" if field == "model_name" else "self-hosted")
+
+
+def _sentence(rule: str) -> str:
+    return f"{rule.replace('for ', 'For ', 1) if rule.startswith('for ') else rule}."
+
+
+def _metrics_for(task: Task) -> list[str]:
+    return [name for name, known in METRICS.items() if known.task == task]
+
+
+def how_to_fill(name: str, field: FieldInfo) -> str:
+    """Return what a person can write into a field that is empty."""
+    if kind_of(field) == "dropdown":
+        return f"Write one of: {', '.join(get_args(field.annotation))}."
+    example = f", for example: {field.examples[0]}" if field.examples else "."
+    return f"Write it below the heading ### {label_of(name)}{example}"

@@ -1,0 +1,91 @@
+"""A training request that comes field by field (JSON, YAML, options of a command), read by the form's own rules (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pydantic.fields import FieldInfo
+
+from actions.contracts.request import TrainingRequest
+from actions.operation import InvalidInput
+from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
+from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, label_of, may_be_none, request_fields
+from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, nearest
+
+ROOM = 2_000
+"""Characters of an issue's body that whoever opens it needs beside the form."""
+
+
+def read_request(given: Mapping[str, object]) -> ParsedForm:
+    """Read values by the names of the request's fields: the typed request, or everything that is wrong with them.
+
+    Texts are read as the form reads what is typed into it, so ``"0.9"`` is a threshold. What is returned can be written
+    into an issue as it is.
+    """
+    wrong, guessed = _unknown(given)
+    texts = {name: _as_typed(given.get(name)) for name in request_fields()}
+    # YAML's null comes as the text that it is.
+    absent = {name for name, field in request_fields().items() if may_be_none(field) and texts[name] == "null"}
+    reading = Reading({name: "" if name in absent else text for name, text in texts.items()}, guessed)
+    for name, field in request_fields().items():
+        if name in given or not field.is_required():
+            reading.read(name, field)
+        elif name not in guessed and name not in FOLLOWING:
+            cure = how_to_fill(name, field) if kind_of(field) == "dropdown" else _example(name, field)
+            reading.complain(name, "This field is needed.", "It is not there.", cure)
+    reading.check_data()
+    reading.check_agreement()
+    wrong += reading.wrong
+    if wrong:
+        return ParsedForm(wrong=tuple(wrong))
+    return _expressible(TrainingRequest(**reading.values))
+
+
+def as_lines(hyperparameters: Mapping[str, object]) -> str:
+    """Return the lines that the form has for hyperparameters whose values are known as text alone, as in YAML."""
+    return "\n".join(f"{name}: {value}" for name, value in hyperparameters.items())
+
+
+def _expressible(request: TrainingRequest) -> ParsedForm:
+    """Refuse what an issue cannot carry."""
+    try:
+        size = len(form_body(request)) + ROOM
+    except InvalidInput as error:
+        body = error.body
+        name = body.field or "form"
+        label = label_of(name) if name in request_fields() else "Request"
+        return ParsedForm(wrong=(WrongField(name, label, body.rule, brief(body.found), body.next_step),))
+    if size > BODY_LIMIT:
+        rule = f"An issue has at most {BODY_LIMIT} characters."
+        return ParsedForm(wrong=(WrongField("form", "Request", rule, f"{size} characters", "Shorten the notes."),))
+    return ParsedForm(request=request)
+
+
+def _unknown(given: Mapping[str, object]) -> tuple[list[WrongField], set[str]]:
+    """Return a complaint for each name that is no field, and the fields that were probably meant."""
+    fields = list(request_fields())
+    strange = [name for name in given if name not in fields]
+    wrong, guessed = [], set()
+    for name in strange[:MOST_PROBLEMS]:
+        near = nearest(name, [field for field in fields if field not in given])
+        cure = f"Did you mean {near}?" if near else f"Fields are {', '.join(fields)}."
+        wrong.append(WrongField("form", "Request", "Fields have the names of the training request.", brief(name), cure))
+        guessed |= {near} if near else set()
+    if len(strange) > MOST_PROBLEMS:
+        more = f"{len(strange) - MOST_PROBLEMS} more unknown names"
+        wrong.append(
+            WrongField("form", "Request", "Fields have the names of the training request.", more, "Remove them.")
+        )
+    return wrong, guessed
+
+
+def _as_typed(value: object) -> str:
+    """Return what a person would have typed into the form."""
+    if value is None:
+        return ""
+    return plain_text(value if isinstance(value, str) else json.dumps(value)).strip()
+
+
+def _example(name: str, field: FieldInfo) -> str:
+    return f"Add {name}, for example: {field.examples[0]}" if field.examples else f"Add {name}."

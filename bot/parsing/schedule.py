@@ -1,0 +1,72 @@
+"""A schedule as ``.github/modelyard.yml`` has it: a name, when, and what is asked for then (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain, pairwise, takewhile
+from typing import Annotated
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from actions.contracts.request import TrainingRequest
+from bot.parsing.mapping import as_lines, read_request
+
+SHORTEST = timedelta(minutes=15)
+"""Between two slots of a schedule: each is an issue."""
+DAY = timedelta(days=1)
+_FIELDS = 5
+_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=256)
+def _checked_cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != _FIELDS:
+        raise PydanticCustomError("cron", "five fields of cron in UTC: minute, hour, day, month, day of the week")
+    cron = " ".join(fields)
+    try:
+        slots = CronSim(cron, _MONDAY - timedelta(minutes=1))
+        first = next(slots, None)
+    except CronSimError as error:
+        raise PydanticCustomError("cron", "an expression of cron in UTC; {why}", {"why": str(error)}) from None
+    if first is None:
+        raise PydanticCustomError("cron", "an expression of cron that ever comes true")
+    # One day tells: on every other it fires at the same times, if at all. The next day's first counts as well.
+    following = takewhile(lambda slot: slot.date() == first.date(), slots)
+    if any(later - earlier < SHORTEST for earlier, later in pairwise(chain([first], following, [first + DAY]))):
+        raise PydanticCustomError("cron", "at most every 15 minutes")
+    return cron
+
+
+def _typed(value: object) -> object:
+    """Read the request by the form's rules: YAML knows texts alone here, and what is wrong is told as in a comment."""
+    if not isinstance(value, Mapping):
+        return value
+    hyperparameters = value.get("hyperparameters")
+    lines = {"hyperparameters": as_lines(hyperparameters)} if isinstance(hyperparameters, Mapping) else {}
+    parsed = read_request({**value, **lines})
+    if parsed.request is None:
+        first = parsed.wrong[0]
+        told = f"{first.label}: {first.rule} Found: {first.found}. {first.next_step}"
+        raise PydanticCustomError("request", "a training request; {told}", {"told": told})
+    return parsed.request
+
+
+Cron = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_checked_cron)]
+ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+
+class ScheduleConfig(BaseModel):
+    """Trains again and again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+
+    name: ScheduleName = Field(description="small letters, digits, `_` and `-`; issues name the schedule so")
+    cron: Cron = Field(description="when, as five fields of cron in UTC, at most every 15 minutes")
+    request: Annotated[TrainingRequest, BeforeValidator(_typed)] = Field(
+        description="what is asked for, by the names of the training request's fields"
+    )

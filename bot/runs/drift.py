@@ -1,0 +1,81 @@
+"""How the runs of a repository may differ from what GitHub shows, and which side is put right (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from bot.github import Comment, Identity, Issue, WorkflowRun
+from bot.github.issues import carries
+from bot.parsing.command import parse_command
+from bot.runs.labels import ASKS, state_label
+from bot.runs.machine import TABLE, Decision, Run, State, can_take
+
+JUST_NOW = timedelta(minutes=1)
+"""What is younger may still be on its way: the App leaves it to the event."""
+
+_OURS = re.compile(r"train-[0-9]{8}-[0-9]{3,9} attempt [0-9]+ dispatch [0-9]+")
+
+
+def expected_label(run: Run) -> str | None:
+    """Return the label that the run's issue has to carry now; None where the next step settles that."""
+    if run.state in (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT):
+        return state_label("waiting")
+    if run.status is not None and run.state in (State.NOTIFY_SUCCESS, State.NOTIFY_FAILURE, State.END):
+        return state_label("failed" if run.status == "rejected" else run.status)
+    if run.state in TABLE and TABLE[run.state].stage is not None:
+        return state_label("running") if run.dispatch is not None and not run.send else None
+    return None
+
+
+def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
+    """Return the decision that lies in an issue's being closed, or gone (None), while its run could still be stopped."""
+    if run.cancel is not None or (issue is not None and issue.state == "open"):
+        return None
+    who, reason = ("", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
+    decision = Decision(who=who or "somebody", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    return decision if can_take(run, decision) else None
+
+
+def is_settled(when: datetime | None, now: datetime, stretch: float = 1.0) -> bool:
+    """Tell whether something is old enough for its event to have come and been handled."""
+    return when is None or when <= now - JUST_NOW * stretch
+
+
+def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) -> list[Comment]:
+    """Return the commands of people about the run that the App has neither obeyed nor answered, the oldest first.
+
+    An edited comment is no command: who wrote what stands there now is not known.
+    """
+    own = [comment for comment in comments if who.wrote(comment)]
+    return [
+        comment
+        for comment in comments
+        if comment.author_type == "User"
+        and comment.created_at is not None
+        and comment.created_at >= run.created.replace(microsecond=0)  # GitHub's times are whole seconds
+        and comment.updated_at == comment.created_at
+        and parse_command(comment.body) is not None
+        and not run.knows(comment.id)
+        and not any(carries(answer, f"reply-{comment.id}") for answer in own)
+    ]
+
+
+def unowned(under_way: Iterable[WorkflowRun], runs: Collection[Run], who: Identity) -> list[WorkflowRun]:
+    """Return the workflow runs that the App has sent for runs that are over, or that it knows nothing of."""
+    owned = {sent.title for run in runs for sent in run.dispatches}
+    return [
+        found
+        for found in under_way
+        if _OURS.fullmatch(found.display_title) and found.actor == who.login and found.display_title not in owned
+    ]
+
+
+def unread_requests(issues: Iterable[Issue], known: Collection[int]) -> list[Issue]:
+    """Return the issues that ask for training and have no run; those that were found wrong wait for their edit."""
+    return [
+        issue
+        for issue in issues
+        if ASKS in issue.labels and state_label("invalid") not in issue.labels and issue.number not in known
+    ]

@@ -1,0 +1,304 @@
+"""``modelyard demo``: the whole loop on this machine, told in the terminal while it happens."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from actions.contracts.request import METRICS
+from runners.local.act.work_folder import ActMissing
+from runners.local.demo.hub_user import Seen, Visitor, VisitorError
+from runners.local.demo.source_repository import SourceError
+from runners.local.demo.view import Teller, comment_view, headline, lineage_of, metrics_view
+from runners.local.demo.workspace import REPOSITORY, Place, PlaceError, Running
+from runners.local.hub.hub import Hub
+
+FOLDER = Path(".modelyard/demo")
+FORM = "modelyard-{task}.yml"
+WAITING, INVALID = "mlops:waiting", "mlops:invalid"
+ASKS = "Train it again?"
+"""In the comment's first line where a person is asked."""
+ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
+HEARD_SECONDS = 60.0
+"""So long the App may take to answer an issue or a comment at all."""
+ANSWER_SECONDS = 5.0
+"""So long it may take from a comment of its own to the label that says how the run goes on."""
+LOOK_SECONDS = 0.4
+_EXAMPLES = """\
+examples:
+  modelyard demo
+  modelyard demo --data sklearn://wine --algorithm random_forest --metric f1 --threshold 0.9
+  modelyard demo --data sklearn://diabetes --metric rmse --threshold 60
+  modelyard demo --threshold 1                  a model that cannot be good enough: approve or reject
+  modelyard demo --only-serve                   the last demo's runs, in a browser
+
+Everything is on this machine, in .modelyard/demo: it needs no account, and is no security boundary.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 where the loop came to its end (a rejected model is one), 1 where it did not."""
+    options = parser().parse_args(argv)
+    console = Console()
+    place = Place(FOLDER, webhooks=options.webhooks == "on")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if options.only_serve:
+            return _serve(place, console)
+        return Demo(place, options, console).run()
+    except (PlaceError, SourceError, ActMissing, VisitorError) as error:
+        _complain(console, str(error))
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the demo's options."""
+    parser = argparse.ArgumentParser(
+        prog="modelyard demo",
+        description="Open an issue on a local hub and watch it become a trained, judged, registered model.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    request = parser.add_argument_group("what is asked for (the issue form's fields)")
+    request.add_argument("--data", default="sklearn://breast_cancer", help="data set (default: %(default)s)")
+    request.add_argument("--target", default="target", help="column to predict (default: %(default)s)")
+    request.add_argument("--algorithm", default="xgboost", help="(default: %(default)s)")
+    request.add_argument("--metric", default="accuracy", help="(default: %(default)s); its task follows from it")
+    request.add_argument("--threshold", default="0.93", help="what the metric has to reach (default: %(default)s)")
+    request.add_argument("--model-name", help="(default: after the data set)")
+    request.add_argument("--max-retries", default="1", help="trainings after a rejection (default: %(default)s)")
+    request.add_argument("--seed", default="42", help="(default: %(default)s)")
+    request.add_argument("--hyperparameters", default="", help="`name: value`, more after a newline")
+    parser.add_argument("--promotion", choices=("auto", "approval"), default="auto", help="(default: %(default)s)")
+    parser.add_argument("--keep-running", action="store_true", help="serve hub and App on until Ctrl-C")
+    parser.add_argument("--only-serve", action="store_true", help="serve what the last demo left, and nothing else")
+    parser.add_argument("--webhooks", choices=("on", "off"), default="on", help=argparse.SUPPRESS)
+    return parser
+
+
+class Demo:
+    """One issue from its form to its end."""
+
+    def __init__(self, place: Place, options: argparse.Namespace, console: Console) -> None:
+        self._place = place
+        self._options = options
+        self._console = console
+        self._teller = Teller(console)
+
+    def run(self) -> int:
+        self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._place.folder)} ...")
+        memory = self._place.make(self._options.promotion)
+        if memory.changed_files:
+            self._say(f"The working tree has {_counted(memory.changed_files)}: a snapshot of it is what runs.")
+        with self._place.running() as running:
+            visitor = Visitor(running.hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
+            try:
+                code, address = self._one_issue(visitor, running)
+            finally:
+                visitor.close()
+            if self._options.keep_running:
+                _until_stopped(self._console, address)
+            return code
+
+    def _one_issue(self, visitor: Visitor, running: Running) -> tuple[int, str]:
+        address = visitor.open_issue(FORM.format(task=self._task), self._title, self._fields)
+        self._say(f"An issue asks for a model: {address}")
+        number = int(address.rpartition("/")[2])
+        ended = self._watch(visitor, number, running)
+        if ended == WAITING:
+            ended = self._ask(visitor, number, running)
+        return self._tell(visitor.look(number), address, ended, running.hub), address
+
+    @property
+    def _task(self) -> str:
+        """The task whose form is filled in; a metric that there is not is told by the form."""
+        metric = METRICS.get(self._options.metric)
+        return metric.task if metric is not None else "classification"
+
+    @property
+    def _title(self) -> str:
+        return f"Train: {self._fields['model_name']}"
+
+    @property
+    def _fields(self) -> dict[str, str]:
+        options = self._options
+        return {
+            "model_name": options.model_name or _slug(options.data),
+            "algorithm": options.algorithm,
+            "data": options.data,
+            "target": options.target,
+            "metric": options.metric,
+            "threshold": options.threshold,
+            "max_retries": options.max_retries,
+            "runner": "self-hosted",
+            "timeout_minutes": "60",
+            "seed": options.seed,
+            "hyperparameters": options.hyperparameters,
+            "notes": "Opened by `modelyard demo`.",
+        }
+
+    # --- watching ----------------------------------------------------------------------------------------------------
+
+    def _watch(self, visitor: Visitor, number: int, running: Running, before: Collection[int] = ()) -> str:
+        """Show what happens until the run waits for a person or has ended; return the label that says which."""
+        began, waits_since = time.monotonic(), 0.0
+        with self._teller.watching(before) as watching:
+            while True:
+                seen = visitor.look(number)
+                watching.look(seen)
+                label = _label(seen)
+                if label == INVALID or (label is not None and seen.state == "closed"):
+                    return label
+                if label == WAITING:  # The comment is brought up to date after the label, if it can be.
+                    waits_since = waits_since or time.monotonic()
+                    if ASKS in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
+                        return label
+                if running.app.poll() is not None:
+                    raise PlaceError(f"The App has ended. Its log says why: {_short(self._place.app_log)}")
+                if not seen.comments and time.monotonic() - began > HEARD_SECONDS:
+                    raise PlaceError(
+                        f"The App has not answered the issue for {HEARD_SECONDS:g} s: it hears of issues by webhook. "
+                        f"Are webhooks on? Its log: {_short(self._place.app_log)}"
+                    )
+                time.sleep(LOOK_SECONDS)
+
+    def _ask(self, visitor: Visitor, number: int, running: Running) -> str:
+        """Let a person at the terminal answer; elsewhere, or without an answer, the run goes on waiting."""
+        ended = WAITING
+        while ended == WAITING and sys.stdin.isatty() and self._console.is_terminal:
+            seen = visitor.look(number)
+            self._teller.rule("The App asks")
+            self._teller.show(comment_view(seen.comments[-1]))
+            answer = self._answer()
+            if answer is None:
+                break
+            visitor.comment(number, f"/{answer}")
+            if self._answered(visitor, number, len(seen.comments) + 1):
+                ended = self._watch(visitor, number, running, before={job.run for job in seen.jobs})
+        return ended
+
+    def _answer(self) -> str | None:
+        """Return what the person at the terminal decides; None where the input ends."""
+        question = "\n[b]approve[/] or [b]reject[/] (then a reason, if you like): "
+        try:
+            while True:
+                answer = self._console.input(question).strip().removeprefix("/")
+                if answer.partition(" ")[0] in ("approve", "reject"):
+                    return answer
+        except EOFError:
+            self._console.print()
+            return None
+
+    def _answered(self, visitor: Visitor, number: int, comments: int) -> bool:
+        """Wait until the run goes on (True), or the App has said why it does not."""
+        end = time.monotonic() + HEARD_SECONDS
+        said = False
+        while time.monotonic() < end:
+            seen = visitor.look(number)
+            if WAITING not in seen.labels:
+                return True
+            if len(seen.comments) > comments and not said:  # It may say something before it goes on.
+                said, end = True, time.monotonic() + ANSWER_SECONDS
+            time.sleep(LOOK_SECONDS)
+        return False
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, seen: Seen, address: str, ended: str, hub: Hub) -> int:
+        checkout = self._check_out(hub) if ended not in (WAITING, INVALID) else None
+        history = checkout / "training_history" if checkout else None
+        metrics = metrics_view(lineage_of(history) or {}) if history else None
+        self._teller.rule("The App's comment")
+        self._teller.show(comment_view(seen.comments[0], tables=metrics is None))
+        if metrics:
+            self._teller.rule("Metrics on the test rows")
+            self._teller.show(metrics)
+        self._teller.rule("And now")
+        self._say_what_next(ended, address, history)
+        succeeded = ended in ("mlops:passed", WAITING) or (
+            ended == "mlops:failed" and "Rejected" in headline(seen.comments[0])
+        )
+        if not succeeded:
+            self._console.print()
+            _complain(self._console, f"The run ended with the label {ended}.")
+        return 0 if succeeded else 1
+
+    def _say_what_next(self, ended: str, address: str, history: Path | None) -> None:
+        hint, serve = self._teller.hint, "modelyard demo --only-serve" if shutil.which("make") is None else "make serve"
+        if ended == WAITING:
+            hint("to answer", "the run waits for a person, for 24 hours: open the issue in a browser, and comment")
+            hint("", "/approve (train again) or /reject (stop)")
+        written = sorted(history.rglob("*")) if history else []
+        for title, pattern in (("the history", "train-*.md"), ("the registry", "models/*.yaml")):
+            for file in (file for file in written if file.match(pattern)):
+                hint(title, f"cat {shlex.quote(_short(file))}")
+        hint("in a browser", f"{serve}, then {address}")
+        if ended not in ("mlops:passed", WAITING):
+            hint("the App's log", _short(self._place.app_log))
+
+    def _check_out(self, hub: Hub) -> Path:
+        """Bring the repository's files to where `cat` can open them."""
+        repository = hub.repository(REPOSITORY)
+        if repository is None:
+            raise PlaceError(f"The hub has no repository {REPOSITORY}.")
+        bare = hub.git(repository).path
+        target = self._place.folder / "repository"
+        subprocess.run(["git", "clone", "-q", str(bare), str(target)], check=True)
+        return target
+
+    def _say(self, text: str) -> None:
+        self._teller.say(text)
+
+
+def _label(seen: Seen) -> str | None:
+    """Return the label that says how the run stands, if it waits for a person or has ended."""
+    return next(iter(sorted(seen.labels & (ENDS | {WAITING}))), None)
+
+
+def _counted(files: int) -> str:
+    return "1 changed file" if files == 1 else f"{files} changed files"
+
+
+def _complain(console: Console, text: str) -> None:
+    console.print(Text("✗ ", style="red").append(Text(text, style="not red")), soft_wrap=True)
+
+
+def _slug(data: str) -> str:
+    """Return a model's name after its data set."""
+    return re.sub(r"[^a-z0-9]+", "-", Path(data.rpartition("/")[2]).stem.lower()).strip("-") or "model"
+
+
+def _short(path: Path) -> str:
+    """Return a path as it is typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _serve(place: Place, console: Console) -> int:
+    """Serve what is there until somebody stops it."""
+    with place.running() as running:
+        _until_stopped(console, f"{running.hub.base_url}/{REPOSITORY}/issues")
+    return 0
+
+
+def _until_stopped(console: Console, address: str) -> None:
+    console.print(Text(f"Serving on {address} (Ctrl-C ends it)"), soft_wrap=True)
+    signal.pause()

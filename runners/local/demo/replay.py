@@ -1,0 +1,138 @@
+"""``modelyard replay``: a saved webhook delivery, sent to the App of the last demo, with the local hub as its GitHub."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from runners.local.demo.command import FOLDER
+from runners.local.demo.workspace import REPOSITORY, Place, PlaceError
+
+QUIET_SECONDS = 3.0
+"""So long the App has to say nothing more about a delivery to count as done with it."""
+
+
+class SavedError(Exception):
+    """A file holds no delivery; the text says why."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A delivery out of a file."""
+
+    event: str
+    payload: Mapping[str, Any]
+
+
+def read(text: str, event: str | None = None) -> Saved:
+    """Read a saved delivery: of ``modelyard inbox --show``, of GitHub's deliveries API, or a bare payload.
+
+    Raises
+    ------
+    SavedError
+        Where it is none, or says nothing about its event.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SavedError("the file holds no JSON") from None
+    if not isinstance(found, dict):
+        raise SavedError("the file holds no JSON object")
+    request = found.get("request")
+    payload = request.get("payload") if isinstance(request, dict) else found.get("payload", found)
+    name = event or (found.get("event") if payload is not found else None)
+    if not isinstance(payload, dict):
+        raise SavedError("the delivery has no payload (one that was handled has not kept it)")
+    if not isinstance(name, str):
+        raise SavedError("it does not say which event it is; name it with --event, such as --event issues")
+    return Saved(name, payload)
+
+
+def at_home(saved: Saved, repository: str, installation: int) -> bytes:
+    """Return the payload as it would be if it had happened in another repository."""
+    owner, _, name = repository.partition("/")
+    here = {"full_name": repository, "name": name}
+    moved = {**saved.payload, "repository": {**(saved.payload.get("repository") or {}), **here}}
+    moved["repository"]["owner"] = {**(moved["repository"].get("owner") or {}), "login": owner}
+    moved["installation"] = {**(saved.payload.get("installation") or {}), "id": installation}
+    return json.dumps(moved).encode()
+
+
+def replay(file: Path, *, event: str | None = None) -> int:
+    """Send a file's delivery and show what the App logs about it; return the exit code."""
+    place = Place(FOLDER)
+    try:
+        saved = read(file.read_text(encoding="utf-8"), event)
+        with _app_of(place):
+            return _send(place, saved)
+    except (OSError, UnicodeDecodeError, SavedError, PlaceError) as error:
+        sys.stderr.write(f"{file}: {error}\n")
+        return 2
+
+
+@contextlib.contextmanager
+def _app_of(place: Place) -> Iterator[None]:
+    """Find the App of `make serve`, or run hub and App meanwhile."""
+    if _answers(place):
+        yield
+    else:
+        with place.running():
+            yield
+
+
+def _answers(place: Place) -> bool:
+    try:
+        with urlopen(f"{_address(place)}/healthz", timeout=2):  # noqa: S310 - loopback
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def _address(place: Place) -> str:
+    return f"http://127.0.0.1:{place.memory.app_port}"
+
+
+def _send(place: Place, saved: Saved) -> int:
+    body = at_home(saved, REPOSITORY, place.memory.installation)
+    name = f"replay-{uuid.uuid4()}"
+    signature = hmac.new(place.memory.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": saved.event,
+        "X-GitHub-Delivery": name,
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+    logged = place.app_log.stat().st_size
+    try:
+        with urlopen(Request(f"{_address(place)}/webhook", body, headers), timeout=30) as answer:  # noqa: S310 - loopback
+            sys.stdout.write(f"{answer.status} {answer.read().decode()}\n")
+    except HTTPError as error:
+        sys.stdout.write(f"{error.code} {error.read().decode()}\n")
+        return 1
+    for line in _lines_until_quiet(place.app_log, logged):
+        sys.stdout.write(line)
+    return 0
+
+
+def _lines_until_quiet(log: Path, start: int) -> Iterator[str]:
+    with log.open(encoding="utf-8") as lines:
+        lines.seek(start)
+        last = time.monotonic()
+        while time.monotonic() - last < QUIET_SECONDS:
+            line = lines.readline()
+            if line:
+                last = time.monotonic()
+                yield line
+            else:
+                time.sleep(0.05)

@@ -1,0 +1,124 @@
+"""Modelyard's own source as a repository of the local hub, so that workflows can be called from it at a fixed commit.
+
+A clean checkout is served as it is, under HEAD's SHA. A changed one is served as a snapshot commit on top of HEAD, made
+from the files as they are: so a SHA in a lineage file always stands for exactly the code that ran.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runners.local.hub.hub import Hub
+
+FULL_NAME = "modelyard/modelyard"
+ROOT = Path(__file__).resolve().parents[3]
+IDENTITY = {
+    # Fixed: the same files on the same commit make the same snapshot.
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "modelyard"), ("EMAIL", "modelyard@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
+}
+
+
+class SourceError(Exception):
+    """Modelyard's source cannot be served; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is served: ``sha`` is what callers pin; ``changed`` lists the files in which it differs from HEAD."""
+
+    repository: str
+    sha: str
+    head: str
+    changed: tuple[str, ...]
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self.changed)
+
+
+def serve(hub: Hub, root: Path = ROOT) -> Source:
+    """Make the working tree at ``root`` the hub's repository ``modelyard/modelyard`` and return what it is there.
+
+    Raises
+    ------
+    SourceError
+        Where ``root`` is no git checkout.
+    """
+    repository = hub.repository(FULL_NAME) or hub.create_repository(
+        FULL_NAME, private=False, description="The Modelyard that is running here."
+    )
+    source = snapshot(hub.git(repository).path, root)
+    hub.git(repository).run("update-ref", f"refs/heads/{repository.default_branch}", source.sha)
+    return source
+
+
+def snapshot(bare: Path, root: Path = ROOT) -> Source:
+    """Bring the working tree's commit into a bare repository; the checkout's index and objects stay as they are."""
+    with tempfile.TemporaryDirectory() as scratch:
+        git = _Git(root, bare, Path(scratch))
+        head = git.run("rev-parse", "--verify", "HEAD^{commit}")
+        # A shallow clone has no older commits to give, and needs to be told that this is fine.
+        git.run("fetch", "--quiet", "--no-tags", "--update-shallow", str(root.resolve()), "HEAD", into_bare=True)
+        changed = _changed(git)
+        return Source(FULL_NAME, git.commit(head) if changed else head, head, changed)
+
+
+class _Git:
+    """Git commands on a checkout whose new objects go into a bare repository."""
+
+    def __init__(self, root: Path, bare: Path, scratch: Path) -> None:
+        self._root = root.resolve()
+        self._bare = bare.resolve()
+        self._scratch = scratch
+        settings = scratch / "gitconfig"
+        # The checkout may belong to another user than the one who runs this, as root in a container does.
+        settings.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(scratch),
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_GLOBAL": str(settings),
+            "GIT_OPTIONAL_LOCKS": "0",
+        }
+
+    def run(self, *arguments: str, into_bare: bool = False, environment: dict[str, str] | None = None) -> str:
+        place = ["--git-dir", str(self._bare)] if into_bare else ["-C", str(self._root)]
+        command = ["git", *place, *arguments]
+        environment = {**self._environment, **(environment or {})}
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        except FileNotFoundError:
+            raise SourceError("git is not installed. Install it (Debian and Ubuntu: apt-get install git).") from None
+        except subprocess.CalledProcessError as error:
+            raise SourceError(
+                f"Modelyard's source at {self._root} has to be a git checkout with at least one commit, because runs "
+                f"name the commit that they ran on. Git says: {error.stderr.strip()}"
+            ) from None
+        return done.stdout.rstrip("\n")
+
+    def commit(self, head: str) -> str:
+        """Return a commit on top of ``head`` that holds the files as they are, tracked and untracked, not ignored."""
+        # The checkout's own index and objects stay out of it: what is staged there would be taken for present here.
+        aside = {
+            "GIT_INDEX_FILE": str(self._scratch / "index"),
+            "GIT_OBJECT_DIRECTORY": str(self._bare / "objects"),
+            **IDENTITY,
+        }
+        self.run("read-tree", head, environment=aside)
+        self.run("add", "--all", environment=aside)
+        tree = self.run("write-tree", environment=aside)
+        message = "Snapshot of a working tree with changes"
+        return self.run("commit-tree", tree, "-p", head, "-m", message, environment=aside)
+
+
+def _changed(git: _Git) -> tuple[str, ...]:
+    entries = git.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all").split("\0")
+    return tuple(sorted(entry[3:] for entry in entries if entry))

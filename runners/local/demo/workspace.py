@@ -1,0 +1,253 @@
+"""One folder with everything that Modelyard needs on one machine: hub, App, runners, storage and a repository to try.
+
+``Place(folder).make()`` sets it up anew; ``with place.running():`` starts hub and App, on the ports that it had before
+where they are free. The App is a process of its own: hub and App meet over HTTP and git alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from actions.storage.folder import write_atomically
+from runners.local.act.work_folder import find_act
+from runners.local.demo import source_repository as source
+from runners.local.hub.hub import Hub
+from runners.local.hub.seed import Ready, Setup, set_up
+from runners.local.hub.server import HOST, bind, serving
+
+REPOSITORY = "owner/demo"
+RUNNERS = 2
+START_SECONDS = 30.0
+
+
+class PlaceError(Exception):
+    """The place cannot be made or started; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a place remembers of itself, so that links made in it stay true."""
+
+    hub_port: int
+    app_port: int
+    webhook_secret: str
+    source_sha: str
+    changed_files: int
+    installation: int = 0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A place whose hub and App run."""
+
+    hub: Hub
+    ready: Ready
+    app: subprocess.Popen[bytes]
+    """The App's process."""
+
+
+@dataclass(frozen=True)
+class OpenedHub:
+    """A place's hub, and what its App needs to know."""
+
+    hub: Hub
+    ready: Ready
+    listening: socket.socket
+    app_port: int
+    settings: Mapping[str, str]
+    """The App's environment variables."""
+
+
+class Place:
+    """A folder that holds a whole Modelyard.
+
+    Parameters
+    ----------
+    folder
+        Where it is, or will be.
+    webhooks
+        Whether the hub delivers them; without them the App hears nothing.
+    """
+
+    def __init__(self, folder: Path, *, webhooks: bool = True) -> None:
+        self.folder = folder.resolve()
+        self.webhooks = webhooks
+
+    @property
+    def app_log(self) -> Path:
+        return self.folder / "app.log"
+
+    @property
+    def memory(self) -> Memory:
+        """Return what was remembered; PlaceError where nothing was made here."""
+        try:
+            return Memory(**json.loads((self.folder / "place.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise PlaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
+
+    def make(self, promotion: str = "approval") -> Memory:
+        """Set everything up from nothing; what was here before is removed."""
+        find_act()
+        with self._held():
+            return self._make(promotion)
+
+    def _make(self, promotion: str) -> Memory:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "storage").mkdir(parents=True)
+        with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
+            hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
+        with _hub(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
+            # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
+            hub.add_person(REPOSITORY.partition("/")[0])
+            served = source.serve(hub)
+            memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
+            _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
+            ready = set_up(hub, _setup(memory, Path(repository)))
+            for number in range(1, RUNNERS + 1):
+                hub.runs.add_runner(f"runner-{number}")
+        memory = replace(memory, installation=ready.installation_id)
+        self._remember(memory)
+        return memory
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep others from removing what runs here, or running it a second time."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.with_name(f"{self.folder.name}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PlaceError(
+                    f"{self.folder} is in use: a demo or `make serve` runs there. End that one first (Ctrl-C)."
+                ) from None
+            yield
+
+    def _remember(self, memory: Memory) -> None:
+        path = self.folder / "place.json"
+        path.touch(mode=0o600)
+        write_atomically(path, json.dumps(asdict(memory)))
+        path.chmod(0o600)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Running]:
+        """Serve the hub and run the App, on the ports of before where they are free; both have ended after the block."""
+        # The App first, so that it hears that it was installed.
+        with self._opened() as opened, self._app(opened) as app, serving(opened.hub, opened.listening):
+            yield Running(opened.hub, opened.ready, app)
+
+    @contextlib.contextmanager
+    def running_hub(self) -> Iterator[OpenedHub]:
+        """Serve the hub alone, for a caller that runs the App by itself."""
+        with self._opened() as opened, serving(opened.hub, opened.listening):
+            yield opened
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[OpenedHub]:
+        memory = self.memory
+        with self._held():
+            hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
+            memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
+            self._remember(memory)
+            with app_socket, hub_socket, _hub(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
+                ready = set_up(hub, _setup(memory))
+                app_socket.close()
+                yield OpenedHub(hub, ready, hub_socket, memory.app_port, self._app_settings(memory, hub, ready))
+
+    def _app_settings(self, memory: Memory, hub: Hub, ready: Ready) -> dict[str, str]:
+        return {
+            "MODELYARD_APP_ID": str(ready.app.id),
+            "MODELYARD_PRIVATE_KEY_PATH": str(ready.private_key_path),
+            "MODELYARD_WEBHOOK_SECRET": memory.webhook_secret,
+            "MODELYARD_GITHUB_API_URL": hub.api_url,
+            "MODELYARD_DATABASE_URL": f"sqlite:///{self.folder / 'app.sqlite3'}",
+            "MODELYARD_STORAGE_ROOT": str(self.folder / "storage"),
+        }
+
+    @contextlib.contextmanager
+    def _app(self, opened: OpenedHub) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `modelyard serve` as a process; its log is in ``app_log``."""
+        command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(opened.app_port)]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+        environment = {**inherited, **opened.settings, "PYTHONPATH": str(source.ROOT)}
+        with self.app_log.open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            self._wait_for_app(process, f"http://127.0.0.1:{opened.app_port}/healthz")
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _wait_for_app(self, process: subprocess.Popen[bytes], url: str) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise PlaceError(f"The App ended at once. Its log is {self.app_log}")
+            with contextlib.suppress(URLError, OSError), urlopen(url, timeout=1):  # noqa: S310 - loopback
+                return
+            time.sleep(0.05)
+        raise PlaceError(f"The App did not start within {START_SECONDS:.0f} s. Its log is {self.app_log}")
+
+
+@contextlib.contextmanager
+def _hub(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
+    hub = Hub.open(folder / "hub", f"http://{HOST}:{port}", webhooks_enabled=webhooks)
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+def _setup(memory: Memory, repository: Path | None = None) -> Setup:
+    return Setup(
+        repository=REPOSITORY,
+        import_from=repository,
+        webhook_url=f"http://{HOST}:{memory.app_port}/webhook",
+        webhook_secret=memory.webhook_secret,
+    )
+
+
+def _bound(port: int) -> socket.socket:
+    """Take a port, or another one where that is taken."""
+    try:
+        return bind(port)[0]
+    except OSError:
+        return bind(0)[0]
+
+
+def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
+    """Write the repository to try as a team would: `modelyard init`, then a commit."""
+    (folder / "README.md").write_text(
+        "# Demo\n\nOpen an issue with one of the forms. Results are in `training_history/`.\n", encoding="utf-8"
+    )
+    _run([sys.executable, "-m", "bot.cli", "init", "--source", pinned, "--promotion", promotion], folder)
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Set Modelyard up"]):
+        _run(["git", *arguments], folder)
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    environment = os.environ | source.IDENTITY | {"PYTHONPATH": str(source.ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PlaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")

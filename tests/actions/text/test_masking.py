@@ -1,0 +1,88 @@
+"""Whatever looks like a secret is taken out of a text, wherever it stands, in time linear in the text's length."""
+
+from __future__ import annotations
+
+import json
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.text.markdown import code, fence, inline
+from actions.text.masking import masked, masked_json
+from tests.support.keys import private_key
+
+KEY = private_key()
+# Put together here, so that no scanner takes this file for a leak.
+SECRETS = {
+    "installation token": "ghs_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "fine-grained token": "github_pat_" + "11ABCDEFG0123456789_abcdefgh",
+    "jwt": "eyJhbGciOiJSUzI1NiJ9." + "eyJpc3MiOiIxNyJ9.c2lnbmF0dXJl",
+    "slack bot": "xoxb-" + "17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy",
+    "slack user": "xoxp-" + "17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy",
+    "slack app": "xapp-1-" + "A0123456789-1234567890123-abcdef0123456789",
+    "slack refresh": "xoxe-" + "1-My0xLTQ3NDY4OTg5",
+    "slack webhook": "services/T000/" + "B000/XXXXXXXXXXXXXXXX",
+    "aws key": "AKIA" + "IOSFODNN7EXAMPLE",
+    "aws session": "ASIA" + "IOSFODNN7EXAMPLE",
+    "aws secret": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
+    "password": "s3cr3t" + "-word",
+}
+TEXTS = {
+    "slack webhook": "to https://hooks.slack.com/{}",
+    "aws secret": "AWS_SECRET_ACCESS_KEY={}",
+    "password": "postgresql://modelyard:{}@db/modelyard",
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_masked_in_every_kind_of_text(kind: str) -> None:
+    secret = SECRETS[kind]
+    text = TEXTS.get(kind, "with {} in it").format(secret)
+    for shown in (masked(text), inline(text), code(text), fence(text), masked_json(json.dumps([text]))):
+        assert secret not in shown
+        assert "***" in shown.replace("\\*", "*").replace("&#42;", "*")
+
+
+@pytest.mark.parametrize("cut", [slice(None), slice(200, None), slice(None, 900)], ids=["whole", "end", "beginning"])
+def test_a_key_is_masked_even_where_a_part_of_it_was_cut_off(cut: slice) -> None:
+    shown = masked(f"the key:\n{KEY[cut]}\nno key")
+    assert "the key:" in shown
+    for line in KEY[cut].splitlines():
+        assert len(line) < 20 or line not in shown
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "sklearn://iris xoxb AKIA eyJ ghs_ s3://bucket/a:b https://github.com/a/b v1.2 mailto:a@b 0123456789abcdef"
+    assert masked(text) == text
+
+
+@given(st.recursive(st.text() | st.integers() | st.floats(allow_nan=False), st.lists))
+def test_json_without_secrets_stays_byte_for_byte(value: object) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    assert masked_json(text) == text
+
+
+def test_json_stays_json_around_a_secret() -> None:
+    value = {"a": f'"{SECRETS["slack bot"]}" \\', "b": KEY[:300], "c": [1.5, None]}
+    shown = json.loads(masked_json(json.dumps(value)))
+    assert shown == {"a": '"***" \\', "b": "***", "c": [1.5, None]}
+
+
+@given(st.text(alphabet="eyJ.-_:/@ABEGINPRVTKxoabp =\n\"'123"))
+def test_no_text_makes_it_fail_and_masking_twice_changes_nothing(text: str) -> None:
+    assert masked(masked(text)) == masked(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["eyJ", "eyJ.", "eyJaaaaaaaa.", "xox", "xoxb-", "a", "://a:", "://", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
+     "A\n", "A" * 64 + "\n", "-----END PRIVATE KEY-----\n", "session_token=", "secret_access_key ", " ", '"', "AKIA"],
+)  # fmt: skip
+def test_a_long_text_is_looked_through_at_once(piece: str) -> None:
+    text = (piece * 65_536)[:65_536] + "-----END PRIVATE KEY-----"
+    began = process_time()
+    masked(text)
+    masked_json(text)
+    assert process_time() - began < 0.5

@@ -1,0 +1,66 @@
+"""YAML from people is read as plain text values, or refused with the line that is wrong."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from actions.operation import InvalidInput
+from actions.text.safe_yaml import load
+
+
+def read(text: str | bytes) -> object:
+    return load(text, source="file.yml", limit=10_000)
+
+
+def test_every_scalar_stays_the_text_that_it_is() -> None:
+    text = "version: 1.10\nwhen: 2026-11-22\non: yes\nhash: 1e10\nlist: [007, ~, '']\n"
+    assert read(text) == {
+        "version": "1.10",
+        "when": "2026-11-22",
+        "on": "yes",
+        "hash": "1e10",
+        "list": ["007", "~", ""],
+    }
+
+
+def test_an_empty_document_is_nothing() -> None:
+    assert read("# only a comment\n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: &x 1\nb: *x\n", "an anchor or alias (line 1)"),
+        ("a: !!python/object:os.system x\n", "the tag tag:yaml.org,2002:python/object:os.system (line 1)"),
+        ("a: 1\na: 2\n", "the key 'a' twice (line 2)"),
+        ("? [1]\n: 2\n", "a key that is no text (line 1)"),
+        ("--- 1\n--- 2\n", "a second document (line 2)"),
+        ("[" * 30, "more than 20 levels (line 1)"),
+        ("a: [1\n", "(line 2)"),
+        (b"a: \xff\n", "no UTF-8 at byte 3"),
+        ("a: " + "x" * 10_000, "10003 bytes"),
+        ("a: \x00", "control characters are not allowed"),
+    ],
+)
+def test_what_is_not_plain_is_refused_with_its_place(text: str | bytes, found: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        read(text)
+    assert error.value.body.reason == "invalid_yaml"
+    assert error.value.body.field == "file.yml"
+    assert found in error.value.body.found
+
+
+def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
+    assert load("a: 1\nb: [2]\n", source="file.yml", limit=100, most=6) == {"a": "1", "b": ["2"]}
+    with pytest.raises(InvalidInput) as error:
+        load("a: 1\nb: [2, 3]\n", source="file.yml", limit=100, most=6)
+    assert error.value.body.found == "more than 6 keys and values (line 2)"
+
+
+def test_a_text_made_of_nesting_is_refused_at_once() -> None:
+    started = time.perf_counter()
+    with pytest.raises(InvalidInput):
+        read("- " * 4_000)
+    assert time.perf_counter() - started < 1

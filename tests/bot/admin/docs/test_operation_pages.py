@@ -1,0 +1,67 @@
+"""The operations' pages say what the registry and the source say, and nothing that does not work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from actions.operation import Operation, operations
+from bot.admin.docs.error_reasons import reasons_of
+from bot.admin.docs.operation_pages import FOLDER, example_arguments, pages, run_line, write
+from bot.events.commands.run_operation import carried_out
+from bot.parsing.command import ParsedCommand, parse_command
+
+KNOWN = operations("bot.operations")
+every_operation = pytest.mark.parametrize("operation", KNOWN.values(), ids=KNOWN)
+
+
+def test_the_committed_pages_are_those_that_are_made() -> None:
+    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
+    assert there == pages(), "python -m bot.admin.docs.operation_pages writes them anew"
+
+
+def test_each_operation_has_a_page_that_the_index_leads_to() -> None:
+    made = pages()
+    assert set(made) == {"README.md", *(f"{name}.md" for name in KNOWN)}
+    assert re.findall(r"\]\((\w+)\.md\)", made["README.md"]) == sorted(
+        KNOWN, key=lambda name: (KNOWN[name].toolset, name)
+    )
+
+
+@every_operation
+def test_a_page_has_every_parameter_and_an_example(operation: Operation) -> None:
+    page = pages()[f"{operation.name}.md"]
+    parameters = page.partition("## Parameters")[2].partition("## Result")[0]
+    assert re.findall(r"^\| `(\w+)` \|", parameters, re.MULTILINE) == [*operation.input_model.model_fields]
+    assert f"modelyard run {operation.name}" in page
+    assert "```pycon\n>>> " in page
+
+
+@every_operation
+def test_the_calls_that_a_page_shows_would_be_taken(operation: Operation) -> None:
+    arguments = example_arguments(operation)
+    if any(value == name.upper() for name, value in arguments.items()):
+        return  # the example computes one, and the page names it in capitals
+    operation.validated(arguments)
+    line = run_line(operation, arguments)
+    if line is not None and carried_out(operation) != "nowhere":
+        said = parse_command(line)
+        assert isinstance(said, ParsedCommand)
+        operation.validated(said.overrides)
+
+
+def test_reasons_are_found_wherever_an_operation_leads() -> None:
+    found = {each.reason: each for each in reasons_of(KNOWN["split_dataset"].function)}
+    assert found["fractions_out_of_range"].kind == "invalid_input"
+    assert found["unnamed_column"].rule == "Each column has a name."
+    assert "not_comparable" not in found
+    assert "history_unavailable" in {each.reason for each in reasons_of(KNOWN["register_model"].function)}
+    assert "mail_refused" in {each.reason for each in reasons_of(KNOWN["notify_email"].function)}
+
+
+def test_pages_of_operations_that_are_gone_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "gone.md").touch()
+    write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(pages())

@@ -1,0 +1,80 @@
+"""`modelyard inbox`: dead letters are listed, shown, and handled once more."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.cli import main
+from bot.database.store import MOST_TRIES, Store
+from bot.webhooks.delivery import Delivery
+from tests.support.databases import waiting
+from tests.support.keys import private_key
+from tests.support.runs import NOON
+
+
+@pytest.fixture
+def dead(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return a store with a dead letter and one that waits; the command's settings lead to it."""
+    for name in ("dead-1", "waits-1"):
+        store.take_in(
+            Delivery(
+                id=name, event="issues", action="opened", repository="owner/demo", installation=1,
+                payload=b'{"issue": {"number": 7}}', received_at=NOON,
+            )
+        )  # fmt: skip
+    for _ in range(MOST_TRIES):
+        store.delivery_failed("dead-1", "a bug\nin two lines", NOON)
+    settings = {"APP_ID": "1", "PRIVATE_KEY": private_key(), "WEBHOOK_SECRET": "s", "DATABASE_URL": database_url}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MODELYARD_{name}", value)
+    return store
+
+
+def test_dead_letters_are_listed_with_what_went_wrong(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inbox"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "dead  dead-1  2026-11-22 12:00:00Z  owner/demo  issues.opened  tries 5  a bug in two lines"
+    ]
+
+
+def test_what_waits_is_listed_too_where_that_is_asked_for(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inbox", "--waiting"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["new", "waits-1"],
+        ["dead", "dead-1"],
+    ]
+
+
+def test_one_is_shown_with_its_payload(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inbox", "--show", "dead-1"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["status"], shown["event"], shown["payload"]) == ("dead", "issues", {"issue": {"number": 7}})
+
+
+def test_one_that_is_not_there_is_told(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inbox", "--show", "nothing"]) == 1
+    assert "no delivery 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wanted", ["dead-1", "all"])
+def test_a_dead_letter_is_handled_once_more(dead: Store, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    dead.put_delivery_off("waits-1", "", NOON + timedelta(days=9_000))
+    assert main(["inbox", "--replay", wanted]) == 0
+    assert "1 of 1" in capsys.readouterr().out
+    assert waiting(dead, NOON + timedelta(days=8_000)) == ["dead-1"]
+
+
+def test_what_is_no_dead_letter_is_not_handled_again(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inbox", "--replay", "waits-1", "dead-1"]) == 1
+    assert "1 of 2" in capsys.readouterr().out
+
+
+def test_what_was_handled_is_forgotten_in_the_end(dead: Store, tmp_path: Path) -> None:
+    dead.delivery_done("waits-1")
+    assert dead.forget_handled(NOON) == 0
+    assert dead.forget_handled(NOON + timedelta(seconds=1)) == 1
+    assert [kept.id for kept in dead.kept("dead", "new", "done")] == ["dead-1"]

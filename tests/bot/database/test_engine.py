@@ -1,0 +1,56 @@
+"""The database's schema: made new, brought up from an older version, and never guessed at."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from actions.operation import Unavailable
+from bot.database.engine import HEAD, Database, version
+from bot.database.store import Store
+from bot.database.tables import METADATA
+from tests.support.databases import sqlite_url
+from tests.support.runs import a_run
+
+
+def old_database(folder: Path) -> str:
+    """Make a database as the first Modelyard made them, without a word about its version, and a run in it."""
+    url = sqlite_url(folder)
+    engine = sa.create_engine(url)
+    baseline = importlib.import_module("bot.database.migrations.versions.0001_baseline")
+    with engine.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            baseline.upgrade()
+        run = a_run()
+        row = {
+            "repository": run.repository, "id": run.id, "number": 1, "issue": 1, "model": run.model, "state": run.state,
+            "poked": False, "row_version": 0, "document": run.model_dump_json(),
+        }  # fmt: skip
+        connection.execute(METADATA.tables["runs"].insert().values(row))
+    engine.dispose()
+    return url
+
+
+def test_a_database_from_before_is_brought_to_what_a_new_one_has_and_keeps_its_runs(tmp_path: Path) -> None:
+    store = Store(old_database(tmp_path))
+    assert store.run("owner/demo", a_run().id) == a_run()
+    with store.database.transaction() as connection:
+        assert version(connection) == HEAD
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    store.close()
+
+
+def test_a_database_of_a_newer_modelyard_is_left_alone(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path))
+    with database.transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(Unavailable) as refused:
+        Database(sqlite_url(tmp_path))
+    assert refused.value.body.reason == "database_newer"

@@ -1,0 +1,185 @@
+"""Several replicas on one database: each piece of work is one replica's, and a dead one's is taken over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.database import leases
+from bot.database.leases import SILENCE, Leases
+from bot.database.store import Store
+from bot.database.tables import REPLICAS
+from bot.runs.machine import State
+from bot.webhooks.delivery import Delivery
+from tests.support.runs import NOON, a_run
+
+ROOM = 100
+
+
+def a_replica(store: Store) -> Leases:
+    replica = Leases(store.database)
+    replica.beat()
+    return replica
+
+
+def opened(store: Store, issue: int) -> str:
+    return store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue)).id
+
+
+def deliver(store: Store, name: str, repository: str = "owner/demo") -> None:
+    store.take_in(
+        Delivery(
+            id=name, event="issues", action="opened", repository=repository, installation=1, payload=b"{}",
+            received_at=NOON,
+        )
+    )  # fmt: skip
+
+
+def falls_silent(store: Store, replica: Leases) -> None:
+    """Let it be as if the replica had last been heard of a while ago."""
+    with store.database.transaction() as connection:
+        mine = REPLICAS.update().where(REPLICAS.c.id == replica.replica)
+        connection.execute(mine.values(beat=REPLICAS.c.beat - SILENCE - 1))
+
+
+def test_a_run_is_one_replicas_until_it_gives_it_back(store: Store) -> None:
+    run = opened(store, 1)
+    first, second = a_replica(store), a_replica(store)
+    assert first.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.runs(NOON, (), ROOM) == []
+    first.release("owner/demo", run)
+    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+
+
+def test_a_repositorys_deliveries_are_one_replicas_and_another_repositorys_another_ones(store: Store) -> None:
+    first, second = a_replica(store), a_replica(store)
+    deliver(store, "a-1", "owner/a")
+    deliver(store, "a-2", "owner/a")
+    assert first.inboxes(NOON, (), ROOM) == {"owner/a": ["a-1", "a-2"]}
+    deliver(store, "a-3", "owner/a")
+    deliver(store, "b-1", "owner/b")
+    assert second.inboxes(NOON, (), ROOM) == {"owner/b": ["b-1"]}
+
+
+def test_a_replica_takes_no_more_than_it_has_room_for(store: Store) -> None:
+    runs = [opened(store, issue) for issue in range(1, 6)]
+    first, second = a_replica(store), a_replica(store)
+    mine = first.runs(NOON, (), 2)
+    assert len(mine) == 2
+    assert len(first.runs(NOON, mine, 1)) == 1, "beside what it works on already"
+    assert len(second.runs(NOON, (), ROOM)) == len(runs) - 3
+    assert first.runs(NOON, (), 0) == []
+
+
+def test_the_work_of_a_replica_that_fell_silent_is_taken_over(store: Store) -> None:
+    run = opened(store, 1)
+    deliver(store, "d-1")
+    first, second = a_replica(store), a_replica(store)
+    first.runs(NOON, (), ROOM)
+    first.inboxes(NOON, (), ROOM)
+    falls_silent(store, first)
+    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.inboxes(NOON, (), ROOM) == {"owner/demo": ["d-1"]}
+
+
+def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_beat(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened(store, 1)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    first, second = Leases(store.database), a_replica(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: gone.pid)
+        first.beat()
+    first.runs(NOON, (), ROOM)
+    assert second.runs(NOON, (), ROOM) == []
+    second.beat()
+    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+
+
+def test_a_replica_on_another_machine_is_not_taken_for_dead_by_its_process_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened(store, 1)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    first, second = Leases(store.database), a_replica(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: gone.pid)
+        patch.setattr(leases, "host", lambda: "elsewhere")
+        first.beat()
+    assert first.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    second.beat()
+    assert second.runs(NOON, (), ROOM) == []
+
+
+def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
+    run = opened(store, 1)
+    first, second = a_replica(store), a_replica(store)
+    first.runs(NOON, (), ROOM)
+    assert first.take("reconcile")
+    assert not second.take("reconcile")
+    first.leave()
+    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.take("reconcile")
+    with store.database.transaction() as connection:
+        assert connection.execute(sa.select(REPLICAS.c.id)).scalars().all() == [second.replica]
+
+
+def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Store) -> None:
+    run = store.run("owner/demo", opened(store, 1))
+    replica = a_replica(store)
+    assert replica.runs(NOON, (), ROOM)
+    store.save(run.but(due=NOON + timedelta(days=1)))
+    replica.release("owner/demo", run.id)
+    assert replica.runs(NOON, (), ROOM) == []
+    other = store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=2))
+    store.save(other.but(state=State.END))
+    store.release_lock(other)
+    assert replica.runs(NOON, (), ROOM) == [("owner/demo", run.id)]
+
+
+def test_many_who_ask_at_once_share_the_work_and_none_is_given_twice(store: Store) -> None:
+    runs = {("owner/demo", opened(store, issue)) for issue in range(1, 41)}
+    replicas = [a_replica(store) for _ in range(4)]
+
+    def takes(replica: Leases) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for _ in range(20):
+            found += replica.runs(NOON, found, 3)
+        return found
+
+    with ThreadPoolExecutor(len(replicas)) as pool:
+        taken = [run for found in pool.map(takes, replicas) for run in found]
+    assert sorted(taken) == sorted(runs)
+
+
+def test_replicas_that_open_runs_at_once_give_no_number_twice(database_url: str) -> None:
+    stores = [Store(database_url) for _ in range(3)]
+    try:
+        with ThreadPoolExecutor(len(stores)) as pool:
+            made = list(pool.map(lambda issue: opened(stores[issue % 3], issue % 15), range(60)))
+    finally:
+        for each in stores:
+            each.close()
+    assert len(set(made)) == 15, "an issue has one open run, however often it is asked for"
+    assert sorted({run[-3:] for run in made}) == [f"{number:03}" for number in range(1, 16)]
+
+
+def test_a_lock_that_replicas_ask_for_at_once_has_one_owner(database_url: str) -> None:
+    stores = [Store(database_url) for _ in range(3)]
+    try:
+        run = stores[0].run("owner/demo", opened(stores[0], 1))
+        with ThreadPoolExecutor(len(stores)) as pool:
+            owners = list(pool.map(lambda number: stores[number % 3].take_lock(run), range(30)))
+    finally:
+        for each in stores:
+            each.close()
+    assert set(owners) == {run.id}

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.github.write_queue import TokenBucket, WriteQueue
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+def bucket_of(clock: Clock) -> TokenBucket:
+    return TokenBucket(burst=15, per_second=1.0, clock=clock, sleep=clock.sleep)
+
+
+def test_fifteen_writes_go_at_once_and_then_one_a_second() -> None:
+    async def take_twenty() -> list[float]:
+        clock = Clock()
+        bucket = bucket_of(clock)
+        times = []
+        for _ in range(20):
+            await bucket.take()
+            times.append(clock.now)
+        return times
+
+    times = asyncio.run(take_twenty())
+
+    assert times[:15] == [0.0] * 15
+    assert [round(time, 3) for time in times[15:]] == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_an_idle_bucket_fills_up_to_its_burst_and_no_further() -> None:
+    async def idle() -> tuple[int, int, int]:
+        clock = Clock()
+        bucket = bucket_of(clock)
+        for _ in range(10):
+            await bucket.take()
+        before = bucket.spare()
+        clock.now += 3
+        later = bucket.spare()
+        clock.now += 1_000
+        return before, later, bucket.spare()
+
+    assert asyncio.run(idle()) == (5, 8, 15)
+
+
+def test_a_clock_that_goes_back_costs_no_tokens() -> None:
+    async def jump() -> int:
+        clock = Clock()
+        bucket = bucket_of(clock)
+        clock.now -= 100
+        return bucket.spare()
+
+    assert asyncio.run(jump()) == 15
+
+
+def test_those_who_wait_are_served_in_the_order_of_asking() -> None:
+    async def ask() -> list[int]:
+        clock = Clock()
+        bucket = TokenBucket(burst=1, per_second=1.0, clock=clock, sleep=clock.sleep)
+        served: list[int] = []
+
+        async def take(number: int) -> None:
+            await bucket.take()
+            served.append(number)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(6):
+                tasks.create_task(take(number))
+        return served
+
+    assert asyncio.run(ask()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_writes_never_overlap_even_where_tokens_are_plenty() -> None:
+    async def write_at_once() -> int:
+        queue = WriteQueue(TokenBucket(burst=15))
+        inside = most = 0
+
+        async def write() -> None:
+            nonlocal inside, most
+            async with queue.turn():
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0)
+                inside -= 1
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):
+                tasks.create_task(write())
+        return most
+
+    assert asyncio.run(write_at_once()) == 1
+
+
+def test_a_write_that_fails_or_is_given_up_lets_the_next_one_in() -> None:
+    async def give_up() -> int:
+        clock = Clock()
+        queue = WriteQueue(TokenBucket(burst=2, per_second=1.0, clock=clock, sleep=clock.sleep))
+        with pytest.raises(RuntimeError):
+            async with queue.turn():
+                raise RuntimeError("the write failed")
+        async with asyncio.timeout(5), queue.turn():
+            return queue.spare()
+
+    assert asyncio.run(give_up()) == 0
+
+
+@pytest.mark.parametrize(("burst", "per_second"), [(0, 1.0), (1, 0.0)])
+def test_a_bucket_that_could_never_give_a_token_is_refused(burst: int, per_second: float) -> None:
+    with pytest.raises(ValueError, match="at least one token"):
+        TokenBucket(burst=burst, per_second=per_second)

@@ -1,0 +1,504 @@
+"""What the bot says: right in every state, whole at any length, and deaf to what people hide in their texts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actions.contracts.results import Verdict
+from actions.operation import ErrorBody
+from bot.messages import comments
+from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
+from bot.parsing.form import form_body, parse_form
+from bot.parsing.scalars import WrongField
+from bot.runs.machine import Judged, StageError, State
+from bot.runs.view import RunView, StageLine
+from tests.support.comment_reading import read
+from tests.support.run_views import (
+    ERROR,
+    NOON,
+    STAGES,
+    a_comparison,
+    a_decision,
+    a_request,
+    a_result,
+    a_run,
+    a_search,
+    a_verdict,
+    a_view,
+    every_view,
+)  # fmt: skip
+
+VIEWS = every_view()
+OWN_TAGS = {"details", "details open", "/details", "summary", "/summary", "code", "/code", "br"}
+
+
+def folded(tags: list[str]) -> int:
+    """Return how many details stay open."""
+    return sum(tag.startswith("details") for tag in tags) - tags.count("/details")
+
+
+def first_line(view: RunView) -> str:
+    return comments.sticky(view).split("\n")[0]
+
+
+# --- every state -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_the_comment_says_in_its_first_line_what_happens_and_then_what_the_reader_can_do(view: RunView) -> None:
+    text = comments.sticky(view)
+    reading = read(text)
+    assert text.startswith("### ")
+    assert len(reading.headings) == 1
+    assert len(text.split("\n\n")[1]) > 20
+    assert f"`{view.run.id}`" in text
+    assert set(reading.tags) <= OWN_TAGS
+    assert folded(reading.tags) == 0
+    assert "None" not in text
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("state", State)
+def test_there_is_a_first_line_for_every_state_of_the_machine(state: State) -> None:
+    assert re.match(r"### (⏳|✋|✅|❌|⚠️) \w+", first_line(a_view(a_run(state))))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("queued", "### ⏳ Queued: about to start"),
+        ("behind another", "### ⏳ Queued: waiting for `train-20261122-000`, which has the model `breast-cancer` now"),
+        ("training", "### ⏳ Training `breast-cancer`"),
+        ("asking", "### ✋ Rejected: `breast-cancer` is not good enough. Train it again?"),
+        ("passed", "### ✅ Passed: version 3 of `breast-cancer` is registered as a candidate"),
+        ("promoted", "### ✅ Passed: version 3 of `breast-cancer` is the champion now"),
+        ("registering", "### ✅ Passed: putting `breast-cancer` into the registry"),
+        ("not registered", "### ❌ Failed: `breast-cancer` passed, but could not be registered"),
+        ("turned down", "### ❌ Rejected: `breast-cancer` is not good enough"),
+        ("crashed", "### ❌ Failed in the stage `train`"),
+        ("not judged", "### ❌ Failed: the model could not be judged"),
+        ("stopping", "### ⏳ Stopping the run"),
+        ("cancelled", "### ⏹️ Cancelled"),
+        ("invalid", "### ⚠️ The request for `breast-cancer` cannot be carried out as it is"),
+    ],
+)
+def test_the_first_line_is_plain(name: str, line: str) -> None:
+    assert first_line(VIEWS[name]) == line
+    assert comments.headline(VIEWS[name]) == line.removeprefix("### ").replace("`", "")
+
+
+def test_a_running_stage_shows_its_step_its_share_and_the_figures_so_far() -> None:
+    text = comments.sticky(VIEWS["training"])
+    assert "| train | 🔵 running 40 % | 1 min 15 s | fitting 200 trees |" in text
+    assert "| evaluate | ⚪ waiting |  |  |" in text
+    assert "So far: loss 0.3100" in text
+
+
+def test_a_stage_that_is_tried_again_says_so() -> None:
+    assert "tried again: retry 2 of 3" in comments.sticky(a_view(a_run(State.PREPARE_DATA, tries=2)))
+
+
+def test_the_question_says_who_decides_until_when_and_that_approving_never_accepts() -> None:
+    for text in (comments.sticky(VIEWS["asking"]), comments.decision_needed(VIEWS["asking"])):
+        assert "until **23 Nov 2026, 12:00 UTC**" in text
+        assert "2 more attempts are allowed" in text
+        assert "`/approve` trains it again" in text
+        assert "It never accepts the rejected model." in text
+        assert "accuracy 0.9123 is below the threshold 0.95." in text
+
+
+def test_the_judged_metric_comes_first_beside_the_champion_and_what_was_asked_for() -> None:
+    lines = comments.sticky(VIEWS["promoted"]).split("\n")
+    head = lines.index("| Metric | This model | Champion | Asked for |")
+    assert lines[head + 2] == "| **accuracy** | **0.9649** | 0.9500 | at least 0.95 |"
+    assert lines[head + 3] == "| f1 | 0.9700 | 0.9400 |  |"
+
+
+def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
+    verdict = a_verdict(champion_value=0.97, champion_version=2, champion_may_have_seen_rows=True)
+    run = a_run(
+        State.REGISTER_MODEL, judged=(Judged(attempt=1, verdict=verdict),),
+        result=a_result(verdict, champion_metrics={"accuracy": 0.97}),
+    )  # fmt: skip
+    text = comments.sticky(a_view(run))
+    assert "Champion (version 2)" in text
+    assert "may have seen these test rows" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            (
+                "| Outcome | **too close to tell** |",
+                "| Difference in accuracy | -0.0088, between -0.0265 and +0.0089 (above 0 this model is better) |",
+                "| It may be worse by | 0.02, with a risk of 0.05 |",
+                "| Test rows | 114, resampled 2000 times |",
+                "| -0.1234 on 31 rows |",
+            ),
+        ),
+        ("ja", ("| 結果 | **差を判断できない** |", "-0.0265 から +0.0089 の間", "劣っていないと判断できません")),
+    ],
+)
+def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words: tuple[str, ...]) -> None:
+    for text in (speak(VIEWS["too close"], language) for speak in (comments.sticky, comments.decision_needed)):
+        for word in words:
+            assert word in text
+        assert "@all" not in text
+        assert "<b>" not in text
+
+
+def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
+    verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
+    run = a_run(State.CHECK_RETRY_LIMIT, judged=(Judged(attempt=1, verdict=verdict),))
+    assert "between unknown and unknown" in comments.sticky(a_view(run))
+    assert "None" not in comments.sticky(a_view(run), "ja")
+
+
+def test_an_error_metric_is_asked_for_from_above() -> None:
+    request = a_request(task="regression", algorithm="xgboost", metric="rmse", threshold=55)
+    assert "| Asked for | rmse at most 55 |" in comments.sticky(a_view(a_run(request=request)))
+
+
+def test_a_crash_names_stage_and_step_and_shows_the_end_of_the_log() -> None:
+    text = comments.sticky(VIEWS["crashed"])
+    assert "The stage `train` ended with an error in the step `Run train`." in text
+    assert "Traceback\nMemoryError\n" in read(text).fences
+    assert "What production uses has not changed." in text
+
+
+def test_a_refusal_of_a_stage_gives_rule_finding_and_cure() -> None:
+    for text in (comments.sticky(VIEWS["refused"]), comments.invalid_data(ERROR), comments.config_broken(ERROR)):
+        assert "- **About:** `target`" in text
+        assert "- **Rule:** The target column has to be in the data." in text
+        assert "- **Found:** Columns: a, b." in text
+        assert "- **What to do:** Name one of them in the form." in text
+
+
+def test_a_decision_is_recorded_with_who_when_what_and_why() -> None:
+    text = comments.sticky(VIEWS["again"])
+    assert (
+        "- 22 Nov 2026, 12:00 UTC, owner, attempt 1: train again with `n_estimators=500` (more trees may help)" in text
+    )
+    assert "Before: attempt 1: accuracy 0.9123, rejected." in text
+    assert "attempt 2 trains with 43" in text
+
+
+def test_the_end_says_how_it_came_to_it() -> None:
+    assert "owner decided not to train it again: more trees may help" in comments.finished(VIEWS["turned down"])
+    assert "Nobody answered the question in time" in comments.finished(VIEWS["lapsed"])
+    assert "owner stopped the run." in comments.finished(VIEWS["cancelled"])
+    assert "[The history of this run](https://" in comments.finished(VIEWS["passed"])
+    last = a_run(State.END, status="rejected", attempt=3, judged=(Judged(attempt=3, verdict=a_verdict("rejected")),))
+    assert "All 3 attempts that the request allows are used." in comments.finished(a_view(last))
+
+
+def test_a_history_that_could_not_be_written_is_told() -> None:
+    missing = "The history of this run could not be written"
+    assert missing in comments.finished(VIEWS["not registered"])
+    assert missing not in comments.finished(VIEWS["passed"])
+
+
+def test_plots_are_shown_as_images() -> None:
+    assert read(comments.sticky(VIEWS["passed"])).images == ["https://github.com/owner/models/raw/x/roc.png"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "1 min"), (75, "1 min 15 s"), (7_321, "2 h 2 min")]
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    view = a_view(a_run(), stages=(StageLine("train", "done", seconds),))
+    assert f"| {text} |" in comments.sticky(view)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "epoch, about 1 min 15 s left"), ("ja", "epoch、残り約 1 分 15 秒")]
+)
+def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str) -> None:
+    stages = (StageLine("train", "running", 20.0, "epoch", 25, 75.0), StageLine("evaluate", "waiting", left=3.0))
+    text = comments.sticky(a_view(a_run(language=language), stages=stages))
+    assert said in text
+    assert "3 s" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_as_given 0.9614",
+                "| Search | 50 settings of the hyperparameters, for 20 min at most |")),
+        ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
+                "| 探索 | ハイパーパラメーターの設定 50 通り")),
+    ],
+)  # fmt: skip
+def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_takes(
+    language: str, said: tuple[str, ...]
+) -> None:
+    text = comments.sticky(VIEWS["searching"], language)
+    assert all(part in text for part in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {},
+            ("50 settings of the hyperparameters tried, 18 of them given up early. The best has accuracy 0.9784, "
+             "what was asked for 0.9614, on 5 folds of the training rows. Trained with `n_estimators=200`, `max_depth=4`."),
+        ),
+        (
+            {"value": 0.9614, "folds": None, "hyperparameters": {}, "pruned": 0, "stopped_by": "time"},
+            ("32 settings of the hyperparameters tried; then the time was over. None was better than what was asked for: "
+             "accuracy 0.9614 on the validation rows. Trained with the defaults."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any], said: str) -> None:
+    run = VIEWS["searched"].run
+    assert run.result is not None
+    view = a_view(run.model_copy(update={"result": run.result.model_copy(update={"search": a_search(**change)})}))
+    assert f"**Search:** {said}" in comments.sticky(view)
+    assert "**探索:**" in comments.sticky(view, "ja")
+    assert "Search:" not in comments.sticky(VIEWS["passed"])
+
+
+# --- answers -----------------------------------------------------------------------------------------------------------
+
+
+def wrong_arguments(line: str) -> str:
+    command = parse_command(line)
+    assert isinstance(command, ParsedCommand)
+    return comments.wrong_arguments(command)
+
+
+def test_the_help_lists_every_command() -> None:
+    text = comments.help_text()
+    assert all(command.usage in text and command.help in text for command in COMMANDS.values())
+
+
+def test_every_wrong_field_gets_its_line() -> None:
+    wrong = [
+        WrongField("data", "Data", "One of `a`, `b`.", "c", "Did you mean a?"),
+        WrongField("seed", "Seed", "Between 0 and 9.", "-1", "Correct it."),
+    ]
+    text = comments.invalid(wrong)
+    assert text.startswith("### ⚠️ 2 things in this request need a change")
+    assert "| Data | One of `a`, `b`. | `c` | Did you mean a? |" in text
+    assert "| Seed | Between 0 and 9. | `-1` | Correct it. |" in text
+    assert "edit the issue" in text
+
+
+def test_of_very_many_wrong_fields_the_rest_is_counted() -> None:
+    text = comments.invalid([WrongField("f", "Form", "Rule.", "found", "Next.")] * 100)
+    assert text.count("| Form |") == 40
+    assert "And 60 more." in text
+    assert "100 things" in text
+
+
+ANSWERS = {
+    "not a form": comments.not_a_form(),
+    "may not ask": comments.may_not_ask("read"),
+    "refused": comments.refused("approve", "write", "read"),
+    "wrong arguments": wrong_arguments("/approve seed=-1"),
+    "unknown": comments.unknown_command(UnknownCommand("aprove", "approve")),
+    "unlike any": comments.unknown_command(UnknownCommand("dance", None)),
+    "help": comments.help_text(),
+    "no run": comments.no_run("cancel"),
+    "public": comments.public_repository_refused(),
+    "not set up": comments.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
+    "configuration": comments.config_broken(ERROR),
+    "trouble": comments.internal_trouble("delivery-1"),
+    "wrong dispatch": comments.dispatch_wrong("writer", "k", [WrongField("data", "Data", "Rule.", "found", "Next.")]),
+    "schedules": comments.schedules_broken(ERROR),
+    "no schedules": comments.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
+    "invalid data": comments.invalid_data(ERROR, "train-20261122-001"),
+    "invalid": comments.invalid([WrongField("data", "Data", "Rule.", "found", "Next.")]),
+    "nothing waits": comments.not_waiting(VIEWS["training"], "approve"),
+    "over": comments.not_waiting(VIEWS["passed"], "cancel"),
+    "frozen": comments.request_frozen(VIEWS["training"]),
+    "status": comments.status_reply(VIEWS["training"]),
+}
+
+
+@pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
+def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
+    reading = read(text)
+    assert len(text) > 60
+    assert "None" not in text
+    assert "{" not in text
+    assert set(reading.tags) <= OWN_TAGS
+    assert not reading.mentions
+    assert re.search(r"\*\*Next:|What to do|`/help`|for example|For example|Now: |`/cancel` stops", text)
+
+
+def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of_what_others_chose() -> None:
+    form, hostile = form_body(a_request(notes="@owner <b>")), "@owner <img> `x` <!-- modelyard:asked -->\n### Seed\n\n7"
+    for text in (
+        comments.asked_by_dispatch("writer", hostile, form),
+        comments.asked_by_schedule(hostile, "0 0 * * *", NOON, form),
+    ):
+        assert text.endswith(f"\n\n{form}")
+        head = read(text.removesuffix(form))
+        assert (head.mentions, head.headings) == ([], [])
+        assert set(head.tags) <= OWN_TAGS
+        assert parse_form(text) == parse_form(form)
+
+
+def test_an_answer_in_an_unknown_language_is_in_english() -> None:
+    assert comments.languages() == ["en", "ja"]
+    assert comments.help_text(language="tlh") == comments.help_text(language="en")
+    assert comments.help_text(language="../en") == comments.help_text(language="en")
+
+
+def test_a_repository_that_was_never_set_up_is_told_so() -> None:
+    assert ANSWERS["not set up"].startswith("### ⚠️ This repository is not set up for Modelyard\n")
+    assert ANSWERS["configuration"].startswith("### ⚠️ `.github/modelyard.yml` cannot be used\n")
+
+
+# --- hostile text ------------------------------------------------------------------------------------------------------
+
+
+SPELLS = [
+    "@owner", "@owner/team", "#1", "GH-1", "<script>alert(1)</script>", "<img src=x onerror=y>", "</details>", "<!--",
+    "-->", "<!-- modelyard:run-train-20261122-001 -->", "```", "````", "~~~", "`", "``", "|", "| --- |", "\n", "\n\n",
+    "\r", "### x", "# ", "- ", "> ", "1. ", "***", "---", "===", "[x](javascript:alert(1))", "![x](http://e.x/y.png)",
+    "[x]: http://e.x", "http://e.x", "www.e.x", "\\", "&lt;", "&#64;owner", "&#x60;", "${{ github.token }}", "{{ 7 }}",
+    "{% x %}", "\u202e", "\u200b", "\x00", "\ud800", "    ", "\t", "a", " ", "_", "*", "~~", "<", ">", "&", "$x$",
+    "/approve",
+]  # fmt: skip
+HOSTILE = st.lists(st.sampled_from(SPELLS), min_size=1, max_size=12).map("".join) | st.text(max_size=40)
+
+
+def clean_names(text: str) -> str:
+    """Return a text that a Pydantic ``str`` takes."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
+def hostile_view(text: str, state: State, status: str | None) -> RunView:
+    """Put one text everywhere that a person, a runner or a data set can write to."""
+    sayable = clean_names(text)
+    short = sayable[:40]
+    verdict = a_verdict("rejected", explanation=sayable, metric=short)
+    request = a_request(
+        notes=sayable, data=sayable[:900] or "x", target=short or "x", hyperparameters={"a": sayable, short: 1}
+    )
+    error = ErrorBody(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=short)
+    run = a_run(
+        state,
+        status=status,
+        request=request,
+        requester=short,
+        judged=(Judged(attempt=1, verdict=verdict),),
+        result=a_result(
+            verdict,
+            metrics={short: 1.0, "f1": 0.5},
+            search=a_search(metric=short, hyperparameters={"a": sayable, short: 1}, importances={short: 1.0}),
+        ),
+        error=StageError(stage=short, step=sayable, body=error, log_tail=text.encode("utf-8", "ignore").decode()),
+        decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
+    )
+    stages = (StageLine(text, "running", 1.0, text, 5, None, 1, 20),)
+    return a_view(
+        run,
+        stages=stages,
+        progress={text: 1.0},
+        ahead=a_run(State.TRAIN_MODEL, requester=text),
+        plots=((text, "https://e.x/p.png"),),
+    )
+
+
+def assert_deaf(text: str, *, images: int = 0) -> None:
+    """Nothing in the comment is live but what the bot itself put there."""
+    reading = read(text)
+    assert not reading.mentions
+    assert not reading.references
+    assert set(reading.tags) <= OWN_TAGS
+    assert folded(reading.tags) == 0
+    assert "<!--" not in text
+    assert all("github.com" in link for link in reading.links)
+    assert len(reading.images) == images
+    assert len(reading.headings) <= 1
+
+
+@settings(max_examples=60)
+@given(
+    HOSTILE,
+    st.sampled_from(
+        [
+            (State.TRAIN_MODEL, None),
+            (State.WAIT_FOR_OPERATOR_INPUT, None),
+            (State.QUEUED, None),
+            (State.END, "rejected"),
+            (State.END, "failed"),
+        ]
+    ),
+)
+def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[State, str | None]) -> None:
+    view = hostile_view(text, *where)
+    sticky = comments.sticky(view)
+    assert_deaf(sticky, images=1)
+    assert "`/help` lists the commands" in sticky.split("\n")[-1]
+    for answer in (comments.status_reply, comments.finished, comments.decision_needed, comments.request_frozen):
+        assert_deaf(answer(view))
+
+
+@settings(max_examples=60)
+@given(HOSTILE)
+def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
+    sayable = clean_names(text)
+    error = ErrorBody(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=sayable[:100])
+    wrong = WrongField(text, text, text, text, text)
+    for answer in (
+        comments.invalid([wrong, wrong]),
+        comments.invalid_data(error, text),
+        comments.config_broken(error),
+        comments.may_not_ask(text),
+        comments.refused(text, [text, text], text),
+        comments.not_done(text, error),
+        comments.past(text, []),
+        comments.unlocked(text, None, NOON),
+        comments.registered(text, 1, text),
+        comments.operation_result(text, text),
+        comments.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
+        comments.compare_sent(text, text, "https://github.com/owner/models/actions/runs/1"),
+        comments.unknown_command(UnknownCommand(text, text)),
+        comments.no_run(text),
+        comments.internal_trouble(text),
+        comments.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=(wrong,))),
+        comments.not_waiting(VIEWS["training"], text),
+    ):
+        assert_deaf(answer)
+
+
+@pytest.mark.parametrize("spell", ["x", "`", "&", "|", "😀", "<", "\n", "```\n", "@a "])
+def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> None:
+    def long(length: int) -> str:
+        return (spell * length)[:length]
+
+    hyperparameters: dict[str, Any] = {f"p{number}": long(1_000) for number in range(50)}
+    verdict = Verdict.model_validate({**dict(a_verdict("rejected")), "explanation": long(2_000)})
+    error = ErrorBody(kind="x", reason="x", rule=long(2_000), found=long(2_000), next_step=long(2_000), field=long(200))
+    run = a_run(
+        State.END,
+        status="failed",
+        attempt=11,
+        request=a_request(notes=long(10_000), hyperparameters=hyperparameters, max_retries=10, data=long(1_000)),
+        judged=tuple(Judged(attempt=number, verdict=verdict) for number in range(1, 12)),
+        result=a_result(verdict, attempt=11, metrics={f"m{number}{long(300)}": 1.0 for number in range(100)}),
+        error=StageError(stage=long(100), step=long(2_000), body=error, log_tail=long(100_000)),
+        decisions=tuple(a_decision(reason=long(4_000), overrides=hyperparameters) for _ in range(11)),
+    )
+    stages = tuple(replace(stage, note=long(5_000)) for stage in STAGES)
+    plots = tuple((f"{long(100)}{number}", f"https://e.x/{long(3_000)}") for number in range(30))
+    text = comments.sticky(a_view(run, stages=stages, plots=plots, waiting_until=NOON + timedelta(hours=1)))
+    assert len(text) <= comments.LIMIT < 65_536
+    assert "`/help` lists the commands" in text.split("\n")[-1]
+    assert min(read(text).tables) >= 2
+    assert read(text).tables[-1] >= 10

@@ -1,0 +1,240 @@
+"""Slash commands: what is one, what it carries, and who may say it."""
+
+from __future__ import annotations
+
+import json
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.contracts.request import Scalar, TrainingRequest
+from actions.operation import InvalidInput
+from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
+from bot.parsing.scalars import format_scalar, parse_scalar
+from tests.support.requests import NAMES, SCALARS
+from tests.support.run_views import a_request
+from tests.support.work import work
+
+
+def parsed(body: str) -> ParsedCommand:
+    command = parse_command(body)
+    assert isinstance(command, ParsedCommand)
+    return command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_known_by_its_word_its_usage_and_its_example(name: str) -> None:
+    command = COMMANDS[name]
+    assert parsed(f"/{name}").command is command
+    assert parsed(command.example).command is command
+    assert not parsed(command.example).wrong
+    assert command.usage.split()[0] == f"/{name}"
+    assert command.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "approve",
+        "please /approve",
+        "> /approve",
+        "    /approve",
+        "\t/approve",
+        "```\n/approve\n```",
+        "`/approve`",
+        "\n/approve",
+        "hello\n/approve",
+        "/",
+        "/ approve",
+        "//approve",
+        "/etc/passwd",
+        "/approve/that",
+        "/usr2",
+        "/a-b",
+        "/über",
+    ],
+)
+def test_what_is_not_a_slash_and_a_word_on_the_first_line_is_left_alone(body: str) -> None:
+    assert parse_command(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", ["/status", "/status ", " /status", "/Status", "/status.", "/status\r\nthanks", "/status now"]
+)
+def test_small_liberties_are_taken(body: str) -> None:
+    assert parsed(body).name == "status"
+
+
+@pytest.mark.parametrize(("body", "near"), [("/aprove", "approve"), ("/stop", None), ("/Cancle it", "cancel")])
+def test_an_unknown_word_is_answered_with_the_nearest_command(body: str, near: str | None) -> None:
+    word = body[1:].split(maxsplit=1)[0]
+    assert parse_command(body) == UnknownCommand(word, near)
+
+
+def test_the_rest_of_the_first_line_is_the_reason() -> None:
+    assert parsed("/reject  the data is old \nand more").reason == "the data is old"
+    assert parsed("/cancel").reason == ""
+
+
+def test_an_approval_carries_settings_then_a_reason() -> None:
+    command = parsed(
+        "/approve n_estimators=500 learning_rate=0.05 criterion='log loss' a=\"x = y\" seed=7 don't give up"
+    )
+    assert command.overrides == {
+        "n_estimators": 500, "learning_rate": 0.05, "criterion": "log loss", "a": "x = y", "seed": 7
+    }  # fmt: skip
+    assert command.reason == "don't give up"
+    assert not command.wrong
+
+
+@given(st.dictionaries(NAMES.filter(lambda name: name not in TrainingRequest.model_fields), SCALARS, max_size=4))
+def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
+    words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()]
+    command = parsed(" ".join(["/approve", *words]))
+    assert not command.wrong
+    assert command.overrides == overrides
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("/approve data=other.csv", "data"),
+        ("/approve threshold=0.1", "threshold"),
+        ("/approve max_retries=9", "max_retries"),
+        ("/approve metric=f1", "metric"),
+        ("/approve hyperparameters=x", "hyperparameters"),
+        ("/approve seed=-1", "seed"),
+        ("/approve seed=x", "seed"),
+        ("/approve seed=1.5", "seed"),
+        ("/approve seed=true", "seed"),
+        ("/approve timeout_minutes=0", "timeout_minutes"),
+        ("/approve timeout_minutes=1441", "timeout_minutes"),
+        ("/approve a=", "a"),
+        ("/approve a=1 a=2", "a"),
+        ("/approve a-b=1", "a-b"),
+        ("/approve --seed=1", "--seed"),
+        ("/approve a=[1]", "a"),
+        ("/approve a=nan", "a"),
+        ('/approve a="open', "a"),
+        ("/approve more trees n_estimators=500", "n_estimators"),
+        ("/approve seed = 3", "reason"),
+        ("/approve " + "x" * 4_000, "approve"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) -> None:
+    (one,) = parsed(line).wrong
+    assert one.field == field
+    assert one.rule
+    assert one.found
+    assert one.next_step
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").wrong] == ["seed", "data", "z"]
+
+
+def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None:
+    request = a_request()
+    changed = changed_request(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
+    assert changed.hyperparameters == {"n_estimators": 500}
+    assert (changed.seed, changed.timeout_minutes) == (7, 5)
+    untouched = set(TrainingRequest.model_fields) - {"hyperparameters", "seed", "timeout_minutes"}
+    assert all(getattr(changed, name) == getattr(request, name) for name in untouched)
+    with pytest.raises(InvalidInput) as refused:
+        changed_request(request, {f"p{number}": 1 for number in range(50)})
+    assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
+    with pytest.raises(InvalidInput) as refused:
+        changed_request(a_request(search_minutes=10), {"timeout_minutes": 5})
+    assert (refused.value.body.field, refused.value.body.found) == ("search_minutes", "search_minutes: 10.")
+    assert "fewer than 5" in refused.value.body.rule
+
+
+def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:
+    assert parsed("/promote").words == {}
+    assert parsed("/promote 3 it is better").words == {"version": "3"}
+    assert parsed("/promote v3 it is better").reason == "it is better"
+    assert (parsed("/rollback 3rd try").words, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
+
+
+@pytest.mark.parametrize("line", ["/promote #3", "/promote 3.", "/rollback v2: too slow", "/rollback version 2"])
+def test_what_was_meant_as_a_version_is_never_read_as_the_reason(line: str) -> None:
+    assert [wrong.field for wrong in parsed(line).wrong] == ["version"]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("sead", "seed"), ("timeout_minute", "timeout_minutes")])
+def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparameter(name: str, meant: str) -> None:
+    (wrong,) = parsed(f"/approve {name}=3").wrong
+    assert wrong.next_step == f"Did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "line", ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1"]
+)
+def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
+    command = parsed(line)
+    assert len(command.wrong) == 1
+    assert command.command.usage in command.wrong[0].next_step
+
+
+def test_an_operation_gets_any_arguments_and_no_reason() -> None:
+    command = parsed("/run load_dataset data='my data.csv' rows=5 target=seed")
+    assert command.words == {"operation": "load_dataset"}
+    assert command.arguments == {"data": "my data.csv", "rows": 5, "target": "seed"}
+    assert not command.wrong
+    assert parsed("/run load_dataset data=x please").wrong
+    assert parsed("/run load_dataset data=x data=y").wrong
+
+
+def test_an_operations_lists_and_mappings_are_written_as_json() -> None:
+    command = parsed('/run tune slices=["a b", "c"] space={"C": {"low": 1.5}} seed=3')
+    assert command.arguments == {"slices": ["a b", "c"], "space": {"C": {"low": 1.5}}, "seed": 3}
+    assert not command.wrong
+
+
+@pytest.mark.parametrize("value", ["[1", "{1}", "[NaN]", "[1e999]", '["\\ud800"]', "[" * 3_000, "{'a': 1}"])
+def test_json_that_is_none_is_told(value: str) -> None:
+    command = parsed(f"/run tune slices={value}")
+    assert (len(command.wrong), command.wrong[0].field) == (1, "slices")
+    assert "is written as JSON" in command.wrong[0].rule
+    assert not command.arguments
+
+
+@given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
+def test_no_text_makes_it_fail(body: str) -> None:
+    command = parse_command(body)
+    if isinstance(command, ParsedCommand):
+        f"{command.reason}{command.wrong}{command.overrides}{command.arguments}".encode()
+
+
+@given(st.text(alphabet="abc01.:-+eE#'\"\\ ntrue", max_size=20))
+def test_what_is_read_as_a_value_is_written_so_that_it_is_read_again(text: str) -> None:
+    try:
+        value = parse_scalar(text)
+    except ValueError:
+        return
+    again = parse_scalar(format_scalar(value))
+    assert (again, type(again)) == (value, type(value))
+
+
+@pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "\\\"'", "x=1 ", " ", '"'])
+def test_the_longest_comment_is_read_at_once(piece: str) -> None:
+    started = process_time()
+    parse_command("/approve " + piece * (65_536 // len(piece)))
+    parse_command("/approve " + piece * (3_800 // len(piece)))
+    assert process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "x{0}=1 ", " ", '"', "a=1 ", "[", "b "])
+def test_twice_the_line_is_about_twice_the_work(piece: str) -> None:
+    small, large = (
+        "/approve " + "".join(piece.format(n) for n in range(1_800 * times // len(piece))) for times in (1, 2)
+    )
+    assert len(large) < 3_900, "short enough to be read"
+    assert work(parse_command, large) < 2.3 * work(parse_command, small) + 500
+
+
+def test_beyond_the_longest_line_no_more_work_is_done() -> None:
+    assert work(parse_command, "/approve " + "a=1 " * 16_000) <= work(parse_command, "/approve " + "a=1 " * 2_000)

@@ -1,0 +1,40 @@
+"""The hidden marker of an issue that the App opened: what it says is believed only where the App wrote it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.github.issues import marker_line
+from bot.parsing.origin_marker import Origin, digest, read_origin
+
+SECRET = b"only for tests"
+LOGINS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,50}", fullmatch=True)
+
+
+def line(origin: Origin, repository: str = "owner/demo", secret: bytes = SECRET) -> str:
+    return marker_line(origin.marker(repository, secret))
+
+
+@given(LOGINS | st.just(""), st.text(), st.sampled_from(["dispatch", "schedule"]))
+def test_what_was_written_is_read_again(by: str, key: str, door: str) -> None:
+    origin = Origin("dispatch" if door == "dispatch" else "schedule", digest(key), by)
+    assert read_origin(f"{line(origin)}\nand a form", "owner/demo", SECRET) == origin
+    assert line(origin).startswith(f"<!-- modelyard:{origin.sought}")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        line(Origin("dispatch", digest("k"), "reader")).replace(":reader:", ":owner:"),
+        line(Origin("dispatch", digest("k"), "writer"), repository="owner/other"),
+        line(Origin("dispatch", digest("k"), "writer"), secret=b"another"),
+        line(Origin("dispatch", digest("k"), "writer")).replace("dispatch", "schedule"),
+        f"words before it\n{line(Origin('dispatch', digest('k'), 'writer'))}",
+        "",
+        "<!-- modelyard:asked -->",
+    ],
+)
+def test_a_forged_one_says_nothing(forged: str) -> None:
+    assert read_origin(forged, "owner/demo", SECRET) is None

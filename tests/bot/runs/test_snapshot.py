@@ -1,0 +1,76 @@
+"""The snapshot of a run in its comment: what it keeps, and whom it is believed."""
+
+from __future__ import annotations
+
+import random
+import string
+from datetime import timedelta
+
+import pytest
+
+from bot.messages import comments
+from bot.runs.machine import Decision, Run, StageError, State, Visit
+from bot.runs.snapshot import LONGEST, read_snapshot, snapshot
+from bot.runs.view import RunView
+from tests.support.results import a_result
+from tests.support.runs import NOON, a_run, an_order
+
+SECRET = b"only for tests"
+
+
+def a_long_run() -> Run:
+    """Return a run that has seen much, with a log that cannot be compressed."""
+    run = a_run()
+    noise = "".join(random.Random(1).choices(string.printable, k=20_000))  # noqa: S311 - no secret
+    visits = tuple(Visit(state=State.TRAIN_MODEL, entered=NOON, left=NOON + timedelta(seconds=n)) for n in range(100))
+    error = StageError(stage="train", log_tail=noise)
+    return run.but(visits=visits, error=error, result=a_result(an_order(run), 0.95))
+
+
+def read(text: str, **changes: object) -> Run | None:
+    place = {"repository": "owner/demo", "issue": 1, "run_id": "train-20261122-001", "secret": SECRET, **changes}
+    return read_snapshot(text, **place)  # type: ignore[arg-type]
+
+
+def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
+    run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", told=("issue", "email:a@b.c"))
+    assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.but(due=None)
+
+
+def test_no_secret_that_people_wrote_is_in_it() -> None:
+    secret = "ghp_" + "0123456789abcdefghij"
+    decision = Decision(who="writer", what="approve", when=NOON, attempt=1, reason=f"again with {secret}")
+    kept = read(snapshot(a_run(notes=f"the bot is {secret}", decisions=(decision,)), SECRET))
+    assert kept is not None
+    assert (kept.request.notes, kept.decisions[0].reason) == ("the bot is ***", "again with ***")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"repository": "owner/other"}, {"issue": 2}, {"run_id": "train-20261122-002"}, {"secret": b"another"}]
+)
+def test_a_snapshot_counts_only_where_it_was_made(changed: dict[str, object]) -> None:
+    assert read(snapshot(a_run(), SECRET), **changed) is None
+
+
+def test_a_snapshot_counts_only_unchanged_and_in_the_last_line() -> None:
+    line = snapshot(a_run(), SECRET)
+    place = line.index("state:") + 20
+    other = "A" if line[place] != "A" else "B"
+    assert read(f"{line[:place]}{other}{line[place + 1 :]}") is None
+    assert read(f"{line}\nmore") is None
+    assert read("") is None
+
+
+def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
+    run = a_long_run()
+    line = snapshot(run, SECRET)
+    assert len(line) <= LONGEST
+    found = read(line)
+    assert found is not None
+    assert found.error == StageError(stage="train")
+    assert found.result == run.result
+
+
+def test_the_comment_leaves_room_for_it() -> None:
+    text = comments.sticky(RunView(a_long_run(), updated=NOON), limit=comments.LIMIT - LONGEST)
+    assert len(text) <= comments.LIMIT - LONGEST

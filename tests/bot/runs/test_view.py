@@ -1,0 +1,21 @@
+"""What a comment says of a run that was asked about."""
+
+from __future__ import annotations
+
+from bot.messages import comments
+from bot.runs.machine import Judged, State, Visit
+from tests.support.run_views import NOON, a_decision, a_run, a_verdict, a_view
+
+
+def test_a_question_that_was_answered_before_the_last_attempt_did_not_lapse() -> None:
+    run = a_run(
+        State.END,
+        status="rejected",
+        attempt=3,
+        judged=(Judged(attempt=3, verdict=a_verdict("rejected")),),
+        visits=(Visit(state=State.WAIT_FOR_OPERATOR_INPUT, entered=NOON, left=NOON),),
+        decisions=(a_decision("approve"),),
+    )
+    text = comments.finished(a_view(run))
+    assert "Nobody answered" not in text
+    assert "All 3 attempts that the request allows are used." in text
