@@ -21,18 +21,9 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from actions.operation import (
-    STAGES,
-    Context,
-    ErrorBody,
-    InvalidInput,
-    Issues,
-    Operation,
-    OperationError,
-    Stage,
-    find_operation,
-    invalid_argument,
-)
+from actions.contracts.stage import STAGES, Stage
+from actions.errors import ErrorBody, InvalidInput, OperationError
+from actions.operation import Context, Issues, Operation, find_operation, invalid_argument
 from actions.runtime import cli_help as usage
 from actions.runtime import workflow_commands as workflow
 from actions.storage.folder import open_storage
@@ -194,8 +185,8 @@ class Given:
 
     def context(self, operation: Operation, door: Door) -> Context:
         """Return what the operation is handed: the storage root, the local git checkout, the hub."""
+        from actions.contracts.channels import EnvironmentChannels
         from actions.history_management.local import LocalHistory
-        from actions.notification.channels import EnvironmentChannels
 
         taken = set(operation.input_model.model_fields)
         storage_root = self._door_option("storage_root", taken) or os.environ.get("MODELYARD_STORAGE_ROOT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from actions.operation import Unavailable
+from actions.errors import Unavailable
 
 
 def need(library: str, what: str, extra: str) -> None:

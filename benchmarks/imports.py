@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from benchmarks.machine import ROOT
 from benchmarks.report import Cell, Outcome, Table, median
 

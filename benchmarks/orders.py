@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actions.contracts.request import WorkOrder
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from benchmarks.machine import ROOT
 from benchmarks.processes import plain_environment
 

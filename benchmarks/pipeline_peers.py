@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from benchmarks.machine import ROOT
 
 FOUR: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge")

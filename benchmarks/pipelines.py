@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actions.contracts.request import WorkOrder
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from actions.stages.records import folder_of
 from actions.storage.folder import Storage
 from benchmarks.machine import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 
 STAGES: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge", "publish")
 _SOURCE_STEP, _SETUP_STEP = "Check out Modelyard", "Set up Python"

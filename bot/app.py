@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 from bot.clock import utc_now
 from bot.database import statistics as overview
 from bot.database.leases import Leases

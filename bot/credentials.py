@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 
 SECRET_NAME = "github-app"  # noqa: S105 - a name
 """Below the prefix; its value is one JSON object, so that id, key and secret can never be of different Apps."""

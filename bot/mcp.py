@@ -24,16 +24,8 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
 from actions.cli import DEFAULT_STORAGE
-from actions.operation import (
-    Context,
-    ErrorBody,
-    InvalidInput,
-    NotAllowed,
-    Operation,
-    OperationError,
-    Report,
-    operations,
-)
+from actions.errors import ErrorBody, InvalidInput, NotAllowed, OperationError
+from actions.operation import Context, Operation, Report, operations
 from actions.storage.folder import Storage
 from bot.version import APP_OPERATIONS, version
 
@@ -195,8 +187,8 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
     """Return what makes an operation's context on this machine: a storage root, a git checkout, GitHub if it is set."""
     import os
 
+    from actions.contracts.channels import EnvironmentChannels
     from actions.history_management.local import LocalHistory
-    from actions.notification.channels import EnvironmentChannels
     from bot.github.lazy_issues import late_issues
 
     storage = Storage(Path(storage_root or os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE).absolute())

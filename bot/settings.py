@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from actions.notification.channels import (
+from actions.contracts.channels import (
     SLACK_API,
     DeploymentChannels,
     MailServer,
@@ -22,7 +22,7 @@ from actions.notification.channels import (
     SlackAccess,
     checked_slack_url,
 )
-from actions.operation import ErrorBody, OperationError
+from actions.errors import ErrorBody, OperationError
 
 PREFIX = "MODELYARD_"
 _SECRET = {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN", "SLACK_TOKEN", "SMTP_URL"}

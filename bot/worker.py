@@ -18,7 +18,7 @@ from typing import Any
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from actions.operation import ErrorBody, OperationError
+from actions.errors import ErrorBody, OperationError
 from actions.storage.folder import Storage
 from bot import kill_points as faults
 from bot.clock import utc_now

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The data that App and runner exchange: requests, work orders, results, identifiers."""

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from actions.contracts.request import GitSha, ModelName, Repository, RunId, Scalar, Sha256, TrainingRequest
-from actions.operation import ErrorBody, Stage
+from actions.contracts.stage import Stage
+from actions.errors import ErrorBody
 from actions.text.masking import masked
 
 Status = Literal["passed", "rejected", "failed"]

@@ -12,7 +12,8 @@ from actions.contracts.request import Task
 from actions.data_preparation.columns import Column, is_truth_values, looks_like_dates, stray_text
 from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
 from actions.data_preparation.sources import nearest_first
-from actions.operation import InvalidInput, Result
+from actions.errors import InvalidInput
+from actions.operation import Result
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from actions.operation import InvalidInput, Result
+from actions.errors import InvalidInput
+from actions.operation import Result
 
 if TYPE_CHECKING:
     import pandas as pd

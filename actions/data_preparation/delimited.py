@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from actions.data_preparation.readers import check_names, check_width, empty, opened, unreadable
 from actions.data_preparation.sources import Source
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",

@@ -11,7 +11,7 @@ from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Task
 from actions.data_preparation.columns import Column, Kind
 from actions.data_preparation.sources import nearest_first
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 MOST_FEATURES = 5_000
 """Numbers a row that products may make: a hundred thousand rows of so many take 4 GB."""

@@ -16,7 +16,8 @@ from actions.data_preparation.preprocess import PREPROCESSOR_FILE, Preprocessor,
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.data_preparation.validate import likely_task
-from actions.operation import Context, InvalidInput, operation
+from actions.errors import InvalidInput
+from actions.operation import Context, operation
 from actions.storage.skops_file import save_fitted
 
 if TYPE_CHECKING:

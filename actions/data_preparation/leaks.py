@@ -135,7 +135,7 @@ def repeated_from(frame: pd.DataFrame, columns: Sequence[Column], reference: pd.
 def _row_hashes(frame: pd.DataFrame, kinds: dict[str, Any]) -> np.ndarray[Any, Any]:
     import pandas as pd
 
-    from actions.operation import InvalidInput
+    from actions.errors import InvalidInput
 
     def comparable(name: str, kind: Any) -> pd.Series[Any]:
         try:

@@ -12,7 +12,8 @@ from actions.data_preparation.checks import feature_checks, require
 from actions.data_preparation.columns import Column, Kind, describe
 from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
 from actions.data_preparation.tables import frame_of
-from actions.operation import Context, InvalidInput, Result, operation
+from actions.errors import InvalidInput
+from actions.operation import Context, Result, operation
 from actions.storage.skops_file import save_fitted
 
 if TYPE_CHECKING:

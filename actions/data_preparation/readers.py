@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from actions.data_preparation.sources import Source
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pandas as pd

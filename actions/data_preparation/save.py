@@ -10,7 +10,8 @@ from actions.contracts.request import Sha256
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import TableFormat, frame_of, write_frame
-from actions.operation import Context, InvalidInput, Result, operation
+from actions.errors import InvalidInput
+from actions.operation import Context, Result, operation
 from actions.storage.folder import write_atomically
 from actions.storage.skops_file import open_fitted
 

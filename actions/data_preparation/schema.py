@@ -12,7 +12,8 @@ from actions.contracts.request import Repository, Scalar
 from actions.data_preparation.checks import Check, row_numbers
 from actions.data_preparation.columns import Column, Kind, conformed
 from actions.data_preparation.sources import existing_file
-from actions.operation import Context, InvalidInput, invalid_argument
+from actions.errors import InvalidInput
+from actions.operation import Context, invalid_argument
 from actions.optional import need
 from actions.text import safe_yaml
 

@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from actions.contracts.request import SKLEARN_DATASETS, Repository
-from actions.operation import Context, InvalidInput
+from actions.errors import InvalidInput
+from actions.operation import Context
 from actions.storage.folder import contained
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]

@@ -10,7 +10,8 @@ from actions.data_preparation.checks import FEWEST_ROWS, require, target_checks
 from actions.data_preparation.columns import conformed, kind_of
 from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
 from actions.data_preparation.tables import SavedTable, frame_of, write_frame
-from actions.operation import Context, InvalidInput, Result, operation
+from actions.errors import InvalidInput
+from actions.operation import Context, Result, operation
 
 if TYPE_CHECKING:
     import numpy as np

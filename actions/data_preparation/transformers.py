@@ -17,7 +17,7 @@ from actions.data_preparation.checks import MOST_CATEGORIES
 from actions.data_preparation.columns import Kind, conformed
 from actions.data_preparation.feature_plan import PLAIN, FeaturePlan
 from actions.data_preparation.sources import nearest_first
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_1970")
 """What a date is turned into where nothing else is asked for."""

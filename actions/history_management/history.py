@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from actions.errors import InvalidInput, NotFound
 from actions.history_management.change import HistoryChange, history_change
 from actions.history_management.record import RunRecord
 from actions.history_management.report import render
-from actions.operation import Context, InvalidInput, NotFound, Reader, Result, operation
+from actions.operation import Context, Reader, Result, operation
 
 PLOT_LIMIT = 5_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -13,7 +13,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from actions.operation import Conflict, InvalidInput, NotFound, OperationError, Reader, Unavailable
+from actions.errors import Conflict, InvalidInput, NotFound, OperationError, Unavailable
+from actions.operation import Reader
 
 TRIES = 20
 """How often a commit is computed again because another one was faster."""

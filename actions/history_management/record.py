@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from actions.contracts.request import Repository, RunId, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
-from actions.operation import ErrorBody
+from actions.errors import ErrorBody
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
 Attempt = Annotated[int, Field(ge=1)]

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationError
 from actions.contracts.request import Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
+from actions.errors import InvalidInput
 from actions.ml_evaluation.test_rows import kept_test_rows
-from actions.ml_training.training_metrics import TRAINING_FILE, TrainingRecord
 from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
 from actions.models.saved_model import Model, open_model
-from actions.operation import Context, InvalidInput, operation
+from actions.models.training_record import TRAINING_FILE, TrainingRecord
+from actions.operation import Context, operation
 
 if TYPE_CHECKING:
     import pandas as pd

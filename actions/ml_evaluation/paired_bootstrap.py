@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from actions.contracts.request import METRICS, Gate, MetricName
+from actions.errors import InvalidInput
 from actions.ml_evaluation.bootstrap import distributions, interval, resamples_for
 from actions.ml_evaluation.non_inferiority import explained, outcome_of
 from actions.ml_evaluation.predictions import Classified, Estimated, answered
@@ -19,7 +20,6 @@ from actions.ml_evaluation.slices import slices_of
 from actions.ml_evaluation.weighted_scores import Figures
 from actions.models.comparison import Comparison, Difference, SliceDifference
 from actions.models.saved_model import Model
-from actions.operation import InvalidInput
 
 RESAMPLES = 2_000
 _BINS = 40

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from actions.contracts.request import Task
-from actions.ml_training.fitting import target_values
 from actions.models.evaluation import Importance
 from actions.models.saved_model import Model
 from actions.models.scores import regression_scores
+from actions.models.targets import target_values
 
 IMPORTANCE_OF: dict[Task, str] = {"classification": "accuracy", "regression": "r2"}
 """The metric whose loss is the importance: bounded above, so that figures of different models can be compared."""

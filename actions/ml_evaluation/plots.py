@@ -16,12 +16,8 @@ from matplotlib.figure import Figure
 
 from actions.models.comparison import Comparison
 from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
+from actions.models.plot_style import BLACK, BLUE, DPI, GREEN, HEIGHT, ORANGE, PURPLE, RED, SKY, WIDTH, YELLOW
 
-WIDTH, HEIGHT, DPI = 8.0, 5.5, 100
-# Okabe and Ito's colours, which people with any kind of colour blindness tell apart, and line styles beside them.
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
-)  # fmt: skip
 _LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, "-"), (SKY, "--"), (BLACK, "-."))
 _LONGEST_LABEL = 20
 _MOST_CELLS_WITH_FIGURES = 20

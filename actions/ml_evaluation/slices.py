@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from actions.data_preparation.sources import nearest_first
+from actions.errors import InvalidInput
 from actions.models.saved_model import Model
-from actions.operation import InvalidInput
 
 MOST_VALUES = 10
 FEWEST_ROWS = 5

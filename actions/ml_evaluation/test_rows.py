@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
-from actions.operation import Context, NotFound
+from actions.errors import NotFound
+from actions.operation import Context
 
 TEST_FILE = "test.parquet"
 

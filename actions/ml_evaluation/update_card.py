@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from actions.ml_training.training_metrics import TRAINING_FILE, TrainingRecord
 from actions.models.card import model_card
 from actions.models.evaluation import Evaluation
 from actions.models.saved_model import CARD_FILE
+from actions.models.training_record import TRAINING_FILE, TrainingRecord
 from actions.storage.folder import write_atomically
 
 

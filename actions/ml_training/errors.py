@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from actions.operation import InvalidInput, OperationError, Unavailable
+from actions.errors import InvalidInput, OperationError, Unavailable
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|cannot allocate|unable to allocate|can't allocate", re.IGNORECASE)
 _LESS_MEMORY = {

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actions.contracts.request import Scalar, Task
-from actions.data_preparation.columns import is_truth_values
+from actions.errors import InvalidInput
 from actions.ml_training.algorithms.registry import new_estimator, settled
 from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_by_library
 from actions.ml_training.progress import Curves, Watch
 from actions.ml_training.recipe import Recipe
 from actions.models.feature_blocks import features_of, features_to_train_on, layout_for
 from actions.models.scores import Scores, classification_scores, regression_scores
-from actions.operation import InvalidInput
+from actions.models.targets import target_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,33 +111,6 @@ def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
     if task == "regression":
         return regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
     return classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
-
-
-def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
-    """Return the target: floats for regression; for classification the labels as they stand in the data.
-
-    Whole numbers that missing values turned into floats become whole again.
-    """
-    values = frame[target]
-    if task == "regression":
-        return values.to_numpy(dtype=float)
-    if values.isna().any():
-        raise _no_target(target)
-    if is_truth_values(values):
-        return values.to_numpy(dtype=bool)
-    if values.dtype.kind == "f" and (values % 1 == 0).all():
-        return values.to_numpy(dtype=np.int64)
-    return values.to_numpy() if values.dtype.kind in "iub" else values.astype(str).to_numpy(dtype=object)
-
-
-def _no_target(target: str) -> InvalidInput:
-    return InvalidInput(
-        "target_has_missing_values",
-        rule="Each row to train or to evaluate on has a target.",
-        found=f"rows without {target!r}.",
-        next_step="Leave these rows out.",
-        field="target",
-    )
 
 
 def _unfitted(recipe: Recipe, values: int) -> Any:

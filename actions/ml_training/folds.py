@@ -9,8 +9,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from actions.errors import InvalidInput
 from actions.ml_training.recipe import Recipe
-from actions.operation import InvalidInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def _refitted(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame) -> Any:
     from sklearn.base import clone
 
     from actions.data_preparation.transformers import learnable
-    from actions.ml_training.fitting import target_values
+    from actions.models.targets import target_values
 
     target = learnable(target_values(kept, recipe.target, recipe.task), recipe.task)
     with warnings.catch_warnings():

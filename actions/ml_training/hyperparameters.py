@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.contracts.request import Scalar
+from actions.errors import InvalidInput
 from actions.ml_training.algorithms.registry import new_estimator, parameters_of
 from actions.ml_training.algorithms.rules import check_contradictions
 from actions.ml_training.errors import is_out_of_memory, out_of_memory
-from actions.operation import InvalidInput
 
 RESERVED = {
     "callbacks": "callbacks report the progress",

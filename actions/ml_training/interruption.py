@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from actions.operation import Interrupted
+from actions.errors import Interrupted
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from actions.contracts.request import Scalar
+from actions.errors import InvalidInput
 from actions.ml_training.algorithms.rules import check_contradictions
-from actions.operation import InvalidInput
 
 
 class Range(BaseModel):

@@ -20,12 +20,13 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from actions.contracts.request import METRICS
+from actions.errors import Conflict, Interrupted, OperationError
 from actions.ml_training.fitting import Parts, fit_estimator, scores_of
 from actions.ml_training.interruption import Told
 from actions.ml_training.progress import IN_ROUNDS, NO_LOSSES, Watch
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import Range, Space
-from actions.operation import Conflict, Interrupted, OperationError, Report
+from actions.operation import Report
 
 Method = Literal["bayesian", "random", "successive_halving"]
 StoppedBy = Literal["trials", "time"]

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from actions.ml_evaluation.plots import BLACK, BLUE, DPI, HEIGHT, RED, WIDTH
+from actions.models.plot_style import BLACK, BLUE, DPI, HEIGHT, RED, WIDTH
 
 
 class Point(NamedTuple):

@@ -17,12 +17,13 @@ from actions.data_preparation.preprocess import fitted_preprocessor, kinds_of
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
+from actions.errors import InvalidInput
 from actions.ml_training.interruption import Told, told_to_stop
 from actions.ml_training.progress import IN_ROUNDS, Watch, fingerprint
 from actions.ml_training.recipe import Recipe
-from actions.ml_training.training_metrics import TRAINING_FILE, TrainingRecord
 from actions.models.saved_model import MODEL_FILE, RawColumn, Signature
-from actions.operation import Context, InvalidInput, Result, operation
+from actions.models.training_record import TRAINING_FILE, TrainingRecord
+from actions.operation import Context, Result, operation
 from actions.runtime.provenance import package_versions
 from actions.storage.folder import write_atomically
 from actions.storage.skops_file import open_fitted, save_fitted

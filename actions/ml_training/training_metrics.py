@@ -8,25 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from actions.contracts.request import Repository, RunId
-from actions.contracts.results import Progress, SearchFacts
+from actions.contracts.results import Progress
+from actions.errors import NotFound
 from actions.ml_training.progress import CURVES_FILE
-from actions.models.saved_model import Signature
-from actions.operation import Context, NotFound, Result, operation
+from actions.models.training_record import TRAINING_FILE, TrainingRecord
+from actions.operation import Context, Result, operation
 
-TRAINING_FILE = "training.json"
 _CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
-
-
-class TrainingRecord(Result):
-    """``training.json``: what was seen while a model was trained."""
-
-    signature: Signature
-    metrics: dict[str, float] = Field(description="train_* and validation_*")
-    curves: dict[str, dict[str, list[float | None]]] = Field(description="per part and loss, one figure a round")
-    seconds: float
-    rows_per_second: float
-    warnings: list[str]
-    search: SearchFacts | None = Field(default=None, description="where the hyperparameters were searched for")
 
 
 class TrainingMetrics(Result):

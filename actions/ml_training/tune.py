@@ -11,13 +11,14 @@ from pydantic import Field
 from actions.contracts.request import ALGORITHMS, METRICS, Algorithm, MetricName, Scalar, Sha256, Task
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
+from actions.errors import InvalidInput, OperationError
 from actions.ml_training.folds import compared_parts
 from actions.ml_training.interruption import told_to_stop
 from actions.ml_training.progress import fingerprint
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import Searched, Space, space_of
 from actions.ml_training.train import Seed, read_and_check
-from actions.operation import Context, InvalidInput, OperationError, Result, operation
+from actions.operation import Context, Result, operation
 from actions.optional import need
 from actions.storage.folder import sha256_of, write_atomically
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from actions.contracts.request import Algorithm, Champion, ModelName, RunId, Sha256
-from actions.operation import Conflict, InvalidInput, NotFound
+from actions.errors import Conflict, InvalidInput, NotFound
 from actions.text import safe_yaml
 
 FOLDER = "training_history/models"

@@ -8,9 +8,10 @@ from typing import Annotated, Protocol, runtime_checkable
 from pydantic import Field
 
 from actions.contracts.request import Algorithm, ModelName, RunId, Sha256
+from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
-from actions.operation import Context, InvalidInput, NotFound, Reader, Result, Unavailable, operation
+from actions.operation import Context, Reader, Result, operation
 
 
 class RegisteredModel(Result):

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""A saved model: the file, its features, its answers, its figures, its card."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actions.ml_training.training_metrics import TrainingRecord
 from actions.models.card_metadata import metadata_block
 from actions.models.evaluation import Evaluation
 from actions.models.saved_model import MODEL_FILE
 from actions.models.tables import metrics_table, slices_table
+from actions.models.training_record import TrainingRecord
 from actions.text.markdown import code, inline, table
 
 _MOST_COLUMNS = 200

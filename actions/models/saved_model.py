@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError
 
 from actions.contracts.request import Algorithm, Scalar, Sha256, Task
 from actions.data_preparation.columns import Kind
-from actions.operation import InvalidInput, NotFound, Result
+from actions.errors import InvalidInput, NotFound
+from actions.operation import Result
 from actions.storage.skops_file import open_fitted
 
 if TYPE_CHECKING:

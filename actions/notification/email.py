@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from actions.notification.channels import ChannelError, Line, MailAddress, MailServer, missing
+from actions.contracts.channels import ChannelError, Line, MailAddress, MailServer, missing
 from actions.notification.templates import Message, plain
 from actions.operation import Context, Result, operation
 
@@ -172,7 +172,7 @@ def notify_email(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from actions.notification.channels import EnvironmentChannels  # MODELYARD_SMTP_URL, MODELYARD_MAIL_FROM
+    >>> from actions.contracts.channels import EnvironmentChannels  # MODELYARD_SMTP_URL, MODELYARD_MAIL_FROM
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), channels=EnvironmentChannels())
     >>> notify_email(["team@example.org"], "flowers passed", "accuracy: 0.97", context).taken

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from actions.notification.channels import ChannelError, Line, SlackAccess, SlackChannel, missing
+from actions.contracts.channels import ChannelError, Line, SlackAccess, SlackChannel, missing
+from actions.errors import Unavailable
 from actions.notification.templates import Message, for_slack, plain
-from actions.operation import Context, Result, Unavailable, operation
+from actions.operation import Context, Result, operation
 from actions.text.markdown import shorten
 
 LONGEST_SECTION = 2_900
@@ -160,7 +161,7 @@ def notify_slack(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from actions.notification.channels import EnvironmentChannels  # MODELYARD_SLACK_TOKEN
+    >>> from actions.contracts.channels import EnvironmentChannels  # MODELYARD_SLACK_TOKEN
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), channels=EnvironmentChannels())
     >>> notify_slack("#models", "flowers passed", "accuracy: 0.97", context, about="train-20261122-001").channel

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from actions.notification.channels import EVENTS, ChannelName, Event, Language
+from actions.contracts.channels import EVENTS, ChannelName, Event, Language
+from actions.errors import InvalidInput
 from actions.notification.notice import MetricLine, Notice, Problem, example
-from actions.operation import Context, InvalidInput, Result, operation
+from actions.operation import Context, Result, operation
 from actions.text import formatting as wording
 from actions.text.markdown import clean, shorten
 

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""What a process on a runner needs: the help of its command line, GitHub's workflow commands, provenance."""

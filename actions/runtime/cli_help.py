@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from actions.operation import ErrorBody, Operation, Stage, operations
+from actions.contracts.stage import Stage
+from actions.errors import ErrorBody
+from actions.operation import Operation, operations
 from actions.text.markdown import code, inline, table
 
 WIDTH = 100

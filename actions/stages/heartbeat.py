@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from actions.contracts.results import HEARTBEAT_FILE, Heartbeat
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from actions.storage.folder import write_atomically
 
 EVERY = 15.0

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from actions.contracts.request import WorkOrder
+from actions.contracts.stage import Stage
 from actions.data_preparation.sources import resolve
-from actions.operation import Context, Stage
+from actions.operation import Context
 from actions.optional import need
 from actions.stages.records import StageRecord, required_record
 from actions.stages.results import Evaluated, Prepared, Trained

@@ -24,7 +24,8 @@ from actions.data_preparation.split import (
     split_labels,
 )
 from actions.data_preparation.tables import write_frame
-from actions.operation import Context, InvalidInput
+from actions.errors import InvalidInput
+from actions.operation import Context
 from actions.stages.records import folder_of
 from actions.stages.results import Prepared
 from actions.storage.skops_file import save_fitted
@@ -139,8 +140,8 @@ def _fitted(
     else:
         preprocessor = fitted_preprocessor(rows, kinds)
     if request.hyperparameters:
-        from actions.ml_training.fitting import target_values
         from actions.ml_training.hyperparameters import rehearse
+        from actions.models.targets import target_values
 
         target = target_values(train, request.target, request.task)
         rehearse(request.task, request.algorithm, request.hyperparameters, preprocessor.transform(rows), target)

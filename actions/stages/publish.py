@@ -7,7 +7,8 @@ import re
 
 from actions.contracts.request import WorkOrder
 from actions.contracts.results import Published, PublishedResult
-from actions.operation import Context, OperationError
+from actions.errors import OperationError
+from actions.operation import Context
 from actions.stages import inputs
 from actions.stages.push import push_orphan
 from actions.stages.records import folder_of

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from actions.operation import OperationError, Unavailable
+from actions.errors import OperationError, Unavailable
 
 MOST_BYTES = 10 * 1024 * 1024
 _TRIES = 3

@@ -19,7 +19,9 @@ from pydantic import Field, ValidationError
 
 from actions.contracts.request import RunId, Sha256, WorkOrder
 from actions.contracts.results import FOLDER_OF, EnvironmentFacts, Progress
-from actions.operation import ErrorBody, NotFound, OperationError, Result, Stage
+from actions.contracts.stage import Stage
+from actions.errors import ErrorBody, NotFound, OperationError
+from actions.operation import Result
 from actions.storage.folder import Storage, sha256_of, write_atomically
 
 PROGRESS_FILE = "progress.json"

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from actions.contracts.request import WorkOrder
-from actions.operation import Context, InvalidInput, NotAllowed, Result, Stage, Unavailable
+from actions.contracts.stage import Stage
+from actions.errors import InvalidInput, NotAllowed, Unavailable
+from actions.operation import Context, Result
 from actions.runtime.provenance import code_sha256, environment
 from actions.stages import inputs as stage_inputs
 from actions.stages.heartbeat import beating

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from actions.contracts.request import Sha256, TrainingRequest, WorkOrder
 from actions.contracts.results import SearchFacts
 from actions.data_preparation.readers import frame_sha256
+from actions.errors import Conflict, InvalidInput
 from actions.ml_training.folds import compared_parts, most_folds
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import USUAL_SPACES, space_of
 from actions.ml_training.tune import TUNING_FILE, TunedHyperparameters, run_tuning, search_work
-from actions.operation import Conflict, Context, InvalidInput
+from actions.operation import Context
 from actions.storage.folder import sha256_of
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Where files are: the storage folder, S3, and saved scikit-learn models (skops)."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from actions.operation import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
+from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.optional import need
 from actions.storage.folder import Storage, replacing, sha256_of, written_below
 

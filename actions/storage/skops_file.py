@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from actions.contracts.request import Sha256
-from actions.operation import InvalidInput, NotFound
+from actions.errors import InvalidInput, NotFound
 from actions.storage.folder import replacing, sha256_of
 
 TRUSTED_TYPES = (

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Text helpers: Markdown, formatting, masking of secrets, safe YAML. They know nothing of Modelyard."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 MAX_DEPTH = 20
 

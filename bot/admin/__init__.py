@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Commands for whoever operates the App: doctor, init, dead letters, and their helpers."""

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from actions.errors import OperationError
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_events, wanted_permissions
-from actions.operation import OperationError
 from bot.admin.findings import Finding, ill, odd, of_error, well
 from bot.clock import utc_now
 from bot.github import HubError, SentDelivery

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.repository_config import CONFIG_PATH
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")

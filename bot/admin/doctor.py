@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 from bot.admin.file_changes import shown
 from bot.admin.findings import Finding, Level, ill, odd, of_error, well
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 from bot.admin.findings import Finding, ill, odd, of_error, well
 from bot.admin.init import OPERATION_WORKFLOW, TRAIN_WORKFLOW
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config

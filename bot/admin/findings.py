@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from actions.operation import ErrorBody
+from actions.errors import ErrorBody
 
 Level = Literal["ok", "warning", "error"]
 

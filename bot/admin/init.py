@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from actions.operation import Conflict, InvalidInput, OperationError
+from actions.errors import Conflict, InvalidInput, OperationError
 from actions.storage.folder import contained
 from bot.admin.code_owners import PLACES, check_owner, with_code_owners
 from bot.admin.file_changes import Change, Outcome, shown, write_all

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The App's database: schema, migrations, inbox, runs, locks, leases, schedules, statistics."""

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from actions.operation import Unavailable
+from actions.errors import Unavailable
 from bot.database.tables import METADATA
 
 HEAD = "0002"

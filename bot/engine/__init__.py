@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Advances runs: states and their effects, and the loops that find what no event reported."""

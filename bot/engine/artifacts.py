@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from actions.contracts.results import FOLDER_OF, HEARTBEAT_FILE, Heartbeat, ModelFacts, Progress, Published
-from actions.operation import InvalidInput, NotFound, Stage
+from actions.contracts.stage import Stage
+from actions.errors import InvalidInput, NotFound
 from actions.storage.folder import Storage
 from bot.runs.machine import Run
 

@@ -15,14 +15,16 @@ from typing import Literal
 
 from anyio import to_thread
 
+from actions.contracts.channels import ChannelName, Event
 from actions.contracts.request import Champion, WorkOrder
 from actions.contracts.results import Heartbeat, Progress, PublishedResult
+from actions.contracts.stage import Stage
+from actions.errors import OperationError
 from actions.history_management.change import FOLDER, history_change
 from actions.history_management.record import utc
 from actions.model_registry import model_file
-from actions.notification.channels import ChannelName, Event
 from actions.notification.templates import LONGEST_TEMPLATE, path_of
-from actions.operation import OperationError, Reader, Stage
+from actions.operation import Reader
 from actions.storage.folder import Storage
 from bot import kill_points as faults
 from bot.database.store import Store

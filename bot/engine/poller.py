@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 from bot.clock import utc_now
 from bot.database.store import Store
 from bot.github import GitHub, SentDelivery

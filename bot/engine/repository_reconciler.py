@@ -9,16 +9,16 @@ from http import HTTPStatus
 
 from anyio import to_thread
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 from bot.database.store import Store
 from bot.engine.effects import TRAIN_WORKFLOW, sticky_marker
 from bot.engine.recovery import Recovery
-from bot.events.commands.invocation import TAKEN
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.runs import drift
 from bot.runs.labels import ASKS, STATE_LABELS
 from bot.runs.machine import Run, with_decision
+from bot.runs.reactions import TAKEN
 from bot.settings import Settings
 from bot.webhooks import synthetic as stand_in
 from bot.webhooks.delivery import Delivery

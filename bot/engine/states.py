@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from actions.operation import ErrorBody, InvalidInput, Stage
+from actions.contracts.stage import Stage
+from actions.errors import ErrorBody, InvalidInput
 from bot.parsing.command import changed_request
 from bot.runs.job_status import Seen, felt, find, is_lost, queued_for, seen, sighted
 from bot.runs.machine import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
 
 if TYPE_CHECKING:
-    from actions.notification.channels import Event
+    from actions.contracts.channels import Event
     from bot.engine.effects import Effects
     from bot.github import Job
 

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Interprets deliveries: routes each event to what handles it."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from actions.errors import OperationError
 from actions.model_registry import model_file
-from actions.operation import OperationError
 from bot.github import HubError, Repository
 from bot.messages import comments
-from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config, read_config
+from bot.parsing.repository_config import CONFIG_PATH, ConfigError, Finding, parse_config, read_config
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +26,6 @@ _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_FILES = 50
 _MOST_TOLD = 300
 """GitHub names no more files of a comparison."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with a file: the rule, what was found, what to do."""
-
-    path: str
-    rule: str
-    found: str
-    next_step: str
 
 
 async def check_push(repository: Repository, payload: Mapping[str, Any]) -> None:

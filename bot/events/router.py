@@ -19,7 +19,7 @@ from bot.database.store import Store
 from bot.engine.recovery import Recovery
 from bot.events import installations
 from bot.events.commands.handlers import CommandAnswers
-from bot.events.commands.invocation import READ, TAKEN, Said
+from bot.events.commands.invocation import Said
 from bot.events.doors import Doors, Told
 from bot.events.push import check_push
 from bot.events.training import TrainingRequests
@@ -33,6 +33,7 @@ from bot.parsing.repository_config import language_of
 from bot.runs.drift import withdrawal
 from bot.runs.labels import ASKS, definitions
 from bot.runs.machine import TABLE, Run, with_decision
+from bot.runs.reactions import READ, TAKEN
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 from bot.webhooks.synthetic import SLOT

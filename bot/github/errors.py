@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 
 
 class HubError(OperationError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from actions.operation import Issues, Unavailable
+from actions.errors import Unavailable
+from actions.operation import Issues
 
 _CREDENTIALS = ("MODELYARD_APP_ID", "MODELYARD_GITHUB_TOKEN")
 

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Text that people read: comments and notifications, in every language."""

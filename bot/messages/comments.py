@@ -18,7 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import METRICS, Scalar, TrainingRequest
-from actions.operation import ErrorBody
+from actions.errors import ErrorBody
 from actions.text import formatting as wording
 from actions.text import markdown
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
@@ -30,8 +30,7 @@ from bot.runs.view import RunView, StageLine
 if TYPE_CHECKING:
     from actions.history_management.record import RecordedDecision, RunRecord
     from actions.model_registry.model_file import Version
-    from bot.events.push import Finding
-    from bot.parsing.repository_config import CommandRule
+    from bot.parsing.repository_config import CommandRule, Finding
     from bot.runs.history import Estimate
     from bot.runs.machine import Run
 

@@ -15,12 +15,12 @@ from datetime import timedelta
 import anyio
 from anyio import to_thread
 
+from actions.contracts.channels import ChannelError, ChannelName, Channels, Event, MailServer, SlackAccess, missing
 from actions.contracts.request import METRICS
+from actions.errors import OperationError
 from actions.notification import email, slack
-from actions.notification.channels import ChannelError, ChannelName, Channels, Event, MailServer, SlackAccess, missing
 from actions.notification.notice import MOST_METRICS, MetricLine, Notice, Problem
 from actions.notification.templates import Message, footer, message
-from actions.operation import OperationError
 from bot.messages import comments
 from bot.parsing.repository_config import EmailConfig, NotificationsConfig, SlackConfig
 from bot.runs.machine import Run, State

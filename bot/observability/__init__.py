@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Logs, metrics, the dashboard, and who may see them."""

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Pure: turns user input (forms, commands, configuration) into typed values."""

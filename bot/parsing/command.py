@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from actions.contracts.request import Scalar, TrainingRequest
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.form_fields import broken_rule, request_fields
 from bot.parsing.scalars import (
     NAME_RULE,

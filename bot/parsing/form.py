@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Scalar, TrainingRequest
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.feature_fields import format_features
 from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
 from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, format_scalar, nearest

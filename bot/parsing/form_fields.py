@@ -15,7 +15,7 @@ from actions.contracts.features import AskedFeatures
 from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
 from actions.data_preparation.feature_plan import check_asked
 from actions.data_preparation.sources import is_s3
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from actions.storage.s3 import S3Uri
 from bot.parsing.feature_fields import parse_features
 from bot.parsing.scalars import WrongField, brief, nearest, parse_hyperparameters, read_integer, read_number

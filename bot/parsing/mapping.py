@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic.fields import FieldInfo
 
 from actions.contracts.request import TrainingRequest
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
 from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, label_of, may_be_none, request_fields
 from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
@@ -20,10 +21,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from actions.contracts.channels import EVENTS, Event, Language, MailAddress, SlackChannel
 from actions.contracts.request import Gate, Label
 from actions.data_preparation.sources import is_s3
-from actions.notification.channels import EVENTS, Event, Language, MailAddress, SlackChannel
-from actions.operation import InvalidInput, OperationError
+from actions.errors import InvalidInput, OperationError
 from actions.storage.s3 import S3Uri
 from actions.text import safe_yaml
 from bot.parsing.command import COMMANDS, Permission
@@ -35,6 +36,16 @@ MOST_VALUES = 2_000
 """Keys and values together; many times what a configuration needs."""
 
 Promotion = Literal["auto", "approval"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a file: the rule, what was found, what to do."""
+
+    path: str
+    rule: str
+    found: str
+    next_step: str
 
 
 class ConfigError(InvalidInput):

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Pure: the state machine of a run and the values it works on."""

@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from actions.contracts.request import Repository, RunId, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
-from actions.operation import ErrorBody, Stage
+from actions.contracts.stage import Stage
+from actions.errors import ErrorBody
 from actions.text.masking import masked
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from actions.contracts.results import Progress
-from actions.operation import STAGES, Stage
+from actions.contracts.stage import STAGES, Stage
 from bot.github import Job
 from bot.runs.job_status import find
 from bot.runs.view import StageLine, StageStatus

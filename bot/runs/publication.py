@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from actions.contracts.request import METRICS
 from actions.contracts.results import Published, PublishedResult
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.github import PublishedCommit
 from bot.runs.machine import Run
 

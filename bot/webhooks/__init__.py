@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Receives deliveries from GitHub: verifies, stores, and asks for those that were missed."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from actions.operation import MODULES, InvalidInput, Operation, Result, find_operation, operations
+from actions.errors import InvalidInput
+from actions.operation import MODULES, Operation, Result, find_operation, operations
 from tests.support.snapshot import SNAPSHOT, face
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from benchmarks import pipelines, plain_training, preparation, training
 from benchmarks.__main__ import NAMES
 from benchmarks.pipeline_peers import FOUR, dvc_yaml

@@ -13,7 +13,8 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
-from actions.operation import InvalidInput, operations
+from actions.errors import InvalidInput
+from actions.operation import operations
 from bot.mcp import choose, create_server, local_contexts, slim
 from tests.support.odd_operations import ODD
 from tests.support.records import RUN

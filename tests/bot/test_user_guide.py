@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
+from actions.contracts.channels import EVENTS
 from actions.contracts.request import METRICS, SKLEARN_DATASETS, TrainingRequest
-from actions.notification.channels import EVENTS
+from actions.contracts.stage import Stage
 from actions.notification.notice import example
 from actions.notification.templates import render
-from actions.operation import Stage
 from bot.parsing.command import COMMANDS
 from bot.parsing.repository_config import parse_config
 from bot.runs.labels import ASKS, STATE_LABELS

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from actions.notification.channels import ChannelName
+from actions.contracts.channels import ChannelName
 from actions.notification.templates import built_in, path_of
 from bot.runs.machine import State
 from bot.settings import Settings

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from actions.contracts.request import WorkOrder
-from actions.operation import Context, InvalidInput, find_operation
+from actions.errors import InvalidInput
+from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
 
 REPOSITORY = "owner/demo"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, SPLITS, Scalar, Task, TrainingRequest
 from actions.data_preparation.feature_plan import check_asked
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 ONE_LINE = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)

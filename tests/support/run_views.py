@@ -15,7 +15,7 @@ from actions.contracts.results import (
     SearchFacts,
     Verdict,
 )
-from actions.operation import ErrorBody
+from actions.errors import ErrorBody
 from bot.runs.machine import Decision, Dispatch, Judged, Run, StageError, State, Visit
 from bot.runs.view import RunView, StageLine, Unclaimed
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actions.contracts.request import TrainingRequest
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from runners.local.act.workflow_plan import inputs_of, load
 
 ROOT = Path(__file__).parents[2]

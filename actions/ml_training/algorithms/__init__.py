@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The algorithms: how each is built, which settings it has, and what rules out what."""

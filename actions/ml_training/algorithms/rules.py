@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from actions.contracts.request import Scalar
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 
 Given = Mapping[str, Any]
 

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Generates the pages of docs/operations from the registered operations."""

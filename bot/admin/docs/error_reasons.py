@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from actions.operation import OperationError
+from actions.errors import OperationError
 
 _PACKAGES = ("actions", "bot")
 _CONTEXT = ("actions.operation", "Context")

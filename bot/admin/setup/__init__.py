@@ -1,1 +1,1 @@
-"""Set-up of the GitHub App in a browser, and nothing else."""
+"""Registers the GitHub App in a browser: one small server with its pages and sessions."""

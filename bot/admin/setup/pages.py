@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import jinja2
 from markupsafe import Markup
 
+from actions.errors import ErrorBody
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS
-from actions.operation import ErrorBody
 from bot.admin.findings import Finding
 from bot.observability.html_pages import TEMPLATES, environment
 

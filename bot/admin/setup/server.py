@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from actions.operation import ErrorBody, OperationError
+from actions.errors import ErrorBody, OperationError
 from bot.admin.app_check import check_app, make_labels
 from bot.admin.findings import Finding, ill, of_error
 from bot.admin.setup import pages

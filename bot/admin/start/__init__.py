@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The client behind `modelyard start`: opens a training issue from the command line."""

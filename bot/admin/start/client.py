@@ -14,7 +14,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from actions.contracts.request import Repository
-from actions.operation import InvalidInput, NotAllowed, Unavailable
+from actions.errors import InvalidInput, NotAllowed, Unavailable
 
 ASKS = "mlops:train"
 ENDS = {"mlops:passed": 0, "mlops:failed": 1, "mlops:cancelled": 1, "mlops:invalid": 1}

@@ -18,7 +18,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from actions.contracts.request import TrainingRequest
-from actions.operation import InvalidInput, OperationError
+from actions.errors import InvalidInput, OperationError
 from actions.text import safe_yaml
 from bot.parsing.form import form_body
 from bot.parsing.form_fields import FOLLOWING, kind_of, request_fields

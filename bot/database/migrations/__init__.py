@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
-from actions.operation import Unavailable
+from actions.errors import Unavailable
 from bot.database import engine as database
 
 

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Carries out slash commands."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from anyio import to_thread
 
-from actions.operation import Conflict, InvalidInput, OperationError
+from actions.errors import Conflict, InvalidInput, OperationError
 from bot.database.store import Store
 from bot.events.commands.invocation import Said, check_another
 from bot.events.commands.models import ModelAnswers

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from actions.operation import NotAllowed
+from actions.errors import NotAllowed
 from bot.parsing.command import ParsedCommand
 from bot.parsing.repository_config import RepositoryConfig
-
-READ, TAKEN = "eyes", "+1"
-"""The App's reactions: to every command on receipt, and to one that was done and that the run's comment will show."""
 
 
 @dataclass(frozen=True)

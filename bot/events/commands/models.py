@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from actions.contracts.request import Sha256
 from actions.contracts.results import PublishedResult
+from actions.errors import Conflict, NotFound
 from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
-from actions.operation import Conflict, NotFound, find_operation
+from actions.operation import find_operation
 from bot.events.commands.invocation import Said
 from bot.events.commands.registry_change import read_model, record_path
 from bot.events.commands.run_operation import OperationAnswers

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import anyio
 from anyio import from_thread, to_thread
 
-from actions.operation import Context, InvalidInput, NotAllowed, Operation, Reader, Unavailable, find_operation
+from actions.errors import InvalidInput, NotAllowed, Unavailable
+from actions.operation import Context, Operation, Reader, find_operation
 from actions.storage.folder import Storage
 from bot.events.commands.invocation import Said
 from bot.github import Repository

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""Runs workflow jobs with act in host mode."""

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""`make demo` and `make serve`: hub, App and runners in one folder on one machine."""

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 
 from actions.data_preparation.columns import Kind
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from actions.storage.folder import sha256_of
 from actions.storage.skops_file import open_fitted
 from tests.support.operating import Desk, people

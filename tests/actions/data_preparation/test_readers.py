@@ -156,7 +156,7 @@ def test_a_line_without_end_is_not_read_to_its_end(desk: Desk) -> None:
 def test_one_row_or_none_ends_in_one_clear_error(desk: Desk, content: str) -> None:
     order = desk.order(data="a.csv", target="y")
     desk.data("a.csv", content)
-    from actions.operation import InvalidInput
+    from actions.errors import InvalidInput
     from actions.stages.runner import run_stage
 
     with pytest.raises(InvalidInput) as caught:

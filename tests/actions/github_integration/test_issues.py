@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from actions.operation import Context, InvalidInput, Unavailable, find_operation
+from actions.errors import InvalidInput, Unavailable
+from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
 
 

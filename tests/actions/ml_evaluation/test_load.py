@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actions.operation import NotFound
+from actions.errors import NotFound
 from actions.storage.folder import sha256_of
 from tests.support.operating import Desk, people
 

@@ -14,11 +14,12 @@ import pytest
 
 from actions.cli import main
 from actions.contracts.request import Gate
+from actions.errors import NotFound
 from actions.ml_evaluation.bootstrap import distributions, interval
 from actions.ml_evaluation.non_inferiority import explained, outcome_of
 from actions.ml_evaluation.weighted_scores import classification_statistic
 from actions.models.saved_model import open_model
-from actions.operation import NotFound, find_operation
+from actions.operation import find_operation
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 
 CANCER = {"data": "sklearn://breast_cancer", "strategy": "stratified", "column": "target"}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from actions.operation import InvalidInput, OperationError, Unavailable, find_operation
+from actions.errors import InvalidInput, OperationError, Unavailable
+from actions.operation import find_operation
 from tests.support.operating import Desk, people
 
 

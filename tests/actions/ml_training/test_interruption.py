@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_digits
 
+from actions.errors import Interrupted
 from actions.ml_training import progress as watching
 from actions.models.saved_model import open_model
-from actions.operation import Context, Interrupted, find_operation
+from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
 from tests.support.operating import REPOSITORY, Desk
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
-from actions.operation import Conflict, Context, Interrupted, find_operation
+from actions.errors import Conflict, Interrupted
+from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
 from tests.support.operating import REPOSITORY, Desk, people
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actions.errors import Conflict, InvalidInput, NotFound
 from actions.model_registry.model_file import champion, parse, path_of, register, render, roll_back, set_alias, withdraw
-from actions.operation import Conflict, InvalidInput, NotFound
 
 DIGITS = "1234567890" * 6 + "1e10"
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from actions.errors import InvalidInput
 from actions.models import feature_blocks as features
 from actions.models.saved_model import open_model
-from actions.operation import InvalidInput
 from tests.support.operating import Desk, people
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, meta
 
+from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.history_management.local import LocalHistory
-from actions.notification.channels import EVENTS, ChannelName, Event, Language
 from actions.notification.notice import Notice, Problem, example
 from actions.notification.templates import (
     FILTERS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from actions.contracts.request import WorkOrder
-from actions.operation import Stage
+from actions.contracts.stage import Stage
 from tests.support.operating import REPOSITORY, RUN, Desk
 
 pytestmark = [

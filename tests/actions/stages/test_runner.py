@@ -14,7 +14,8 @@ import pytest
 
 from actions.contracts.request import WorkOrder
 from actions.contracts.results import Heartbeat, Progress, PublishedResult
-from actions.operation import InvalidInput, NotAllowed, NotFound, OperationError, Stage, Unavailable
+from actions.contracts.stage import Stage
+from actions.errors import InvalidInput, NotAllowed, NotFound, OperationError, Unavailable
 from actions.stages.runner import StageOutcome, run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 

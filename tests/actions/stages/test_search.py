@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from actions.contracts.request import WorkOrder
 from actions.contracts.results import PublishedResult
+from actions.errors import InvalidInput
 from actions.models.saved_model import open_model
-from actions.operation import InvalidInput
 from actions.stages.results import Trained
 from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from actions.contracts.stage import Stage
 from actions.data_preparation.transformers import training_features
+from actions.errors import InvalidInput
 from actions.models.saved_model import open_model
-from actions.operation import InvalidInput, Stage
 from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from actions.text.safe_yaml import load
 
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from actions.operation import Unavailable
+from actions.errors import Unavailable
 from bot.database.engine import HEAD, Database, version
 from bot.database.store import Store
 from bot.database.tables import METADATA

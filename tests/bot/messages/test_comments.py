@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actions.contracts.results import Verdict
-from actions.operation import ErrorBody
+from actions.errors import ErrorBody
 from bot.messages import comments
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jinja2 import meta, nodes
 
 import bot.messages.comments
-from actions.notification.channels import Event, Language
+from actions.contracts.channels import Event, Language
 from actions.notification.templates import message
 from bot.messages import comments
 from bot.messages.notifications import notice_of

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.contracts.request import Scalar, TrainingRequest
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
 from bot.parsing.scalars import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS

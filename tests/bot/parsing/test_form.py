@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actions.contracts.request import SKLEARN_DATASETS, TrainingRequest
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.parsing.form import BODY_LIMIT, ParsedForm, WrongField, form_body, parse_form
 from tests.support.requests import requests
 from tests.support.run_views import a_request

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actions.contracts.results import Published
-from actions.operation import InvalidInput
+from actions.errors import InvalidInput
 from bot.github import PublishedCommit
 from bot.runs.publication import LARGEST_COMMIT, check_ref, checked
 from tests.support.results import a_result

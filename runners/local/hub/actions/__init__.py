@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The hub's GitHub Actions: workflow files, runs, jobs and their reports."""

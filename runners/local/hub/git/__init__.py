@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""The hub's git repositories: objects, smart HTTP, and the events of a push."""

@@ -1,1 +1,1 @@
-"""TODO: one line of purpose."""
+"""What REST routes and pages share: issues, labels, checks, Apps, webhooks."""

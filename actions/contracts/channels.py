@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from actions.operation import OperationError, Unavailable
+from actions.errors import OperationError, Unavailable
 
 Event = Literal["waiting", "success", "failure"]
 EVENTS: tuple[Event, ...] = ("waiting", "success", "failure")
