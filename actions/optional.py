@@ -21,7 +21,7 @@ def need(library: str, what: str, extra: str) -> None:
     >>> need("no_such_library", "This example", "none")
     Traceback (most recent call last):
     ...
-    actions.operation.Unavailable: This example needs the library no_such_library. Found: it is not installed on this \
+    actions.errors.Unavailable: This example needs the library no_such_library. Found: it is not installed on this \
 runner. Next: Install Modelyard with the extra 'none' there. [library_missing]
     """
     if find_spec(library) is None:

@@ -132,7 +132,7 @@ def check_contradictions(algorithm: str, given: Mapping[str, Scalar]) -> None:
     >>> check_contradictions("xgboost", {"class_weight": "balanced", "scale_pos_weight": 3.0})
     Traceback (most recent call last):
     ...
-    actions.operation.InvalidInput: class_weight and scale_pos_weight both weigh the classes: only one of them is set. \
+    actions.errors.InvalidInput: class_weight and scale_pos_weight both weigh the classes: only one of them is set. \
 Found: class_weight: 'balanced', scale_pos_weight: 3.0. Next: Leave one of the two out. [contradictory_hyperparameters]
     """
     for one in _RULES:

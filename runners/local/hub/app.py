@@ -16,10 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runners.local.hub import pages, rest
+from runners.local.hub import pages
 from runners.local.hub.git import smart_http
 from runners.local.hub.hub import Hub
 from runners.local.hub.rest import actions as runs_rest
+from runners.local.hub.rest import routes as rest
 from runners.local.hub.rest.framework import PREFIX, not_served
 
 MOUNTED = (rest, runs_rest, smart_http, pages)

@@ -82,7 +82,7 @@ def files(desk: Desk, folder: str = "out") -> set[str]:
 def test_one_that_is_killed_resumes_and_ends_as_the_uninterrupted_one(desk: Desk, algorithm: str) -> None:
     arguments = asked(desk, algorithm)
     code = (
-        "import sys; from actions.ml_training import watching; watching.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
+        "import sys; from actions.ml_training import progress; progress.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
         "from actions.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [

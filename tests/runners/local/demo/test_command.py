@@ -171,7 +171,9 @@ def test_without_act_there_is_no_demo(tmp_path: Path) -> None:
 
 
 def test_without_webhooks_the_demo_fails_and_says_why(tmp_path: Path) -> None:
-    impatient = "import sys; from runners.local import demo; demo.HEARD_SECONDS = 1.5; sys.exit(demo.main())"
+    impatient = (
+        "import sys; from runners.local.demo import command as demo; demo.HEARD_SECONDS = 1.5; sys.exit(demo.main())"
+    )
     told = demo(tmp_path, "--webhooks", "off", code=impatient)
     assert told.code == 1
     assert (
