@@ -6,6 +6,7 @@
 #   make test     the quick tests      make test-all   all tests that need no GPU     ARGS=... go to pytest
 #   make lint     what CI checks       make bench      what takes how long
 #   make chaos    hundreds of runs while the App is killed again and again: nothing lost, nothing done twice
+#   make structure   rooms, lengths of functions, import cycles, and how many files an addition touches
 #   make lock     newest versions into requirements/*.txt
 #   make clean    removes what make has made, environment and demo included
 
@@ -23,7 +24,7 @@ environment=$$(sh actions/setup/environment.sh requirements/runner.txt $(1:%=req
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
-.PHONY: help demo serve test test-all lint bench chaos lock clean
+.PHONY: help structure demo serve test test-all lint bench chaos lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +49,9 @@ bench:
 
 chaos:
 	@$(call with,dev); exec "$$python" -m tests.chaos $(ARGS)
+
+structure:
+	@$(call with); exec "$$python" -m benchmarks.structure $(ARGS)
 
 lock:
 	@$(call with,dev); PATH="$$environment/bin:$$PATH" KEEP="$(KEEP)" exec sh requirements/lock.sh
