@@ -76,7 +76,7 @@ def _waiting(number: int) -> Run:
 def _others(first: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     known = Run.model_validate_json(first["document"])
     for number in range(2, WAITING + 1):
-        made = known.but(id=f"{known.id[:-3]}{number:03}", issue=number)
+        made = known.replace(id=f"{known.id[:-3]}{number:03}", issue=number)
         yield {**first, "id": made.id, "number": number, "issue": number, "document": made.model_dump_json()}
 
 

@@ -22,7 +22,7 @@ for _name in filter(None, _NAMES.split(",")):
     _left.setdefault(_point, {})[_name] = int(_nth or 1)
 
 
-def reached(point: str) -> None:
+def hit(point: str) -> None:
     """End the process if ``point`` is one where it is to be killed."""
     for name in _left.get(point, ()):
         _left[point][name] -= 1

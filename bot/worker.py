@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from actions.errors import ErrorBody, OperationError
 from actions.storage.folder import Storage
-from bot import kill_points as faults
+from bot import kill_points
 from bot.clock import utc_now
 from bot.database.leases import BEAT, SILENCE, THE_INBOX, Leases
 from bot.database.store import StaleRunError, Store
@@ -199,14 +199,14 @@ class Worker:
 
     async def _handle(self, delivery: Delivery) -> None:
         began = time.monotonic()
-        faults.reached(f"{delivery.event}.before")
+        kill_points.hit(f"{delivery.event}.before")
         intake = Intake(self._store, self._github, self._settings, self._clock, self._door_used)
         try:
             await intake.handle(delivery)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
             await self._put_off(delivery, error, intake)
             return
-        faults.reached(f"{delivery.event}.after")
+        kill_points.hit(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.delivery_done, delivery.id)
         log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=_measured(began, "done"))
 
@@ -241,7 +241,7 @@ class Worker:
             began = time.monotonic()
             try:
                 step = await self._step(run)
-                faults.reached(f"{run.state}.after")
+                kill_points.hit(f"{run.state}.after")
                 if step.run.ended:  # it was ended from elsewhere meanwhile
                     return
                 run = await to_thread.run_sync(
@@ -258,7 +258,7 @@ class Worker:
 
     async def _step(self, run: Run) -> Step:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
-        faults.reached(f"{run.state}.before")
+        kill_points.hit(f"{run.state}.before")
         row = TABLE[run.state]
         limit = None if row.stage or row.time_out is None else row.time_out.total_seconds() * self._settings.time_factor
         repository = self._github.repository(run.repository, run.installation)
@@ -267,7 +267,7 @@ class Worker:
             async with asyncio.timeout(limit):
                 if run.cancel is not None and row.cancellable:
                     await fx.stop(run)
-                    return Step(run.but(decisions=(*run.decisions, run.cancel)), "cancel")
+                    return Step(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
                 return await HANDLERS[run.state](run, fx)
         except StaleRunError:
             raise
@@ -290,7 +290,7 @@ class Worker:
         no_limit = row.stage or row.time_out is None or is_suspended(error)
         if passes(error) and (no_limit or (row.time_out and stayed < row.time_out * (run.tries + 1))):
             return Step(run, again=pause(error, stayed))
-        kept = run.but(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
+        kept = run.replace(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
         if row.stage:
             return Step(kept, "refused")
         return Step(kept, "error") if "error" in row.next or row.retries else Step(run, again=LONGEST_PAUSE)

@@ -206,7 +206,7 @@ class Store:
         StaleRunError
             Where the stored one is not the one that ``run`` was made from.
         """
-        saved = run.but(row_version=run.row_version + 1)
+        saved = run.replace(row_version=run.row_version + 1)
         query = (
             RUNS.update()
             .where(

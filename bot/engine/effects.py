@@ -26,7 +26,7 @@ from actions.model_registry import model_file
 from actions.notification.templates import LONGEST_TEMPLATE, path_of
 from actions.operation import Reader
 from actions.storage.folder import Storage
-from bot import kill_points as faults
+from bot import kill_points
 from bot.database.store import Store
 from bot.engine import artifacts as run_storage
 from bot.github import HubError, Job, RepoInfo, Repository
@@ -127,7 +127,7 @@ class Effects:
             number = len(run.dispatches) + 1
             title = f"{run.id} attempt {run.attempt} dispatch {number}"
             pending = Dispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
-            run = run.but(dispatches=(*run.dispatches, pending))
+            run = run.replace(dispatches=(*run.dispatches, pending))
             await self.show(run)
             run = self.run = await to_thread.run_sync(self._store.save, run)
         info = await self.info()
@@ -420,7 +420,7 @@ class Effects:
 
         told = await tell(run, notice, config, self._settings.channels, own_template)
         if told.done != run.told:
-            faults.reached(f"{run.state}.told")
+            kill_points.hit(f"{run.state}.told")
             remembered = functools.partial(_with_told, before=run, told=told.done)
             run = self.run = await to_thread.run_sync(self._store.change, run, remembered)
         return run, told.rest
@@ -495,18 +495,18 @@ def _is_gone(error: HubError) -> bool:
 
 
 def _with_sent(run: Run, sent: Dispatch) -> Run:
-    return run.but(send=False, dispatches=(*run.dispatches[:-1], sent))
+    return run.replace(send=False, dispatches=(*run.dispatches[:-1], sent))
 
 
 def _with_told(run: Run, before: Run, told: tuple[str, ...]) -> Run:
     """Note who was told, with what the state had done before: the question at the issue, how the run ended."""
     if run.ended:  # by the removal of the App, meanwhile
         return run
-    return run.but(told=told, question=before.question, status=before.status)
+    return run.replace(told=told, question=before.question, status=before.status)
 
 
 def _without_pending(run: Run) -> Run:
-    return run.but(dispatches=tuple(sent for sent in run.dispatches if sent.workflow_run is not None))
+    return run.replace(dispatches=tuple(sent for sent in run.dispatches if sent.workflow_run is not None))
 
 
 def _published(run: Run) -> PublishedResult:

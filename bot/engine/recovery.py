@@ -61,7 +61,7 @@ class Recovery:
         if found.editable and state_label("invalid") in below.labels:
             return None  # its request was withdrawn from the queue: an edit made it wrong
         await self.count_on(repository)
-        if await to_thread.run_sync(self._store.restore, found.but(due=self._clock())):
+        if await to_thread.run_sync(self._store.restore, found.replace(due=self._clock())):
             log.warning("run %s was not in the database; it goes on from its comment, in %s", found.id, found.state)
             # What the snapshot knows nothing of is read again, even what was obeyed once.
             for comment in unanswered_commands(found, comments, who):

@@ -57,7 +57,7 @@ async def stage(run: Run, fx: Effects) -> Step:
         run = await fx.send(run, start_at=name)
         await fx.show(run)
         return Step(run, again=WATCH)
-    return await _watch(run, fx, name) or Step(run.but(error=None), "ok")
+    return await _watch(run, fx, name) or Step(run.replace(error=None), "ok")
 
 
 async def judge_results(run: Run, fx: Effects) -> Step:
@@ -70,9 +70,9 @@ async def judge_results(run: Run, fx: Effects) -> Step:
     try:
         sha, result = await fx.accept(run)
     except InvalidInput as error:
-        return Step(run.but(error=StageError(stage="publish", body=error.body)), "failed")
+        return Step(run.replace(error=StageError(stage="publish", body=error.body)), "failed")
     judged = Judged(attempt=run.attempt, verdict=result.verdict)
-    run = run.but(result=result, published_sha=sha, judged=(*run.judged, judged), error=None)
+    run = run.replace(result=result, published_sha=sha, judged=(*run.judged, judged), error=None)
     return Step(run, result.verdict.status)
 
 
@@ -80,7 +80,7 @@ async def check_retry_limit(run: Run, _: Effects) -> Step:
     """Look whether another attempt may be asked for."""
     if run.attempt < run.attempts_allowed:
         return Step(run, "left")
-    return Step(run.but(status="rejected"), "none")
+    return Step(run.replace(status="rejected"), "none")
 
 
 async def notify_operator(run: Run, fx: Effects) -> Step:
@@ -89,7 +89,7 @@ async def notify_operator(run: Run, fx: Effects) -> Step:
         await fx.release_lock(run)
         question = await fx.ask(run)
         await fx.label(run, "waiting")
-        run = run.but(question=question, told=(AT_THE_ISSUE,))
+        run = run.replace(question=question, told=(AT_THE_ISSUE,))
     return await _tell_elsewhere(run, fx, "waiting")
 
 
@@ -97,12 +97,12 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
     if answer is not None and answer.attempt == run.attempt:
-        run = run.but(answer=None, decisions=(*run.decisions, answer))
+        run = run.replace(answer=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
             return Step(run, "approve")
-        return Step(run.but(status="rejected"), "reject")
+        return Step(run.replace(status="rejected"), "reject")
     if fx.stayed(run) >= OPERATOR_HAS:
-        return Step(run.but(status="rejected"), "time-out")
+        return Step(run.replace(status="rejected"), "time-out")
     await fx.show(run)
     if OPERATOR_HAS - fx.stayed(run) > REMINDED_BEFORE:
         return Step(run, again=OPERATOR_HAS - REMINDED_BEFORE - fx.stayed(run))
@@ -116,26 +116,26 @@ async def increment_retry(run: Run, _: Effects) -> Step:
     seed = overrides.pop("seed", None)
     request = changed_request(run.request, overrides)
     fresh = {"seed": seed, "question": 0, "answer": None, "result": None, "published_sha": None, "error": None}
-    return Step(run.but(attempt=run.attempt + 1, request=request, **fresh), "ok")
+    return Step(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")
 
 
 async def register_model(run: Run, fx: Effects) -> Step:
     """Check that the artifact is there, and settle the version that WriteHistory will commit."""
     await fx.check_artifact(run)
     version, promoted = await fx.next_version(run)
-    return Step(run.but(version=version, promoted=promoted, status="passed"), "ok")
+    return Step(run.replace(version=version, promoted=promoted, status="passed"), "ok")
 
 
 async def rollback_model(run: Run, fx: Effects) -> Step:
     """Undo what the run did to the registry; a healthy champion stays."""
     await fx.withdraw(run)
-    return Step(run.but(version=None, promoted=False, status=_not_passed(run)), "ok")
+    return Step(run.replace(version=None, promoted=False, status=_not_passed(run)), "ok")
 
 
 async def error_handler(run: Run, fx: Effects) -> Step:
     """The error was kept where it was seen; nothing of the attempt may go on."""
     await fx.stop(run)
-    return Step(run.but(status="failed"), "ok")
+    return Step(run.replace(status="failed"), "ok")
 
 
 async def invalid_data(run: Run, fx: Effects) -> Step:
@@ -143,7 +143,7 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
     await fx.clear_storage(run)
     await fx.release_lock(run)
     await fx.say_invalid(run)
-    run, missed = await fx.tell(run.but(status="invalid"), "failure")
+    run, missed = await fx.tell(run.replace(status="invalid"), "failure")
     if missed is not None:  # not tried again: an edit of the issue is a new request only once this run has ended
         fx.give_up_telling(run, "failure")
     return Step(run, "ok")
@@ -151,19 +151,19 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
 
 async def write_history(run: Run, fx: Effects) -> Step:
     """Commit everything that is to be kept; from here on the model is free for others."""
-    run = run.but(status=run.status or "failed")
+    run = run.replace(status=run.status or "failed")
     # Shown before it is done: what goes on from the comment then writes the very same history.
     await fx.show(run)
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
-    return Step(run.but(history_sha=sha), "passed" if run.status == "passed" else "failed")
+    return Step(run.replace(history_sha=sha), "passed" if run.status == "passed" else "failed")
 
 
 async def notify_success(run: Run, fx: Effects) -> Step:
     """Tell that the model passed."""
     if AT_THE_ISSUE not in run.told:
         await fx.conclude(run, label="passed", reason="completed")
-        run = run.but(told=(AT_THE_ISSUE,))
+        run = run.replace(told=(AT_THE_ISSUE,))
     return await _tell_elsewhere(run, fx, "success")
 
 
@@ -173,9 +173,9 @@ async def notify_failure(run: Run, fx: Effects) -> Step:
         await fx.release_lock(run)
         if run.history_sha is None:
             await fx.withdraw(run)
-        run = run.but(status=_not_passed(run))
+        run = run.replace(status=_not_passed(run))
         await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
-        run = run.but(told=(AT_THE_ISSUE,))
+        run = run.replace(told=(AT_THE_ISSUE,))
     return await _tell_elsewhere(run, fx, "failure")
 
 
@@ -231,7 +231,7 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
     if ended:
         jobs = await fx.jobs(run)  # it may have come and gone in between
     job = find(jobs, name)
-    run = run.but(sight=sighted(run.sight, job, fx.now()))
+    run = run.replace(sight=sighted(run.sight, job, fx.now()))
     standing = seen(job, limit, run.sight, fx.now())
     if standing == "absent" and ended:
         standing = "error"
@@ -240,14 +240,14 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
     if standing == "overdue":
         # The next try writes to the same folder: it waits until nothing of this one runs any more.
         await fx.stop(run)
-        return Step(run.but(overdue=True), again=WATCH)
+        return Step(run.replace(overdue=True), again=WATCH)
     if standing == "running":
-        run = run.but(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
+        run = run.replace(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
         silent = max(fx.scaled(SILENT_LONG), SEVERAL_BEATS)
         if run.lost or is_lost(run.pulse, silent, fx.now()):
             # Where the runner cannot obey any more, GitHub has to end the job without it.
             await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
-            return Step(run.but(lost=True), again=WAIT)
+            return Step(run.replace(lost=True), again=WAIT)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, job, name, standing)
     if job is not None and queued_for(run.sight, fx.now()) > fx.scaled(QUEUED_LONG):
@@ -260,14 +260,14 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
 async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, standing: Seen) -> Step:
     """Keep why a stage ended wrongly, and decide whether trying again can help."""
     if standing == "timed out" or (standing == "stopped" and run.overdue):
-        return Step(run.but(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+        return Step(run.replace(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
     if standing == "stopped" and run.lost:
-        return Step(run.but(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
+        return Step(run.replace(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
     if standing == "stopped":
-        return Step(run.but(error=_error(name, job, _cancelled(name), "")), "refused")
+        return Step(run.replace(error=_error(name, job, _cancelled(name), "")), "refused")
     progress = await fx.progress(run, name)
     body = progress.error if progress is not None else None
-    run = run.but(error=_error(name, job, body, await fx.log_tail(job)))
+    run = run.replace(error=_error(name, job, body, await fx.log_tail(job)))
     if body is None or body.kind == "crash":
         return Step(run, "error")
     return Step(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")

@@ -82,7 +82,9 @@ class Installations:
             if now is None:
                 await to_thread.run_sync(self._end, run)
             elif now != run.installation:  # removed and put back: the run goes on there
-                await to_thread.run_sync(self._store.change, run, lambda stored, now=now: stored.but(installation=now))
+                await to_thread.run_sync(
+                    self._store.change, run, lambda stored, now=now: stored.replace(installation=now)
+                )
 
     def _end(self, run: Run) -> None:
         ended = self._store.change(run, lambda stored: _cancelled(stored, self._clock()))
@@ -95,7 +97,7 @@ def _cancelled(run: Run, now: datetime) -> Run:
         return run
     reason = "the App was removed from the repository"
     decision = Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason)
-    return run.but(
+    return run.replace(
         state=State.END,
         status=run.status or "cancelled",
         entered=now,

@@ -196,7 +196,7 @@ class Intake:
 
 def _corrected(run: Run, request: TrainingRequest) -> Run:
     """A request may be corrected until the work begins."""
-    return run.but(request=request, due=run.entered) if run.editable else run
+    return run.replace(request=request, due=run.entered) if run.editable else run
 
 
 def _is_bot(sender: Mapping[str, Any]) -> bool:

@@ -165,4 +165,4 @@ class TrainingRequests:
 
 def _withdrawn(run: Run) -> Run:
     """A request that became invalid while it waited leaves the queue."""
-    return run.but(state=State.END, status="invalid", due=None) if run.editable else run
+    return run.replace(state=State.END, status="invalid", due=None) if run.editable else run

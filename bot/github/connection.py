@@ -19,7 +19,7 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
 
-from bot import kill_points as faults
+from bot import kill_points
 from bot.github import errors
 from bot.github import models as values
 from bot.github.traffic import Traffic, Watch
@@ -213,9 +213,9 @@ class Connection:
     async def write(self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()) -> Answer:
         """Send one write, in its turn; an error status in ``quiet`` is returned rather than raised."""
         async with self.writes.turn():
-            faults.reached("write.before")
+            kill_points.hit("write.before")
             answer = await self.write_without_turn(method, path, body, quiet=quiet)
-            faults.reached("write.after")
+            kill_points.hit("write.after")
             return answer
 
     async def write_without_turn(

@@ -291,7 +291,7 @@ class Run(_Value):
     def ended(self) -> bool:
         return self.state is State.END
 
-    def but(self, **changes: object) -> Run:
+    def replace(self, **changes: object) -> Run:
         """Return a copy with some fields changed (validated)."""
         return Run.model_validate({**dict(self), **changes})
 
@@ -328,16 +328,16 @@ def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
     """
     run = step.run
     if step.outcome is None:
-        return run.but(due=None if step.again is None else now + step.again * stretch)
+        return run.replace(due=None if step.again is None else now + step.again * stretch)
     row = TABLE[run.state]
     if step.outcome == "cancel":
         if not row.cancellable:
             raise ValueError(f"{run.state} cannot be cancelled")
-        return _enter(run.but(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
+        return _enter(run.replace(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
         delay = max(RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)], step.again or timedelta(0))
-        again = run.but(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
-        return again.but(**_AT_FIRST)
+        again = run.replace(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
+        return again.replace(**_AT_FIRST)
     outcome: Outcome = step.outcome
     if outcome == "error" and "error" not in row.next:
         outcome = "exhausted"
@@ -350,7 +350,7 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     visit = Visit(state=run.state, entered=run.entered, left=now)
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
-    return run.but(
+    return run.replace(
         state=state, entered=now, tries=0, due=due, send=send, told=(), visits=(*run.visits, visit), **_AT_FIRST
     )
 
@@ -376,7 +376,7 @@ def with_decision(run: Run, decision: Decision) -> Run:
     if not can_take(run, decision):
         return run
     changed = {"cancel": decision} if decision.what == "cancel" else {"answer": decision}
-    return run.but(due=decision.when, **changed)
+    return run.replace(due=decision.when, **changed)
 
 
 # --- the drawing -----------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def _json(run: Run) -> bytes:
 
 
 def _without_log(run: Run) -> Run:
-    return run if run.error is None else run.but(error=run.error.model_copy(update={"log_tail": ""}))
+    return run if run.error is None else run.replace(error=run.error.model_copy(update={"log_tail": ""}))
 
 
 def _signature(repository: str, issue: int, run_id: str, text: str, secret: bytes) -> str:

@@ -110,6 +110,6 @@ def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         gone = loop.until_ended(loop.open())
-        loop.store.take_lock(gone.but(id="train-20260101-999"))
+        loop.store.take_lock(gone.replace(id="train-20260101-999"))
         issue = loop.open()
         assert loop.until_ended(issue).status == "passed"

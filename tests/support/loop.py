@@ -96,7 +96,7 @@ class Loop:
     def reset(self) -> None:
         """Forget what the test before scripted, and end the runs that it left when it failed."""
         for run in self.store.open_runs():
-            self.store.change(run, lambda now: now.but(state=State.END))
+            self.store.change(run, lambda now: now.replace(state=State.END))
             self.store.release_lock(run)
         for work in self.hub.runs.runs.find():
             self.hub.runs.cancel(work)

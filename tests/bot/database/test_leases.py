@@ -137,11 +137,11 @@ def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Sto
     run = store.run("owner/demo", opened(store, 1))
     replica = a_replica(store)
     assert replica.runs(NOON, (), ROOM)
-    store.save(run.but(due=NOON + timedelta(days=1)))
+    store.save(run.replace(due=NOON + timedelta(days=1)))
     replica.release("owner/demo", run.id)
     assert replica.runs(NOON, (), ROOM) == []
     other = store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=2))
-    store.save(other.but(state=State.END))
+    store.save(other.replace(state=State.END))
     store.release_lock(other)
     assert replica.runs(NOON, (), ROOM) == [("owner/demo", run.id)]
 

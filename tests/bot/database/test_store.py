@@ -58,7 +58,7 @@ def test_of_the_same_delivery_twice_in_one_transaction_the_first_counts(store: S
 
 def test_news_is_kept_as_handled_and_wakes_its_run_once(store: Store) -> None:
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
-    run = store.save(opened(store, 1).but(dispatches=(sent,), due=None))
+    run = store.save(opened(store, 1).replace(dispatches=(sent,), due=None))
     assert store.take_in_all([news("n-1", 77), news("n-1", 77), news("n-2", 77)]) == ["stored", "repeated", "stored"]
     assert waiting(store, NOON) == []
     assert due(store, NOON) == [run.id]
@@ -87,19 +87,19 @@ def test_a_delivery_that_is_put_off_waits_without_counting_a_try(store: Store) -
 def test_a_lock_whose_owner_has_ended_is_free(store: Store) -> None:
     first, second = opened(store, 1), opened(store, 2)
     store.take_lock(first)
-    store.save(first.but(state=State.END))
+    store.save(first.replace(state=State.END))
     assert store.take_lock(second) == second.id
 
 
 def test_runs_are_numbered_by_repository_and_an_issue_has_one_open_run(store: Store) -> None:
     first, again, second = opened(store, 1), opened(store, 1), opened(store, 2)
     assert (first.id, again.id, second.id) == ("train-20261122-001", "train-20261122-001", "train-20261122-002")
-    store.save(first.but(state=State.END))
+    store.save(first.replace(state=State.END))
     assert opened(store, 1).id == "train-20261122-003"
 
 
 def test_a_run_comes_back_as_it_was_saved(store: Store) -> None:
-    run = store.save(opened(store, 1).but(state=State.TRAIN_MODEL, attempt=2))
+    run = store.save(opened(store, 1).replace(state=State.TRAIN_MODEL, attempt=2))
     assert store.run("owner/demo", run.id) == run
     assert store.run_of_issue("owner/demo", 1) == run
     assert store.run_of_issue("owner/demo", 2) is None
@@ -107,18 +107,18 @@ def test_a_run_comes_back_as_it_was_saved(store: Store) -> None:
 
 def test_two_who_save_the_same_run_are_told_apart(store: Store) -> None:
     run = opened(store, 1)
-    store.save(run.but(attempt=2))
+    store.save(run.replace(attempt=2))
     with pytest.raises(StaleRunError):
-        store.save(run.but(attempt=3))
-    assert store.change(run, lambda now: now.but(attempt=now.attempt + 1)).attempt == 3
+        store.save(run.replace(attempt=3))
+    assert store.change(run, lambda now: now.replace(attempt=now.attempt + 1)).attempt == 3
 
 
 def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -> None:
-    run = store.save(opened(store, 1).but(due=NOON + timedelta(hours=1)))
+    run = store.save(opened(store, 1).replace(due=NOON + timedelta(hours=1)))
     assert due(store, NOON) == []
     assert store.next_due() == NOON + timedelta(hours=1)
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
-    run = store.save(run.but(dispatches=(sent,)))
+    run = store.save(run.replace(dispatches=(sent,)))
     assert store.take_in_all([news("n-1", 78), news("n-2", 77, "owner/other")]) == ["ignored", "ignored"]
     assert due(store, NOON) == []
     assert store.take_in_all([news("n-3", 77)]) == ["stored"]
@@ -128,7 +128,7 @@ def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -
 
 def test_a_run_that_has_ended_is_not_poked(store: Store) -> None:
     sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
-    store.save(opened(store, 1).but(dispatches=(sent,), state=State.END))
+    store.save(opened(store, 1).replace(dispatches=(sent,), state=State.END))
     assert store.take_in_all([news("n-1", 77)]) == ["ignored"]
 
 
@@ -138,9 +138,9 @@ def test_a_models_lock_goes_to_the_oldest_and_then_to_the_next(store: Store) -> 
     assert store.take_lock(first) == first.id
     assert store.take_lock(first) == first.id, "asking twice is asking once"
     assert store.take_lock(other) == other.id, "another model is another lock"
-    first = store.save(first.but(state=State.PREPARE_DATA))
+    first = store.save(first.replace(state=State.PREPARE_DATA))
     assert store.take_lock(second) == first.id
-    store.save(second.but(due=None))
+    store.save(second.replace(due=None))
     store.release_lock(first)
     assert second.id in due(store, NOON - timedelta(days=1)), "the waiting one is looked at"
     assert store.take_lock(second) == second.id
@@ -187,8 +187,8 @@ def test_a_lock_of_a_run_that_is_over_or_unknown_is_freed_and_who_waits_is_looke
     store.take_lock(holds)
     waits = opened(store, 2)
     if state:
-        store.save(holds.but(state=state, due=None))
-    store.save(waits.but(due=None))
+        store.save(holds.replace(state=state, due=None))
+    store.save(waits.replace(due=None))
     assert store.free_orphaned_locks() == [("owner/demo", "breast-cancer")]
     assert due(store, NOON) == [waits.id]
     assert store.take_lock(waits) == waits.id
@@ -197,7 +197,7 @@ def test_a_lock_of_a_run_that_is_over_or_unknown_is_freed_and_who_waits_is_looke
 def test_a_lock_of_an_open_run_is_left_alone(store: Store) -> None:
     run = opened(store, 1)
     store.take_lock(run)
-    store.save(run.but(state=State.TRAIN_MODEL))
+    store.save(run.replace(state=State.TRAIN_MODEL))
     assert store.free_orphaned_locks() == []
 
 

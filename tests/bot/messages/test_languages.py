@@ -191,7 +191,7 @@ EVENT_OF: dict[str, Event] = {"passed": "success", "promoted": "success", "askin
 @pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.run.ended or name == "asking"])
 def test_a_notification_about_any_run_is_whole(language: str, name: str) -> None:
     view = VIEWS[name]
-    view = RunView(**{**vars(view), "run": view.run.but(language=language)})
+    view = RunView(**{**vars(view), "run": view.run.replace(language=language)})
     notice = notice_of(view, EVENT_OF.get(name, "failure"), "https://github.com/owner/models")
     assert notice.headline == comments.headline(view)
     assert notice.issue_url == "https://github.com/owner/models/issues/7"

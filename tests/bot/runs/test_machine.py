@@ -62,7 +62,7 @@ def test_who_was_told_is_remembered_while_the_run_stays_in_its_state() -> None:
 
 def test_waiting_stays_in_the_state_and_is_due_later() -> None:
     run = a_run(state=State.TRAIN_MODEL)
-    assert advance(Step(run, again=timedelta(seconds=5)), NOW) == run.but(due=NOW + timedelta(seconds=5))
+    assert advance(Step(run, again=timedelta(seconds=5)), NOW) == run.replace(due=NOW + timedelta(seconds=5))
 
 
 def test_an_outcome_that_the_table_does_not_know_is_a_bug() -> None:
@@ -73,7 +73,7 @@ def test_an_outcome_that_the_table_does_not_know_is_a_bug() -> None:
 def test_training_may_take_as_long_as_the_form_says() -> None:
     run = a_run(state=State.TRAIN_MODEL, timeout_minutes=7)
     assert time_out_of(run) == timedelta(minutes=7)
-    assert time_out_of(run.but(state=State.EVALUATE_MODEL)) == timedelta(minutes=15)
+    assert time_out_of(run.replace(state=State.EVALUATE_MODEL)) == timedelta(minutes=15)
 
 
 def test_every_state_can_be_reached_and_every_path_can_end() -> None:

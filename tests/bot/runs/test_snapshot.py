@@ -24,7 +24,7 @@ def a_long_run() -> Run:
     noise = "".join(random.Random(1).choices(string.printable, k=20_000))  # noqa: S311 - no secret
     visits = tuple(Visit(state=State.TRAIN_MODEL, entered=NOON, left=NOON + timedelta(seconds=n)) for n in range(100))
     error = StageError(stage="train", log_tail=noise)
-    return run.but(visits=visits, error=error, result=a_result(an_order(run), 0.95))
+    return run.replace(visits=visits, error=error, result=a_result(an_order(run), 0.95))
 
 
 def read(text: str, **changes: object) -> Run | None:
@@ -34,7 +34,7 @@ def read(text: str, **changes: object) -> Run | None:
 
 def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
     run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", told=("issue", "email:a@b.c"))
-    assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.but(due=None)
+    assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.replace(due=None)
 
 
 def test_no_secret_that_people_wrote_is_in_it() -> None:
