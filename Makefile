@@ -3,7 +3,8 @@
 #
 #   make demo     an issue becomes a model on this machine        ARGS="--threshold 0.999": see ARGS=--help
 #   make serve    the last demo's runs in a browser
-#   make test     the quick tests      make test-all   all tests that need no GPU     ARGS=... go to pytest
+#   make test     the quick tests                make test-slow   the others that need no GPU     ARGS=... go to pytest
+#   make test-all both in one go                 make test-LAYER  the tests that need requirements/LAYER.txt on top
 #   make lint     what CI checks       make bench      what takes how long
 #   make chaos    hundreds of runs while the App is killed again and again: nothing lost, nothing done twice
 #   make structure   rooms, lengths of functions, import cycles, and how many files an addition touches
@@ -24,7 +25,7 @@ environment=$$(sh actions/setup/environment.sh requirements/runner.txt $(1:%=req
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
-.PHONY: help structure demo serve test test-all lint bench chaos lock clean
+.PHONY: help structure demo serve test test-slow test-all lint bench chaos lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,10 +37,18 @@ serve:
 	@$(call with,local); exec "$$python" -m bot.cli demo --only-serve $(ARGS)
 
 test:
-	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not slow and not gpu and not layer" $(ARGS)
+
+test-slow:
+	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "slow and not gpu and not layer" $(ARGS)
 
 test-all:
-	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not gpu" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not gpu and not layer" $(ARGS)
+
+# A heavy library has a lock of its own, requirements/NAME.txt, which no other target installs. Tests that need it are
+# marked layer(name="NAME") and import it inside functions, because every other target collects them too.
+test-%: requirements/%.txt
+	@$(call with,dev $*); exec "$$python" -m pytest -n 2 -m "layer(name='$*') and not gpu" $(ARGS)
 
 lint:
 	@$(call with,dev); PATH="$$environment/bin:$$PATH" exec sh .ci/lint

@@ -15,5 +15,8 @@ name="${NAME:-${MODELYARD_OPERATION:-}}"
 
 source_folder="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 echo "Modelyard ${MODELYARD_SHA:-(no commit given)}, $name, $MODELYARD_PYTHON"
+# Several jobs often share a machine's cores. By default an OpenMP thread that waits for another one keeps its core busy,
+# which makes training up to ten times slower there. Libraries read this when they are loaded.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 # -P: nothing in the working folder may stand in for Modelyard's own packages.
 PYTHONPATH="$source_folder" exec "$MODELYARD_PYTHON" -P -m actions.cli "$name"

@@ -43,6 +43,19 @@ def test_the_name_may_come_from_the_calling_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("runner", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")], ids=["default", "runner's own"]
+)
+def test_threads_that_wait_leave_their_core_to_others_unless_the_runner_says_otherwise(
+    tmp_path: Path, runner: dict[str, str], policy: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$OMP_WAIT_POLICY"\n', encoding="ascii")
+    python.chmod(0o755)
+    ran = run(tmp_path, **{**GOOD, "MODELYARD_PYTHON": str(python), **runner})
+    assert ran.stdout.splitlines()[-1] == policy
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"ESCAPED": "false"}, "dollar sign"),
