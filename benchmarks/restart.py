@@ -21,7 +21,7 @@ from benchmarks.report import Cell, Outcome, Table
 from benchmarks.servers import database, started
 from bot.clock import utc_now
 from bot.database.store import Store
-from bot.runs.machine import OPERATOR_HAS, Run, State
+from bot.runs.machine import OPERATOR_TIMEOUT, Run, State
 
 WAITING = 10_000
 PATIENCE = 60.0
@@ -68,7 +68,7 @@ def _waiting(number: int) -> Run:
     )  # fmt: skip
     return Run(
         id=f"train-{now:%Y%m%d}-{number:03}", repository="owner/demo", installation=1, issue=number, requester="writer",
-        request=request, created=now, entered=now, due=now + OPERATOR_HAS,
+        request=request, created=now, entered=now, due=now + OPERATOR_TIMEOUT,
         state=State.WAIT_FOR_OPERATOR_INPUT,
     )  # fmt: skip
 

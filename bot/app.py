@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from actions.errors import OperationError
 from bot.clock import utc_now
-from bot.database import statistics as overview
+from bot.database import statistics
 from bot.database.leases import Leases
 from bot.database.store import KeptDelivery, Store
 from bot.engine.poller import Poller
@@ -150,14 +150,14 @@ class Service:
         """Look at everything that the dashboard shows."""
         troubles = await self.troubles()
         read = await to_thread.run_sync(self._read) if "database" not in troubles else None
-        figures, runs, dead, waiting = read or (None, overview.Runs((), (), {}), [], [])
+        figures, runs, dead, waiting = read or (None, statistics.Runs((), (), {}), [], [])
         hub = dashboard.web_address(self.settings.github_api_url)
         return dashboard.Seen(figures, runs, dead, waiting, troubles, self.github.traffic.limits, hub, self._clock())
 
-    def _read(self) -> tuple[overview.Figures, overview.Runs, list[KeptDelivery], list[KeptDelivery]]:
+    def _read(self) -> tuple[statistics.Figures, statistics.Runs, list[KeptDelivery], list[KeptDelivery]]:
         database = self.store.database
         dead, waiting = (self.store.kept(status, limit=20) for status in ("dead", "new"))
-        return overview.figures(database), overview.runs(database), dead, waiting
+        return statistics.figures(database), statistics.runs(database), dead, waiting
 
     async def _trouble_with_github(self) -> str | None:
         if time.monotonic() - self._github_checked > GITHUB_CHECK_SECONDS or self._github_trouble:

@@ -4,7 +4,7 @@
 these points: for the first time, or for the third. A file in the folder, named like the point, remembers that it did, and
 there it does not happen again. Unset, this costs one look-up.
 
-The points: ``<State>.before`` and ``.after`` (its work is done, and not remembered yet), ``<State>.told`` (a
+The points: ``<State>.before`` and ``.after`` (its work is done, and not remembered yet), ``<State>.notified`` (a
 channel was told, and that is not remembered yet), ``<event>.before`` and ``.after`` of a delivery, ``write.before`` and
 ``write.after`` of each write to GitHub.
 """

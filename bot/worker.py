@@ -22,7 +22,7 @@ from actions.errors import ErrorBody, OperationError
 from actions.storage.folder import Storage
 from bot import kill_points
 from bot.clock import utc_now
-from bot.database.leases import BEAT, SILENCE, THE_INBOX, Leases
+from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
 from bot.database.store import StaleRunError, Store
 from bot.engine.effects import Effects
 from bot.engine.states import HANDLERS
@@ -31,27 +31,27 @@ from bot.events.router import Intake
 from bot.github import GitHub, HubError
 from bot.github.errors import SUSPENDED
 from bot.observability import log_context
-from bot.runs.machine import TABLE, Run, StageError, State, Step, advance
+from bot.runs.machine import TABLE, Run, StageError, State, StepResult, advance
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
 
-LONGEST_SLEEP = 1.0
+MAX_SLEEP = 1.0
 """Seconds after which the worker looks at its tables again: another replica may have stored something."""
-LONGEST_PAUSE = timedelta(minutes=2)
-SHORTEST_PAUSE = timedelta(seconds=5)
-UNTOLD_LIMIT = timedelta(minutes=1), timedelta(minutes=15)
+MAX_BACKOFF = timedelta(minutes=2)
+MIN_BACKOFF = timedelta(seconds=5)
+RATE_LIMIT_BACKOFF = timedelta(minutes=1), timedelta(minutes=15)
 """The shortest and the longest pause where GitHub limits without saying for how long; it asks for a minute, and more each time."""
-LONGEST_OUTAGE = timedelta(hours=12)
+MAX_OUTAGE = timedelta(hours=12)
 """So long a delivery waits for GitHub to answer again."""
-MOST_AT_ONCE = 20
+MAX_CONCURRENCY = 20
 """Runs and repositories worked on at the same time."""
-STOPS_AFTER = SILENCE - BEAT
+HEARTBEAT_DEADLINE = LEASE_TIMEOUT - HEARTBEAT_INTERVAL
 """Seconds without a sign of life that could be stored, after which a replica stops: others will take its work over."""
 
 
-class Fallen(Exception):
+class LeaseLostError(Exception):
     """Raised where a replica could not say in time that it lives: its work is others' by now."""
 
 
@@ -102,7 +102,7 @@ class Worker:
 
         Raises
         ------
-        Fallen
+        LeaseLostError
             The database has not taken this replica's signs of life for too long.
         """
         await to_thread.run_sync(self._leases.beat)
@@ -126,7 +126,7 @@ class Worker:
         """Say every few seconds that this replica lives; end where that is not heard any more."""
         try:
             while True:
-                await asyncio.sleep(BEAT)
+                await asyncio.sleep(HEARTBEAT_INTERVAL)
                 self._check_alive()
                 began = time.monotonic()
                 try:
@@ -139,13 +139,13 @@ class Worker:
             self._wake.set()
 
     def _check_alive(self) -> None:
-        """Raise Fallen where this process was stopped or cut off for so long that others may have its work."""
-        if time.monotonic() - self._heard > STOPS_AFTER:
-            raise Fallen
+        """Raise LeaseLostError where this process was stopped or cut off for so long that others may have its work."""
+        if time.monotonic() - self._heard > HEARTBEAT_DEADLINE:
+            raise LeaseLostError
 
     async def _sleep(self) -> None:
         """Sleep until something is stored, due or done."""
-        seconds = LONGEST_SLEEP
+        seconds = MAX_SLEEP
         if not self._tasks:
             due = await to_thread.run_sync(self._store.next_due)
             if due is not None:
@@ -158,15 +158,15 @@ class Worker:
 
     async def _start_what_is_due(self) -> None:
         now = self._clock()
-        busy = [repository for repository, work in self._tasks if work == THE_INBOX]
+        busy = [repository for repository, work in self._tasks if work == INBOX_WORK]
         inboxes = await to_thread.run_sync(self._leases.inboxes, now, busy, self._room())
         for repository, deliveries in inboxes.items():
-            self._start((repository, THE_INBOX), functools.partial(self._handle_all, deliveries))
+            self._start((repository, INBOX_WORK), functools.partial(self._handle_all, deliveries))
         for key in await to_thread.run_sync(self._leases.runs, now, list(self._tasks), self._room()):
             self._start(key, functools.partial(self._carry_on, *key))
 
     def _room(self) -> int:
-        return MOST_AT_ONCE - len(self._tasks)
+        return MAX_CONCURRENCY - len(self._tasks)
 
     def _start(self, key: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = asyncio.create_task(self._leased(key, work))
@@ -213,7 +213,7 @@ class Worker:
     async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
         """Handle a delivery later; one that fails by itself, time and again, is a dead letter, and a person is told."""
         now, waited = self._clock(), self._clock() - delivery.received_at
-        if passes(error) and waited < LONGEST_OUTAGE:
+        if passes(error) and waited < MAX_OUTAGE:
             log.warning(
                 "delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error, extra={"status": "waits"}
             )
@@ -233,7 +233,7 @@ class Worker:
         """Take a run through its states until it has to wait."""
         run = await to_thread.run_sync(self._store.run, repository, run_id)
         # Late news of a workflow run does not shorten the pause before the next one is sent, or a channel is told again.
-        pauses = run.send or (run.tries > 0 and bool(run.told))
+        pauses = run.needs_dispatch or (run.tries > 0 and bool(run.notified))
         waits = pauses and run.due is not None and run.due > self._clock()
         while not run.ended and not waits:
             self._check_alive()
@@ -256,7 +256,7 @@ class Worker:
                 outcome = step.outcome or "waits"
                 log.info("run %s: %s, %s", run.id, step.run.state, outcome, extra=_measured(began, outcome))
 
-    async def _step(self, run: Run) -> Step:
+    async def _step(self, run: Run) -> StepResult:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
         kill_points.hit(f"{run.state}.before")
         row = TABLE[run.state]
@@ -267,7 +267,7 @@ class Worker:
             async with asyncio.timeout(limit):
                 if run.cancel is not None and row.cancellable:
                     await fx.stop(run)
-                    return Step(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
+                    return StepResult(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
                 return await HANDLERS[run.state](run, fx)
         except StaleRunError:
             raise
@@ -278,22 +278,22 @@ class Worker:
             log.exception("run %s: %s broke", run.id, run.state)
             return self._after_trouble(fx.run, error)
 
-    def _after_trouble(self, run: Run, error: Exception) -> Step:
+    def _after_trouble(self, run: Run, error: Exception) -> StepResult:
         """Decide what follows where a state's own work failed (not its stage's).
 
         Trouble that passes is waited for: where a stage runs or a person is asked, or the App is suspended, as long as it
         takes; elsewhere until the time of this try is over. Anything else is the state's error.
         """
         if run.ended:
-            return Step(run)
+            return StepResult(run)
         row, stayed = TABLE[run.state], (self._clock() - run.entered) / self._settings.time_factor
         no_limit = row.stage or row.time_out is None or is_suspended(error)
         if passes(error) and (no_limit or (row.time_out and stayed < row.time_out * (run.tries + 1))):
-            return Step(run, again=pause(error, stayed))
+            return StepResult(run, again=pause(error, stayed))
         kept = run.replace(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
         if row.stage:
-            return Step(kept, "refused")
-        return Step(kept, "error") if "error" in row.next or row.retries else Step(run, again=LONGEST_PAUSE)
+            return StepResult(kept, "refused")
+        return StepResult(kept, "error") if "error" in row.next or row.retries else StepResult(run, again=MAX_BACKOFF)
 
 
 def _measured(began: float, status: str) -> dict[str, object]:
@@ -316,7 +316,7 @@ def pause(error: Exception, waited: timedelta) -> timedelta:
     if isinstance(error, HubError) and error.retry_after:
         return timedelta(seconds=error.retry_after)
     is_limit = isinstance(error, HubError) and error.body.reason == "rate_limited"
-    shortest, longest = UNTOLD_LIMIT if is_limit else (SHORTEST_PAUSE, LONGEST_PAUSE)
+    shortest, longest = RATE_LIMIT_BACKOFF if is_limit else (MIN_BACKOFF, MAX_BACKOFF)
     return min(max(waited, shortest) if is_limit else max(waited / 2, shortest), longest)
 
 

@@ -24,14 +24,14 @@ from bot.database.engine import Database
 from bot.database.tables import INBOX, LEASES, REPLICAS, RUNS
 from bot.runs.machine import State
 
-BEAT = 5.0
+HEARTBEAT_INTERVAL = 5.0
 """Seconds between a replica's signs of life."""
-SILENCE = 20.0
+LEASE_TIMEOUT = 20.0
 """Seconds without one after which a replica counts as dead, and must have stopped by itself."""
 
-THE_INBOX = "inbox"
+INBOX_WORK = "inbox"
 """The work of a repository's deliveries, which are handled one after the other. Any other work is a run's id."""
-MOST_DELIVERIES = 1_000
+MAX_DELIVERIES = 1_000
 
 
 class Leases:
@@ -56,7 +56,9 @@ class Leases:
             insert = self._database.insert(REPLICAS).values(id=self.replica, **me)
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=me))
             others = connection.execute(sa.select(REPLICAS).where(REPLICAS.c.id != self.replica)).all()
-            dead = [row.id for row in others if row.beat < time.time() - SILENCE or _is_gone(row.host, row.process)]
+            dead = [
+                row.id for row in others if row.beat < time.time() - LEASE_TIMEOUT or _is_gone(row.host, row.process)
+            ]
             if dead:
                 connection.execute(LEASES.delete().where(LEASES.c.replica.in_(dead)))
                 connection.execute(REPLICAS.delete().where(REPLICAS.c.id.in_(dead)))
@@ -83,9 +85,9 @@ class Leases:
         """
         query = (
             sa.select(INBOX.c.repository, INBOX.c.id)
-            .where(INBOX.c.status == "new", INBOX.c.due <= now.timestamp(), self._free(INBOX.c.repository, THE_INBOX))
+            .where(INBOX.c.status == "new", INBOX.c.due <= now.timestamp(), self._free(INBOX.c.repository, INBOX_WORK))
             .order_by(INBOX.c.number)
-            .limit(MOST_DELIVERIES)
+            .limit(MAX_DELIVERIES)
         )
         found: dict[str, list[str]] = {}
         if room <= 0:
@@ -97,7 +99,7 @@ class Leases:
             return {
                 repository: deliveries
                 for repository, deliveries in found.items()
-                if self._lease(connection, repository, THE_INBOX)
+                if self._lease(connection, repository, INBOX_WORK)
             }
 
     def runs(self, now: datetime, busy: Collection[tuple[str, str]], room: int) -> list[tuple[str, str]]:
@@ -137,7 +139,7 @@ class Leases:
             connection.execute(LEASES.delete().where(mine))
 
     def _others(self) -> sa.Select[tuple[str]]:
-        alive = REPLICAS.c.beat >= time.time() - SILENCE
+        alive = REPLICAS.c.beat >= time.time() - LEASE_TIMEOUT
         return sa.select(REPLICAS.c.id).where(alive, REPLICAS.c.id != self.replica)
 
     def _free(self, repository: sa.Column[str], work: sa.Column[str] | str) -> sa.ColumnElement[bool]:

@@ -13,12 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.database.engine import Database
-from bot.database.leases import SILENCE
+from bot.database.leases import LEASE_TIMEOUT
 from bot.database.tables import INBOX, LOCKS, REPLICAS, RUNS
 from bot.runs.machine import Run, State
 
-MOST_OPEN = 100
-MOST_ENDED = 20
+MAX_OPEN = 100
+MAX_ENDED = 20
 _DAY = len("train-20261122")
 
 
@@ -47,7 +47,7 @@ def figures(database: Database) -> Figures:
     by_status = sa.select(INBOX.c.status, sa.func.count(), sa.func.min(INBOX.c.received))
     by_status = by_status.where(INBOX.c.status.in_(["new", "dead"])).group_by(INBOX.c.status)
     by_state = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.state != State.END).group_by(RUNS.c.state)
-    alive = sa.select(sa.func.count()).select_from(REPLICAS).where(REPLICAS.c.beat >= time.time() - SILENCE)
+    alive = sa.select(sa.func.count()).select_from(REPLICAS).where(REPLICAS.c.beat >= time.time() - LEASE_TIMEOUT)
     with database.transaction() as connection:
         inbox = {status: (count, oldest) for status, count, oldest in connection.execute(by_status)}
         runs: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state)}
@@ -59,10 +59,10 @@ def figures(database: Database) -> Figures:
 def runs(database: Database) -> Runs:
     """Read the runs and locks that a person wants to see."""
     documents = sa.select(RUNS.c.document)
-    still_open = documents.where(RUNS.c.state != State.END).order_by(RUNS.c.id).limit(MOST_OPEN)
+    still_open = documents.where(RUNS.c.state != State.END).order_by(RUNS.c.id).limit(MAX_OPEN)
     # Numbers count within a repository: the day that a run's id begins with puts those of several in order.
     latest = (sa.func.substr(RUNS.c.id, 1, _DAY).desc(), RUNS.c.number.desc())
-    ended = documents.where(RUNS.c.state == State.END).order_by(*latest).limit(MOST_ENDED)
+    ended = documents.where(RUNS.c.state == State.END).order_by(*latest).limit(MAX_ENDED)
     with database.transaction() as connection:
         return Runs(
             _read(connection, still_open),

@@ -19,10 +19,10 @@ from bot.database.tables import COUNTERS, INBOX, LOCKS, RUNS
 from bot.runs.machine import TABLE, Run, State
 from bot.webhooks.delivery import NEWS, Delivery, Taken
 
-MOST_TRIES = 5
+MAX_ATTEMPTS = 5
 """So often a delivery is handled before it becomes a dead letter."""
 
-MOST_AT_ONCE = 500
+MAX_IDS_PER_QUERY = 500
 """Names in one query."""
 
 
@@ -100,8 +100,8 @@ class Store:
         """Return those of the deliveries that were ever taken in."""
         wanted, found = sorted(ids), set()
         with self._transaction() as connection:
-            for start in range(0, len(wanted), MOST_AT_ONCE):
-                query = sa.select(INBOX.c.id).where(INBOX.c.id.in_(wanted[start : start + MOST_AT_ONCE]))
+            for start in range(0, len(wanted), MAX_IDS_PER_QUERY):
+                query = sa.select(INBOX.c.id).where(INBOX.c.id.in_(wanted[start : start + MAX_IDS_PER_QUERY]))
                 found |= set(connection.execute(query).scalars())
         return found
 
@@ -115,7 +115,7 @@ class Store:
         """Count a failed try and put the next one off; True where that was the last and it is a dead letter now."""
         with self._transaction() as connection:
             tries = connection.execute(sa.select(INBOX.c.tries).where(INBOX.c.id == delivery_id)).scalar_one() + 1
-            dead = bool(tries >= MOST_TRIES)
+            dead = bool(tries >= MAX_ATTEMPTS)
             due = (now + timedelta(seconds=2**tries)).timestamp()
             status = "dead" if dead else "new"
             values = {"tries": tries, "status": status, "due": due, "error": error[:2_000]}

@@ -13,7 +13,7 @@ from actions.errors import InvalidInput, NotFound
 from actions.storage.folder import Storage
 from bot.runs.machine import Run
 
-LARGEST_NOTE = 64 * 1024
+MAX_REPORT_BYTES = 64 * 1024
 """Bytes of ``progress.json`` and ``published.json`` at most."""
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> bytes | None:
     """Read a small file; None where there is none, or one that is too large."""
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_NOTE + 1)
+            content = file.read(MAX_REPORT_BYTES + 1)
     except OSError:
         return None
-    return content if len(content) <= LARGEST_NOTE else None
+    return content if len(content) <= MAX_REPORT_BYTES else None

@@ -35,11 +35,11 @@ from bot.messages.notifications import notice_of, tell
 from bot.parsing.repository_config import ConfigError, RepositoryConfig, read_config
 from bot.runs import job_status as stage_watch
 from bot.runs.labels import STATE_LABELS, state_label
-from bot.runs.machine import OPERATOR_HAS, TABLE, Dispatch, Run, State
+from bot.runs.machine import OPERATOR_TIMEOUT, TABLE, Run, State, WorkflowDispatch
 from bot.runs.progress import stage_lines
 from bot.runs.publication import check_ref, checked
 from bot.runs.record import record_of
-from bot.runs.snapshot import LONGEST, snapshot
+from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, snapshot
 from bot.runs.view import RunView, Unclaimed
 from bot.settings import Settings
 
@@ -48,12 +48,12 @@ log = logging.getLogger(__name__)
 TRAIN_WORKFLOW = "modelyard-train.yml"
 INDEX = f"{FOLDER}/index.md"
 LOG_LINES = 30
-LARGEST_FILE = 4 * LONGEST_TEMPLATE
+MAX_TEMPLATE_BYTES = 4 * LONGEST_TEMPLATE
 """Bytes of a repository's own template that are read; what is too long for a template is said by it."""
 ASKS_A_PERSON = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 JUST_ENTERED = timedelta(seconds=2)
 """What a state shows first is always shown."""
-SPARED_WRITES = 5
+RESERVED_WRITES = 5
 """Progress is shown only while so many writes are free: the writes that matter come first."""
 
 
@@ -126,7 +126,7 @@ class Effects:
         if pending is None or not sent_before:
             number = len(run.dispatches) + 1
             title = f"{run.id} attempt {run.attempt} dispatch {number}"
-            pending = Dispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
+            pending = WorkflowDispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
             run = run.replace(dispatches=(*run.dispatches, pending))
             await self.show(run)
             run = self.run = await to_thread.run_sync(self._store.save, run)
@@ -338,12 +338,12 @@ class Effects:
         progress = None
         row = TABLE[run.state]
         if jobs and row.stage is not None:
-            if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < SPARED_WRITES:
+            if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < RESERVED_WRITES:
                 return
             progress = await self.progress(run, row.stage)
         view = self._view(run, jobs=jobs, progress=progress, behind=behind, unclaimed=unclaimed)
         try:
-            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH))
         except HubError as error:
             # Nor does a comment that GitHub refuses keep the history from being written.
             if error.transient or not (_is_gone(error) or run.state is State.WRITE_HISTORY):
@@ -375,7 +375,7 @@ class Effects:
             progress=progress.metrics if progress is not None else {},
             ahead=behind,
             unclaimed=unclaimed,
-            waiting_until=run.entered + self.scaled(OPERATOR_HAS) if run.state in ASKS_A_PERSON else None,
+            waiting_until=run.entered + self.scaled(OPERATOR_TIMEOUT) if run.state in ASKS_A_PERSON else None,
             plots=tuple(plots),
             history_url=history_url,
             registry_url=registry_url,
@@ -413,14 +413,14 @@ class Effects:
         async def own_template(channel: ChannelName) -> bytes | None:
             path = path_of(event, channel, notice.language)
             try:
-                return await self._repository.file(path, max_bytes=LARGEST_FILE)
+                return await self._repository.file(path, max_bytes=MAX_TEMPLATE_BYTES)
             except OperationError as error:
                 log.warning("run %s: %s cannot be read: %s", run.id, path, error)
                 return None
 
         told = await tell(run, notice, config, self._settings.channels, own_template)
-        if told.done != run.told:
-            kill_points.hit(f"{run.state}.told")
+        if told.done != run.notified:
+            kill_points.hit(f"{run.state}.notified")
             remembered = functools.partial(_with_told, before=run, told=told.done)
             run = self.run = await to_thread.run_sync(self._store.change, run, remembered)
         return run, told.rest
@@ -454,7 +454,7 @@ class Effects:
         jobs = await self.jobs(run)
         view = self._view(run, jobs=jobs, plots=plots, history_url=history_url, registry_url=registry_url)
         try:
-            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - LONGEST))
+            await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH))
             await self.label(run, label)
             await self._repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
         except HubError as error:
@@ -494,15 +494,15 @@ def _is_gone(error: HubError) -> bool:
     return error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
-def _with_sent(run: Run, sent: Dispatch) -> Run:
-    return run.replace(send=False, dispatches=(*run.dispatches[:-1], sent))
+def _with_sent(run: Run, sent: WorkflowDispatch) -> Run:
+    return run.replace(needs_dispatch=False, dispatches=(*run.dispatches[:-1], sent))
 
 
 def _with_told(run: Run, before: Run, told: tuple[str, ...]) -> Run:
     """Note who was told, with what the state had done before: the question at the issue, how the run ended."""
     if run.ended:  # by the removal of the App, meanwhile
         return run
-    return run.replace(told=told, question=before.question, status=before.status)
+    return run.replace(notified=told, question_comment=before.question_comment, status=before.status)
 
 
 def _without_pending(run: Run) -> Run:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=5)
 """How long after a look the next one begins."""
-REMEMBERED = 2 * KEPT
+HANDLED_RETENTION = 2 * KEPT
 """So long the inbox remembers a delivery that was handled: GitHub may send it again meanwhile."""
 
 
@@ -108,7 +108,7 @@ class Reconciler:
 
     async def _handled_webhooks(self) -> None:
         """Forget what was handled long ago, so that the inbox does not grow for ever."""
-        await to_thread.run_sync(self._store.forget_handled, self._clock() - REMEMBERED)
+        await to_thread.run_sync(self._store.forget_handled, self._clock() - HANDLED_RETENTION)
 
     async def _locks(self) -> None:
         """Free what no open run holds."""

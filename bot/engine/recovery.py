@@ -25,7 +25,7 @@ from bot.webhooks import synthetic as stand_in
 
 log = logging.getLogger(__name__)
 
-TITLES_FROM = timedelta(days=30)
+WORKFLOW_RUN_HISTORY = timedelta(days=30)
 """Workflow runs of so many days are looked through for the highest number; older ones are in the history."""
 
 _STICKY = re.compile(r"<!-- modelyard:run-(train-[0-9]{8}-([0-9]{3,9})) -->")
@@ -85,7 +85,7 @@ class Recovery:
         if await to_thread.run_sync(self._store.counts, repository.name):
             return
         texts = [(await repository.file(INDEX, await self._branch(repository)) or b"").decode(errors="replace")]
-        began = self._clock() - TITLES_FROM
+        began = self._clock() - WORKFLOW_RUN_HISTORY
         texts += [
             run.display_title for run in await repository.find_workflow_runs("train", TRAIN_WORKFLOW, since=began)
         ]

@@ -12,55 +12,65 @@ from typing import TYPE_CHECKING
 from actions.contracts.stage import Stage
 from actions.errors import ErrorBody, InvalidInput
 from bot.parsing.command import changed_request
-from bot.runs.job_status import Seen, felt, find, is_lost, queued_for, seen, sighted
-from bot.runs.machine import OPERATOR_HAS, TABLE, EndStatus, Judged, Run, StageError, State, Step, time_out_of
+from bot.runs.job_status import JobStatus, find, is_lost, job_status, observe_heartbeat, observe_job, queued_for
+from bot.runs.machine import (
+    OPERATOR_TIMEOUT,
+    TABLE,
+    AttemptVerdict,
+    EndStatus,
+    Run,
+    StageError,
+    State,
+    StepResult,
+    time_out_of,
+)
 
 if TYPE_CHECKING:
     from actions.contracts.channels import Event
     from bot.engine.effects import Effects
     from bot.github import Job
 
-Handler = Callable[[Run, "Effects"], Awaitable[Step]]
+Handler = Callable[[Run, "Effects"], Awaitable[StepResult]]
 
-WATCH = timedelta(seconds=5)
+POLL_INTERVAL = timedelta(seconds=5)
 """How often a running stage is looked at, beside the events that GitHub sends."""
-WAIT = timedelta(seconds=60)
+IDLE_INTERVAL = timedelta(seconds=60)
 """How often to look where only an event can change something."""
-SILENT_LONG = timedelta(minutes=5)
+HEARTBEAT_TIMEOUT = timedelta(minutes=5)
 """A stage that has given signs of life and gives none for so long has lost its runner."""
-SEVERAL_BEATS = timedelta(minutes=1)
+MIN_HEARTBEAT_TIMEOUT = timedelta(minutes=1)
 """However short a deployment's waiting times are, a heart beats no faster."""
-REMINDED_BEFORE = timedelta(hours=4)
+REMINDER_LEAD_TIME = timedelta(hours=4)
 """So long before a question to a person lapses, people are reminded of it."""
-LONGEST_REST = timedelta(minutes=5)
+MAX_CHANNEL_BACKOFF = timedelta(minutes=5)
 """A channel that asks to be left alone for longer is tried again all the same."""
-AT_THE_ISSUE = "issue"
+ISSUE = "issue"
 """Among those who were told: the people at the issue."""
-QUEUED_LONG = timedelta(minutes=5)
+UNCLAIMED_AFTER = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
 
-async def queued(run: Run, fx: Effects) -> Step:
+async def queued(run: Run, fx: Effects) -> StepResult:
     """Take the model's lock, or say who has it."""
     owner = await fx.take_lock(run)
     if owner != run.id:
         await fx.show(run, behind=await fx.run_of(owner))
         await fx.label(run, "queued")
-        return Step(run, again=WAIT)
-    return Step(run, "ok")
+        return StepResult(run, again=IDLE_INTERVAL)
+    return StepResult(run, "ok")
 
 
-async def stage(run: Run, fx: Effects) -> Step:
+async def stage(run: Run, fx: Effects) -> StepResult:
     """PrepareData, TrainModel, EvaluateModel: one job each of the attempt's workflow run."""
     name = _stage_of(run)
-    if run.send:
+    if run.needs_dispatch:
         run = await fx.send(run, start_at=name)
         await fx.show(run)
-        return Step(run, again=WATCH)
-    return await _watch(run, fx, name) or Step(run.replace(error=None), "ok")
+        return StepResult(run, again=POLL_INTERVAL)
+    return await _watch(run, fx, name) or StepResult(run.replace(error=None), "ok")
 
 
-async def judge_results(run: Run, fx: Effects) -> Step:
+async def judge_results(run: Run, fx: Effects) -> StepResult:
     """Wait for judge and publish, then accept what was published, if it stands the checks."""
     names: tuple[Stage, ...] = ("judge", "publish")
     for name in names:
@@ -70,75 +80,75 @@ async def judge_results(run: Run, fx: Effects) -> Step:
     try:
         sha, result = await fx.accept(run)
     except InvalidInput as error:
-        return Step(run.replace(error=StageError(stage="publish", body=error.body)), "failed")
-    judged = Judged(attempt=run.attempt, verdict=result.verdict)
-    run = run.replace(result=result, published_sha=sha, judged=(*run.judged, judged), error=None)
-    return Step(run, result.verdict.status)
+        return StepResult(run.replace(error=StageError(stage="publish", body=error.body)), "failed")
+    judged = AttemptVerdict(attempt=run.attempt, verdict=result.verdict)
+    run = run.replace(result=result, published_sha=sha, verdicts=(*run.verdicts, judged), error=None)
+    return StepResult(run, result.verdict.status)
 
 
-async def check_retry_limit(run: Run, _: Effects) -> Step:
+async def check_retry_limit(run: Run, _: Effects) -> StepResult:
     """Look whether another attempt may be asked for."""
     if run.attempt < run.attempts_allowed:
-        return Step(run, "left")
-    return Step(run.replace(status="rejected"), "none")
+        return StepResult(run, "left")
+    return StepResult(run.replace(status="rejected"), "none")
 
 
-async def notify_operator(run: Run, fx: Effects) -> Step:
+async def notify_operator(run: Run, fx: Effects) -> StepResult:
     """Ask a person, once an attempt; the model is free for others while the run waits."""
-    if AT_THE_ISSUE not in run.told:
+    if ISSUE not in run.notified:
         await fx.release_lock(run)
         question = await fx.ask(run)
         await fx.label(run, "waiting")
-        run = run.replace(question=question, told=(AT_THE_ISSUE,))
+        run = run.replace(question_comment=question, notified=(ISSUE,))
     return await _tell_elsewhere(run, fx, "waiting")
 
 
-async def wait_for_operator_input(run: Run, fx: Effects) -> Step:
+async def wait_for_operator_input(run: Run, fx: Effects) -> StepResult:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
     if answer is not None and answer.attempt == run.attempt:
         run = run.replace(answer=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
-            return Step(run, "approve")
-        return Step(run.replace(status="rejected"), "reject")
-    if fx.stayed(run) >= OPERATOR_HAS:
-        return Step(run.replace(status="rejected"), "time-out")
+            return StepResult(run, "approve")
+        return StepResult(run.replace(status="rejected"), "reject")
+    if fx.stayed(run) >= OPERATOR_TIMEOUT:
+        return StepResult(run.replace(status="rejected"), "time-out")
     await fx.show(run)
-    if OPERATOR_HAS - fx.stayed(run) > REMINDED_BEFORE:
-        return Step(run, again=OPERATOR_HAS - REMINDED_BEFORE - fx.stayed(run))
+    if OPERATOR_TIMEOUT - fx.stayed(run) > REMINDER_LEAD_TIME:
+        return StepResult(run, again=OPERATOR_TIMEOUT - REMINDER_LEAD_TIME - fx.stayed(run))
     await fx.remind(run)
-    return Step(run, again=OPERATOR_HAS - fx.stayed(run))
+    return StepResult(run, again=OPERATOR_TIMEOUT - fx.stayed(run))
 
 
-async def increment_retry(run: Run, _: Effects) -> Step:
+async def increment_retry(run: Run, _: Effects) -> StepResult:
     """Open the next attempt: with what the approval changed, else with the next seed."""
     overrides = dict(run.decisions[-1].overrides)
     seed = overrides.pop("seed", None)
     request = changed_request(run.request, overrides)
-    fresh = {"seed": seed, "question": 0, "answer": None, "result": None, "published_sha": None, "error": None}
-    return Step(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")
+    fresh = {"seed": seed, "question_comment": 0, "answer": None, "result": None, "published_sha": None, "error": None}
+    return StepResult(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")
 
 
-async def register_model(run: Run, fx: Effects) -> Step:
+async def register_model(run: Run, fx: Effects) -> StepResult:
     """Check that the artifact is there, and settle the version that WriteHistory will commit."""
     await fx.check_artifact(run)
     version, promoted = await fx.next_version(run)
-    return Step(run.replace(version=version, promoted=promoted, status="passed"), "ok")
+    return StepResult(run.replace(version=version, promoted=promoted, status="passed"), "ok")
 
 
-async def rollback_model(run: Run, fx: Effects) -> Step:
+async def rollback_model(run: Run, fx: Effects) -> StepResult:
     """Undo what the run did to the registry; a healthy champion stays."""
     await fx.withdraw(run)
-    return Step(run.replace(version=None, promoted=False, status=_not_passed(run)), "ok")
+    return StepResult(run.replace(version=None, promoted=False, status=_not_passed(run)), "ok")
 
 
-async def error_handler(run: Run, fx: Effects) -> Step:
+async def error_handler(run: Run, fx: Effects) -> StepResult:
     """The error was kept where it was seen; nothing of the attempt may go on."""
     await fx.stop(run)
-    return Step(run.replace(status="failed"), "ok")
+    return StepResult(run.replace(status="failed"), "ok")
 
 
-async def invalid_data(run: Run, fx: Effects) -> Step:
+async def invalid_data(run: Run, fx: Effects) -> StepResult:
     """The data cannot be what the request says: like an invalid form, it leaves nothing behind."""
     await fx.clear_storage(run)
     await fx.release_lock(run)
@@ -146,36 +156,36 @@ async def invalid_data(run: Run, fx: Effects) -> Step:
     run, missed = await fx.tell(run.replace(status="invalid"), "failure")
     if missed is not None:  # not tried again: an edit of the issue is a new request only once this run has ended
         fx.give_up_telling(run, "failure")
-    return Step(run, "ok")
+    return StepResult(run, "ok")
 
 
-async def write_history(run: Run, fx: Effects) -> Step:
+async def write_history(run: Run, fx: Effects) -> StepResult:
     """Commit everything that is to be kept; from here on the model is free for others."""
     run = run.replace(status=run.status or "failed")
     # Shown before it is done: what goes on from the comment then writes the very same history.
     await fx.show(run)
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
-    return Step(run.replace(history_sha=sha), "passed" if run.status == "passed" else "failed")
+    return StepResult(run.replace(history_sha=sha), "passed" if run.status == "passed" else "failed")
 
 
-async def notify_success(run: Run, fx: Effects) -> Step:
+async def notify_success(run: Run, fx: Effects) -> StepResult:
     """Tell that the model passed."""
-    if AT_THE_ISSUE not in run.told:
+    if ISSUE not in run.notified:
         await fx.conclude(run, label="passed", reason="completed")
-        run = run.replace(told=(AT_THE_ISSUE,))
+        run = run.replace(notified=(ISSUE,))
     return await _tell_elsewhere(run, fx, "success")
 
 
-async def notify_failure(run: Run, fx: Effects) -> Step:
+async def notify_failure(run: Run, fx: Effects) -> StepResult:
     """Tell how the run ended otherwise."""
-    if AT_THE_ISSUE not in run.told:
+    if ISSUE not in run.notified:
         await fx.release_lock(run)
         if run.history_sha is None:
             await fx.withdraw(run)
         run = run.replace(status=_not_passed(run))
         await fx.conclude(run, label="cancelled" if run.status == "cancelled" else "failed", reason="not_planned")
-        run = run.replace(told=(AT_THE_ISSUE,))
+        run = run.replace(notified=(ISSUE,))
     return await _tell_elsewhere(run, fx, "failure")
 
 
@@ -199,16 +209,16 @@ HANDLERS: dict[State, Handler] = {
 }
 
 
-async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> Step:
+async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> StepResult:
     """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
     run, missed = await fx.tell(run, event)
     if missed is None or run.ended:
-        return Step(run, "ok")
+        return StepResult(run, "ok")
     answered = event == "waiting" and run.answer is not None  # an answer is not kept waiting
     if run.tries < TABLE[run.state].retries and not answered:
-        return Step(run, "error", again=min(missed, LONGEST_REST))
+        return StepResult(run, "error", again=min(missed, MAX_CHANNEL_BACKOFF))
     fx.give_up_telling(run, event)
-    return Step(run, "ok")
+    return StepResult(run, "ok")
 
 
 def _not_passed(run: Run) -> EndStatus:
@@ -223,7 +233,7 @@ def _stage_of(run: Run) -> Stage:
     return name
 
 
-async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
+async def _watch(run: Run, fx: Effects, name: Stage) -> StepResult | None:
     """Look at a stage's job; None where it has succeeded."""
     limit = fx.scaled(time_out_of(run))
     jobs = await fx.jobs(run)
@@ -231,8 +241,8 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
     if ended:
         jobs = await fx.jobs(run)  # it may have come and gone in between
     job = find(jobs, name)
-    run = run.replace(sight=sighted(run.sight, job, fx.now()))
-    standing = seen(job, limit, run.sight, fx.now())
+    run = run.replace(observed_job=observe_job(run.observed_job, job, fx.now()))
+    standing = job_status(job, limit, run.observed_job, fx.now())
     if standing == "absent" and ended:
         standing = "error"
     if standing == "ok":
@@ -240,37 +250,39 @@ async def _watch(run: Run, fx: Effects, name: Stage) -> Step | None:
     if standing == "overdue":
         # The next try writes to the same folder: it waits until nothing of this one runs any more.
         await fx.stop(run)
-        return Step(run.replace(overdue=True), again=WATCH)
+        return StepResult(run.replace(overdue=True), again=POLL_INTERVAL)
     if standing == "running":
-        run = run.replace(pulse=felt(run.pulse, await fx.heartbeat(run, name), fx.now()))
-        silent = max(fx.scaled(SILENT_LONG), SEVERAL_BEATS)
-        if run.lost or is_lost(run.pulse, silent, fx.now()):
+        run = run.replace(
+            observed_heartbeat=observe_heartbeat(run.observed_heartbeat, await fx.heartbeat(run, name), fx.now())
+        )
+        silent = max(fx.scaled(HEARTBEAT_TIMEOUT), MIN_HEARTBEAT_TIMEOUT)
+        if run.runner_lost or is_lost(run.observed_heartbeat, silent, fx.now()):
             # Where the runner cannot obey any more, GitHub has to end the job without it.
-            await fx.stop(run, force=is_lost(run.pulse, 2 * silent, fx.now()))
-            return Step(run.replace(lost=True), again=WAIT)
+            await fx.stop(run, force=is_lost(run.observed_heartbeat, 2 * silent, fx.now()))
+            return StepResult(run.replace(runner_lost=True), again=IDLE_INTERVAL)
     if standing in ("error", "stopped", "timed out"):
         return await _stage_error(run, fx, job, name, standing)
-    if job is not None and queued_for(run.sight, fx.now()) > fx.scaled(QUEUED_LONG):
+    if job is not None and queued_for(run.observed_job, fx.now()) > fx.scaled(UNCLAIMED_AFTER):
         await fx.show(run, jobs=jobs, unclaimed=await fx.why_unclaimed(job))
-        return Step(run, again=WAIT)
+        return StepResult(run, again=IDLE_INTERVAL)
     await fx.show(run, jobs=jobs)
-    return Step(run, again=WATCH)
+    return StepResult(run, again=POLL_INTERVAL)
 
 
-async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, standing: Seen) -> Step:
+async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, standing: JobStatus) -> StepResult:
     """Keep why a stage ended wrongly, and decide whether trying again can help."""
     if standing == "timed out" or (standing == "stopped" and run.overdue):
-        return Step(run.replace(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
-    if standing == "stopped" and run.lost:
-        return Step(run.replace(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
+        return StepResult(run.replace(error=_error(name, job, _timed_out(run, name), await fx.log_tail(job))), "error")
+    if standing == "stopped" and run.runner_lost:
+        return StepResult(run.replace(error=_error(name, job, _runner_lost(name), await fx.log_tail(job))), "error")
     if standing == "stopped":
-        return Step(run.replace(error=_error(name, job, _cancelled(name), "")), "refused")
+        return StepResult(run.replace(error=_error(name, job, _cancelled(name), "")), "refused")
     progress = await fx.progress(run, name)
     body = progress.error if progress is not None else None
     run = run.replace(error=_error(name, job, body, await fx.log_tail(job)))
     if body is None or body.kind == "crash":
-        return Step(run, "error")
-    return Step(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")
+        return StepResult(run, "error")
+    return StepResult(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")
 
 
 def _error(name: Stage, job: Job | None, body: ErrorBody | None, log_tail: str) -> StageError:
@@ -295,7 +307,7 @@ def _runner_lost(name: Stage) -> ErrorBody:
         kind="crash",
         reason="runner_lost",
         rule=f"The {name} stage gives a sign of life every few seconds until it ends.",
-        found=f"It gave none for more than {SILENT_LONG.total_seconds() / 60:g} minutes, so it was stopped.",
+        found=f"It gave none for more than {HEARTBEAT_TIMEOUT.total_seconds() / 60:g} minutes, so it was stopped.",
         next_step="Look at the runner: it was switched off, lost its network, or had no memory left.",
     )
 

@@ -102,7 +102,7 @@ def _cancelled(run: Run, now: datetime) -> Run:
         status=run.status or "cancelled",
         entered=now,
         due=None,
-        send=False,
+        needs_dispatch=False,
         cancel=None,
         decisions=(*run.decisions, decision),
         visits=(*run.visits, Visit(state=run.state, entered=run.entered, left=now)),

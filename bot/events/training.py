@@ -127,7 +127,7 @@ class TrainingRequests:
         issue: int,
         requester: str,
         asked: Asked,
-        asked_in: int = 0,
+        request_comment: int = 0,
     ) -> Run:
         """Open a run, unless the issue has an open one: then return that.
 
@@ -135,7 +135,7 @@ class TrainingRequests:
         ----------
         asked
             What is asked for.
-        asked_in
+        request_comment
             The comment whose command asks for it.
         """
         now, request = self._clock(), asked.request
@@ -151,7 +151,7 @@ class TrainingRequests:
                 requester=requester,
                 request=request,
                 created=now,
-                asked_in=asked_in,
+                request_comment=request_comment,
                 language=asked.language,
                 entered=now,
                 due=now,

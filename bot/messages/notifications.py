@@ -71,7 +71,7 @@ async def tell(run: Run, notice: Notice, config: NotificationsConfig, channels: 
         else:
             told.append(ended)
     rests = [one.rest for one in told if one.rest is not None]
-    done = dict.fromkeys([*run.told, *(name for one in told for name in one.done)])
+    done = dict.fromkeys([*run.notified, *(name for one in told for name in one.done)])
     return Told(tuple(done), max(rests) if rests else None)
 
 
@@ -87,7 +87,7 @@ class _Attempt:
     template: Template
 
     async def slack(self, config: SlackConfig | None, access: SlackAccess | None) -> Told:
-        if config is None or self.notice.event not in config.events or "slack" in self.run.told:
+        if config is None or self.notice.event not in config.events or "slack" in self.run.notified:
             return NOBODY
         if access is None:
             return self._not_there("slack", config)
@@ -104,8 +104,8 @@ class _Attempt:
     async def email(self, config: EmailConfig | None, server: MailServer | None) -> Told:
         if config is None or self.notice.event not in config.events:
             return NOBODY
-        left = [address for address in dict.fromkeys(config.to) if f"email:{address}" not in self.run.told]
-        if not left or "email" in self.run.told:
+        left = [address for address in dict.fromkeys(config.to) if f"email:{address}" not in self.run.notified]
+        if not left or "email" in self.run.notified:
             return NOBODY
         if server is None:
             return self._not_there("email", config)

@@ -12,7 +12,7 @@ from bot.parsing.command import parse_command
 from bot.runs.labels import ASKS, state_label
 from bot.runs.machine import TABLE, Decision, Run, State, can_take
 
-JUST_NOW = timedelta(minutes=1)
+SETTLE_TIME = timedelta(minutes=1)
 """What is younger may still be on its way: the App leaves it to the event."""
 
 _OURS = re.compile(r"train-[0-9]{8}-[0-9]{3,9} attempt [0-9]+ dispatch [0-9]+")
@@ -25,7 +25,7 @@ def expected_label(run: Run) -> str | None:
     if run.status is not None and run.state in (State.NOTIFY_SUCCESS, State.NOTIFY_FAILURE, State.END):
         return state_label("failed" if run.status == "rejected" else run.status)
     if run.state in TABLE and TABLE[run.state].stage is not None:
-        return state_label("running") if run.dispatch is not None and not run.send else None
+        return state_label("running") if run.dispatch is not None and not run.needs_dispatch else None
     return None
 
 
@@ -40,7 +40,7 @@ def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
 
 def is_settled(when: datetime | None, now: datetime, stretch: float = 1.0) -> bool:
     """Tell whether something is old enough for its event to have come and been handled."""
-    return when is None or when <= now - JUST_NOW * stretch
+    return when is None or when <= now - SETTLE_TIME * stretch
 
 
 def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) -> list[Comment]:
@@ -57,7 +57,7 @@ def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) ->
         and comment.created_at >= run.created.replace(microsecond=0)  # GitHub's times are whole seconds
         and comment.updated_at == comment.created_at
         and parse_command(comment.body) is not None
-        and not run.knows(comment.id)
+        and not run.has_decision_from(comment.id)
         and not any(carries(answer, f"reply-{comment.id}") for answer in own)
     ]
 

@@ -8,27 +8,27 @@ from typing import Literal
 
 from actions.contracts.results import Heartbeat
 from bot.github import Job, Runner
-from bot.runs.machine import Pulse, Sight
+from bot.runs.machine import HeartbeatObservation, JobObservation
 from bot.runs.view import Unclaimed
 
-Seen = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
+JobStatus = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
 """``overdue``: running beyond its time-out. ``stopped``: somebody cancelled it before its time was over."""
 
 GRACE = timedelta(seconds=30)
 """GitHub ends a job at its time-out itself; the App steps in so much later."""
 
 
-def sighted(before: Sight | None, job: Job | None, now: datetime) -> Sight | None:
-    """Return the sight of a job after a look at it; clocks are not compared, as GitHub's may differ."""
+def observe_job(before: JobObservation | None, job: Job | None, now: datetime) -> JobObservation | None:
+    """Return what was observed of a job after a look at it; clocks are not compared, as GitHub's may differ."""
     if job is None or job.status == "completed":
         return None
     running = job.status == "in_progress"
     if before is not None and (before.job, before.running) == (job.id, running):
         return before
-    return Sight(job=job.id, running=running, since=now)
+    return JobObservation(job=job.id, running=running, since=now)
 
 
-def seen(job: Job | None, limit: timedelta, sight: Sight | None, now: datetime) -> Seen:
+def job_status(job: Job | None, limit: timedelta, observed_job: JobObservation | None, now: datetime) -> JobStatus:
     """Tell how a stage's job stands.
 
     Parameters
@@ -37,35 +37,37 @@ def seen(job: Job | None, limit: timedelta, sight: Sight | None, now: datetime) 
         The stage's job, if its workflow run has come to it.
     limit
         The stage's time-out.
-    sight
+    observed_job
         Since when the App has seen the job so.
     """
     if job is None:
         return "absent"
     if job.status == "completed":
         return _concluded(job, limit)
-    if sight is None or not sight.running:
+    if observed_job is None or not observed_job.running:
         return "waiting"
-    return "overdue" if now - sight.since > limit + GRACE else "running"
+    return "overdue" if now - observed_job.since > limit + GRACE else "running"
 
 
-def felt(before: Pulse | None, heartbeat: Heartbeat | None, now: datetime) -> Pulse | None:
-    """Return the pulse after a look at the heartbeat; clocks are not compared, as the runner's may be wrong."""
+def observe_heartbeat(
+    before: HeartbeatObservation | None, heartbeat: Heartbeat | None, now: datetime
+) -> HeartbeatObservation | None:
+    """Return what was observed of the heartbeat after a look at it; clocks are not compared, as the runner's may be wrong."""
     if heartbeat is None:
         return None
     if before is not None and before.at == heartbeat.at:
         return before
-    return Pulse(at=heartbeat.at, seen=now)
+    return HeartbeatObservation(at=heartbeat.at, seen_at=now)
 
 
-def is_lost(pulse: Pulse | None, limit: timedelta, now: datetime) -> bool:
+def is_lost(observed_heartbeat: HeartbeatObservation | None, limit: timedelta, now: datetime) -> bool:
     """Tell whether a stage that gave signs of life has given none for too long."""
-    return pulse is not None and now - pulse.seen > limit
+    return observed_heartbeat is not None and now - observed_heartbeat.seen_at > limit
 
 
-def queued_for(sight: Sight | None, now: datetime) -> timedelta:
+def queued_for(observed_job: JobObservation | None, now: datetime) -> timedelta:
     """Return how long the App has seen a job wait for a runner; nothing where it does not wait."""
-    return timedelta(0) if sight is None or sight.running else now - sight.since
+    return timedelta(0) if observed_job is None or observed_job.running else now - observed_job.since
 
 
 def unclaimed(labels: Sequence[str], runners: Sequence[Runner] | None) -> Unclaimed:
@@ -84,7 +86,7 @@ def find(jobs: Sequence[Job], name: str) -> Job | None:
     return next((job for job in jobs if job.name == name), None)
 
 
-def _concluded(job: Job, limit: timedelta) -> Seen:
+def _concluded(job: Job, limit: timedelta) -> JobStatus:
     if job.conclusion == "success":
         return "ok"
     if job.conclusion == "cancelled" and job.started_at is not None and job.completed_at is not None:

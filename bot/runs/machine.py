@@ -67,7 +67,7 @@ def _minutes(number: int) -> timedelta:
     return timedelta(minutes=number)
 
 
-OPERATOR_HAS = timedelta(hours=24)
+OPERATOR_TIMEOUT = timedelta(hours=24)
 """How long a question to a person stands."""
 
 S = State
@@ -101,7 +101,7 @@ TABLE: Mapping[State, Row] = {
     S.WAIT_FOR_OPERATOR_INPUT: Row(
         "`/approve`, `/reject`",
         {"approve": S.INCREMENT_RETRY, "reject": S.ROLLBACK_MODEL, "time-out": S.ROLLBACK_MODEL},
-        OPERATOR_HAS,
+        OPERATOR_TIMEOUT,
     ),
     S.INCREMENT_RETRY: Row("counter + 1", {"ok": S.QUEUED}),
     S.REGISTER_MODEL: Row("registry", {"ok": S.WRITE_HISTORY, "error": S.ROLLBACK_MODEL}, _minutes(10), retries=3),
@@ -137,8 +137,8 @@ EndStatus = Literal["passed", "rejected", "failed", "cancelled", "invalid"]
 # --- the run as a value ----------------------------------------------------------------------------------------------
 
 
-LONGEST_REASON = 2_000
-LONGEST_LOG = 20_000
+MAX_REASON_LENGTH = 2_000
+MAX_LOG_LENGTH = 20_000
 """Characters of a log's tail that are kept."""
 
 
@@ -154,11 +154,11 @@ class Decision(_Value):
     when: datetime
     attempt: int
     comment: int = Field(default=0, description="the id of the comment that said so; a known one is not taken twice")
-    reason: Annotated[str, BeforeValidator(lambda text: masked(text)[:LONGEST_REASON])] = ""
+    reason: Annotated[str, BeforeValidator(lambda text: masked(text)[:MAX_REASON_LENGTH])] = ""
     overrides: dict[str, Scalar] = Field(default_factory=dict)
 
 
-class Dispatch(_Value):
+class WorkflowDispatch(_Value):
     """A workflow run that carries (the rest of) an attempt."""
 
     attempt: int
@@ -175,10 +175,10 @@ class StageError(_Value):
     stage: str
     step: Annotated[str, BeforeValidator(lambda text: text[:200])] = ""
     body: ErrorBody | None = None
-    log_tail: Annotated[str, BeforeValidator(lambda text: text[-LONGEST_LOG:])] = ""
+    log_tail: Annotated[str, BeforeValidator(lambda text: text[-MAX_LOG_LENGTH:])] = ""
 
 
-class Judged(_Value):
+class AttemptVerdict(_Value):
     """The verdict of one attempt."""
 
     attempt: int
@@ -193,14 +193,14 @@ class Visit(_Value):
     left: datetime
 
 
-class Pulse(_Value):
+class HeartbeatObservation(_Value):
     """The last sign of life that the App has seen of the present stage."""
 
     at: str = Field(description="when that was, by the runner's clock")
-    seen: datetime = Field(description="when the App saw it first, by its own")
+    seen_at: datetime = Field(description="when the App saw it first, by its own")
 
 
-class Sight(_Value):
+class JobObservation(_Value):
     """How the App has found the present stage's job, and since when; GitHub's clock may differ from the App's."""
 
     job: int
@@ -218,24 +218,24 @@ class Run(_Value):
     requester: str
     request: TrainingRequest
     created: datetime
-    asked_in: int = Field(default=0, description="the comment whose command opened it; 0: the issue itself did")
+    request_comment: int = Field(default=0, description="the comment whose command opened it; 0: the issue itself did")
     state: State = State.QUEUED
     entered: datetime
     tries: int = Field(default=0, description="errors seen in this stay in this state")
     due: datetime | None = Field(default=None, description="when to look at it again by itself; None: never")
     attempt: int = 1
     seed: int | None = Field(default=None, description="what an approval set for the present attempt's training")
-    send: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
+    needs_dispatch: bool = Field(default=False, description="a workflow run has to be sent for the present stage")
     overdue: bool = Field(default=False, description="the App has stopped the present stage beyond its time-out")
-    sight: Sight | None = None
-    pulse: Pulse | None = None
-    lost: bool = Field(default=False, description="the App has stopped the present stage, as its runner is gone")
-    question: int = Field(default=0, description="the comment that asks about the present attempt")
-    dispatches: tuple[Dispatch, ...] = ()
+    observed_job: JobObservation | None = None
+    observed_heartbeat: HeartbeatObservation | None = None
+    runner_lost: bool = Field(default=False, description="the App has stopped the present stage, as its runner is gone")
+    question_comment: int = Field(default=0, description="the comment that asks about the present attempt")
+    dispatches: tuple[WorkflowDispatch, ...] = ()
     answer: Decision | None = None
     cancel: Decision | None = None
     decisions: tuple[Decision, ...] = ()
-    judged: tuple[Judged, ...] = ()
+    verdicts: tuple[AttemptVerdict, ...] = ()
     error: StageError | None = None
     result: PublishedResult | None = None
     published_sha: str | None = None
@@ -244,7 +244,7 @@ class Run(_Value):
     status: EndStatus | None = None
     history_sha: str | None = None
     language: str = Field(default="en", description="the repository's language when the run began")
-    told: tuple[str, ...] = Field(default=(), description="who has been told in this stay in this state")
+    notified: tuple[str, ...] = Field(default=(), description="who has been told in this stay in this state")
     visits: tuple[Visit, ...] = ()
     row_version: int = Field(default=0, description="the store's, against lost updates")
 
@@ -272,7 +272,7 @@ class Run(_Value):
         return self.request.max_retries + 1
 
     @property
-    def dispatch(self) -> Dispatch | None:
+    def dispatch(self) -> WorkflowDispatch | None:
         """The workflow run of the present attempt, if one was sent."""
         latest = self.dispatches[-1] if self.dispatches else None
         return latest if latest is not None and latest.attempt == self.attempt else None
@@ -282,7 +282,7 @@ class Run(_Value):
         """Tell whether the request may still be corrected: until the work begins."""
         return self.state is State.QUEUED and not self.dispatches
 
-    def knows(self, comment: int) -> bool:
+    def has_decision_from(self, comment: int) -> bool:
         """Tell whether a comment's decision was taken already."""
         taken = (*self.decisions, *(one for one in (self.answer, self.cancel) if one is not None))
         return any(one.comment == comment for one in taken)
@@ -300,7 +300,7 @@ class Run(_Value):
 
 
 @dataclass(frozen=True)
-class Step:
+class StepResult:
     """What a state's function saw: an outcome, or None to be looked at again after ``again`` (or at the next event)."""
 
     run: Run
@@ -309,7 +309,12 @@ class Step:
     """With an ``error``: how long to wait at least before the next try."""
 
 
-_AT_FIRST: Mapping[str, object] = {"overdue": False, "lost": False, "pulse": None, "sight": None}
+_AT_FIRST: Mapping[str, object] = {
+    "overdue": False,
+    "runner_lost": False,
+    "observed_heartbeat": None,
+    "observed_job": None,
+}
 """What the App knows of a stage that it has not looked at yet."""
 
 
@@ -320,7 +325,7 @@ def time_out_of(run: Run) -> timedelta | None:
     return TABLE[run.state].time_out
 
 
-def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
+def advance(step: StepResult, now: datetime, stretch: float = 1.0) -> Run:
     """Return the run as it is after a step; every waiting time is multiplied by ``stretch``.
 
     An ``error`` stays in the state while the table grants retries. A cancelled run goes to WriteHistory, whatever its
@@ -336,7 +341,7 @@ def advance(step: Step, now: datetime, stretch: float = 1.0) -> Run:
         return _enter(run.replace(status="cancelled", cancel=None), State.WRITE_HISTORY, now)
     if step.outcome == "error" and run.tries < row.retries:
         delay = max(RETRY_DELAYS[min(run.tries, len(RETRY_DELAYS) - 1)], step.again or timedelta(0))
-        again = run.replace(tries=run.tries + 1, due=now + delay * stretch, send=row.stage is not None)
+        again = run.replace(tries=run.tries + 1, due=now + delay * stretch, needs_dispatch=row.stage is not None)
         return again.replace(**_AT_FIRST)
     outcome: Outcome = step.outcome
     if outcome == "error" and "error" not in row.next:
@@ -351,7 +356,14 @@ def _enter(run: Run, state: State, now: datetime) -> Run:
     due = None if state is State.END else now
     send = state is State.PREPARE_DATA
     return run.replace(
-        state=state, entered=now, tries=0, due=due, send=send, told=(), visits=(*run.visits, visit), **_AT_FIRST
+        state=state,
+        entered=now,
+        tries=0,
+        due=due,
+        needs_dispatch=send,
+        notified=(),
+        visits=(*run.visits, visit),
+        **_AT_FIRST,
     )
 
 

@@ -14,9 +14,9 @@ from actions.errors import InvalidInput
 from bot.github import PublishedCommit
 from bot.runs.machine import Run
 
-LARGEST_COMMIT = 10 * 1024 * 1024
-LARGEST_RESULT = 1024 * 1024
-MOST_FILES = 31
+MAX_COMMIT_BYTES = 10 * 1024 * 1024
+MAX_RESULT_BYTES = 1024 * 1024
+MAX_FILES = 31
 _PLOT = re.compile(r"plots/([a-z0-9][a-z0-9_-]{0,80}\.png)")
 
 ReadBlob = Callable[[str, int], Awaitable[bytes]]
@@ -52,16 +52,16 @@ async def checked(run: Run, commit: PublishedCommit, head_sha: str, read_blob: R
     if commit.parents or commit.others:
         _refuse("The commit has no parent and holds plain files alone.", "parents, links or submodules")
     sizes = [size for _, size in commit.files.values()]
-    if len(sizes) > MOST_FILES or sum(sizes) > LARGEST_COMMIT:
+    if len(sizes) > MAX_FILES or sum(sizes) > MAX_COMMIT_BYTES:
         _refuse("At most 31 files of 10 MB in all.", f"{len(sizes)} files of {sum(sizes)} bytes")
     plots = plot_names(commit)
     strangers = set(commit.files) - {"result.json"} - {f"plots/{name}" for name in plots}
     if strangers or "result.json" not in commit.files:
         _refuse("The files are result.json and plots/*.png.", ", ".join(sorted(strangers)[:5]) or "no result.json")
     sha, size = commit.files["result.json"]
-    if size > LARGEST_RESULT:
+    if size > MAX_RESULT_BYTES:
         _refuse("result.json has at most 1 MB.", f"{size} bytes")
-    return _checked_result(run, head_sha, await read_blob(sha, LARGEST_RESULT), plots)
+    return _checked_result(run, head_sha, await read_blob(sha, MAX_RESULT_BYTES), plots)
 
 
 def plot_names(commit: PublishedCommit) -> list[str]:

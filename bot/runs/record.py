@@ -33,7 +33,7 @@ def record_of(run: Run, repository_url: str) -> RunRecord:
         finished=run.entered,
         result=run.result,
         promoted=run.promoted,
-        verdicts=tuple(RecordedVerdict(**dict(judged)) for judged in run.judged),
+        verdicts=tuple(RecordedVerdict(**dict(judged)) for judged in run.verdicts),
         decisions=tuple(decisions),
         error=RecordedError(**dict(run.error)) if run.error is not None and run.status == "failed" else None,
         stays=_stays(run),

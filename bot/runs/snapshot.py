@@ -19,11 +19,11 @@ from pydantic import ValidationError
 
 from bot.runs.machine import Run
 
-LONGEST = 20_000
+MAX_SNAPSHOT_LENGTH = 20_000
 """Characters; a comment has to hold what people read as well."""
 
 _LINE = re.compile(r"<!-- modelyard:state:([A-Za-z0-9+/=]+)\.([0-9a-f]{64}) -->")
-_NOT_KEPT = {"row_version", "due", "pulse", "sight"}
+_NOT_KEPT = {"row_version", "due", "observed_heartbeat", "observed_job"}
 """They change with each look at the run and mean nothing in another database."""
 
 
@@ -32,7 +32,7 @@ def snapshot(run: Run, secret: bytes) -> str:
     for kept in (run, _without_log(run)):
         # No URL-safe alphabet: two hyphens in a row do not belong into a comment of HTML.
         text = base64.b64encode(zlib.compress(_json(kept), 9)).decode("ascii")
-        if len(text) <= LONGEST:
+        if len(text) <= MAX_SNAPSHOT_LENGTH:
             return f"<!-- modelyard:state:{text}.{_signature(run.repository, run.issue, run.id, text, secret)} -->"
     return ""
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from actions.contracts.results import SearchFacts, Verdict
-from bot.runs.machine import TABLE, Decision, Judged, Run, State
+from bot.runs.machine import TABLE, AttemptVerdict, Decision, Run, State
 
 StageStatus = Literal["waiting", "running", "done", "failed", "skipped", "cached"]
-_MOST_METRICS = 40
+_MAX_METRICS = 40
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,13 @@ class RunView:
     @property
     def verdict(self) -> Verdict | None:
         """The verdict of the present attempt, if there is one."""
-        latest = self.run.judged[-1] if self.run.judged else None
+        latest = self.run.verdicts[-1] if self.run.verdicts else None
         return latest.verdict if latest is not None and latest.attempt == self.run.attempt else None
 
     @property
-    def earlier(self) -> tuple[Judged, ...]:
+    def earlier(self) -> tuple[AttemptVerdict, ...]:
         """The verdicts of the attempts before this one."""
-        return tuple(judged for judged in self.run.judged if judged.attempt < self.run.attempt)
+        return tuple(judged for judged in self.run.verdicts if judged.attempt < self.run.attempt)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
@@ -131,7 +131,7 @@ class RunView:
     def metric_rows(self) -> list[tuple[str, float | None, float | None]]:
         """Name, figure and the champion's figure of each metric; the judged one first."""
         judged = self.verdict.metric if self.verdict is not None else ""
-        names = sorted(self.metrics, key=lambda name: (name != judged, name))[:_MOST_METRICS]
+        names = sorted(self.metrics, key=lambda name: (name != judged, name))[:_MAX_METRICS]
         return [(name, self.metrics[name], self.champion_metrics.get(name)) for name in names]
 
     @property

@@ -46,7 +46,7 @@ def until_alive(loop: Loop, issue: int, dispatch: int = 1) -> None:
 
     def seen() -> bool:
         run, files = loop.run(issue), list(loop.storage.rglob("heartbeat.json"))
-        alive = run.pulse is not None and run.pulse.at in files[0].read_text(encoding="utf-8")
+        alive = run.observed_heartbeat is not None and run.observed_heartbeat.at in files[0].read_text(encoding="utf-8")
         return alive and len(run.dispatches) == dispatch
 
     loop.until(lambda: loop.has_run(issue) and seen(), "the App has seen the sign of life")
@@ -54,7 +54,7 @@ def until_alive(loop: Loop, issue: int, dispatch: int = 1) -> None:
 
 def until_seen(loop: Loop, issue: int) -> None:
     """Wait until the App has seen that the job waits: its time counts from then on."""
-    loop.until(lambda: loop.has_run(issue) and loop.run(issue).sight, "the App has seen the job")
+    loop.until(lambda: loop.has_run(issue) and loop.run(issue).observed_job, "the App has seen the job")
 
 
 def first_comment(loop: Loop, issue: int) -> str:
@@ -118,7 +118,7 @@ def test_a_job_that_its_lost_runner_cannot_end_is_ended_by_force(apart: Apart) -
         until_alive(loop, issue)
         loop.script()
         loop.jump(minutes=6)
-        loop.until(lambda: loop.run(issue).lost, "the App has cancelled it")
+        loop.until(lambda: loop.run(issue).runner_lost, "the App has cancelled it")
         loop.jump(minutes=6)
         ended = loop.until_ended(issue)
         assert ended.status == "passed", ended.error
@@ -149,7 +149,7 @@ def test_a_stage_that_lives_or_has_never_given_a_sign_is_left_alone(apart: Apart
                 beats(loop.jobs.works[-1], loop.jobs.works[-1].jobs[1])
                 until_alive(loop, issue)
             loop.jump(minutes=2)
-        assert loop.until_state(issue, State.TRAIN_MODEL).lost is False
+        assert loop.until_state(issue, State.TRAIN_MODEL).runner_lost is False
         assert len(loop.jobs.works) == 1
         loop.say(issue, "/cancel")
         loop.until_ended(issue)

@@ -117,7 +117,7 @@ def test_waiting_and_failure_are_told_by_both_channels(loop: Loop, slack: LocalS
     assert run.id in body_of(message, "html")
     loop.say(issue, "/reject the data is <!channel> stale")
     run = loop.until_ended(issue)
-    assert run.told == ()
+    assert run.notified == ()
     assert len(slack.posted) == 2
     assert "writer decided not to train it again: the data is &lt;!channel&gt; stale" in text_of(slack.posted[1])
     assert f"training_history/{run.id}.md|History of this run>" in text_of(slack.posted[1])
@@ -357,7 +357,7 @@ def test_nobody_is_forgotten_although_the_app_dies_before_it_remembers_whom_it_t
             "slack_token": TOKEN, "slack_api_url": slack.url, "smtp_url": mail.url, "mail_from": "m@example.org",
             "time_factor": "0.1",
         }  # fmt: skip
-        process = start(**more, kill_at=f"{S.NOTIFY_SUCCESS}.told:{tmp_path}")
+        process = start(**more, kill_at=f"{S.NOTIFY_SUCCESS}.notified:{tmp_path}")
         issue = loop.open()
         process.wait(60)
         run = loop.run(issue)

@@ -107,7 +107,11 @@ def test_a_question_still_stands_and_its_answer_counts(apart: Apart) -> None:
     loop.lose_database()
     with serve():
         after = loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
-        assert (after.question, after.entered, after.judged) == (before.question, before.entered, before.judged)
+        assert (after.question_comment, after.entered, after.verdicts) == (
+            before.question_comment,
+            before.entered,
+            before.verdicts,
+        )
         loop.say(issue, "/approve")
         run = loop.until_ended(issue)
     assert (run.id, run.status, run.attempt) == (before.id, "passed", 2)

@@ -90,7 +90,7 @@ def test_a_stage_beyond_its_time_is_stopped_and_sent_again(loop: Loop, model: st
     issue = loop.open(model_name=model, timeout_minutes=10)
     loop.until(loop.jobs.hanging.is_set)
     loop.until_state(issue, S.TRAIN_MODEL)
-    loop.until(lambda: loop.run(issue).sight, "the App has seen that it runs")
+    loop.until(lambda: loop.run(issue).observed_job, "the App has seen that it runs")
     loop.script()
     loop.jump(minutes=11)
     run = loop.until_ended(issue)

@@ -313,7 +313,7 @@ def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tupl
             loop.network.inner = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
             app = create_app(given, transport=loop.network, clock=loop.clock)
             loop.store = app.state.service.store
-            with patch("bot.worker.LONGEST_SLEEP", 0.05), app_serving(app, bind(port)[0]):
+            with patch("bot.worker.MAX_SLEEP", 0.05), app_serving(app, bind(port)[0]):
                 yield
 
         yield loop, serve

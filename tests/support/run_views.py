@@ -16,7 +16,7 @@ from actions.contracts.results import (
     Verdict,
 )
 from actions.errors import ErrorBody
-from bot.runs.machine import Decision, Dispatch, Judged, Run, StageError, State, Visit
+from bot.runs.machine import AttemptVerdict, Decision, Run, StageError, State, Visit, WorkflowDispatch
 from bot.runs.view import RunView, StageLine, Unclaimed
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -98,7 +98,7 @@ def a_comparison(outcome: str = "too_close_to_tell", **changes: Any) -> Comparis
 
 
 def a_run(state: State = State.TRAIN_MODEL, **changes: Any) -> Run:
-    dispatch = Dispatch(
+    dispatch = WorkflowDispatch(
         title="train-20261122-001 attempt 1 dispatch 1",
         attempt=1,
         start_at="prepare",
@@ -160,7 +160,11 @@ def every_view() -> dict[str, RunView]:
 
     def judged(verdict: Verdict, state: State, status: str | None = None, **changes: Any) -> Run:
         return a_run(
-            state, judged=(Judged(attempt=1, verdict=verdict),), result=a_result(verdict), status=status, **changes
+            state,
+            verdicts=(AttemptVerdict(attempt=1, verdict=verdict),),
+            result=a_result(verdict),
+            status=status,
+            **changes,
         )
 
     crash = StageError(stage="train", step="Run train", log_tail="Traceback\nMemoryError")
@@ -178,7 +182,7 @@ def every_view() -> dict[str, RunView]:
         ),
         "again": a_view(
             a_run(
-                State.TRAIN_MODEL, attempt=2, judged=(Judged(attempt=1, verdict=rejected),),
+                State.TRAIN_MODEL, attempt=2, verdicts=(AttemptVerdict(attempt=1, verdict=rejected),),
                 decisions=(a_decision(overrides={"n_estimators": 500}),),
             ),
             stages=STAGES,
@@ -195,14 +199,14 @@ def every_view() -> dict[str, RunView]:
         ),
         "searched": a_view(
             a_run(
-                State.END, status="passed", version=3, history_sha="e" * 40, judged=(Judged(attempt=1, verdict=passed),),
+                State.END, status="passed", version=3, history_sha="e" * 40, verdicts=(AttemptVerdict(attempt=1, verdict=passed),),
                 request=a_request(search_trials=50), result=a_result(passed, search=a_search()),
             ),
             stages=ALL_DONE,
         ),
         "promoted": a_view(
             a_run(
-                State.END, status="passed", version=3, promoted=True, history_sha="e" * 40, judged=(Judged(attempt=1, verdict=passed),),
+                State.END, status="passed", version=3, promoted=True, history_sha="e" * 40, verdicts=(AttemptVerdict(attempt=1, verdict=passed),),
                 result=a_result(
                     a_verdict(champion_value=0.95, champion_version=2, champion_may_have_seen_rows=True),
                     champion_metrics={"accuracy": 0.95, "f1": 0.94},

@@ -137,7 +137,7 @@ class CommandAnswers:
             return await self._others[name](about)
         if about.run is None:
             return comments.no_run(name, about.language)
-        if about.said.comment < about.run.asked_in:  # it comes late; ids of comments rise
+        if about.said.comment < about.run.request_comment:  # it comes late; ids of comments rise
             raise Conflict(
                 "about_an_earlier_run",
                 rule="A command is about the run that there was when it was written.",
@@ -169,9 +169,9 @@ class CommandAnswers:
     async def _train(self, about: _About) -> str:
         """Begin with this issue's form, whatever its label says."""
         run, said, repository = about.run, about.said, about.repository
-        if run is not None and (run.asked_in == said.comment or not run.ended):
+        if run is not None and (run.request_comment == said.comment or not run.ended):
             view = RunView(run, updated=self._clock())
-            return "" if run.asked_in == said.comment else comments.not_waiting(view, said.name)
+            return "" if run.request_comment == said.comment else comments.not_waiting(view, said.name)
         below = await repository.issue(about.issue)
         asked = await self._requests.read(repository, below.body)
         if asked.request is None:
@@ -238,7 +238,7 @@ class CommandAnswers:
 
     async def _retry(self, about: _About) -> str:
         run, said = about.need_run(), about.said
-        if run.asked_in == said.comment:
+        if run.request_comment == said.comment:
             return ""
         if not run.ended or run.status in ("passed", "invalid"):
             return comments.not_waiting(RunView(run, updated=self._clock()), said.name)
@@ -254,7 +254,7 @@ class CommandAnswers:
 
     async def _decide(self, about: _About) -> str:
         run, said = about.need_run(), about.said
-        if run.knows(said.comment):
+        if run.has_decision_from(said.comment):
             return ""
         view = RunView(run, updated=self._clock())
         decision = Decision(
@@ -300,7 +300,7 @@ async def _is_for_this_attempt(run: Run, decision: Decision, written: datetime, 
 
     A comment may come late, in a later attempt than it was written in. It is GitHub's times alone that are compared.
     """
-    if decision.what == "cancel" or (run.question and decision.comment > run.question):
+    if decision.what == "cancel" or (run.question_comment and decision.comment > run.question_comment):
         return True
     sent = run.dispatch
     if sent is None or sent.workflow_run is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.database.store import MOST_TRIES, Store
+from bot.database.store import MAX_ATTEMPTS, Store
 from bot.webhooks.delivery import Delivery
 from tests.support.databases import waiting
 from tests.support.keys import private_key
@@ -26,7 +26,7 @@ def dead(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> St
                 payload=b'{"issue": {"number": 7}}', received_at=NOON,
             )
         )  # fmt: skip
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         store.delivery_failed("dead-1", "a bug\nin two lines", NOON)
     settings = {"APP_ID": "1", "PRIVATE_KEY": private_key(), "WEBHOOK_SECRET": "s", "DATABASE_URL": database_url}
     for name, value in settings.items():

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.database import leases
-from bot.database.leases import SILENCE, Leases
+from bot.database.leases import LEASE_TIMEOUT, Leases
 from bot.database.store import Store
 from bot.database.tables import REPLICAS
 from bot.runs.machine import State
@@ -45,7 +45,7 @@ def falls_silent(store: Store, replica: Leases) -> None:
     """Let it be as if the replica had last been heard of a while ago."""
     with store.database.transaction() as connection:
         mine = REPLICAS.update().where(REPLICAS.c.id == replica.replica)
-        connection.execute(mine.values(beat=REPLICAS.c.beat - SILENCE - 1))
+        connection.execute(mine.values(beat=REPLICAS.c.beat - LEASE_TIMEOUT - 1))
 
 
 def test_a_run_is_one_replicas_until_it_gives_it_back(store: Store) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.database import statistics as overview
+from bot.database import statistics
 from bot.database.leases import Leases
-from bot.database.store import MOST_TRIES, Store
+from bot.database.store import MAX_ATTEMPTS, Store
 from bot.runs.machine import Run, State
 from bot.webhooks.delivery import Delivery
 from tests.support.runs import NOON, a_run
@@ -25,18 +25,18 @@ def delivered(store: Store, name: str, minutes: int) -> None:
 
 
 def test_an_empty_database_has_nothing_to_show(store: Store) -> None:
-    assert overview.figures(store.database) == overview.Figures(0, 0, None, {}, 0)
-    assert overview.runs(store.database) == overview.Runs((), (), {})
+    assert statistics.figures(store.database) == statistics.Figures(0, 0, None, {}, 0)
+    assert statistics.runs(store.database) == statistics.Runs((), (), {})
 
 
 def test_deliveries_are_counted_by_how_they_stand_and_the_oldest_that_waits_is_known(store: Store) -> None:
     for minutes, name in enumerate(["dead", "done", "old", "new"]):
         delivered(store, name, minutes)
     store.delivery_done("done")
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         store.delivery_failed("dead", "a bug", NOON)
 
-    found = overview.figures(store.database)
+    found = statistics.figures(store.database)
 
     assert (found.waiting, found.dead) == (2, 1)
     assert found.oldest == (NOON + timedelta(minutes=2)).timestamp()
@@ -48,7 +48,7 @@ def test_runs_that_have_not_ended_are_counted_by_state(store: Store) -> None:
     opened(store, 3, state=State.TRAIN_MODEL)
     opened(store, 4, state=State.END)
 
-    assert overview.figures(store.database).runs == {"Queued": 1, "TrainModel": 2}
+    assert statistics.figures(store.database).runs == {"Queued": 1, "TrainModel": 2}
 
 
 def test_replicas_count_while_they_say_that_they_live(store: Store) -> None:
@@ -57,7 +57,7 @@ def test_replicas_count_while_they_say_that_they_live(store: Store) -> None:
     other.beat()
     other.leave()
 
-    assert overview.figures(store.database).replicas == 1
+    assert statistics.figures(store.database).replicas == 1
 
 
 def test_open_runs_and_the_latest_ended_ones_are_shown_with_the_locks(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_open_runs_and_the_latest_ended_ones_are_shown_with_the_locks(store: Sto
     first = opened(store, 3, state=State.END)
     elsewhere = opened(store, 1, state=State.END, repository="owner/other", day="20261123")
 
-    found = overview.runs(store.database)
+    found = statistics.runs(store.database)
 
     assert [run.id for run in found.open] == [holder.id, waiting.id]
     assert [run.id for run in found.ended] == [elsewhere.id, first.id]

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.database.store import MOST_TRIES, StaleRunError, Store
-from bot.runs.machine import Dispatch, Run, State
+from bot.database.store import MAX_ATTEMPTS, StaleRunError, Store
+from bot.runs.machine import Run, State, WorkflowDispatch
 from bot.webhooks.delivery import Delivery
 from tests.support.databases import due, waiting
 from tests.support.runs import NOON, a_run
@@ -57,7 +57,7 @@ def test_of_the_same_delivery_twice_in_one_transaction_the_first_counts(store: S
 
 
 def test_news_is_kept_as_handled_and_wakes_its_run_once(store: Store) -> None:
-    sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     run = store.save(opened(store, 1).replace(dispatches=(sent,), due=None))
     assert store.take_in_all([news("n-1", 77), news("n-1", 77), news("n-2", 77)]) == ["stored", "repeated", "stored"]
     assert waiting(store, NOON) == []
@@ -71,7 +71,7 @@ def test_a_delivery_that_fails_is_put_off_and_at_last_a_dead_letter(store: Store
     assert not store.delivery_failed("d-1", "first", NOON)
     assert waiting(store, NOON) == []
     assert waiting(store, NOON + timedelta(minutes=1)) == ["d-1"]
-    outcomes = [store.delivery_failed("d-1", "again", NOON) for _ in range(MOST_TRIES - 1)]
+    outcomes = [store.delivery_failed("d-1", "again", NOON) for _ in range(MAX_ATTEMPTS - 1)]
     assert outcomes == [False, False, False, True]
     assert waiting(store, NOON + timedelta(days=1)) == []
 
@@ -117,7 +117,7 @@ def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -
     run = store.save(opened(store, 1).replace(due=NOON + timedelta(hours=1)))
     assert due(store, NOON) == []
     assert store.next_due() == NOON + timedelta(hours=1)
-    sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     run = store.save(run.replace(dispatches=(sent,)))
     assert store.take_in_all([news("n-1", 78), news("n-2", 77, "owner/other")]) == ["ignored", "ignored"]
     assert due(store, NOON) == []
@@ -127,7 +127,7 @@ def test_a_run_is_due_when_its_time_has_come_or_when_it_is_poked(store: Store) -
 
 
 def test_a_run_that_has_ended_is_not_poked(store: Store) -> None:
-    sent = Dispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="t", workflow_run=77, sent_at=NOON)
     store.save(opened(store, 1).replace(dispatches=(sent,), state=State.END))
     assert store.take_in_all([news("n-1", 77)]) == ["ignored"]
 

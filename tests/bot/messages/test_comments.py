@@ -17,7 +17,7 @@ from bot.messages import comments
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form
 from bot.parsing.scalars import WrongField
-from bot.runs.machine import Judged, StageError, State
+from bot.runs.machine import AttemptVerdict, StageError, State
 from bot.runs.view import RunView, StageLine
 from tests.support.comment_reading import read
 from tests.support.run_views import (
@@ -124,7 +124,7 @@ def test_the_judged_metric_comes_first_beside_the_champion_and_what_was_asked_fo
 def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
     verdict = a_verdict(champion_value=0.97, champion_version=2, champion_may_have_seen_rows=True)
     run = a_run(
-        State.REGISTER_MODEL, judged=(Judged(attempt=1, verdict=verdict),),
+        State.REGISTER_MODEL, verdicts=(AttemptVerdict(attempt=1, verdict=verdict),),
         result=a_result(verdict, champion_metrics={"accuracy": 0.97}),
     )  # fmt: skip
     text = comments.sticky(a_view(run))
@@ -158,7 +158,7 @@ def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words
 
 def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
     verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
-    run = a_run(State.CHECK_RETRY_LIMIT, judged=(Judged(attempt=1, verdict=verdict),))
+    run = a_run(State.CHECK_RETRY_LIMIT, verdicts=(AttemptVerdict(attempt=1, verdict=verdict),))
     assert "between unknown and unknown" in comments.sticky(a_view(run))
     assert "None" not in comments.sticky(a_view(run), "ja")
 
@@ -197,7 +197,9 @@ def test_the_end_says_how_it_came_to_it() -> None:
     assert "Nobody answered the question in time" in comments.finished(VIEWS["lapsed"])
     assert "owner stopped the run." in comments.finished(VIEWS["cancelled"])
     assert "[The history of this run](https://" in comments.finished(VIEWS["passed"])
-    last = a_run(State.END, status="rejected", attempt=3, judged=(Judged(attempt=3, verdict=a_verdict("rejected")),))
+    last = a_run(
+        State.END, status="rejected", attempt=3, verdicts=(AttemptVerdict(attempt=3, verdict=a_verdict("rejected")),)
+    )
     assert "All 3 attempts that the request allows are used." in comments.finished(a_view(last))
 
 
@@ -395,7 +397,7 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         status=status,
         request=request,
         requester=short,
-        judged=(Judged(attempt=1, verdict=verdict),),
+        verdicts=(AttemptVerdict(attempt=1, verdict=verdict),),
         result=a_result(
             verdict,
             metrics={short: 1.0, "f1": 0.5},
@@ -490,7 +492,7 @@ def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> 
         status="failed",
         attempt=11,
         request=a_request(notes=long(10_000), hyperparameters=hyperparameters, max_retries=10, data=long(1_000)),
-        judged=tuple(Judged(attempt=number, verdict=verdict) for number in range(1, 12)),
+        verdicts=tuple(AttemptVerdict(attempt=number, verdict=verdict) for number in range(1, 12)),
         result=a_result(verdict, attempt=11, metrics={f"m{number}{long(300)}": 1.0 for number in range(100)}),
         error=StageError(stage=long(100), step=long(2_000), body=error, log_tail=long(100_000)),
         decisions=tuple(a_decision(reason=long(4_000), overrides=hyperparameters) for _ in range(11)),

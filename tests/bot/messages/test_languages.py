@@ -18,7 +18,7 @@ from bot.messages import comments
 from bot.messages.notifications import notice_of
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
 from bot.parsing.scalars import WrongField
-from bot.runs.machine import Judged, State
+from bot.runs.machine import AttemptVerdict, State
 from bot.runs.view import RunView
 from tests.bot.messages.test_comments import HOSTILE, OWN_TAGS, assert_deaf, clean_names, folded, hostile_view
 from tests.support.comment_reading import read
@@ -134,7 +134,7 @@ def test_figures_durations_and_moments_are_written_as_the_language_has_them() ->
 def test_a_verdict_is_explained_from_its_figures_and_an_unknown_one_in_its_own_words(
     changes: dict[str, Any], words: str
 ) -> None:
-    run = a_run(State.REGISTER_MODEL, judged=(Judged(attempt=1, verdict=a_verdict(**changes)),))
+    run = a_run(State.REGISTER_MODEL, verdicts=(AttemptVerdict(attempt=1, verdict=a_verdict(**changes)),))
     assert words in comments.sticky(a_view(run), "ja")
 
 

@@ -13,9 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.app import Service, create_app
-from bot.database.store import MOST_TRIES
+from bot.database.store import MAX_ATTEMPTS
 from bot.observability.dashboard import web_address
-from bot.runs.machine import Dispatch, State
+from bot.runs.machine import State, WorkflowDispatch
 from bot.webhooks.delivery import Delivery
 from tests.support.gateway import World
 from tests.support.runs import NOON, a_run
@@ -170,7 +170,7 @@ def test_a_proxy_that_speaks_http_1_0_does_not_count_as_this_machine(door: Door)
 
 def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: Door) -> None:
     store = door.service.store
-    sent = Dispatch(attempt=2, start_at="train", title="t", workflow_run=77, sent_at=NOON)
+    sent = WorkflowDispatch(attempt=2, start_at="train", title="t", workflow_run=77, sent_at=NOON)
     held = store.open_run(
         lambda _: a_run(issue=7, attempt=2, state=State.WAIT_FOR_OPERATOR_INPUT, due=None, dispatches=(sent,))
     )
@@ -182,7 +182,7 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
             payload=b"not JSON", received_at=NOON,
         )
     )  # fmt: skip
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         store.delivery_failed("0b1c4fd0", "<script>alert(1)</script>", NOON)
 
     answer = door.client.get("/")
@@ -202,7 +202,7 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
 
 
 def test_the_page_says_how_many_runs_it_does_not_list(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.database.statistics.MOST_OPEN", 2)
+    monkeypatch.setattr("bot.database.statistics.MAX_OPEN", 2)
     for number in (1, 2, 3):
         door.service.store.open_run(lambda _, n=number: a_run(id=f"train-20261122-00{n}", issue=n, due=None))  # type: ignore[misc]
 

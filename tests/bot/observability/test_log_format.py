@@ -11,7 +11,7 @@ import pytest
 
 from bot.observability import log_context
 from bot.observability import log_format as logs
-from bot.runs.machine import Dispatch
+from bot.runs.machine import WorkflowDispatch
 from tests.support.keys import private_key
 from tests.support.runs import NOON, a_run
 
@@ -58,7 +58,7 @@ UNKNOWN = {"repository", "execution_id", "issue_number", "training_job_name", "d
 
 
 def test_lines_about_a_run_carry_its_ids_and_its_dispatch(stream: io.StringIO) -> None:
-    sent = Dispatch(attempt=1, start_at="prepare", title="train-20261122-001 attempt 1", sent_at=NOON)
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="train-20261122-001 attempt 1", sent_at=NOON)
 
     def work() -> None:
         log_context.about_run(a_run(repository="owner/models", issue=7, dispatches=(sent,)))
@@ -93,7 +93,7 @@ def test_lines_about_another_issue_no_longer_carry_the_run(stream: io.StringIO) 
 
 def test_secrets_are_masked_in_every_field(stream: io.StringIO) -> None:
     def work() -> None:
-        sent = Dispatch(attempt=1, start_at="prepare", title=CANARY, sent_at=NOON)
+        sent = WorkflowDispatch(attempt=1, start_at="prepare", title=CANARY, sent_at=NOON)
         log_context.about_run(a_run(dispatches=(sent,)))
         logging.getLogger(CANARY).info("a step", extra={"status": CANARY})
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.runs.drift import expected_label, unanswered_commands, unowned, unread_requests, withdrawal
-from bot.runs.machine import Decision, Dispatch, Run, State
+from bot.runs.machine import Decision, Run, State, WorkflowDispatch
 from tests.support.runs import NOON, a_run
 
 APP = Identity.of_app(2_001, "modelyard")
@@ -37,8 +37,8 @@ def a_decision(**changes: Any) -> Decision:
     return Decision(**{"who": "writer", "what": "cancel", "when": LATER, "attempt": 1, "comment": 7, **changes})
 
 
-def sent(title: str = "train-20261122-001 attempt 1 dispatch 1") -> Dispatch:
-    return Dispatch(attempt=1, start_at="prepare", title=title, workflow_run=1, sent_at=NOON)
+def sent(title: str = "train-20261122-001 attempt 1 dispatch 1") -> WorkflowDispatch:
+    return WorkflowDispatch(attempt=1, start_at="prepare", title=title, workflow_run=1, sent_at=NOON)
 
 
 # --- commands ------------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_run_that_ends_anyway_is_not_withdrawn(run: Run) -> None:
     ("run", "label"),
     [
         (a_run(), None),
-        (a_run(state=S.PREPARE_DATA, send=True), None),
+        (a_run(state=S.PREPARE_DATA, needs_dispatch=True), None),
         (a_run(state=S.TRAIN_MODEL, dispatches=(sent(),)), "mlops:running"),
         (a_run(state=S.WAIT_FOR_OPERATOR_INPUT), "mlops:waiting"),
         (a_run(state=S.WRITE_HISTORY, status="passed"), None),

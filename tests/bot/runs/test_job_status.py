@@ -9,8 +9,8 @@ import pytest
 
 from actions.contracts.results import Progress
 from bot.github import Job, Runner, Step
-from bot.runs.job_status import queued_for, seen, sighted, unclaimed
-from bot.runs.machine import Sight
+from bot.runs.job_status import job_status, observe_job, queued_for, unclaimed
+from bot.runs.machine import JobObservation
 from bot.runs.progress import stage_lines
 from tests.support.runs import NOON
 
@@ -46,24 +46,26 @@ def a_job(**changes: Any) -> Job:
 )
 def test_a_stage_stands_as_its_job_says(job: dict[str, Any], now: datetime, expected: str) -> None:
     one = a_job(**job)
-    assert seen(one, LIMIT, sighted(None, one, NOON), now) == expected
+    assert job_status(one, LIMIT, observe_job(None, one, NOON), now) == expected
 
 
 def test_a_stage_without_a_job_is_absent() -> None:
-    assert seen(None, LIMIT, None, NOON) == "absent"
+    assert job_status(None, LIMIT, None, NOON) == "absent"
 
 
 def test_a_clock_that_differs_from_githubs_makes_no_stage_overdue() -> None:
     one = a_job(started_at=minutes(-600))
-    assert seen(one, LIMIT, sighted(None, one, NOON), minutes(15)) == "running"
+    assert job_status(one, LIMIT, observe_job(None, one, NOON), minutes(15)) == "running"
 
 
 def test_a_job_counts_from_when_the_app_saw_it_so_first() -> None:
-    first = sighted(None, a_job(status="queued"), NOON)
-    assert sighted(first, a_job(status="queued"), minutes(3)) == first
-    assert sighted(first, a_job(), minutes(4)) == Sight(job=1, running=True, since=minutes(4))
-    assert sighted(first, a_job(id=2, status="queued"), minutes(5)) == Sight(job=2, running=False, since=minutes(5))
-    assert sighted(first, a_job(status="completed", conclusion="success"), minutes(6)) is None
+    first = observe_job(None, a_job(status="queued"), NOON)
+    assert observe_job(first, a_job(status="queued"), minutes(3)) == first
+    assert observe_job(first, a_job(), minutes(4)) == JobObservation(job=1, running=True, since=minutes(4))
+    assert observe_job(first, a_job(id=2, status="queued"), minutes(5)) == JobObservation(
+        job=2, running=False, since=minutes(5)
+    )
+    assert observe_job(first, a_job(status="completed", conclusion="success"), minutes(6)) is None
 
 
 def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
@@ -107,6 +109,6 @@ def test_why_no_runner_takes_a_job(runners: list[Runner] | None, expected: str) 
 
 
 def test_a_job_waits_from_when_it_was_made_until_a_runner_takes_it() -> None:
-    assert queued_for(sighted(None, a_job(status="queued"), NOON), minutes(7)) == timedelta(minutes=7)
-    assert queued_for(sighted(None, a_job(), NOON), minutes(7)) == timedelta(0)
+    assert queued_for(observe_job(None, a_job(status="queued"), NOON), minutes(7)) == timedelta(minutes=7)
+    assert queued_for(observe_job(None, a_job(), NOON), minutes(7)) == timedelta(0)
     assert queued_for(None, minutes(7)) == timedelta(0)

@@ -12,7 +12,7 @@ import pytest
 from actions.contracts.results import Published
 from actions.errors import InvalidInput
 from bot.github import PublishedCommit
-from bot.runs.publication import LARGEST_COMMIT, check_ref, checked
+from bot.runs.publication import MAX_COMMIT_BYTES, check_ref, checked
 from tests.support.results import a_result
 from tests.support.runs import a_run, an_order
 
@@ -58,7 +58,7 @@ def test_what_the_run_published_is_accepted() -> None:
         lambda: check(holds={"plots/roc_curve.png": ("b" * 40, 1)}),
         lambda: check(holds=files() | {".github/workflows/x.yml": ("c" * 40, 10)}),
         lambda: check(holds=files() | {"plots/../../x.png": ("c" * 40, 10)}),
-        lambda: check(holds=files() | {"plots/big.png": ("c" * 40, LARGEST_COMMIT)}),
+        lambda: check(holds=files() | {"plots/big.png": ("c" * 40, MAX_COMMIT_BYTES)}),
         lambda: check(holds=files() | {f"plots/p{n}.png": ("c" * 40, 1) for n in range(40)}),
         lambda: check(holds=files() | {"result.json": ("a" * 40, 2_000_000)}),
         lambda: check(b"{"),

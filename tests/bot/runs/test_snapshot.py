@@ -10,7 +10,7 @@ import pytest
 
 from bot.messages import comments
 from bot.runs.machine import Decision, Run, StageError, State, Visit
-from bot.runs.snapshot import LONGEST, read_snapshot, snapshot
+from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, read_snapshot, snapshot
 from bot.runs.view import RunView
 from tests.support.results import a_result
 from tests.support.runs import NOON, a_run, an_order
@@ -33,7 +33,7 @@ def read(text: str, **changes: object) -> Run | None:
 
 
 def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
-    run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", told=("issue", "email:a@b.c"))
+    run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", notified=("issue", "email:a@b.c"))
     assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.replace(due=None)
 
 
@@ -64,7 +64,7 @@ def test_a_snapshot_counts_only_unchanged_and_in_the_last_line() -> None:
 def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
     run = a_long_run()
     line = snapshot(run, SECRET)
-    assert len(line) <= LONGEST
+    assert len(line) <= MAX_SNAPSHOT_LENGTH
     found = read(line)
     assert found is not None
     assert found.error == StageError(stage="train")
@@ -72,5 +72,5 @@ def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
 
 
 def test_the_comment_leaves_room_for_it() -> None:
-    text = comments.sticky(RunView(a_long_run(), updated=NOON), limit=comments.LIMIT - LONGEST)
-    assert len(text) <= comments.LIMIT - LONGEST
+    text = comments.sticky(RunView(a_long_run(), updated=NOON), limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH)
+    assert len(text) <= comments.LIMIT - MAX_SNAPSHOT_LENGTH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.messages import comments
-from bot.runs.machine import Judged, State, Visit
+from bot.runs.machine import AttemptVerdict, State, Visit
 from tests.support.run_views import NOON, a_decision, a_run, a_verdict, a_view
 
 
@@ -12,7 +12,7 @@ def test_a_question_that_was_answered_before_the_last_attempt_did_not_lapse() ->
         State.END,
         status="rejected",
         attempt=3,
-        judged=(Judged(attempt=3, verdict=a_verdict("rejected")),),
+        verdicts=(AttemptVerdict(attempt=3, verdict=a_verdict("rejected")),),
         visits=(Visit(state=State.WAIT_FOR_OPERATOR_INPUT, entered=NOON, left=NOON),),
         decisions=(a_decision("approve"),),
     )
