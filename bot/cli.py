@@ -71,9 +71,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _issues() -> Issues | None:
-    from bot.github.lazy_issues import late_issues
+    from bot.github.lazy_issues import lazy_issues
 
-    return late_issues()
+    return lazy_issues()
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -189,7 +189,7 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
 
     from actions.contracts.channels import EnvironmentChannels
     from actions.history_management.local import LocalHistory
-    from bot.github.lazy_issues import late_issues
+    from bot.github.lazy_issues import lazy_issues
 
     storage = Storage(Path(storage_root or os.environ.get("MODELYARD_STORAGE_ROOT") or DEFAULT_STORAGE).absolute())
     checkout = Path(repository or ".").absolute()
@@ -197,7 +197,7 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
     def make(report: Report) -> Context:
         history = LocalHistory.at(checkout) if repository else LocalHistory.find(checkout)
         channels = EnvironmentChannels()
-        return Context(storage=storage, history=history, issues=late_issues(), report=report, channels=channels)
+        return Context(storage=storage, history=history, issues=lazy_issues(), report=report, channels=channels)
 
     return make
 

@@ -23,11 +23,11 @@ from actions.contracts.channels import (
     checked_slack_url,
 )
 from actions.errors import ErrorBody, OperationError
+from actions.text.hosts import LOOPBACK_HOSTS
 
 PREFIX = "MODELYARD_"
 _SECRET = {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN", "SLACK_TOKEN", "SMTP_URL"}
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _DATABASES = ("sqlite", "postgresql")
 
 
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     @classmethod
     def _keeps_tokens_private(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
             raise PydanticCustomError("address", "https, except on this machine: tokens travel over it")
         return value
 
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     @property
     def has_local_hub(self) -> bool:
         """Tell whether the hub is on this machine: a trial, or a test."""
-        return urlsplit(self.github_api_url).hostname in _LOOPBACK
+        return urlsplit(self.github_api_url).hostname in LOOPBACK_HOSTS
 
     @property
     def channels(self) -> DeploymentChannels:

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from actions.errors import OperationError, Unavailable
+from actions.text.hosts import LOOPBACK_HOSTS
 
 Event = Literal["waiting", "success", "failure"]
 EVENTS: tuple[Event, ...] = ("waiting", "success", "failure")
@@ -27,7 +28,6 @@ Language = Literal["en", "ja"]
 SLACK_API = "https://slack.com/api/"
 SECONDS = 10.0
 """How long one answer of a channel's server is waited for."""
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}"
 _SLACK_NAME = r"#[^\s#@,.<>&:|]{1,80}|[CGD][A-Z0-9]{5,20}"
 
@@ -134,7 +134,7 @@ class MailServer:
             raise ValueError(wrong)
         if " " in parts.netloc or re.search(r"[\x00-\x1f\x7f]", unquote(parts.netloc)):
             raise ValueError("a URL without blanks or control characters")
-        local = parts.hostname in _LOOPBACK
+        local = parts.hostname in LOOPBACK_HOSTS
         asked = parse_qs(parts.query, keep_blank_values=True)
         starttls = asked.pop("starttls", ["no" if local else "yes"])
         if asked or starttls not in (["yes"], ["no"]):
@@ -163,7 +163,7 @@ def checked_slack_url(url: str) -> str:
         raise ValueError(f"an address such as {SLACK_API}")
     if parts.username or parts.password:
         raise ValueError("an address without user and password")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         raise ValueError("https, except on this machine: the token travels over it")
     return url.rstrip("/") + "/"
 

@@ -45,8 +45,8 @@ def post_issue_comment(
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
-    >>> from bot.github.lazy_issues import late_issues  # with MODELYARD_GITHUB_TOKEN, or as the App
-    >>> context = Context(Storage(Path("storage")), issues=late_issues())
+    >>> from bot.github.lazy_issues import lazy_issues  # with MODELYARD_GITHUB_TOKEN, or as the App
+    >>> context = Context(Storage(Path("storage")), issues=lazy_issues())
     >>> once = post_issue_comment("owner/demo", 1, "The data is complete now.", context, idempotency_key="complete")
     >>> again = post_issue_comment("owner/demo", 1, "The data is complete.", context, idempotency_key="complete")
     >>> again.url == once.url

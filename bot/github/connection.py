@@ -14,7 +14,7 @@ from typing import Any
 
 import githubkit
 import httpx
-from githubkit.auth import AppAuthStrategy, BaseAuthStrategy, TokenAuthStrategy
+from githubkit.auth import AppAuthStrategy, BaseAuthStrategy
 from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, RetryServerError
@@ -22,8 +22,8 @@ from githubkit.retry import RetryChainDecision, RetryOption, RetryRateLimit, Ret
 from bot import kill_points
 from bot.github import errors
 from bot.github import models as values
-from bot.github.traffic import Traffic, Watch
-from bot.github.write_queue import TokenBucket, WriteQueue
+from bot.github.traffic import Watch
+from bot.github.write_queue import WriteQueue
 
 API_VERSION = "2026-03-10"
 LONGEST_WAIT = 60.0
@@ -149,20 +149,25 @@ def _client(auth: BaseAuthStrategy, wire: Wire) -> _Client:
 
 
 class Connection:
-    """Requests with one identity: the App's own, or one installation's.
+    """Sends requests with one identity: the App's, an installation's or a token owner's.
 
     Parameters
     ----------
     auth
-        Whose identity.
+        The identity.
     wire
         Address, time-outs and transport.
     writes
-        Where each write waits for its turn.
+        The queue in which each write waits for its turn.
+    next_steps
+        What an error suggests, by status, if it is not what helps an App.
     """
 
-    def __init__(self, auth: BaseAuthStrategy, wire: Wire, writes: WriteQueue) -> None:
+    def __init__(
+        self, auth: BaseAuthStrategy, wire: Wire, writes: WriteQueue, next_steps: Mapping[int, str] | None = None
+    ) -> None:
         self._client = _client(auth, wire)
+        self._next_steps = next_steps or {}
         self._base_url = wire.base_url.rstrip("/") + "/"
         self._watch = wire.watch
         self.writes = writes
@@ -262,7 +267,9 @@ class Connection:
             status, said = _status(error), errors.words(error.response.content)
             if errors.is_rate_limit(status, said):
                 raise errors.rate_limited(request, status, None) from None
-            raise errors.from_status(request, status, said, is_write=is_write) from None
+            raise errors.from_status(
+                request, status, said, is_write=is_write, next_step=self._next_steps.get(status)
+            ) from None
         except RequestError as error:
             cause = error.exc
             if errors.is_network_error(cause):
@@ -343,22 +350,3 @@ class InstallationAuth(BaseAuthStrategy):
 
     def get_auth_flow(self, github: githubkit.GitHubCore[Any]) -> httpx.Auth:  # noqa: ARG002 - githubkit's signature
         return _InstallationFlow(self._tokens)
-
-
-# --- somebody's token, for commands that are run by hand ---------------------------------------------------------------
-
-
-def token_connection(token: str, base_url: str) -> Connection:
-    """Return a connection with the identity of a token's holder."""
-    wire = Wire(base_url, httpx.Timeout(15, connect=5), None, 1.0, Traffic().watch("token"))
-    return Connection(TokenAuthStrategy(token), wire, WriteQueue(TokenBucket()))
-
-
-async def login_of(connection: Connection) -> str:
-    """Ask whose token it is; a workflow's own token may not ask."""
-    try:
-        return values.text(await connection.get("user"), "login")
-    except errors.HubError as error:
-        if error.status == HTTPStatus.FORBIDDEN:
-            return "github-actions[bot]"
-        raise

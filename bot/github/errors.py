@@ -64,8 +64,8 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
 }
 
 
-def from_status(request: str, status: int, message: str, *, is_write: bool) -> HubError:
-    """Make the error for an answer of GitHub with an error status."""
+def from_status(request: str, status: int, message: str, *, is_write: bool, next_step: str | None = None) -> HubError:
+    """Return the error for a response with an error status; ``next_step`` replaces the one that helps an App."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return HubError(
             "hub_broken",
@@ -87,12 +87,12 @@ def from_status(request: str, status: int, message: str, *, is_write: bool) -> H
             transient=True,
             message=message,
         )
-    reason, next_step = _BY_STATUS.get(status, ("hub_refused", "See GitHub's documentation of this request."))
+    reason, for_app = _BY_STATUS.get(status, ("hub_refused", "See GitHub's documentation of this request."))
     return HubError(
         reason,
         rule="GitHub accepts the request.",
         found=f"{request}: {status} {message}".rstrip(),
-        next_step=next_step,
+        next_step=next_step or for_app,
         status=status,
         message=message,
     )

@@ -19,7 +19,8 @@ MOST_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""
 
 _MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
-_OPENS = "<!-- modelyard:"
+MARKER_START = "<!-- modelyard:"
+"""How each comment and issue written by the App starts."""
 _CUT = "\n\n…"
 
 
@@ -30,7 +31,7 @@ def marker_line(marker: str) -> str:
     """
     if not _MARKER.fullmatch(marker):
         raise ValueError(f"not a marker: {marker!r}")
-    return f"{_OPENS}{marker} -->"
+    return f"{MARKER_START}{marker} -->"
 
 
 def marked(marker: str, body: str) -> str:
@@ -223,7 +224,7 @@ class IssuesPart(Part):
         async with aclosing(listed):
             async for data in listed:
                 issue = Issue.of(data)
-                if issue.author == who.login and issue.body.startswith(f"{_OPENS}{marker}"):
+                if issue.author == who.login and issue.body.startswith(f"{MARKER_START}{marker}"):
                     return issue
         return None
 

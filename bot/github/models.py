@@ -22,6 +22,8 @@ class RepoInfo:
     private: bool
     html_url: str
     archived: bool = False
+    can_push: bool | None = None
+    """Whether the one who asks has write permission; None if GitHub does not say."""
 
     @classmethod
     def of(cls, data: Json) -> RepoInfo:
@@ -32,6 +34,7 @@ class RepoInfo:
             private=data.get("private") is True,
             html_url=text(data, "html_url"),
             archived=data.get("archived") is True,
+            can_push=part(data, "permissions").get("push") is True if "permissions" in data else None,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import httpx
 import pytest
 
 from actions.contracts.request import TrainingRequest
-from bot.admin.start.client import Hub, follow
+from bot.admin.start.client import follow, open_issue
 from bot.cli import main
+from bot.github.personal import open_repository
+from bot.parsing.form import form_body
 from runners.local.hub.faults import Kind
-from tests.support.github_openapi import CheckedTransport
+from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.loop import Loop
 from tests.support.repositories import git
 from tests.support.runs import a_request
@@ -94,13 +97,16 @@ def test_an_issue_whose_answer_is_lost_is_found_again(loop: Loop, start: Command
 
 
 def test_everything_that_it_sends_is_as_github_describes_it(loop: Loop, model: str) -> None:
-    with Hub(loop.hub.api_url, loop.ready.tokens["writer"], loop.name, CheckedTransport(httpx.HTTPTransport())) as hub:
-        from bot.parsing.form import form_body
+    async def open_twice_and_follow() -> int:
+        transport = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
+        token = loop.ready.tokens["writer"]
+        async with open_repository(loop.name, token=token, api_url=loop.hub.api_url, transport=transport) as repository:
+            content = (f"Train: {model}", form_body(a_request(model_name=model)), model)
+            issue = await open_issue(repository, *content, fresh=False)
+            assert (await open_issue(repository, *content, fresh=False)).number == issue.number
+            return await follow(repository, issue.number, lambda _: None, 0.05)
 
-        body = form_body(a_request(model_name=model))
-        issue = hub.open_issue(f"Train: {model}", body, model, new=False)
-        assert hub.open_issue(f"Train: {model}", body, model, new=False)["number"] == issue["number"]
-        assert follow(hub, issue["number"], lambda _: None, lambda: None) == 0
+    assert asyncio.run(open_twice_and_follow()) == 0
 
 
 def test_who_may_not_write_is_told_before_anything_is_opened(
@@ -108,7 +114,7 @@ def test_who_may_not_write_is_told_before_anything_is_opened(
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", loop.ready.tokens["reader"])
     assert start(*settings(model_name=model)) == 1
-    assert "permission write" in capsys.readouterr().err
+    assert "write permission" in capsys.readouterr().err
     assert of_model(loop, model) == []
 
 
@@ -126,10 +132,15 @@ def test_a_closed_issue_without_a_run_ends_the_waiting(loop: Loop, model: str) -
     with loop.person("writer") as client:
         number = client.post("/issues", json={"title": "No run"}).json()["number"]
         client.patch(f"/issues/{number}", json={"state": "closed"}).raise_for_status()
-    said: list[str] = []
-    with Hub(loop.hub.api_url, loop.ready.tokens["writer"], loop.name) as hub:
-        assert follow(hub, number, said.append, lambda: None) == 1
-    assert said == ["The issue was closed before a run began."]
+    lines: list[str] = []
+
+    async def follow_closed_issue() -> int:
+        token = loop.ready.tokens["writer"]
+        async with open_repository(loop.name, token=token, api_url=loop.hub.api_url) as repository:
+            return await follow(repository, number, lines.append, 0.05)
+
+    assert asyncio.run(follow_closed_issue()) == 1
+    assert lines == ["The issue was closed before a run started."]
 
 
 # --- without a hub -------------------------------------------------------------------------------------------------------
@@ -189,12 +200,12 @@ def test_a_wrong_argument_is_told(
     "url", ["git@github.com:owner/demo.git", "https://github.com/owner/demo", "ssh://git@host:22/owner/demo.git"]
 )
 def test_the_repository_is_the_checkout_s_origin(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot.admin.start.command import _repository_here
+    from bot.admin.start.command import _origin
 
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "remote", "add", "origin", url)
     monkeypatch.chdir(tmp_path)
-    assert _repository_here() == "owner/demo"
+    assert _origin() == "owner/demo"
 
 
 def test_help_lists_every_field_of_the_request(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.admin.setup.manifest import GITHUB, LONGEST_NAME, LOOPBACK, Hub, is_account
+from actions.text.hosts import LOOPBACK_HOSTS
+from bot.admin.setup.manifest import GITHUB, LONGEST_NAME, Hub, is_account
 from bot.credentials import CredentialStore, EnvFile, SecretsManager
 
 
@@ -67,7 +68,7 @@ def _hub(text: str, wrong: dict[str, str]) -> Hub | None:
     host = (parts.hostname or "").lower()
     if host.removeprefix("www.").removeprefix("api.") == "github.com":
         return Hub(GITHUB)
-    if parts.scheme != "https" and host not in LOOPBACK:
+    if parts.scheme != "https" and host not in LOOPBACK_HOSTS:
         wrong["github"] = "https, except on this machine: the App's private key comes this way."
         return None
     return Hub(address)
@@ -79,7 +80,7 @@ def _public_url(text: str, hub: Hub | None, wrong: dict[str, str]) -> str:
         wrong["public_url"] = "An address such as https://modelyard.example.org, where GitHub reaches this App."
         return ""
     parts = urlsplit(address)
-    if hub is not None and not hub.is_local and (parts.scheme != "https" or parts.hostname in LOOPBACK):
+    if hub is not None and not hub.is_local and (parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS):
         wrong["public_url"] = (
             "https, and no address of this machine alone: webhooks come from GitHub. Where GitHub cannot reach you, name any "
             "https address of yours, and start the App with: modelyard serve --poll"

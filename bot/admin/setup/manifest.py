@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_events, wanted_permissions
+from actions.text.hosts import LOOPBACK_HOSTS
 
 GITHUB = "https://github.com"
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 LONGEST_NAME = 34
 _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 
@@ -43,7 +43,7 @@ class Hub:
     @property
     def is_local(self) -> bool:
         """Tell whether it is on this machine."""
-        return urlsplit(self.url).hostname in LOOPBACK
+        return urlsplit(self.url).hostname in LOOPBACK_HOSTS
 
     def register_url(self, organization: str, state: str) -> str:
         """Return where a browser posts the manifest to."""

@@ -25,11 +25,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from actions.errors import ErrorBody, OperationError
+from actions.text.hosts import LOOPBACK_HOSTS
 from bot.admin.app_check import check_app, make_labels
 from bot.admin.findings import Finding, ill, of_error
 from bot.admin.setup import pages
 from bot.admin.setup.form import Choices, read_choices, read_store
-from bot.admin.setup.manifest import GITHUB, LOOPBACK, Hub, manifest
+from bot.admin.setup.manifest import GITHUB, Hub, manifest
 from bot.admin.setup.session import Session, same
 from bot.credentials import VARIABLES, Credentials, CredentialsError, CredentialStore, EnvFile
 from bot.github.manifest import NewApp, convert
@@ -153,7 +154,7 @@ class SetUp:
     def _reached_at(self, request: Request) -> str:
         """Return the address that the browser uses, where webhooks could come to it, too."""
         address = f"{_scheme(request)}://{request.headers.get('host', '')}"
-        own = urllib.parse.urlsplit(address).hostname in LOOPBACK
+        own = urllib.parse.urlsplit(address).hostname in LOOPBACK_HOSTS
         return "" if own and not Hub(self._offers.github).is_local else address
 
     async def _chosen(self, request: Request, form: Mapping[str, str]) -> Response:

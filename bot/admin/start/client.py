@@ -1,208 +1,91 @@
-"""What ``modelyard start`` asks of GitHub, as a person: few plain requests, nothing of the App's gateway."""
+"""What ``modelyard start`` does on GitHub with a person's token: opens the issue, then follows its run."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
 
-import httpx
-from pydantic import TypeAdapter, ValidationError
+from actions.errors import NotAllowed
+from bot.github import Comment, HubError, Issue, Repository
+from bot.github.issues import MARKER_START
+from bot.runs.labels import ASKS, STATE_LABELS, state_label
 
-from actions.contracts.request import Repository
-from actions.errors import InvalidInput, NotAllowed, Unavailable
-
-ASKS = "mlops:train"
-ENDS = {"mlops:passed": 0, "mlops:failed": 1, "mlops:cancelled": 1, "mlops:invalid": 1}
-"""The exit code for each label that ends a run."""
-WAITING = "mlops:waiting"
-REMEMBERED = timedelta(days=30)
-SILENCE = 120.0
-"""Seconds without a word of the App, after which the reader is told."""
-LONGEST_OUTAGE = 900.0
-_TIME_OUT = 30.0
+EXIT_CODES = {state_label("passed"): 0, **{state_label(state): 1 for state in ("failed", "cancelled", "invalid")}}
+"""The command's exit code, by the label that ends a run."""
+KEY_LIFETIME = timedelta(days=30)
+_FRESH = timedelta(hours=1)
+"""How far back to look for an issue with a random key: only its own, if the response was lost; clocks may differ."""
+SILENT_SECONDS = 120.0
+"""The App has been silent for so long that the reader is told."""
+MAX_OUTAGE_SECONDS = 900.0
 
 
-class Hub:
-    """One repository on GitHub, as the person with a token sees it.
+async def open_issue(repository: Repository, title: str, body: str, key: str, *, fresh: bool) -> Issue:
+    """Open an issue that requests a training run, or return the one that was opened with the same key.
 
     Parameters
     ----------
-    api_url, token, repository
-        GitHub's API, who asks, ``owner/name``.
-    transport
-        Replaces the network, for tests.
+    repository
+        The repository, opened with the requester's token.
+    title, body
+        The issue.
+    key
+        Identifies the request.
+    fresh
+        Whether the key is random, so that no earlier issue can have it.
     """
-
-    def __init__(self, api_url: str, token: str, repository: str, transport: httpx.BaseTransport | None = None) -> None:
-        try:
-            self.repository = TypeAdapter[str](Repository).validate_python(repository)
-        except ValidationError:
-            raise InvalidInput(
-                "invalid_argument",
-                rule="A repository is OWNER/NAME.",
-                found=repository,
-                next_step="Say --repo OWNER/NAME.",
-                field="repo",
-            ) from None
-        # Redirects are not followed: they would take the token elsewhere.
-        self._client = httpx.Client(
-            base_url=api_url,
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/vnd.github+json",
-                "X-GitHub-Api-Version": "2022-11-28",
-                "User-Agent": "modelyard",
-            },
-            timeout=_TIME_OUT,
-            transport=transport,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._client.close()
-
-    def open_issue(self, title: str, body: str, key: str, *, new: bool) -> Any:
-        """Open an issue that asks for a training; return the one that is known by this key already.
-
-        Parameters
-        ----------
-        title, body
-            The issue.
-        key
-            What it is known by.
-        new
-            That nobody can have used the key before: it is looked for only where the answer was lost.
-        """
-        permissions = self.get("").get("permissions")
-        if isinstance(permissions, dict) and not permissions.get("push", False):
-            raise NotAllowed(
-                "permission_missing",
-                rule=f"Asking for a training needs the permission write on {self.repository}.",
-                found="the token's owner has less",
-                next_step="Ask somebody with that permission, or an administrator for the permission.",
-            )
-        digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
-        marker = f"<!-- modelyard:start:{digest} -->"
-        known = None if new else self._find(marker)
-        if known is not None:
-            return known
-        content = {"title": title, "body": f"{marker}\n{body}", "labels": [ASKS]}
-        try:
-            return self._asked(self._client.post(self._path("/issues"), json=content))
-        except (httpx.TransportError, Unavailable) as error:
-            known = self._find(marker)  # its answer was lost, perhaps
-            if known is None:
-                raise _away(error) from None
-            return known
-
-    def get(self, path: str, **params: str) -> Any:
-        """Read something of the repository."""
-        return self._read(self._path(path), params)
-
-    def _read(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        try:
-            return self._asked(self._client.get(path, params=params))
-        except httpx.TransportError as error:
-            raise _away(error) from None
-
-    def _find(self, marker: str) -> Any:
-        me = self._read("/user")["login"]
-        since = f"{datetime.now(UTC) - REMEMBERED:%Y-%m-%dT%H:%M:%SZ}"
-        wanted = {"state": "all", "creator": me, "since": since, "direction": "desc", "per_page": "100"}
-        return next((issue for issue in self._pages("/issues", wanted) if str(issue["body"]).startswith(marker)), None)
-
-    def _pages(self, path: str, params: dict[str, str]) -> Iterator[Any]:
-        for page in range(1, 100):
-            found = self.get(path, **params, page=str(page))
-            yield from found
-            if len(found) < int(params["per_page"]):
-                return
-
-    def _path(self, path: str) -> str:
-        return f"/repos/{self.repository}{path}"
-
-    def _asked(self, response: httpx.Response) -> Any:
-        if response.is_success:
-            return response.json()
-        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _away(response.status_code)
-        message = str(response.json().get("message", "")) if _is_json(response) else ""
+    if (await repository.info()).can_push is False:
         raise NotAllowed(
-            "hub_refused",
-            rule="GitHub accepts the request.",
-            found=f"{response.request.method} {response.request.url.path}: {response.status_code} {message}".rstrip(),
-            next_step=_CURES.get(response.status_code, "See what GitHub says."),
+            "permission_missing",
+            rule=f"Requesting a training run requires write permission on {repository.name}.",
+            found="the token's owner has less",
+            next_step="Ask an administrator for the permission, or someone who has it to make the request.",
         )
+    marker = f"start:{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:32]}"
+    since = datetime.now(UTC) - (_FRESH if fresh else KEY_LIFETIME)
+    return await repository.open_once(marker, marker, since, title=title, body=body, labels=[ASKS])
 
 
-_CURES: dict[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "Check the token: it has expired, or is for another GitHub.",
-    HTTPStatus.FORBIDDEN: "Give the token the right to read and write issues here, or wait for the rate limit.",
-    HTTPStatus.NOT_FOUND: "Check the repository's name, and that the token may see it.",
-    HTTPStatus.MOVED_PERMANENTLY: "The repository was renamed: name it as it is called now.",
-    HTTPStatus.GONE: "Switch issues on in the repository's settings.",
-}
-
-
-def follow(hub: Hub, number: int, say: Callable[[str], None], pause: Callable[[], None]) -> int:
-    """Tell how a run goes until it has ended; return the exit code."""
-    told, began, heard, silent = "", time.monotonic(), time.monotonic(), False
+async def follow(repository: Repository, number: int, say: Callable[[str], None], poll_seconds: float) -> int:
+    """Report the progress of an issue's run until the run has ended; return the exit code."""
+    headline, started, reached, silent = "", time.monotonic(), time.monotonic(), False
     while True:
         try:
-            issue, headline = hub.get(f"/issues/{number}"), _headline(hub, number)
-        except Unavailable:
-            if time.monotonic() - heard > LONGEST_OUTAGE:
+            issue, comments = await repository.issue(number), await repository.comments(number)
+        except HubError as error:
+            if not error.transient or time.monotonic() - reached > MAX_OUTAGE_SECONDS:
                 raise
-            pause()
+            await asyncio.sleep(poll_seconds)
             continue
-        heard = time.monotonic()
-        if headline and headline != told:
-            say(headline)
-            told = headline
-        labels = {label["name"] for label in issue["labels"]}
-        ends = [code for label, code in ENDS.items() if label in labels]
-        if ends:
-            return max(ends)
-        if issue["state"] == "closed" and not any(name.startswith("mlops:") and name != ASKS for name in labels):
-            say("The issue was closed before a run began.")
+        reached = time.monotonic()
+        newest = _headline(comments)
+        if newest and newest != headline:
+            say(newest)
+            headline = newest
+        exit_codes = [code for label, code in EXIT_CODES.items() if label in issue.labels]
+        if exit_codes:
+            return max(exit_codes)
+        if issue.state == "closed" and not _has_run(issue):
+            say("The issue was closed before a run started.")
             return 1
-        if not told and not silent and heard - began > SILENCE:
-            say("Modelyard has not answered yet. Is the App installed on this repository, and running?")
+        if not headline and not silent and reached - started > SILENT_SECONDS:
+            say("Modelyard has not responded yet. Is the App installed on this repository, and is it running?")
             silent = True
-        pause()
+        await asyncio.sleep(poll_seconds)
 
 
-def _headline(hub: Hub, number: int) -> str:
-    """Return the first line of the App's comment that follows the run, or of its latest answer before there is one."""
-    comments = hub.get(f"/issues/{number}/comments", per_page="100")
-    own = [str(each["body"]) for each in comments if each["user"]["type"] == "Bot" and _is_marked(each["body"])]
-    sticky = [body for body in own if body.startswith("<!-- modelyard:run-")]
-    lines = [line for body in (sticky or own)[-1:] for line in body.splitlines()[1:] if line.strip()]
+def _has_run(issue: Issue) -> bool:
+    return not set(STATE_LABELS).isdisjoint(issue.labels)
+
+
+def _headline(comments: list[Comment]) -> str:
+    """Return the first line of the App's progress comment or, until there is one, of its latest reply."""
+    replies = [
+        comment.body for comment in comments if comment.author_type == "Bot" and comment.body.startswith(MARKER_START)
+    ]
+    progress = [body for body in replies if body.startswith(f"{MARKER_START}run-")]
+    lines = [line for body in (progress or replies)[-1:] for line in body.splitlines()[1:] if line.strip()]
     return lines[0].lstrip("# ").replace("`", "") if lines else ""
-
-
-def _is_marked(body: object) -> bool:
-    return str(body).startswith("<!-- modelyard:")
-
-
-def _is_json(response: httpx.Response) -> bool:
-    kind: str = response.headers.get("content-type", "")
-    return kind.startswith("application/json")
-
-
-def _away(cause: object) -> Unavailable:
-    return Unavailable(
-        "hub_unavailable",
-        rule="GitHub answers.",
-        found=str(cause) or type(cause).__name__,
-        next_step="Try again; with --key no second issue is opened.",
-    )

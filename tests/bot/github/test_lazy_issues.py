@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.github.blocking import issues_from_environment
 from bot.github.issues import marked
+from bot.github.lazy_issues import lazy_issues
 from runners.local.hub.hub import Hub
 from tests.support.gateway import World
 from tests.support.github_openapi import AsyncCheckedTransport
@@ -29,11 +29,11 @@ def as_app(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_without_credentials_there_is_no_github(world: World) -> None:
-    assert issues_from_environment() is None
+    assert lazy_issues() is None
 
 
 def test_the_app_comments_once_for_each_marker(as_app: World) -> None:
-    number, issues = as_app.issue(), issues_from_environment()
+    number, issues = as_app.issue(), lazy_issues()
     assert issues is not None
 
     first = issues.post_comment(as_app.name, number, "one", "comment:1")
@@ -47,7 +47,7 @@ def test_the_app_comments_once_for_each_marker(as_app: World) -> None:
 
 def test_a_token_comments_as_its_owner_and_goes_before_the_app(as_app: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_GITHUB_TOKEN", as_app.ready.tokens["writer"])
-    number, issues = as_app.issue(), issues_from_environment()
+    number, issues = as_app.issue(), lazy_issues()
     assert issues is not None
 
     for body in ("one", "two"):
