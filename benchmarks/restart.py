@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from actions.contracts.request import TrainingRequest
+from actions.contracts.run_id import make_run_id
 from benchmarks import servers
 from benchmarks.machine import peak_memory
 from benchmarks.report import Cell, Outcome, Table
@@ -67,7 +68,7 @@ def _waiting(number: int) -> Run:
         target="target", metric="accuracy", threshold=0.9,
     )  # fmt: skip
     return Run(
-        id=f"train-{now:%Y%m%d}-{number:03}", repository="owner/demo", installation=1, issue=number, requester="writer",
+        id=make_run_id("train", now, number), repository="owner/demo", installation=1, issue=number, requester="writer",
         request=request, created=now, entered=now, due=now + OPERATOR_TIMEOUT,
         state=State.WAIT_FOR_OPERATOR_INPUT,
     )  # fmt: skip

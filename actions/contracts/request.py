@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from actions.contracts.features import AskedFeatures
+from actions.contracts.run_id import RunId
 from actions.text.masking import masked
 
 Task = Literal["classification", "regression"]
@@ -66,7 +67,6 @@ SPLITS: dict[Task, tuple[str, ...]] = {
 """How rows can be parted: only classes can be in each part by their shares."""
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-RunId = Annotated[str, StringConstraints(pattern=r"^train-[0-9]{8}-[0-9]{3,}$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitSha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]

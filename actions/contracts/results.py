@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import GitSha, ModelName, Repository, RunId, Scalar, Sha256, TrainingRequest
+from actions.contracts.request import GitSha, ModelName, Repository, Scalar, Sha256, TrainingRequest
+from actions.contracts.run_id import RUN_ID, RunId
 from actions.contracts.stage import Stage
 from actions.errors import ErrorBody
 from actions.text.masking import masked
@@ -59,7 +60,7 @@ class Heartbeat(_Value):
 class Published(_Value):
     """``published.json`` in the attempt's evaluations folder: which commit publish pushed."""
 
-    ref: str = Field(pattern=r"^refs/modelyard/train-[0-9]{8}-[0-9]{3,}/[0-9]+$")
+    ref: str = Field(pattern=rf"^refs/modelyard/{RUN_ID}/[0-9]+$")
     sha: GitSha
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from actions.contracts.run_id import RUN_ID, number_of
 from actions.history_management.record import RunRecord, utc
 from actions.history_management.report import SIGNS, number
 from actions.text.markdown import code, inline, link, table
@@ -12,7 +13,7 @@ ROWS = 2_000
 """How many of the newest runs are listed; GitHub shows a Markdown file up to 512 kB."""
 
 _HEADER = ("Run", "Model", "Verdict", "Metric", "Version", "Requested by", "Finished")
-_ROW = re.compile(r"^\| \[(train-[0-9]{8}-[0-9]{3,9})\]\(")
+_ROW = re.compile(rf"^\| \[({RUN_ID})\]\(")
 _TEXT = """\
 # Training history
 
@@ -32,7 +33,7 @@ def updated(present: str | bytes | None, record: RunRecord) -> str:
 
 
 def _order(run: str) -> tuple[int, str]:
-    return int(run.rpartition("-")[2]), run
+    return number_of(run), run
 
 
 def _row(record: RunRecord) -> str:

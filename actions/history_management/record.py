@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import Repository, RunId, Scalar, TrainingRequest
+from actions.contracts.request import Repository, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
+from actions.contracts.run_id import RunId, number_of
 from actions.errors import ErrorBody
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
@@ -89,7 +90,7 @@ class RunRecord(_Value):
     @property
     def number(self) -> int:
         """The run's number, counted per repository."""
-        return int(self.run.rpartition("-")[2])
+        return number_of(self.run)
 
     @property
     def reason(self) -> str:

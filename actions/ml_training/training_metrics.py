@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from actions.contracts.request import Repository, RunId
+from actions.contracts.request import Repository
 from actions.contracts.results import Progress
+from actions.contracts.run_id import RunId
 from actions.errors import NotFound
 from actions.ml_training.progress import CURVES_FILE
 from actions.models.training_record import TRAINING_FILE, TrainingRecord

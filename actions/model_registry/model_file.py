@@ -10,7 +10,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from actions.contracts.request import Algorithm, Champion, ModelName, RunId, Sha256
+from actions.contracts.request import Algorithm, Champion, ModelName, Sha256
+from actions.contracts.run_id import RunId
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.text import safe_yaml
 

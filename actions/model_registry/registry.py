@@ -7,7 +7,8 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from actions.contracts.request import Algorithm, ModelName, RunId, Sha256
+from actions.contracts.request import Algorithm, ModelName, Sha256
+from actions.contracts.run_id import RunId
 from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version

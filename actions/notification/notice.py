@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from actions.contracts.channels import Event, Language
-from actions.contracts.request import Repository, RunId
+from actions.contracts.request import Repository
+from actions.contracts.run_id import RunId
 
 MOST_METRICS = 20
 Text = Annotated[str, StringConstraints(max_length=2_000)]

@@ -17,8 +17,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from actions.contracts.request import RunId, Sha256, WorkOrder
+from actions.contracts.request import Sha256, WorkOrder
 from actions.contracts.results import FOLDER_OF, EnvironmentFacts, Progress
+from actions.contracts.run_id import RunId
 from actions.contracts.stage import Stage
 from actions.errors import ErrorBody, NotFound, OperationError
 from actions.operation import Result

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
+from actions.contracts.run_id import RUN_ID, number_of
 from bot.database.store import Store
 from bot.engine.effects import INDEX, TRAIN_WORKFLOW
 from bot.github import Comment, Identity, Repository
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 WORKFLOW_RUN_HISTORY = timedelta(days=30)
 """Workflow runs of so many days are looked through for the highest number; older ones are in the history."""
 
-_STICKY = re.compile(r"<!-- modelyard:run-(train-[0-9]{8}-([0-9]{3,9})) -->")
-_RUN_ID = re.compile(r"\btrain-[0-9]{8}-([0-9]{3,9})\b")
+_STICKY = re.compile(rf"<!-- modelyard:run-({RUN_ID}) -->")
+_ANY_ID = re.compile(rf"\b{RUN_ID}\b")
 
 
 class Recovery:
@@ -71,7 +72,7 @@ class Recovery:
 
     def _latest(self, comments: Sequence[Comment], who: Identity, repository: str, issue: int) -> Run | None:
         marked = [
-            (int(marker[2]), marker[1], comment)
+            (number_of(marker[1]), marker[1], comment)
             for comment in comments
             if who.wrote(comment) and (marker := _STICKY.match(comment.body))
         ]
@@ -93,7 +94,7 @@ class Recovery:
         for issue in await repository.issues(labels=[ASKS]):
             own = [comment for comment in await repository.comments(issue.number) if who.wrote(comment)]
             texts += [comment.body.partition("\n")[0] for comment in own]
-        highest = max((int(found[1]) for text in texts for found in _RUN_ID.finditer(text)), default=0)
+        highest = max((number_of(found[0]) for text in texts for found in _ANY_ID.finditer(text)), default=0)
         await to_thread.run_sync(self._store.count_from, repository.name, highest)
 
     async def _branch(self, repository: Repository) -> str | None:

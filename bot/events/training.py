@@ -9,6 +9,7 @@ from datetime import datetime
 from anyio import to_thread
 
 from actions.contracts.request import TrainingRequest
+from actions.contracts.run_id import make_run_id
 from actions.data_preparation.sources import is_s3
 from actions.storage.s3 import may_read
 from bot.database.store import Store
@@ -144,7 +145,7 @@ class TrainingRequests:
 
         def make(number: int) -> Run:
             return Run(
-                id=f"train-{now:%Y%m%d}-{number:03}",
+                id=make_run_id("train", now, number),
                 repository=repository.name,
                 installation=installation,
                 issue=issue,

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from actions.contracts.request import Scalar, TrainingRequest
+from actions.contracts.run_id import RUN_ID
 from actions.errors import InvalidInput
 from bot.parsing.form_fields import broken_rule, request_fields
 from bot.parsing.scalars import (
@@ -60,7 +61,7 @@ class Word:
 
 
 _VERSION = Word("version", r"v?([1-9][0-9]{0,8})", "A version is a number, such as 3.", required=False)
-_RUN_OR_VERSION = r"(train-[0-9]{8}-[0-9]{3,9}|v?[1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,62})"
+_RUN_OR_VERSION = rf"({RUN_ID}|v?[1-9][0-9]{{0,8}}|[a-z][a-z0-9_-]{{0,62}})"
 _A_MODEL = "A run's id, a version's number or an alias, such as champion."
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from actions.contracts.run_id import RUN_ID
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
 from bot.parsing.command import parse_command
@@ -15,7 +16,7 @@ from bot.runs.machine import TABLE, Decision, Run, State, can_take
 SETTLE_TIME = timedelta(minutes=1)
 """What is younger may still be on its way: the App leaves it to the event."""
 
-_OURS = re.compile(r"train-[0-9]{8}-[0-9]{3,9} attempt [0-9]+ dispatch [0-9]+")
+_OURS = re.compile(rf"{RUN_ID} attempt [0-9]+ dispatch [0-9]+")
 
 
 def expected_label(run: Run) -> str | None:

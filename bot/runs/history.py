@@ -12,13 +12,14 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from actions.contracts.run_id import RUN_ID
 from actions.history_management.change import FOLDER
 from actions.history_management.record import RunRecord
 
 log = logging.getLogger(__name__)
 
 INDEX = f"{FOLDER}/index.md"
-_ROW = re.compile(r"^\| \[(train-[0-9]{8}-[0-9]{3,9})\]\([^|]*\| `([^`|]*)` \|")
+_ROW = re.compile(rf"^\| \[({RUN_ID})\]\([^|]*\| `([^`|]*)` \|")
 _STAGES = {
     "PrepareData": "prepare",
     "TrainModel": "train",

@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from actions.contracts.request import Repository, RunId, Scalar, TrainingRequest
+from actions.contracts.request import Repository, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
+from actions.contracts.run_id import RunId, number_of
 from actions.contracts.stage import Stage
 from actions.errors import ErrorBody
 from actions.text.masking import masked
@@ -260,7 +261,7 @@ class Run(_Value):
 
     @property
     def number(self) -> int:
-        return int(self.id.rpartition("-")[2])
+        return number_of(self.id)
 
     @property
     def training_seed(self) -> int:

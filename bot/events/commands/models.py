@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from actions.contracts.request import Sha256
 from actions.contracts.results import PublishedResult
+from actions.contracts.run_id import RUN_ID, day_of, number_of
 from actions.errors import Conflict, NotFound
 from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
@@ -22,8 +23,6 @@ from bot.github import Repository
 from bot.messages import comments
 from bot.parsing.repository_config import RepositoryConfig
 from bot.runs.machine import Run
-
-_RUN = re.compile(r"train-[0-9]{8}-[0-9]{3,9}")
 
 
 class Named(NamedTuple):
@@ -48,8 +47,7 @@ class Named(NamedTuple):
     @property
     def age(self) -> tuple[str, int, int]:
         """Its place in time: the day, the number of the run, the attempt."""
-        _, day, number = self.run.split("-")
-        return day, int(number), self.attempt
+        return day_of(self.run), number_of(self.run), self.attempt
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class ModelAnswers:
         """Find a model by a run's id, a version's number or an alias of this run's model."""
         if name == run.id and run.result is not None:
             return _of_result(run.result)
-        if _RUN.fullmatch(name):
+        if re.fullmatch(RUN_ID, name):
             return _of_result(await self._result_of(name, repository, branch))
         file = read_model(run.model, await repository.file(model_file.path_of(run.model), branch))
         version = file.version(name.removeprefix("v") if name[:1] == "v" and name[1:].isdecimal() else name)
