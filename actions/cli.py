@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from actions.contracts.stage import STAGES, Stage
-from actions.errors import ErrorBody, InvalidInput, OperationError
+from actions.errors import InvalidInput, OperationError, Problem
 from actions.operation import Context, Issues, Operation, find_operation, invalid_argument
 from actions.runtime import cli_help as usage
 from actions.runtime import workflow_commands as workflow
@@ -101,7 +101,7 @@ def _run_stages(names: Sequence[Stage], given: Given) -> BaseModel:
     return run_stage(names[0], order) if len(names) == 1 else run_stages(names, order)
 
 
-def _failed(name: str, body: ErrorBody, code: int) -> int:
+def _failed(name: str, body: Problem, code: int) -> int:
     print(workflow.inert_json(body.model_dump_json(indent=2)), file=sys.stderr, flush=True)
     workflow.annotate(f"{name}: {body.reason}", f"{body.rule} Found: {body.found} Next: {body.next_step}")
     workflow.write_summary(usage.error_summary(name, body))

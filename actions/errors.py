@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
+MAX_TEXT = 2_000
+MAX_FIELD = 200
 
-class ErrorBody(BaseModel):
-    """An error as every door shows it: what rule, what was found, what to do next, under a stable reason code."""
+
+class Problem(BaseModel):
+    """What is wrong and what to do about it; comments, result files, check runs and terminals all show this type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
-    reason: str = Field(max_length=100)
-    rule: str = Field(max_length=2_000)
-    found: str = Field(max_length=2_000)
-    next_step: str = Field(max_length=2_000)
-    field: str | None = Field(default=None, max_length=200)
+    kind: str = Field(description="branch of the error tree, such as invalid_input; crash where a retry can help")
+    reason: str = Field(max_length=100, description="stable snake_case code, such as target_missing")
+    rule: str = Field(max_length=MAX_TEXT, description="what must hold")
+    found: str = Field(max_length=MAX_TEXT, description="what was found instead")
+    next_step: str = Field(max_length=MAX_TEXT, description="what the reader can do about it")
+    field: str | None = Field(
+        default=None, max_length=MAX_FIELD, description="the parameter, form field, column, key or file concerned"
+    )
+
+
+def invalid_field(field: str, rule: str, found: str, next_step: str, *, reason: str = "invalid_field") -> Problem:
+    """Return a problem with one of several fields, where all of them are listed rather than the first one raised."""
+    return InvalidInput(reason, rule=rule, found=found, next_step=next_step, field=field).body
 
 
 class OperationError(Exception):
-    """An operation could not do what was asked.
+    """An operation could not do what was asked; ``body`` is the problem, and the parameters are its fields.
 
-    Parameters
-    ----------
-    reason
-        Stable snake_case code, such as ``target_missing``; part of the public contract.
-    rule, found, next_step
-        What must hold, what was found instead, what the reader can do about it. One sentence each.
-    field
-        The parameter, form field or column that it is about, if it is about one.
+    Texts that are too long are cut.
     """
 
     kind = "operation_error"
 
     def __init__(self, reason: str, *, rule: str, found: str, next_step: str, field: str | None = None) -> None:
         super().__init__(f"{rule} Found: {found} Next: {next_step} [{reason}]")
-        self.body = ErrorBody(
+        self.body = Problem(
             kind=self.kind,
             reason=reason,
-            rule=rule[:2_000],
-            found=found[:2_000],
-            next_step=next_step[:2_000],
-            field=field[:200] if field else None,
+            rule=_cut(rule),
+            found=_cut(found),
+            next_step=_cut(next_step),
+            field=_cut(field, MAX_FIELD) if field else None,
         )
+
+    @classmethod
+    def from_problem(cls, problem: Problem, **changes: str | None) -> Self:
+        """Return an error of this class about a known problem, some fields of which may be replaced."""
+        fields: dict[str, Any] = {**problem.model_dump(exclude={"kind"}), **changes}
+        return cls(**fields)
+
+
+def _cut(text: str, limit: int = MAX_TEXT) -> str:
+    return text[:limit].encode("utf-8", "replace").decode("utf-8")
 
 
 class InvalidInput(OperationError):

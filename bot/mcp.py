@@ -24,7 +24,7 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
 from actions.cli import DEFAULT_STORAGE
-from actions.errors import ErrorBody, InvalidInput, NotAllowed, OperationError
+from actions.errors import InvalidInput, NotAllowed, OperationError, Problem
 from actions.operation import Context, Operation, Report, operations
 from actions.storage.folder import Storage
 from bot.version import APP_OPERATIONS, version
@@ -81,12 +81,12 @@ def _gate(operation: Operation, arguments: Mapping[str, Any]) -> None:
     )
 
 
-def _failed(body: ErrorBody) -> CallToolResult:
+def _failed(body: Problem) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=body.model_dump_json())], is_error=True)
 
 
-def _crashed(name: str, error: Exception) -> ErrorBody:
-    return ErrorBody(
+def _crashed(name: str, error: Exception) -> Problem:
+    return Problem(
         kind="crash",
         reason="crashed",
         rule=f"{name} ends with a result or an error that it knows.",

@@ -7,17 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from actions.contracts.request import TrainingRequest
+from actions.errors import Problem
 from actions.operation import Result, operation
 
 
-class WrongFieldFound(Result):
-    """One thing that is wrong in an issue's body."""
+class FieldProblem(Problem):
+    """One thing that is wrong in an issue's body; the label is the form's heading."""
 
-    field: str
     label: str
-    rule: str
-    found: str
-    next_step: str
 
 
 class ParsedIssue(Result):
@@ -25,7 +22,7 @@ class ParsedIssue(Result):
 
     outcome: str
     request: TrainingRequest | None
-    wrong: list[WrongFieldFound]
+    wrong: list[FieldProblem]
 
 
 @operation(where="app", read_only=True)
@@ -48,12 +45,10 @@ def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssu
     ['Did you mean accuracy?']
     """
     from bot.parsing.form import parse_form
+    from bot.parsing.form_fields import label_of
 
     parsed = parse_form(body)
     if parsed.not_a_form:
         return ParsedIssue(outcome="not_a_form", request=None, wrong=[])
-    wrong = [
-        WrongFieldFound(field=one.field, label=one.label, rule=one.rule, found=one.found, next_step=one.next_step)
-        for one in parsed.wrong
-    ]
+    wrong = [FieldProblem(label=label_of(str(problem.field)), **dict(problem)) for problem in parsed.wrong]
     return ParsedIssue(outcome="wrong_fields" if wrong else "request", request=parsed.request, wrong=wrong)

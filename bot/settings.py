@@ -22,7 +22,7 @@ from actions.contracts.channels import (
     SlackAccess,
     checked_slack_url,
 )
-from actions.errors import ErrorBody, OperationError
+from actions.errors import OperationError, Problem
 from actions.text.hosts import LOOPBACK_HOSTS
 
 PREFIX = "MODELYARD_"
@@ -36,7 +36,7 @@ class SettingsError(OperationError):
 
     kind = "settings_error"
 
-    def __init__(self, problems: list[ErrorBody]) -> None:
+    def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
             "settings_invalid",
             rule="The App starts only with complete settings.",
@@ -322,7 +322,7 @@ def _from_secrets_manager(given: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _two_keys(found: str) -> ErrorBody:
+def _two_keys(found: str) -> Problem:
     return _body(
         "PRIVATE_KEY",
         rule="Exactly one of MODELYARD_PRIVATE_KEY and MODELYARD_PRIVATE_KEY_PATH is set.",
@@ -331,7 +331,7 @@ def _two_keys(found: str) -> ErrorBody:
     )
 
 
-def _problem(item: Any) -> ErrorBody:
+def _problem(item: Any) -> Problem:
     """Say one of Pydantic's findings in our words."""
     kind = item["type"]
     if kind == "one_key":
@@ -363,7 +363,7 @@ def _rule(item: Any) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _missing(name: str) -> ErrorBody:
+def _missing(name: str) -> Problem:
     field = Settings.model_fields[name.lower()]
     near = difflib.get_close_matches(
         PREFIX + name,
@@ -384,8 +384,8 @@ def _shown(name: str, value: object) -> str:
     return repr(re.sub(r"(?<=//).*@", "***@", str(value), flags=re.DOTALL))[:200]
 
 
-def _body(name: str, *, rule: str, found: str, next_step: str) -> ErrorBody:
-    return ErrorBody(
+def _body(name: str, *, rule: str, found: str, next_step: str) -> Problem:
+    return Problem(
         kind=SettingsError.kind,
         reason=f"setting_{name.lower()}",
         rule=rule,

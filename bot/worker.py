@@ -18,7 +18,7 @@ from typing import Any
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from actions.errors import ErrorBody, OperationError
+from actions.errors import OperationError, Problem
 from actions.storage.folder import Storage
 from bot import kill_points
 from bot.clock import utc_now
@@ -320,10 +320,10 @@ def pause(error: Exception, waited: timedelta) -> timedelta:
     return min(max(waited, shortest) if is_limit else max(waited / 2, shortest), longest)
 
 
-def _body_of(run: Run, error: Exception) -> ErrorBody:
+def _body_of(run: Run, error: Exception) -> Problem:
     if isinstance(error, OperationError):
         return error.body
-    return ErrorBody(
+    return Problem(
         kind="internal",
         reason="internal_error",
         rule=f"{run.state} has to come to its end.",

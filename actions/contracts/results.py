@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from actions.contracts.request import GitSha, ModelName, Repository, Scalar, Sha256, TrainingRequest
 from actions.contracts.run_id import RUN_ID, RunId
 from actions.contracts.stage import Stage
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from actions.text.masking import masked
 
 Status = Literal["passed", "rejected", "failed"]
@@ -43,7 +43,7 @@ class Progress(_Value):
     )
     metrics: dict[str, float] = Field(default_factory=dict, max_length=50)
     updated: str = Field(max_length=40, description="ISO 8601, UTC")
-    error: ErrorBody | None = None
+    error: Problem | None = None
 
 
 HEARTBEAT_FILE = "heartbeat.json"

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from actions.contracts.request import Repository, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
 from actions.contracts.run_id import RunId, number_of
-from actions.errors import ErrorBody
+from actions.errors import Problem
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
 Attempt = Annotated[int, Field(ge=1)]
@@ -38,7 +38,7 @@ class RecordedError(_Value):
 
     stage: str = Field(max_length=50, description="the stage that failed, or the App's state")
     step: str = Field(default="", max_length=200)
-    body: ErrorBody | None = None
+    body: Problem | None = None
     log_tail: str = Field(default="", max_length=20_000, description="the last lines of the job's log")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from actions.contracts.channels import Event, Language
 from actions.contracts.request import Repository
 from actions.contracts.run_id import RunId
+from actions.errors import Problem
 
 MOST_METRICS = 20
 Text = Annotated[str, StringConstraints(max_length=2_000)]
@@ -28,10 +29,12 @@ class MetricLine(_Value):
     champion: float | None = None
 
 
-class Problem(_Value):
-    """Why a run failed."""
+class StageProblem(Problem):
+    """Why a run failed; all but the stage may be unknown."""
 
     stage: Text
+    kind: str = ""
+    reason: str = ""
     rule: Text = ""
     found: Text = ""
     next_step: Text = ""
@@ -68,7 +71,7 @@ class Notice(_Value):
     )
     version: int | None = Field(default=None, description="the version in the registry")
     promoted: bool = Field(default=False, description="whether the version is the champion now")
-    problem: Problem | None = Field(default=None, description="what went wrong: stage, rule, found, next_step")
+    problem: StageProblem | None = Field(default=None, description="what went wrong: stage, rule, found, next_step")
     waiting_until: datetime | None = Field(default=None, description="when the question lapses")
     issue_url: Address = Field(default="", description="the issue's page")
     history_url: Address = Field(default="", description="the page of the run's history")
@@ -120,7 +123,7 @@ def example(event: Event, language: Language = "en") -> Notice:
         champion=0.95 if event == "success" else None,
         metrics=() if event == "failure" else (MetricLine(name="accuracy", value=figures[event], champion=0.95),),
         version=3 if event == "success" else None,
-        problem=Problem(stage="train", found="MemoryError") if event == "failure" else None,
+        problem=StageProblem(stage="train", found="MemoryError") if event == "failure" else None,
         waiting_until=datetime(2026, 11, 23, 12, tzinfo=UTC) if event == "waiting" else None,
         issue_url=f"{page}/issues/7",
         history_url="" if event == "waiting" else f"{page}/blob/main/training_history/train-20261122-001.md",

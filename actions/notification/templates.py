@@ -19,7 +19,7 @@ from pydantic import Field
 
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.errors import InvalidInput
-from actions.notification.notice import MetricLine, Notice, Problem, example
+from actions.notification.notice import MetricLine, Notice, StageProblem, example
 from actions.operation import Context, Result, operation
 from actions.text import formatting as wording
 from actions.text.markdown import clean, shorten
@@ -43,7 +43,7 @@ _NODES = {
     "Or", "Not", "Neg", "CondExpr", "If", "For",
 }  # fmt: skip
 _TESTS = {"none", "defined", "undefined", "eq", "ne", "lt", "le", "gt", "ge", "equalto"}
-_ATTRIBUTES = {*MetricLine.model_fields, *Problem.model_fields}
+_ATTRIBUTES = {*MetricLine.model_fields, *StageProblem.model_fields}
 _OF_THE_LOOP = {"first", "last", "index"}
 """Of ``loop`` alone: any text has a method ``index``."""
 _BLANKS = re.compile(r"[\s\u2028\u2029]+")

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from actions.contracts.stage import Stage
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from actions.operation import Operation, operations
 from actions.text.markdown import code, inline, table
 
@@ -135,7 +135,7 @@ def _cell(value: object) -> str:
     return code(json.dumps(value, ensure_ascii=False), limit=500)
 
 
-def error_summary(name: str, body: ErrorBody) -> str:
+def error_summary(name: str, body: Problem) -> str:
     """Return an error as Markdown for a step summary."""
     rows = [
         ("Reason", code(body.reason)),

@@ -99,12 +99,9 @@ def _split(frame: pd.DataFrame, request: TrainingRequest) -> dict[Part, pd.DataF
     try:
         labels = split_labels(frame, strategy, column, TEST_FRACTION, VALIDATION_FRACTION, request.seed)
     except InvalidInput as error:
-        body = error.body
-        if body.field != "column":
+        if error.body.field != "column":
             raise
-        raise InvalidInput(
-            body.reason, rule=body.rule, found=body.found, next_step=body.next_step, field="split_column"
-        ) from None
+        raise InvalidInput.from_problem(error.body, field="split_column") from None
     if request.task == "classification":
         part_classes(frame, labels, request.target)
         _check_known_classes(frame, labels, request)

@@ -21,7 +21,7 @@ from actions.contracts.request import Sha256, WorkOrder
 from actions.contracts.results import FOLDER_OF, EnvironmentFacts, Progress
 from actions.contracts.run_id import RunId
 from actions.contracts.stage import Stage
-from actions.errors import ErrorBody, NotFound, OperationError
+from actions.errors import NotFound, OperationError, Problem
 from actions.operation import Result
 from actions.storage.folder import Storage, sha256_of, write_atomically
 
@@ -150,7 +150,7 @@ class ProgressFile:
         step: str,
         done: int | None = None,
         total: int | None = None,
-        error: ErrorBody | None = None,
+        error: Problem | None = None,
         eta: float | None = None,
     ) -> None:
         """Replace the file now."""
@@ -168,12 +168,12 @@ class ProgressFile:
         write_atomically(self._path, progress.model_dump_json() + "\n")
 
 
-def error_body(stage: Stage, error: BaseException) -> ErrorBody:
+def error_body(stage: Stage, error: BaseException) -> Problem:
     """Return what a stage failed with, as the App reads it."""
     if isinstance(error, OperationError):
         return error.body
     found = f"{type(error).__name__}: {error}"
-    return ErrorBody(
+    return Problem(
         kind="crash",
         reason="stage_crashed",
         rule=f"The stage {stage} ends without an unexpected error.",

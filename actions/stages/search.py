@@ -113,9 +113,7 @@ def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -
     except InvalidInput as error:
         body = error.body
         field = _FIELDS.get(body.field or "", body.field)
-        raise InvalidInput(
-            body.reason, rule=body.rule, found=body.found, next_step=body.next_step, field=field
-        ) from error
+        raise InvalidInput.from_problem(body, field=field) from error
 
 
 def _folds(request: TrainingRequest, recipe: Recipe, rows: pd.DataFrame) -> int | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from actions.errors import ErrorBody
+from actions.errors import Problem
 
 Level = Literal["ok", "warning", "error"]
 
@@ -38,6 +38,6 @@ def odd(what: str, rule: str, found: str, cure: str) -> Finding:
     return Finding(level="warning", what=what, rule=rule, found=found, cure=cure)
 
 
-def of_error(what: str, body: ErrorBody) -> Finding:
+def of_error(what: str, body: Problem) -> Finding:
     """Return an error of ours as a finding."""
     return ill(what, body.rule, body.found, body.next_step)

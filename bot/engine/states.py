@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from actions.contracts.stage import Stage
-from actions.errors import ErrorBody, InvalidInput
+from actions.errors import InvalidInput, Problem
 from bot.parsing.command import changed_request
 from bot.runs.job_status import JobStatus, find, is_lost, job_status, observe_heartbeat, observe_job, queued_for
 from bot.runs.machine import (
@@ -285,15 +285,15 @@ async def _stage_error(run: Run, fx: Effects, job: Job | None, name: Stage, stan
     return StepResult(run, "invalid" if name == "prepare" and body.kind == "invalid_input" else "refused")
 
 
-def _error(name: Stage, job: Job | None, body: ErrorBody | None, log_tail: str) -> StageError:
+def _error(name: Stage, job: Job | None, body: Problem | None, log_tail: str) -> StageError:
     step = next((step.name for step in job.steps if step.conclusion == "failure"), "") if job else ""
     return StageError(stage=name, step=step, body=body, log_tail=log_tail)
 
 
-def _timed_out(run: Run, name: Stage) -> ErrorBody:
+def _timed_out(run: Run, name: Stage) -> Problem:
     limit = time_out_of(run)
     minutes = limit.total_seconds() / 60 if limit else 0
-    return ErrorBody(
+    return Problem(
         kind="timed_out",
         reason="stage_timed_out",
         rule=f"The {name} stage may take {minutes:g} minutes.",
@@ -302,8 +302,8 @@ def _timed_out(run: Run, name: Stage) -> ErrorBody:
     )
 
 
-def _runner_lost(name: Stage) -> ErrorBody:
-    return ErrorBody(
+def _runner_lost(name: Stage) -> Problem:
+    return Problem(
         kind="crash",
         reason="runner_lost",
         rule=f"The {name} stage gives a sign of life every few seconds until it ends.",
@@ -312,8 +312,8 @@ def _runner_lost(name: Stage) -> ErrorBody:
     )
 
 
-def _cancelled(name: Stage) -> ErrorBody:
-    return ErrorBody(
+def _cancelled(name: Stage) -> Problem:
+    return Problem(
         kind="stopped",
         reason="workflow_cancelled",
         rule=f"The {name} stage has to come to its end.",

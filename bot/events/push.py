@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from actions.errors import OperationError
+from actions.errors import OperationError, Problem, invalid_field
 from actions.model_registry import model_file
 from bot.github import HubError, Repository
 from bot.messages import comments
-from bot.parsing.repository_config import CONFIG_PATH, ConfigError, Finding, parse_config, read_config
+from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config, read_config
 
 log = logging.getLogger(__name__)
 
@@ -59,23 +59,23 @@ async def _check_registry(repository: Repository, base: str, paths: list[str], h
         findings += registry_findings(path, await repository.file(path, base), await repository.file(path, head))
     if len(changed) > _MOST_FILES or len(paths) >= _MOST_TOLD:
         rule = f"At most {_MOST_FILES} models, and fewer than {_MOST_TOLD} files, are changed at once."
-        findings.append(Finding(model_file.FOLDER, rule, "There are more.", "Make several pull requests of it."))
+        findings.append(invalid_field(model_file.FOLDER, rule, "There are more.", "Make several pull requests of it."))
     if changed:
         await _show(repository, head, REGISTRY_CHECK, findings)
 
 
-def configuration_findings(text: bytes | None) -> list[Finding]:
+def configuration_findings(text: bytes | None) -> list[Problem]:
     """Return what is wrong with a configuration; one that is not there is not wrong, but turns Modelyard off."""
     if text is None:
         return []
     try:
         parse_config(text)
     except OperationError as error:
-        return [Finding(error.body.field or CONFIG_PATH, error.body.rule, error.body.found, error.body.next_step)]
+        return [error.body.model_copy(update={"field": error.body.field or CONFIG_PATH})]
     return []
 
 
-def registry_findings(path: str, before: bytes | None, after: bytes | None) -> list[Finding]:
+def registry_findings(path: str, before: bytes | None, after: bytes | None) -> list[Problem]:
     """Return what is wrong with a change of a model's file: aliases may move, versions are what runs have made."""
     try:
         known = model_file.parse(before).versions if before else ()
@@ -83,27 +83,27 @@ def registry_findings(path: str, before: bytes | None, after: bytes | None) -> l
         known = ()  # it is being put right
     if after is None:
         rule, cure = "A model's versions stay known.", "Remove aliases instead; keep the file."
-        return [Finding(path, rule, "The file is removed.", cure)] if known else []
+        return [invalid_field(path, rule, "The file is removed.", cure)] if known else []
     try:
         file = model_file.parse(after)
     except OperationError as error:
-        return [Finding(path, error.body.rule, error.body.found, error.body.next_step)]
+        return [error.body.model_copy(update={"field": path})]
     found = []
     if model_file.path_of(file.name) != path:
         rule, cure = "A model's file has the model's name.", f"Name it {model_file.path_of(file.name)}."
-        found.append(Finding(path, rule, f"It is about {file.name}.", cure))
+        found.append(invalid_field(path, rule, f"It is about {file.name}.", cure))
     there = {version.version: version for version in file.versions}
     for version in known:
         if there.pop(version.version, None) != version:
             rule = "A version is what its run has made, and stays so."
-            found.append(Finding(path, rule, f"Version {version.version} is changed or gone.", "Take that back."))
+            found.append(invalid_field(path, rule, f"Version {version.version} is changed or gone.", "Take that back."))
     for number in there:
         rule = "Versions come from runs alone."
-        found.append(Finding(path, rule, f"Version {number} is new.", "Take it out; train, or say `/register`."))
+        found.append(invalid_field(path, rule, f"Version {number} is new.", "Take it out; train, or say `/register`."))
     return found
 
 
-async def _show(repository: Repository, head: str, name: str, findings: list[Finding]) -> None:
+async def _show(repository: Repository, head: str, name: str, findings: list[Problem]) -> None:
     try:
         await repository.check_run(
             name=name,

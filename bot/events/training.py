@@ -11,6 +11,7 @@ from anyio import to_thread
 from actions.contracts.request import TrainingRequest
 from actions.contracts.run_id import make_run_id
 from actions.data_preparation.sources import is_s3
+from actions.errors import invalid_field
 from actions.storage.s3 import may_read
 from bot.database.store import Store
 from bot.engine.effects import sticky_marker
@@ -20,7 +21,6 @@ from bot.messages import comments
 from bot.observability import log_context
 from bot.parsing.form import parse_form
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
-from bot.parsing.scalars import WrongField
 from bot.runs.labels import STATE_LABELS, state_label
 from bot.runs.machine import Run, State
 from bot.runs.view import RunView
@@ -51,15 +51,15 @@ async def allowed(request: TrainingRequest, config: RepositoryConfig, repository
         return Asked(comments.public_repository_refused(config.language))
     if is_s3(request.data) and not may_read(request.data, config.data_roots):
         roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
-        wrong = WrongField(
-            "data", "Data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", request.data,
+        wrong = invalid_field(
+            "data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", request.data,
             "Name an object below one of them, or have its place added to that file.",
         )  # fmt: skip
         return Asked(comments.invalid([wrong], config.language))
     if request.runner not in config.runners:
         labels = ", ".join(config.runners)
-        wrong = WrongField(
-            "runner", "Runner label", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
+        wrong = invalid_field(
+            "runner", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
             "Choose one of them, or have it added to that file.",
         )  # fmt: skip
         return Asked(comments.invalid([wrong], config.language))

@@ -7,7 +7,7 @@ value in a template is escaped unless it went through one of the filters that ma
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -18,19 +18,20 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import METRICS, Scalar, TrainingRequest
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from actions.text import formatting as wording
 from actions.text import markdown
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
 from bot.parsing.feature_fields import format_features
+from bot.parsing.form_fields import label_of
 from bot.parsing.permissions import needs
-from bot.parsing.scalars import WrongField, format_scalar
+from bot.parsing.scalars import format_scalar
 from bot.runs.view import RunView, StageLine
 
 if TYPE_CHECKING:
     from actions.history_management.record import RecordedDecision, RunRecord
     from actions.model_registry.model_file import Version
-    from bot.parsing.repository_config import CommandRule, Finding
+    from bot.parsing.repository_config import CommandRule
     from bot.runs.history import Estimate
     from bot.runs.machine import Run
 
@@ -119,13 +120,13 @@ _LEAST = {"log_limit": 0, "text_limit": 100, "cell_limit": 20}
 # --- about a request, a command, the set-up ----------------------------------------------------------------------------
 
 
-def invalid(wrong: Sequence[WrongField], language: str = "en") -> str:
+def invalid(wrong: Sequence[Problem], language: str = "en") -> str:
     """Return what is said about a form with wrong fields: all of them, with what would be right."""
-    rows = [(one.label, one.rule, one.found, one.next_step) for one in wrong[:_MOST_WRONG]]
+    rows = _rows(wrong, label_of)
     return _render("invalid", language, rows=rows, more=len(wrong) - len(rows))
 
 
-def invalid_data(error: ErrorBody, run: str = "", language: str = "en") -> str:
+def invalid_data(error: Problem, run: str = "", language: str = "en") -> str:
     """Return what is said where the runner found the data to be wrong."""
     return _render("invalid_data", language, error=error, run_id=run, text_limit=2_000)
 
@@ -152,7 +153,7 @@ def refused(command: str, needs: Sequence[str], has: str, language: str = "en") 
 
 def wrong_arguments(parsed: ParsedCommand, language: str = "en") -> str:
     """Return what is said to a command whose arguments are wrong; nothing was done."""
-    rows = [(one.label, one.rule, one.found, one.next_step) for one in parsed.wrong[:_MOST_WRONG]]
+    rows = _rows(parsed.wrong, str)
     return _render("wrong_arguments", language, command=parsed.command, rows=rows, more=len(parsed.wrong) - len(rows))
 
 
@@ -167,7 +168,7 @@ def help_text(rules: Mapping[str, CommandRule] | None = None, language: str = "e
     return _render("help", language, needed=needed)
 
 
-def not_done(command: str, error: ErrorBody, language: str = "en") -> str:
+def not_done(command: str, error: Problem, language: str = "en") -> str:
     """Return what is said to a command that was understood, but could not be carried out."""
     return _render("not_done", language, command=command, error=error, text_limit=2_000)
 
@@ -209,7 +210,7 @@ def operation_result(name: str, result: str, language: str = "en") -> str:
     return _render("operation_result", language, name=name, result=result)
 
 
-def file_findings(findings: Sequence[Finding], language: str = "en") -> str:
+def file_findings(findings: Sequence[Problem], language: str = "en") -> str:
     """Return the summary of a check run about files that were pushed."""
     return _render("file_findings", language, findings=findings[:_MOST_WRONG])
 
@@ -234,7 +235,7 @@ def public_repository_refused(language: str = "en") -> str:
     return _render("public_repository_refused", language)
 
 
-def config_broken(error: ErrorBody, language: str = "en") -> str:
+def config_broken(error: Problem, language: str = "en") -> str:
     """Return what is said where ``.github/modelyard.yml`` is missing or wrong."""
     return _render("config_broken", language, error=error, text_limit=2_000)
 
@@ -249,13 +250,13 @@ def asked_by_schedule(name: str, cron: str, slot: datetime, form: str, language:
     return _rendered_whole("asked_by_schedule", language, name=name, cron=cron, slot=slot, form=form)
 
 
-def dispatch_wrong(by: str, key: str, wrong: Sequence[WrongField], language: str = "en") -> str:
+def dispatch_wrong(by: str, key: str, wrong: Sequence[Problem], language: str = "en") -> str:
     """Return the body of the issue that says what is wrong with a ``repository_dispatch``."""
-    rows = [(one.label, one.rule, one.found, one.next_step) for one in wrong[:_MOST_WRONG]]
+    rows = _rows(wrong, label_of)
     return _render("dispatch_wrong", language, by=by, key=key, rows=rows, more=len(wrong) - len(rows))
 
 
-def schedules_broken(error: ErrorBody, language: str = "en") -> str:
+def schedules_broken(error: Problem, language: str = "en") -> str:
     """Return the body of the issue that says why no schedule can be read."""
     return _render("schedules_broken", language, error=error, text_limit=2_000)
 
@@ -263,6 +264,10 @@ def schedules_broken(error: ErrorBody, language: str = "en") -> str:
 def internal_trouble(reference: str, language: str = "en") -> str:
     """Return what is said where the App itself failed, time and again, at something about this issue."""
     return _render("internal_trouble", language, reference=reference)
+
+
+def _rows(problems: Sequence[Problem], name: Callable[[str], str]) -> list[tuple[str, str, str, str]]:
+    return [(name(one.field or ""), one.rule, one.found, one.next_step) for one in problems[:_MOST_WRONG]]
 
 
 # --- templates ---------------------------------------------------------------------------------------------------------

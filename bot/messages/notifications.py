@@ -19,7 +19,7 @@ from actions.contracts.channels import ChannelError, ChannelName, Channels, Even
 from actions.contracts.request import METRICS
 from actions.errors import OperationError
 from actions.notification import email, slack
-from actions.notification.notice import MOST_METRICS, MetricLine, Notice, Problem
+from actions.notification.notice import MOST_METRICS, MetricLine, Notice, StageProblem
 from actions.notification.templates import Message, footer, message
 from bot.messages import comments
 from bot.parsing.repository_config import EmailConfig, NotificationsConfig, SlackConfig
@@ -202,14 +202,14 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
     )
 
 
-def _problem(run: Run) -> Problem | None:
+def _problem(run: Run) -> StageProblem | None:
     if run.error is None:
         return None
     body = run.error.body
     if body is None:
         lines = [line for line in run.error.log_tail.splitlines() if line.strip()]
-        return Problem(stage=run.error.stage[:200], found=lines[-1][:500] if lines else "")
-    return Problem(stage=run.error.stage[:200], rule=body.rule, found=body.found, next_step=body.next_step)
+        return StageProblem(stage=run.error.stage[:200], found=lines[-1][:500] if lines else "")
+    return StageProblem(stage=run.error.stage[:200], **dict(body))
 
 
 def _address(url: str) -> str:

@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from actions.contracts.request import Scalar, TrainingRequest
 from actions.contracts.run_id import RUN_ID
-from actions.errors import InvalidInput
+from actions.errors import InvalidInput, Problem, invalid_field
 from bot.parsing.form_fields import broken_rule, request_fields
 from bot.parsing.scalars import (
     NAME_RULE,
     Argument,
-    WrongField,
     brief,
     end_of_argument,
     end_of_value,
@@ -220,7 +219,7 @@ class ParsedCommand:
     words: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, Scalar] = field(default_factory=dict)
     reason: str = ""
-    wrong: tuple[WrongField, ...] = ()
+    wrong: tuple[Problem, ...] = ()
     arguments: dict[str, Argument] = field(default_factory=dict)
 
     @property
@@ -265,7 +264,7 @@ def parse_command(body: str) -> ParsedCommand | UnknownCommand | None:
     return _with_settings(command, words, rest)
 
 
-def _words(command: Command, rest: str) -> tuple[dict[str, str], str, list[WrongField]]:
+def _words(command: Command, rest: str) -> tuple[dict[str, str], str, list[Problem]]:
     """Take the words with a meaning of their own off the line; return them, what is left, and what is wrong."""
     found: dict[str, str] = {}
     for word in command.words:
@@ -292,7 +291,7 @@ def _with_settings(command: Command, words: dict[str, str], rest: str) -> Parsed
     """Read ``name=value`` words, then the reason; a setting within the reason is told, lest it be overlooked."""
     overrides: dict[str, Scalar] = {}
     arguments: dict[str, Argument] = {}
-    wrong: list[WrongField] = []
+    wrong: list[Problem] = []
     if len(rest) > LONGEST_LINE - 100:
         rule = f"A command is shorter than {LONGEST_LINE - 100:,} characters."
         return ParsedCommand(command, words, wrong=(_wrong(command.name, rule, rest, "Shorten the line."),))
@@ -318,7 +317,7 @@ def _with_settings(command: Command, words: dict[str, str], rest: str) -> Parsed
     return ParsedCommand(command, words, overrides, reason, tuple(wrong))
 
 
-def _argument(name: str, value: str, arguments: dict[str, Argument]) -> Iterator[WrongField]:
+def _argument(name: str, value: str, arguments: dict[str, Argument]) -> Iterator[Problem]:
     """Put one of an operation's arguments to the others; whether it is one, the operation itself says."""
     if not is_name(name):
         yield _wrong(name, NAME_RULE, f"{name}={value}", "Write name=value, without blanks around the = sign.")
@@ -331,7 +330,7 @@ def _argument(name: str, value: str, arguments: dict[str, Argument]) -> Iterator
             yield _wrong(name, str(error), f"{name}={value}", "Correct the value.")
 
 
-def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[WrongField]:
+def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Problem]:
     """Put one setting to the others, or say what is wrong with it."""
     found = f"{name}={value}"
     if not is_name(name):
@@ -345,7 +344,7 @@ def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Wr
         yield from _value(name, value, overrides)
 
 
-def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[WrongField]:
+def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Problem]:
     found = f"{name}={value}"
     meant = get_close_matches(name, OWN_SETTINGS, n=1, cutoff=0.75) if name not in OWN_SETTINGS else []
     if meant:
@@ -363,8 +362,8 @@ def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Wron
         overrides[name] = scalar
 
 
-def _wrong(name: str, rule: str, found: str, next_step: str) -> WrongField:
-    return WrongField(brief(name), brief(name), rule, brief(found), next_step)
+def _wrong(name: str, rule: str, found: str, next_step: str) -> Problem:
+    return invalid_field(brief(name), rule, brief(found), next_step)
 
 
 def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -> TrainingRequest:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actions.contracts.request import TrainingRequest
+from actions.errors import Problem, invalid_field
 from bot.parsing.mapping import read_request
-from bot.parsing.scalars import WrongField, brief
+from bot.parsing.scalars import brief
 
 LONGEST_KEY = 200
 
@@ -27,7 +28,7 @@ class Dispatch:
 
     key: str
     request: TrainingRequest | None
-    wrong: tuple[WrongField, ...] = ()
+    wrong: tuple[Problem, ...] = ()
 
     @property
     def content(self) -> str:
@@ -58,4 +59,4 @@ def read_dispatch(payload: object, delivery: str) -> Dispatch:
 
 def _unreadable(key: str, rule: str, found: str) -> Dispatch:
     cure = "See the user guide for an example."
-    return Dispatch(key, None, (WrongField("form", "Payload", rule, brief(found), cure),))
+    return Dispatch(key, None, (invalid_field("payload", rule, brief(found), cure),))

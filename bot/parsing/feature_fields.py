@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Scalar
+from actions.errors import Problem
 from bot.parsing.scalars import (
     MOST_PROBLEMS,
     STORABLE_RULE,
     JsonObject,
     Problems,
-    WrongField,
     brief,
     closing_quote,
     format_scalar,
@@ -37,7 +37,7 @@ _OPEN = {"[": "]", "{": "}"}
 _SPECIAL = re.compile(r"[\[\]{},:#'\"\n\r\t]")
 
 
-def parse_features(text: str, label: str) -> tuple[AskedFeatures | None, list[WrongField]]:
+def parse_features(text: str) -> tuple[AskedFeatures | None, list[Problem]]:
     """Read what a person typed, or one JSON object: the features that are asked for, or what is wrong."""
     lines, first = without_fence(text)
     content = "\n".join(lines).strip()
@@ -53,7 +53,7 @@ def parse_features(text: str, label: str) -> tuple[AskedFeatures | None, list[Wr
         else:
             values[name] = _plain(name, value, problems)
     asked = None if problems else _asked(values, problems)
-    return asked, told("features", label, problems)
+    return asked, told("features", problems)
 
 
 def format_features(asked: AskedFeatures) -> str:

@@ -13,12 +13,10 @@ from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Scalar, TrainingRequest
-from actions.errors import InvalidInput
+from actions.errors import InvalidInput, Problem, invalid_field
 from bot.parsing.feature_fields import format_features
 from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, format_scalar, nearest
-
-__all__ = ["ParsedForm", "WrongField", "form_body", "parse_form"]
+from bot.parsing.scalars import MOST_PROBLEMS, brief, format_scalar, nearest
 
 BODY_LIMIT = 65_536
 """GitHub's limit for the body of an issue, in characters."""
@@ -39,7 +37,7 @@ class ParsedForm:
     """
 
     request: TrainingRequest | None = None
-    wrong: tuple[WrongField, ...] = ()
+    wrong: tuple[Problem, ...] = ()
     not_a_form: bool = False
 
 
@@ -55,13 +53,13 @@ def form_body(request: TrainingRequest) -> str:
     body = "\n\n".join(f"### {label_of(name)}\n\n{text or NO_RESPONSE}" for name, text in texts.items())
     parsed = parse_form(body)
     if parsed.request is None or _but_notes(parsed.request) != _but_notes(request):
-        first = parsed.wrong[0] if parsed.wrong else None
+        if parsed.wrong:
+            raise InvalidInput.from_problem(parsed.wrong[0], reason="not_expressible")
         raise InvalidInput(
             "not_expressible",
-            rule=first.rule if first else "Values of the form have no blanks around them.",
-            found=first.found if first else "A value that would be read differently.",
-            next_step=first.next_step if first else "Remove blanks around the values.",
-            field=first.field if first else None,
+            rule="Values of the form have no blanks around them.",
+            found="A value that would be read differently.",
+            next_step="Remove blanks around the values.",
         )
     return body
 
@@ -90,7 +88,7 @@ def parse_form(body: str) -> ParsedForm:
     """
     if len(body) > BODY_LIMIT:
         rule = f"An issue has at most {BODY_LIMIT} characters."
-        return ParsedForm(wrong=(WrongField("form", "Form", rule, f"{len(body)} characters", "Shorten the notes."),))
+        return ParsedForm(wrong=(invalid_field("form", rule, f"{len(body)} characters", "Shorten the notes."),))
     sections = _split(plain_text(body))
     if not sections.texts:
         return ParsedForm(not_a_form=True)
@@ -114,14 +112,13 @@ def plain_text(body: str) -> str:
     return text.encode("utf-8", "ignore").decode("utf-8")
 
 
-def _form_order(wrong: WrongField) -> int:
-    return list(request_fields()).index(wrong.field)
+def _form_order(wrong: Problem) -> int:
+    return [*request_fields()].index(str(wrong.field))
 
 
-def _as_wrong(item: Any) -> WrongField:
+def _as_wrong(item: Any) -> Problem:
     field = str(item["loc"][0]) if item["loc"] else "form"
-    label = label_of(field) if field in request_fields() else "Form"
-    return WrongField(field, label, f"{item['msg']}.", brief(str(item["input"])), "Correct it.")
+    return invalid_field(field, f"{item['msg']}.", brief(str(item["input"])), "Correct it.")
 
 
 @dataclass
@@ -129,7 +126,7 @@ class _Sections:
     """The body, split at its headings."""
 
     texts: dict[str, str]
-    wrong: list[WrongField]
+    wrong: list[Problem]
     guessed: set[str]
     """Fields whose heading stands there in a wrong spelling: they need no second complaint."""
 
@@ -163,21 +160,21 @@ def _split(text: str) -> _Sections:
     return _Sections(texts, *_heading_problems(unknown, twice, texts))
 
 
-def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str]) -> tuple[list[WrongField], set[str]]:
+def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str]) -> tuple[list[Problem], set[str]]:
     rule = "Headings stay as the form wrote them."
-    wrong: list[WrongField] = []
+    wrong: list[Problem] = []
     guessed: set[str] = set()
     missing = {label_of(name): name for name in request_fields() if name not in texts}
     for label in unknown[:MOST_PROBLEMS]:
         near = nearest(label, [label_of(name) for name in request_fields()])
         cure = f"Write ### {near} instead." if near else "Remove this line."
-        wrong.append(WrongField("form", "Form", rule, f"### {brief(label)}", cure))
+        wrong.append(invalid_field("form", rule, f"### {brief(label)}", cure))
         if near in missing:
             guessed.add(missing[near])
     if len(unknown) > MOST_PROBLEMS:
         more = f"{len(unknown) - MOST_PROBLEMS} more unknown headings"
-        wrong.append(WrongField("form", "Form", rule, more, "Remove them."))
+        wrong.append(invalid_field("form", rule, more, "Remove them."))
     for name in dict.fromkeys(twice):
         found = f"### {label_of(name)} more than once"
-        wrong.append(WrongField(name, label_of(name), "Each heading stands once.", found, "Remove all but one."))
+        wrong.append(invalid_field(name, "Each heading stands once.", found, "Remove all but one."))
     return wrong, guessed

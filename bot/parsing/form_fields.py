@@ -15,10 +15,10 @@ from actions.contracts.features import AskedFeatures
 from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
 from actions.data_preparation.feature_plan import check_asked
 from actions.data_preparation.sources import is_s3
-from actions.errors import InvalidInput
+from actions.errors import InvalidInput, Problem, invalid_field
 from actions.storage.s3 import S3Uri
 from bot.parsing.feature_fields import parse_features
-from bot.parsing.scalars import WrongField, brief, nearest, parse_hyperparameters, read_integer, read_number
+from bot.parsing.scalars import brief, nearest, parse_hyperparameters, read_integer, read_number
 
 NO_RESPONSE = "_No response_"
 _LONG_TEXT = 2_000
@@ -31,8 +31,9 @@ def request_fields() -> dict[str, FieldInfo]:
 
 
 def label_of(field: str) -> str:
-    """Return the form's heading of a field."""
-    return request_fields()[field].title or field
+    """Return the form's heading of a field; of what is none (``form``, ``request``, ``payload``) the word itself."""
+    info = request_fields().get(field)
+    return (info and info.title) or field.capitalize()
 
 
 def may_be_none(field: FieldInfo) -> bool:
@@ -106,10 +107,10 @@ class Reading:
         self.texts = texts
         self.guessed = guessed
         self.values: dict[str, Any] = {}
-        self.wrong: list[WrongField] = []
+        self.wrong: list[Problem] = []
 
     def complain(self, field: str, rule: str, found: str, next_step: str) -> None:
-        self.wrong.append(WrongField(field, label_of(field), rule, brief(found), next_step))
+        self.wrong.append(invalid_field(field, rule, brief(found), next_step))
 
     def read(self, name: str, field: FieldInfo) -> None:
         """Take a field's value, or say what is wrong with it; an optional field may be absent as a whole."""
@@ -147,12 +148,12 @@ class Reading:
         if kind_of(field) == "dropdown":
             self._choice(name, get_args(field.annotation), text)
         elif field.annotation is AskedFeatures:
-            asked, wrong = parse_features(text, label_of(name))
+            asked, wrong = parse_features(text)
             self.wrong += wrong
             if asked is not None:
                 self.values[name] = asked
         elif get_origin(field.annotation) is dict:
-            values, wrong = parse_hyperparameters(text, label_of(name))
+            values, wrong = parse_hyperparameters(text)
             self.wrong += wrong
             if not wrong:
                 self._checked(name, values, f"{len(values)} of them")

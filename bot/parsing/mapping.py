@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pydantic.fields import FieldInfo
 
 from actions.contracts.request import TrainingRequest
-from actions.errors import InvalidInput
+from actions.errors import InvalidInput, Problem, invalid_field
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
-from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, label_of, may_be_none, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, WrongField, brief, nearest
+from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, may_be_none, request_fields
+from bot.parsing.scalars import MOST_PROBLEMS, brief, nearest
 
 ROOM = 2_000
 """Characters of an issue's body that whoever opens it needs beside the form."""
@@ -52,17 +52,14 @@ def _expressible(request: TrainingRequest) -> ParsedForm:
     try:
         size = len(form_body(request)) + ROOM
     except InvalidInput as error:
-        body = error.body
-        name = body.field or "form"
-        label = label_of(name) if name in request_fields() else "Request"
-        return ParsedForm(wrong=(WrongField(name, label, body.rule, brief(body.found), body.next_step),))
+        return ParsedForm(wrong=(error.body.model_copy(update={"field": error.body.field or "request"}),))
     if size > BODY_LIMIT:
         rule = f"An issue has at most {BODY_LIMIT} characters."
-        return ParsedForm(wrong=(WrongField("form", "Request", rule, f"{size} characters", "Shorten the notes."),))
+        return ParsedForm(wrong=(invalid_field("request", rule, f"{size} characters", "Shorten the notes."),))
     return ParsedForm(request=request)
 
 
-def _unknown(given: Mapping[str, object]) -> tuple[list[WrongField], set[str]]:
+def _unknown(given: Mapping[str, object]) -> tuple[list[Problem], set[str]]:
     """Return a complaint for each name that is no field, and the fields that were probably meant."""
     fields = list(request_fields())
     strange = [name for name in given if name not in fields]
@@ -70,13 +67,11 @@ def _unknown(given: Mapping[str, object]) -> tuple[list[WrongField], set[str]]:
     for name in strange[:MOST_PROBLEMS]:
         near = nearest(name, [field for field in fields if field not in given])
         cure = f"Did you mean {near}?" if near else f"Fields are {', '.join(fields)}."
-        wrong.append(WrongField("form", "Request", "Fields have the names of the training request.", brief(name), cure))
+        wrong.append(invalid_field("request", "Fields have the names of the training request.", brief(name), cure))
         guessed |= {near} if near else set()
     if len(strange) > MOST_PROBLEMS:
         more = f"{len(strange) - MOST_PROBLEMS} more unknown names"
-        wrong.append(
-            WrongField("form", "Request", "Fields have the names of the training request.", more, "Remove them.")
-        )
+        wrong.append(invalid_field("request", "Fields have the names of the training request.", more, "Remove them."))
     return wrong, guessed
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
@@ -36,16 +35,6 @@ MOST_VALUES = 2_000
 """Keys and values together; many times what a configuration needs."""
 
 Promotion = Literal["auto", "approval"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with a file: the rule, what was found, what to do."""
-
-    path: str
-    rule: str
-    found: str
-    next_step: str
 
 
 class ConfigError(InvalidInput):
@@ -202,10 +191,7 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
     try:
         content = safe_yaml.load(text, source=CONFIG_PATH, limit=SIZE_LIMIT, most=MOST_VALUES)
     except InvalidInput as error:
-        body = error.body
-        raise ConfigError(
-            "config_unreadable", rule=body.rule, found=body.found, next_step=body.next_step, field=CONFIG_PATH
-        ) from None
+        raise ConfigError.from_problem(error.body, reason="config_unreadable", field=CONFIG_PATH) from None
     try:
         return RepositoryConfig.model_validate({} if content is None else content)
     except ValidationError as error:

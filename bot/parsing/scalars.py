@@ -7,10 +7,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actions.contracts.request import Scalar
+from actions.errors import Problem, invalid_field
 
 MOST_PROBLEMS = 10
 """Of one kind of trouble (bad lines, unknown headings) so many are listed; the rest is counted."""
@@ -28,27 +28,6 @@ _JSON = ("[", "{")
 _JSON_RULE = 'A list or a mapping is written as JSON: ["a", "b"], {"depth": 3}.'
 STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
 NAME_RULE = "A hyperparameter's name has letters, digits and `_`, and starts with no digit."
-
-
-@dataclass(frozen=True)
-class WrongField:
-    """One thing that is wrong in what a person wrote; plain text, to be escaped where it is shown.
-
-    Attributes
-    ----------
-    field
-        The request's field, or what else it is about (``form``, an argument's name).
-    label
-        The same as the reader knows it: the form's heading.
-    rule, found, next_step
-        What must hold, what was found instead, what the reader can do.
-    """
-
-    field: str
-    label: str
-    rule: str
-    found: str
-    next_step: str
 
 
 def is_name(text: str) -> bool:
@@ -242,7 +221,7 @@ def read_integer(text: str) -> int:
 # --- hyperparameters ---------------------------------------------------------------------------------------------------
 
 
-def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], list[WrongField]]:
+def parse_hyperparameters(text: str) -> tuple[dict[str, Scalar], list[Problem]]:
     """Read one `name: value` a line, or one JSON object, perhaps within a code fence; blank lines and `#` lines are skipped.
 
     Returns
@@ -264,7 +243,7 @@ def parse_hyperparameters(text: str, label: str) -> tuple[dict[str, Scalar], lis
             problems.append(("Each name stands once.", f"{place}{name} a second time", "Remove one of the two."))
         else:
             values[name] = value
-    return values, told("hyperparameters", label, problems)
+    return values, told("hyperparameters", problems)
 
 
 Problems = list[tuple[str, str, str]]
@@ -272,13 +251,13 @@ Problems = list[tuple[str, str, str]]
 _Pairs = list[tuple[str, Scalar, str]]
 
 
-def told(field: str, label: str, problems: Problems) -> list[WrongField]:
+def told(field: str, problems: Problems) -> list[Problem]:
     """Return what is wrong with a field of several lines; of very many problems the rest is counted."""
     shown = problems[:MOST_PROBLEMS]
-    wrong = [WrongField(field, label, rule, brief(found), cure) for rule, found, cure in shown]
+    wrong = [invalid_field(field, rule, brief(found), cure) for rule, found, cure in shown]
     if len(problems) > len(shown):
         more = f"{len(problems) - len(shown)} more lines like these"
-        wrong.append(WrongField(field, label, "Every line has to be right.", more, "Correct them as well."))
+        wrong.append(invalid_field(field, "Every line has to be right.", more, "Correct them as well."))
     return wrong
 
 

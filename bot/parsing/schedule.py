@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from actions.contracts.request import TrainingRequest
+from bot.parsing.form_fields import label_of
 from bot.parsing.mapping import as_lines, read_request
 
 SHORTEST = timedelta(minutes=15)
@@ -51,7 +52,7 @@ def _typed(value: object) -> object:
     parsed = read_request({**value, **lines})
     if parsed.request is None:
         first = parsed.wrong[0]
-        told = f"{first.label}: {first.rule} Found: {first.found}. {first.next_step}"
+        told = f"{label_of(str(first.field))}: {first.rule} Found: {first.found}. {first.next_step}"
         raise PydanticCustomError("request", "a training request; {told}", {"told": told})
     return parsed.request
 

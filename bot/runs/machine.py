@@ -18,7 +18,7 @@ from actions.contracts.request import Repository, Scalar, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
 from actions.contracts.run_id import RunId, number_of
 from actions.contracts.stage import Stage
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from actions.text.masking import masked
 
 
@@ -175,7 +175,7 @@ class StageError(_Value):
 
     stage: str
     step: Annotated[str, BeforeValidator(lambda text: text[:200])] = ""
-    body: ErrorBody | None = None
+    body: Problem | None = None
     log_tail: Annotated[str, BeforeValidator(lambda text: text[-MAX_LOG_LENGTH:])] = ""
 
 

@@ -15,7 +15,7 @@ from actions.contracts.results import (
     SearchFacts,
     Verdict,
 )
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from bot.runs.machine import AttemptVerdict, Decision, Run, StageError, State, Visit, WorkflowDispatch
 from bot.runs.view import RunView, StageLine, Unclaimed
 
@@ -138,7 +138,7 @@ STAGES = (
     StageLine("publish"),
 )
 ALL_DONE = tuple(StageLine(stage.name, "done", 2.0) for stage in STAGES)
-ERROR = ErrorBody(
+ERROR = Problem(
     kind="invalid_input", reason="target_missing", rule="The target column has to be in the data.",
     found="Columns: a, b.", next_step="Name one of them in the form.", field="target",
 )  # fmt: skip

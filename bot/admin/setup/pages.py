@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import jinja2
 from markupsafe import Markup
 
-from actions.errors import ErrorBody
+from actions.errors import Problem
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS
 from bot.admin.findings import Finding
 from bot.observability.html_pages import TEMPLATES, environment
@@ -57,7 +57,7 @@ def confirm(*, register_url: str, manifest: Mapping[str, object], place: str) ->
     )
 
 
-def keep_elsewhere(form_token: str, error: ErrorBody, given: Mapping[str, str], wrong: Mapping[str, str]) -> str:
+def keep_elsewhere(form_token: str, error: Problem, given: Mapping[str, str], wrong: Mapping[str, str]) -> str:
     """Say that the credentials could not be kept, and ask for another place."""
     return _page("keep", form_token=form_token, error=error, given=given, wrong=wrong)
 

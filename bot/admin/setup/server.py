@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from actions.errors import ErrorBody, OperationError
+from actions.errors import OperationError, Problem
 from actions.text.hosts import LOOPBACK_HOSTS
 from bot.admin.app_check import check_app, make_labels
 from bot.admin.findings import Finding, ill, of_error
@@ -58,7 +58,7 @@ class _Registered:
     app: NewApp
     choices: Choices
     kept: CredentialStore | None = None
-    trouble: ErrorBody | None = None
+    trouble: Problem | None = None
     """Why they could not be kept."""
 
 

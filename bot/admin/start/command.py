@@ -25,7 +25,7 @@ from actions.errors import InvalidInput, OperationError
 from actions.text import safe_yaml
 from actions.text.hosts import LOOPBACK_HOSTS
 from bot.parsing.form import form_body
-from bot.parsing.form_fields import FOLLOWING, kind_of, request_fields
+from bot.parsing.form_fields import FOLLOWING, kind_of, label_of, request_fields
 from bot.parsing.mapping import as_lines, read_request
 from bot.parsing.scalars import format_scalar
 
@@ -112,7 +112,7 @@ def _request(file: str | None, pairs: Sequence[str]) -> TrainingRequest | None:
     parsed = read_request(given)
     for wrong in parsed.wrong:
         sys.stderr.write(
-            f"{wrong.label}: {wrong.rule}\n  found: {_printable(wrong.found)}\n  next:  {wrong.next_step}\n"
+            f"{label_of(str(wrong.field))}: {wrong.rule}\n  found: {_printable(wrong.found)}\n  next:  {wrong.next_step}\n"
         )
     return parsed.request
 

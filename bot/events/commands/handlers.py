@@ -26,7 +26,6 @@ from bot.messages import comments
 from bot.parsing.command import ParsedCommand, UnknownCommand, changed_request
 from bot.parsing.permissions import may, needs
 from bot.parsing.repository_config import ConfigError, RepositoryConfig, language_of, read_config
-from bot.parsing.scalars import WrongField
 from bot.runs.history import estimate, past_runs
 from bot.runs.job_status import find
 from bot.runs.labels import ASKS
@@ -279,9 +278,7 @@ class CommandAnswers:
 
 
 def _wrong(command: ParsedCommand, error: InvalidInput, language: str) -> str:
-    body = error.body
-    wrong = WrongField(body.field or "", body.field or "", body.rule, body.found, body.next_step)
-    return comments.wrong_arguments(replace(command, wrong=(wrong,)), language)
+    return comments.wrong_arguments(replace(command, wrong=(error.body,)), language)
 
 
 async def _branch(about: _About) -> str:

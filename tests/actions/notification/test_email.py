@@ -10,7 +10,7 @@ import pytest
 from actions.contracts.channels import ChannelError, DeploymentChannels, MailServer
 from actions.errors import InvalidInput, Unavailable
 from actions.notification.email import SentMail, mail, send
-from actions.notification.notice import Problem, example
+from actions.notification.notice import StageProblem, example
 from actions.notification.templates import Message, footer, message
 from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
@@ -65,7 +65,7 @@ def test_runs_of_two_repositories_with_the_same_number_are_two_mails() -> None:
 
 def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
     hostile = '<img src=x onerror=y> <a href="https://e.x">x</a> & https://e.x "'
-    problem = Problem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
+    problem = StageProblem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
     names = ("headline", "requester", "metric", "decided_by", "reason")
     notice = example("failure").model_copy(update={**dict.fromkeys(names, hostile), "problem": problem, "value": 1.0})
     made = a_mail(message(notice, "email"), links=notice.links)

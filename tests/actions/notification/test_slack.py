@@ -9,7 +9,7 @@ import pytest
 
 from actions.contracts.channels import ChannelError, DeploymentChannels, SlackAccess
 from actions.errors import InvalidInput, Unavailable
-from actions.notification.notice import Problem, example
+from actions.notification.notice import StageProblem, example
 from actions.notification.slack import SlackMessage, blocks, post
 from actions.notification.templates import Message, footer, message
 from actions.operation import Context, find_operation
@@ -48,7 +48,7 @@ def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) ->
 
 
 def test_nothing_that_people_write_is_a_mention_a_link_or_markup(slack: LocalSlack) -> None:
-    problem = Problem(stage=HOSTILE, rule=HOSTILE, found=HOSTILE, next_step=HOSTILE)
+    problem = StageProblem(stage=HOSTILE, rule=HOSTILE, found=HOSTILE, next_step=HOSTILE)
     hostile = {"headline": HOSTILE, "requester": HOSTILE, "metric": HOSTILE, "decided_by": HOSTILE, "reason": HOSTILE}
     notice = example("failure").model_copy(update={**hostile, "problem": problem, "value": 1.0})
     post(access(slack), "#models", message(notice, "slack"), footer(notice, "slack", HOSTILE))

@@ -14,7 +14,7 @@ from jinja2 import Environment, meta
 
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.history_management.local import LocalHistory
-from actions.notification.notice import Notice, Problem, example
+from actions.notification.notice import Notice, StageProblem, example
 from actions.notification.templates import (
     FILTERS,
     LONGEST_MESSAGE,
@@ -83,7 +83,7 @@ def test_every_message_is_whole(event: Event, channel: ChannelName, language: La
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_longest_error_still_makes_a_message(channel: ChannelName, language: Language) -> None:
     longest = "&" * 2_000
-    problem = Problem(stage=longest, rule=longest, found=longest, next_step=longest)
+    problem = StageProblem(stage=longest, rule=longest, found=longest, next_step=longest)
     more = {"problem": problem, "decided_by": longest, "reason": longest, "requester": longest}
     said = message(example("failure", language).model_copy(update=more), channel)
     assert said.title.endswith(example("failure", language).headline)

@@ -49,6 +49,6 @@ def test_a_broken_file_may_be_put_right() -> None:
 
 def test_a_broken_configuration_is_named_with_its_cure() -> None:
     (finding,) = configuration_findings(b"promtion: auto")
-    assert (finding.path, finding.next_step) == ("promtion", "Did you mean promotion?")
+    assert (finding.field, finding.next_step) == ("promtion", "Did you mean promotion?")
     assert configuration_findings(b"promotion: auto") == []
     assert configuration_findings(None) == []

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actions.contracts.results import Verdict
-from actions.errors import ErrorBody
+from actions.errors import Problem, invalid_field
 from bot.messages import comments
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form
-from bot.parsing.scalars import WrongField
 from bot.runs.machine import AttemptVerdict, StageError, State
 from bot.runs.view import RunView, StageLine
 from tests.support.comment_reading import read
@@ -287,8 +286,8 @@ def test_the_help_lists_every_command() -> None:
 
 def test_every_wrong_field_gets_its_line() -> None:
     wrong = [
-        WrongField("data", "Data", "One of `a`, `b`.", "c", "Did you mean a?"),
-        WrongField("seed", "Seed", "Between 0 and 9.", "-1", "Correct it."),
+        invalid_field("data", "One of `a`, `b`.", "c", "Did you mean a?"),
+        invalid_field("seed", "Between 0 and 9.", "-1", "Correct it."),
     ]
     text = comments.invalid(wrong)
     assert text.startswith("### ⚠️ 2 things in this request need a change")
@@ -298,7 +297,7 @@ def test_every_wrong_field_gets_its_line() -> None:
 
 
 def test_of_very_many_wrong_fields_the_rest_is_counted() -> None:
-    text = comments.invalid([WrongField("f", "Form", "Rule.", "found", "Next.")] * 100)
+    text = comments.invalid([invalid_field("form", "Rule.", "found", "Next.")] * 100)
     assert text.count("| Form |") == 40
     assert "And 60 more." in text
     assert "100 things" in text
@@ -317,11 +316,11 @@ ANSWERS = {
     "not set up": comments.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "configuration": comments.config_broken(ERROR),
     "trouble": comments.internal_trouble("delivery-1"),
-    "wrong dispatch": comments.dispatch_wrong("writer", "k", [WrongField("data", "Data", "Rule.", "found", "Next.")]),
+    "wrong dispatch": comments.dispatch_wrong("writer", "k", [invalid_field("data", "Rule.", "found", "Next.")]),
     "schedules": comments.schedules_broken(ERROR),
     "no schedules": comments.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "invalid data": comments.invalid_data(ERROR, "train-20261122-001"),
-    "invalid": comments.invalid([WrongField("data", "Data", "Rule.", "found", "Next.")]),
+    "invalid": comments.invalid([invalid_field("data", "Rule.", "found", "Next.")]),
     "nothing waits": comments.not_waiting(VIEWS["training"], "approve"),
     "over": comments.not_waiting(VIEWS["passed"], "cancel"),
     "frozen": comments.request_frozen(VIEWS["training"]),
@@ -391,7 +390,7 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
     request = a_request(
         notes=sayable, data=sayable[:900] or "x", target=short or "x", hyperparameters={"a": sayable, short: 1}
     )
-    error = ErrorBody(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=short)
+    error = Problem(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=short)
     run = a_run(
         state,
         status=status,
@@ -455,8 +454,8 @@ def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[Stat
 @given(HOSTILE)
 def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
     sayable = clean_names(text)
-    error = ErrorBody(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=sayable[:100])
-    wrong = WrongField(text, text, text, text, text)
+    error = Problem(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=sayable[:100])
+    wrong = invalid_field(text, text, text, text)
     for answer in (
         comments.invalid([wrong, wrong]),
         comments.invalid_data(error, text),
@@ -486,7 +485,7 @@ def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> 
 
     hyperparameters: dict[str, Any] = {f"p{number}": long(1_000) for number in range(50)}
     verdict = Verdict.model_validate({**dict(a_verdict("rejected")), "explanation": long(2_000)})
-    error = ErrorBody(kind="x", reason="x", rule=long(2_000), found=long(2_000), next_step=long(2_000), field=long(200))
+    error = Problem(kind="x", reason="x", rule=long(2_000), found=long(2_000), next_step=long(2_000), field=long(200))
     run = a_run(
         State.END,
         status="failed",

@@ -13,11 +13,11 @@ from jinja2 import meta, nodes
 
 import bot.messages.comments
 from actions.contracts.channels import Event, Language
+from actions.errors import invalid_field
 from actions.notification.templates import message
 from bot.messages import comments
 from bot.messages.notifications import notice_of
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
-from bot.parsing.scalars import WrongField
 from bot.runs.machine import AttemptVerdict, State
 from bot.runs.view import RunView
 from tests.bot.messages.test_comments import HOSTILE, OWN_TAGS, assert_deaf, clean_names, folded, hostile_view
@@ -89,7 +89,7 @@ def test_there_is_a_first_line_for_every_state(language: str, state: State) -> N
 
 @every_other
 def test_every_answer_is_translated(language: str) -> None:
-    wrong = [WrongField("data", "Data", "R.", "f", "N.")]
+    wrong = [invalid_field("data", "R.", "f", "N.")]
     answers = [
         comments.invalid(wrong, language),
         comments.invalid_data(ERROR, "train-20261122-001", language),
@@ -165,7 +165,7 @@ def test_no_text_of_others_is_obeyed(language: str, text: str, where: tuple[Stat
     assert_deaf(comments.sticky(view, language), images=1)
     for answer in (comments.status_reply, comments.finished, comments.decision_needed, comments.request_frozen):
         assert_deaf(answer(view, language))
-    wrong, sayable = WrongField(text, text, text, text, text), clean_names(text)
+    wrong, sayable = invalid_field(text, text, text, text), clean_names(text)
     error = ERROR.model_copy(update={"rule": sayable, "found": sayable, "next_step": sayable})
     for said in (
         comments.invalid([wrong, wrong], language),

@@ -48,7 +48,7 @@ def test_no_values_make_it_fail_and_every_answer_is_complete(values: dict[str, A
     assert (parsed.request is None) == bool(parsed.wrong)
     if parsed.request is not None:
         assert parse_form(form_body(parsed.request)).request == parsed.request
-    assert all(one.rule and one.label and one.next_step for one in parsed.wrong)
+    assert all(one.rule and one.field and one.next_step for one in parsed.wrong)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_missing_field_and_a_misspelt_one_are_told_once() -> None:
     given_fields = {name: value for name, value in FIELDS.items() if name not in ("target", "metric")}
     parsed = read_request({**given_fields, "metrics": "accuracy"})
     assert [(one.field, one.next_step) for one in parsed.wrong] == [
-        ("form", "Did you mean metric?"),
+        ("request", "Did you mean metric?"),
         ("target", "Add target, for example: target"),
     ]
 
