@@ -14,6 +14,7 @@ from runners.local.hub.seed import APP_EVENTS, APP_PERMISSIONS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "README.ja.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "operations").glob("*.md")),
@@ -55,3 +56,22 @@ def test_the_readme_asks_for_what_the_app_is_given_on_the_local_hub() -> None:
     names = {name.lower().replace(" ", "_") for name in re.findall(r"\*(.+?)\*", permissions)}
     assert names == {name for name, level in APP_PERMISSIONS.items() if level == "write"}
     assert {name.lower().replace(" ", "_") for name in re.findall(r"\*(.+?)\*", events)} == set(APP_EVENTS)
+
+
+TRANSLATIONS = [("README.md", "README.ja.md"), ("docs/user-guide.md", "docs/user-guide.ja.md")]
+
+
+def outline(text: str) -> list[str]:
+    """Return the levels of a document's headings and its code blocks without their comments, in order."""
+    blocks = MarkdownIt("commonmark").parse(text)
+    headings_and_code = [block for block in blocks if block.type in ("heading_open", "fence")]
+    return [
+        block.tag if block.type == "heading_open" else re.sub(r"\s*# .*", "", block.content)
+        for block in headings_and_code
+    ]
+
+
+@pytest.mark.parametrize(("english", "japanese"), TRANSLATIONS)
+def test_the_japanese_documents_have_the_same_headings_and_code_blocks(english: str, japanese: str) -> None:
+    in_english, in_japanese = ((ROOT / name).read_text(encoding="utf-8") for name in (english, japanese))
+    assert outline(in_japanese) == outline(in_english)
