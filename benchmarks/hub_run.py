@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.loop import WatchedPlace
 from benchmarks.machine import ROOT
-from runners.local.demo import command as demo
+from runners.local.demo import command
 
 ASKED = ("--data", "sklearn://iris", "--algorithm", "logistic_regression", "--threshold", "0.5")
 
@@ -31,7 +31,7 @@ def main(only_start: str = "") -> int:
             with place.running():
                 return 0
         said = io.StringIO()
-        code = demo.Demo(place, demo.parser().parse_args(ASKED), Console(file=said, width=120)).run()
+        code = command.Demo(place, command.parser().parse_args(ASKED), Console(file=said, width=120)).run()
         if code != 0:
             print(said.getvalue(), file=sys.stderr)
             return code

@@ -27,7 +27,7 @@ from benchmarks.report import Outcome, Table
 from benchmarks.timeline import JOB_COLUMNS, STAGES, JobTimes, StageSeconds, Timeline, between
 from runners.local.act.interface import Conclusion, Executor, Report, Work
 from runners.local.act.workflow_plan import PlannedJob
-from runners.local.demo import command as demo
+from runners.local.demo import command
 from runners.local.demo.workspace import REPOSITORY, Place, Running
 from runners.local.hub.events import Event
 
@@ -40,9 +40,9 @@ def run() -> Outcome:
     with tempfile.TemporaryDirectory(prefix="modelyard-loop-") as folder:
         place = WatchedPlace(Path(folder) / "place")
         said = io.StringIO()
-        options = demo.parser().parse_args([])
+        options = command.parser().parse_args([])
         began = time.time()
-        code = demo.Demo(place, options, Console(file=said, width=120)).run()
+        code = command.Demo(place, options, Console(file=said, width=120)).run()
         ended = time.time()
         if code != 0:
             raise RuntimeError(f"The demo did not come to its end:\n{said.getvalue()}\n{_tail(place.app_log)}")

@@ -10,7 +10,7 @@ import pytest
 from bot.runs.labels import definitions
 from bot.runs.machine import Decision, State, with_decision
 from runners.local.hub.records import Installation, Repository
-from runners.local.hub.services import installations as installing
+from runners.local.hub.services import installations
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script
 
@@ -29,7 +29,7 @@ def loop(running: Loop) -> Iterator[Loop]:
     if found is None or running.ready.repository.id not in found.repository_ids:
         found = running.hub.install(running.ready.app, running.ready.repository)
     if found.suspended_at:
-        installing.unsuspend(running.hub, found)
+        installations.unsuspend(running.hub, found)
 
 
 def installation(loop: Loop) -> Installation | None:
@@ -121,9 +121,9 @@ def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_mor
     loop.until(lambda: loop.store.run_of_issue(loop.name, training), "stored")
     before = written(loop, asked), written(loop, training)
     if how == "the App is uninstalled":
-        installing.remove(loop.hub, present(loop))
+        installations.remove(loop.hub, present(loop))
     else:
-        installing.take_away(loop.hub, present(loop), loop.ready.repository)
+        installations.take_away(loop.hub, present(loop), loop.ready.repository)
     for issue in (asked, training):
         run = loop.until_ended(issue)
         assert run.status == "cancelled"
@@ -173,7 +173,7 @@ def test_a_run_waits_while_the_app_is_suspended_and_goes_on_after_that(loop: Loo
     issue = loop.open(model_name=model)
     loop.until(trained.is_set)
     loop.until_state(issue, State.TRAIN_MODEL)
-    installing.suspend(loop.hub, present(loop))
+    installations.suspend(loop.hub, present(loop))
     go_on.set()
     loop.until(lambda: not loop.hub.runs.runs.find(status="in_progress"), "the jobs are over")
     before = written(loop, issue)
@@ -184,14 +184,14 @@ def test_a_run_waits_while_the_app_is_suspended_and_goes_on_after_that(loop: Loo
     )
     assert not loop.run(issue).ended
     assert written(loop, issue) == before
-    installing.unsuspend(loop.hub, present(loop))
+    installations.unsuspend(loop.hub, present(loop))
     assert loop.until_ended(issue).status == "passed"
 
 
 @pytest.mark.slow
 def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(loop: Loop, model: str) -> None:
     issue = waiting_for_a_person(loop, model)
-    installing.suspend(loop.hub, present(loop))
+    installations.suspend(loop.hub, present(loop))
     now = loop.clock()
     no = Decision(who="owner", what="reject", when=now, attempt=1, reason="enough")
     loop.store.change(loop.run(issue), lambda run: with_decision(run, no))
@@ -200,7 +200,7 @@ def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(lo
         loop.jump(hours=3)
         wait_for_another_try(loop, issue)
     assert loop.run(issue).state is State.ROLLBACK_MODEL
-    installing.unsuspend(loop.hub, present(loop))
+    installations.unsuspend(loop.hub, present(loop))
     run = loop.until_ended(issue)
     assert (run.status, run.history_sha is not None) == ("rejected", True)
 
@@ -208,6 +208,6 @@ def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(lo
 def test_new_permissions_have_waiting_runs_looked_at_and_labels_made(loop: Loop) -> None:
     third = loop.hub.create_repository("owner/third")
     found = loop.hub.installations.update(present(loop).id, repository_ids=[*present(loop).repository_ids, third.id])
-    installing.accept_permissions(loop.hub, found)
+    installations.accept_permissions(loop.hub, found)
     wanted = {label.name for label in definitions()}
     loop.until(lambda: wanted <= labels(loop, third), "the labels are there")

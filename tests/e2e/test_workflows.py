@@ -11,7 +11,7 @@ import pytest
 
 from actions.contracts.results import PublishedResult
 from bot.admin import init
-from runners.local.demo import source_repository as source
+from runners.local.demo import source_repository
 from tests.support.local_hub import RunningHub, running_hub
 from tests.support.workflows import commit, dispatch, jobs, left_behind, log, wait
 
@@ -26,7 +26,7 @@ HOSTILE = (
 def running(runner_environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     root = tmp_path_factory.mktemp("hub")
     with running_hub(root) as found:
-        served = source.serve(found.hub)
+        served = source_repository.serve(found.hub)
         commit(found, init.files(init.Source(served.repository, served.sha)))
         found.hub.runs.add_runner("laptop")
         (root / "storage").mkdir()

@@ -25,7 +25,7 @@ from urllib.request import urlopen
 
 from actions.storage.folder import write_atomically
 from runners.local.act.work_folder import find_act
-from runners.local.demo import source_repository as source
+from runners.local.demo import source_repository
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import HOST, bind, serving
@@ -114,7 +114,7 @@ class Place:
         with _hub(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
             # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
             hub.add_person(REPOSITORY.partition("/")[0])
-            served = source.serve(hub)
+            served = source_repository.serve(hub)
             memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
             _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
             ready = set_up(hub, _setup(memory, Path(repository)))
@@ -183,7 +183,7 @@ class Place:
         """Run `modelyard serve` as a process; its log is in ``app_log``."""
         command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(opened.app_port)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
-        environment = {**inherited, **opened.settings, "PYTHONPATH": str(source.ROOT)}
+        environment = {**inherited, **opened.settings, "PYTHONPATH": str(source_repository.ROOT)}
         with self.app_log.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -247,7 +247,7 @@ def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    environment = os.environ | source.IDENTITY | {"PYTHONPATH": str(source.ROOT)}
+    environment = os.environ | source_repository.IDENTITY | {"PYTHONPATH": str(source_repository.ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PlaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")

@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runners.local.hub import pages
 from runners.local.hub.git import smart_http
 from runners.local.hub.hub import Hub
-from runners.local.hub.rest import actions as runs_rest
+from runners.local.hub.rest import actions
 from runners.local.hub.rest import routes as rest
 from runners.local.hub.rest.framework import PREFIX, not_served
 
-MOUNTED = (rest, runs_rest, smart_http, pages)
+MOUNTED = (rest, actions, smart_http, pages)
 """Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services``. The pages come last:
 their paths are the widest."""
 

@@ -195,9 +195,9 @@ class Hub:
 
     def install(self, app: records.App, repository: records.Repository) -> records.Installation:
         """Install an App on a repository of its owner's account (an installation covers the account's chosen ones)."""
-        from runners.local.hub.services import installations as installing
+        from runners.local.hub.services import installations
 
-        return installing.add(self, app, repository)
+        return installations.add(self, app, repository)
 
     def job_account(self) -> records.User:
         """Return the account in whose name jobs act."""

@@ -12,7 +12,7 @@ from runners.local.act.workflow_plan import PlannedJob
 from runners.local.hub.actions.records import Runner, WorkflowJob, WorkflowRun
 from runners.local.hub.permissions import Actor
 from runners.local.hub.records import now
-from runners.local.hub.rest import actions_shapes as runs_shapes
+from runners.local.hub.rest import actions_shapes
 
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
@@ -44,13 +44,13 @@ def add_job(hub: Hub, run: WorkflowRun, planned: PlannedJob, *, queued: bool = T
 def tell_run(hub: Hub, run: WorkflowRun, action: str) -> None:
     """Emit ``workflow_run``."""
     repository = hub.repositories.need(run.repository_id)
-    workflow = runs_shapes.workflow_of(hub, run)
+    workflow = actions_shapes.workflow_of(hub, run)
     hub.events.emit(
         "workflow_run",
         _actor(hub, run),
         action=action,
         repository=repository,
-        workflow_run=runs_shapes.run(hub, run),
+        workflow_run=actions_shapes.run(hub, run),
         workflow=workflow,
     )
 
@@ -63,7 +63,7 @@ def tell_job(hub: Hub, run: WorkflowRun, job: WorkflowJob, action: str) -> None:
         _actor(hub, run),
         action=action,
         repository=repository,
-        workflow_job=runs_shapes.job(hub, run, job),
+        workflow_job=actions_shapes.job(hub, run, job),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from runners.local.act import workflow_plan as plan
+from runners.local.act import workflow_plan
 from runners.local.act.expressions import UnknownExpression, as_text, fill
 from runners.local.act.workflow_plan import Input
 from runners.local.hub.actions.records import Workflow
@@ -65,11 +65,11 @@ def check(hub: Hub, repository: Repository, workflow: Workflow, ref: str, given:
     branch, sha = _commit(hub, repository, ref)
     try:
         declared = definition(hub, repository, workflow, branch, sha)
-    except plan.WorkflowError as error:
+    except workflow_plan.WorkflowError as error:
         raise ApiError(422, str(error)) from None
-    if plan.trigger(declared, "workflow_dispatch") is None:
+    if workflow_plan.trigger(declared, "workflow_dispatch") is None:
         raise ApiError(422, "Workflow does not have 'workflow_dispatch' trigger")
-    inputs = _inputs(plan.inputs_of(declared, "workflow_dispatch"), given)
+    inputs = _inputs(workflow_plan.inputs_of(declared, "workflow_dispatch"), given)
     return Dispatch(workflow, declared, branch, sha, inputs)
 
 
@@ -83,14 +83,16 @@ def definition(hub: Hub, repository: Repository, workflow: Workflow, branch: str
     """
     text = hub.git(repository).read(sha, workflow.path)
     if text is None:
-        raise plan.WorkflowError(f"Workflow does not exist or does not have a workflow_dispatch trigger in {branch!r}")
+        raise workflow_plan.WorkflowError(
+            f"Workflow does not exist or does not have a workflow_dispatch trigger in {branch!r}"
+        )
     try:
-        return plan.load(text.decode("utf-8", "replace"))
-    except plan.WorkflowError as error:
-        raise plan.WorkflowError(f"failed to parse workflow: {error}") from None
+        return workflow_plan.load(text.decode("utf-8", "replace"))
+    except workflow_plan.WorkflowError as error:
+        raise workflow_plan.WorkflowError(f"failed to parse workflow: {error}") from None
 
 
-def planned(hub: Hub, repository: Repository, run: Dispatch) -> tuple[plan.PlannedJob, ...]:
+def planned(hub: Hub, repository: Repository, run: Dispatch) -> tuple[workflow_plan.PlannedJob, ...]:
     """Return the jobs that a dispatch will run, those of called workflows too."""
 
     def fetch(full_name: str, ref: str, path: str) -> str | None:
@@ -103,7 +105,7 @@ def planned(hub: Hub, repository: Repository, run: Dispatch) -> tuple[plan.Plann
 
     github = {"repository": repository.full_name, "repository_owner": repository.owner, "sha": run.sha,
               "ref_name": run.branch, "event_name": "workflow_dispatch"}  # fmt: skip
-    return plan.plan(run.definition, {"inputs": run.inputs, "github": github}, fetch)
+    return workflow_plan.plan(run.definition, {"inputs": run.inputs, "github": github}, fetch)
 
 
 @lru_cache(maxsize=64)
@@ -113,8 +115,8 @@ def _files(git: GitRepository, sha: str) -> tuple[tuple[str, str], ...]:
     files = []
     for path in sorted(path for path in listed if path.endswith((".yml", ".yaml"))):
         try:
-            definition = plan.load((git.read(sha, path) or b"").decode("utf-8", "replace"))
-        except plan.WorkflowError:
+            definition = workflow_plan.load((git.read(sha, path) or b"").decode("utf-8", "replace"))
+        except workflow_plan.WorkflowError:
             continue
         files.append((path, str(definition.get("name") or path)))
     return tuple(files)

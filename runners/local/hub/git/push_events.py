@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import objects
 from runners.local.hub.git.objects import NOTHING
 from runners.local.hub.git.repository import GitRepository
 from runners.local.hub.permissions import Actor
@@ -24,7 +24,7 @@ def tell(hub: Hub, actor: Actor, repository: Repository, ref: str, before: str |
         return
     commits = _commits(hub, repository, before, after)
     page = f"{hub.base_url}/{repository.full_name}"
-    forced = bool(before and after) and not git_objects.is_ancestor(hub.git(repository), before or "", after or "")
+    forced = bool(before and after) and not objects.is_ancestor(hub.git(repository), before or "", after or "")
     with hub.store.transaction():
         repository = hub.repositories.update(repository.id, pushed_at=now())
         hub.events.emit(
@@ -61,5 +61,5 @@ def _commits(hub: Hub, repository: Repository, before: str | None, after: str | 
     if after is None or git.resolve(after) is None:
         return []
     selection = (f"{before}..{after}",) if before else (after,)
-    newest = list(git_objects.history(git, *selection, limit=MOST_COMMITS if before else 1))
+    newest = list(objects.history(git, *selection, limit=MOST_COMMITS if before else 1))
     return [git_shapes.pushed_commit(hub, repository, item, changed_files(git, item.sha)) for item in reversed(newest)]

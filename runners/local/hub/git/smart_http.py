@@ -14,9 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from runners.local.hub import permissions as access
+from runners.local.hub import permissions
 from runners.local.hub.errors import ApiError
-from runners.local.hub.git import push_events as pushes
+from runners.local.hub.git import push_events
 from runners.local.hub.git.objects import NOTHING
 from runners.local.hub.git.repository import ENVIRONMENT, PUSHED
 from runners.local.hub.permissions import Actor, Need
@@ -100,7 +100,7 @@ class SmartHttp:
             raise ApiError(401, "Authentication required")
         if repository is None:
             raise ApiError(404, "Repository not found.")
-        access.require(self._hub, actor, repository, need)
+        permissions.require(self._hub, actor, repository, need)
         return actor, repository
 
     async def _push(self, request: Request, repository: Repository, actor: Actor) -> Response:
@@ -112,7 +112,7 @@ class SmartHttp:
             body = b"".join([part async for part in answer.parts])
             moves = [line.split(" ", 2) for line in pushed.read().splitlines()]
         for old, new, ref in moves:
-            await run_sync(pushes.tell, self._hub, actor, repository, ref, _there(old), _there(new))
+            await run_sync(push_events.tell, self._hub, actor, repository, ref, _there(old), _there(new))
         return Response(body, answer.status_code, dict(answer.headers))
 
     async def _backend(

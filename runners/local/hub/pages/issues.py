@@ -14,8 +14,7 @@ from runners.local.hub.ids import read_number
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import Place, render_markdown
 from runners.local.hub.records import Comment, Issue, Label, User
-from runners.local.hub.services import issues as service
-from runners.local.hub.services import labels
+from runners.local.hub.services import issues, labels
 
 ON_A_PAGE: Final = 25
 EVERY: Final = 1_000
@@ -100,15 +99,15 @@ def comment(visit: Visit) -> Response:
         raise ApiError(422, "There is no such button.")
     with visit.hub.store.transaction():
         if text.strip() or wanted == "comment":
-            written = service.add_comment(visit.hub, visit.actor, issue, text)
+            written = issues.add_comment(visit.hub, visit.actor, issue, text)
             anchor = f"#issuecomment-{written.id}"
         else:
             anchor = ""
         if wanted == "reopen":
-            service.reopen_issue(visit.hub, visit.actor, issue)
+            issues.reopen_issue(visit.hub, visit.actor, issue)
         elif wanted != "comment":
             reason = "not_planned" if wanted == "close_not_planned" else "completed"
-            service.close_issue(visit.hub, visit.actor, issue, reason)
+            issues.close_issue(visit.hub, visit.actor, issue, reason)
     return visit.redirect(_address(visit, issue) + anchor)
 
 
@@ -123,7 +122,7 @@ def edit(visit: Visit) -> Response:
     issue = _issue(visit)
     title = visit.field("title") if "title" in visit.form else None
     body = visit.field("body") if "body" in visit.form else None
-    service.edit_issue(visit.hub, visit.actor, issue, title=title, body=body)
+    issues.edit_issue(visit.hub, visit.actor, issue, title=title, body=body)
     return visit.redirect(_address(visit, issue))
 
 
@@ -137,7 +136,7 @@ def edit_comment(visit: Visit) -> Response:
     """Change a comment's text."""
     issue = _issue(visit)
     found = _comment(visit, issue)
-    service.edit_comment(visit.hub, visit.actor, found, visit.field("body"))
+    issues.edit_comment(visit.hub, visit.actor, found, visit.field("body"))
     return visit.redirect(f"{_address(visit, issue)}#issuecomment-{found.id}")
 
 
@@ -150,7 +149,7 @@ def labels_editor(visit: Visit) -> Response:
 def set_labels(visit: Visit) -> Response:
     """Make the ticked labels the issue's."""
     issue = _issue(visit)
-    service.set_labels(visit.hub, visit.actor, issue, list(visit.form.get("label", ())))
+    issues.set_labels(visit.hub, visit.actor, issue, list(visit.form.get("label", ())))
     return visit.redirect(_address(visit, issue))
 
 

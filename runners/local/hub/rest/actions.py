@@ -19,7 +19,7 @@ from runners.local.hub.actions.records import Runner, Workflow, WorkflowJob, Wor
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.hub import Hub
 from runners.local.hub.ids import read_number
-from runners.local.hub.rest import actions_shapes as runs_shapes
+from runners.local.hub.rest import actions_shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
@@ -42,13 +42,13 @@ def mount(hub: Hub) -> list[BaseRoute]:
 def list_workflows(call: Call) -> Answer:
     """List the workflows of the default branch."""
     found = workflows.found(call.hub, call.repository)
-    return call.paged(found, lambda one: runs_shapes.workflow(call.hub, call.repository, one), key="workflows")
+    return call.paged(found, lambda one: actions_shapes.workflow(call.hub, call.repository, one), key="workflows")
 
 
 @routes.get("/repos/{owner}/{repo}/actions/workflows/{workflow_id}", needs="actions:read")
 def get_workflow(call: Call) -> dict[str, Any]:
     """Return one workflow, by id or file name."""
-    return runs_shapes.workflow(call.hub, call.repository, _workflow(call))
+    return actions_shapes.workflow(call.hub, call.repository, _workflow(call))
 
 
 @routes.post("/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches", needs="actions:write")
@@ -60,7 +60,7 @@ def create_workflow_dispatch(call: Call) -> Answer:
     run = call.hub.runs.dispatch(call.actor, call.repository, _workflow(call), call.text("ref"), inputs)
     if not call.json.get("return_run_details") and call.headers.get("x-github-api-version", "") < ALWAYS_DETAILS:
         return Answer(status=204)
-    shape = runs_shapes.run(call.hub, run)
+    shape = actions_shapes.run(call.hub, run)
     return Answer({"workflow_run_id": run.id, "run_url": shape["url"], "html_url": shape["html_url"]})
 
 
@@ -82,7 +82,7 @@ def list_workflow_runs(call: Call) -> Answer:
 @routes.get("/repos/{owner}/{repo}/actions/runs/{run_id}", needs="actions:read")
 def get_workflow_run(call: Call) -> dict[str, Any]:
     """Return one run."""
-    return runs_shapes.run(call.hub, _run(call))
+    return actions_shapes.run(call.hub, _run(call))
 
 
 @routes.post("/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", needs="actions:write")
@@ -105,7 +105,7 @@ def list_jobs_for_workflow_run(call: Call) -> Answer:
     """List the jobs of a run."""
     run = _run(call)
     found = call.hub.runs.jobs.find(run_id=run.id)
-    answer: Answer = call.paged(found, lambda job: runs_shapes.job(call.hub, run, job), key="jobs")
+    answer: Answer = call.paged(found, lambda job: actions_shapes.job(call.hub, run, job), key="jobs")
     return answer
 
 
@@ -113,7 +113,7 @@ def list_jobs_for_workflow_run(call: Call) -> Answer:
 def get_job_for_workflow_run(call: Call) -> dict[str, Any]:
     """Return one job."""
     job = _job(call)
-    return runs_shapes.job(call.hub, call.hub.runs.runs.need(job.run_id), job)
+    return actions_shapes.job(call.hub, call.hub.runs.runs.need(job.run_id), job)
 
 
 @routes.get("/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", needs="actions:read")
@@ -134,7 +134,7 @@ def download_job_logs_for_workflow_run(call: Call) -> Response:
 def list_self_hosted_runners(call: Call) -> Answer:
     """List the runners."""
     found = [one for one in call.hub.runs.runners.find() if call.query.get("name") in (None, one.name)]
-    return call.paged(found, runs_shapes.runner, key="runners")
+    return call.paged(found, actions_shapes.runner, key="runners")
 
 
 @routes.get("/repos/{owner}/{repo}/actions/runners/{runner_id}", needs="administration:read", role="admin")
@@ -143,7 +143,7 @@ def get_self_hosted_runner(call: Call) -> dict[str, Any]:
     found: Runner | None = call.hub.runs.runners.get(call.path_number("runner_id"))
     if found is None:
         raise not_found()
-    return runs_shapes.runner(found)
+    return actions_shapes.runner(found)
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def _runs(call: Call, workflow: Workflow | None) -> Answer:
     wanted = {"workflow_id": workflow.id} if workflow else {}
     found = call.hub.runs.runs.find(repository_id=call.repository.id, newest_first=True, **wanted)
     kept = [run for run in found if _matches(call, run)]
-    return call.paged(kept, lambda run: runs_shapes.run(call.hub, run), key="workflow_runs")
+    return call.paged(kept, lambda run: actions_shapes.run(call.hub, run), key="workflow_runs")
 
 
 def _matches(call: Call, run: WorkflowRun) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import objects
 from runners.local.hub.records import CheckRun
 from runners.local.hub.rest.framework import Answer, Call, Routes
 from runners.local.hub.services import checks
@@ -19,7 +19,7 @@ routes = Routes()
 def create_check_run(call: Call) -> Answer:
     call.text("name")
     sha = call.text("head_sha")
-    if git_objects.kind_of(call.hub.git(call.repository), sha) != "commit":
+    if objects.kind_of(call.hub.git(call.repository), sha) != "commit":
         raise ApiError(422, f"No commit found for SHA: {sha}")
     shape = checks.shape(call.hub, checks.create(call.hub, call.actor, call.repository, sha, call.json))
     return Answer(shape, 201, {"Location": shape["url"]})

@@ -8,7 +8,7 @@ from typing import Any
 
 from runners.local.hub.errors import not_found
 from runners.local.hub.records import Comment
-from runners.local.hub.rest import issue_shapes as shapes
+from runners.local.hub.rest import issue_shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 from runners.local.hub.rest.issues import ISSUE, find_issue
 from runners.local.hub.services import issues
@@ -22,24 +22,24 @@ def list_issue_comments(call: Call) -> Answer:
     found = call.hub.comments.find(issue_id=find_issue(call).id)
     since = call.query.get("since")
     wanted = [comment for comment in found if since is None or comment.updated_at >= since]
-    return call.paged(wanted, lambda comment: shapes.comment(call.hub, comment))
+    return call.paged(wanted, lambda comment: issue_shapes.comment(call.hub, comment))
 
 
 @routes.post(ISSUE + "/comments", needs="issues:write", role="read")
 def create_comment(call: Call) -> Answer:
     comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
-    shape = shapes.comment(call.hub, comment)
+    shape = issue_shapes.comment(call.hub, comment)
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
 @routes.get(COMMENT, needs="issues:read")
 def get_comment(call: Call) -> Any:
-    return shapes.comment(call.hub, _comment(call))
+    return issue_shapes.comment(call.hub, _comment(call))
 
 
 @routes.patch(COMMENT, needs="issues:write", role="read")
 def update_comment(call: Call) -> Any:
-    return shapes.comment(call.hub, issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body")))
+    return issue_shapes.comment(call.hub, issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body")))
 
 
 @routes.delete(COMMENT, needs="issues:write", role="read")
@@ -53,13 +53,13 @@ def list_reactions(call: Call) -> Answer:
     found = call.hub.reactions.find(comment_id=_comment(call).id)
     content = call.query.get("content")
     wanted = [item for item in found if content in (None, item.content)]
-    return call.paged(wanted, lambda item: shapes.reaction(call.hub, item))
+    return call.paged(wanted, lambda item: issue_shapes.reaction(call.hub, item))
 
 
 @routes.post(COMMENT + "/reactions", needs="issues:write", role="read")
 def create_reaction(call: Call) -> Answer:
     made, new = issues.react(call.hub, call.actor, _comment(call), call.text("content"))
-    return Answer(shapes.reaction(call.hub, made), 201 if new else 200)
+    return Answer(issue_shapes.reaction(call.hub, made), 201 if new else 200)
 
 
 @routes.delete(COMMENT + "/reactions/{reaction_id}", needs="issues:write", role="read")

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import objects
 from runners.local.hub.rest import git_shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 
@@ -52,7 +52,7 @@ def compare_commits(call: Call) -> Any:
     git = call.hub.git(call.repository)
     names = call.path["basehead"].partition("...")
     base, head = git.resolve(names[0]), git.resolve(names[2])
-    parted = git_objects.merge_base(git, base, head) if base and head else None
+    parted = objects.merge_base(git, base, head) if base and head else None
     if base is None or head is None or parted is None:
         raise not_found()
     ahead = git.text("rev-list", "--reverse", f"{parted}..{head}").splitlines()
@@ -77,7 +77,7 @@ def compare_commits(call: Call) -> Any:
 
 
 def _commit(call: Call, sha: str) -> dict[str, Any]:
-    return git_shapes.commit(call.hub, call.repository, git_objects.read_commit(call.hub.git(call.repository), sha))
+    return git_shapes.commit(call.hub, call.repository, objects.read_commit(call.hub.git(call.repository), sha))
 
 
 def _files(call: Call, *revisions: str) -> list[dict[str, Any]]:

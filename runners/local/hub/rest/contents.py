@@ -9,8 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runners.local.hub.errors import ApiError, invalid_request, not_found
-from runners.local.hub.git import objects as git_objects
-from runners.local.hub.git import push_events as pushes
+from runners.local.hub.git import objects, push_events
 from runners.local.hub.git.objects import Entry
 from runners.local.hub.git.repository import GitError
 from runners.local.hub.rest import git_shapes
@@ -58,7 +57,7 @@ def put_contents(call: Call) -> Answer:
         path,
         present.mode if present else "100644",
         "blob",
-        git_objects.write_blob(call.hub.git(call.repository), content),
+        objects.write_blob(call.hub.git(call.repository), content),
     )
     commit = _commit(call, branch, message, entry)
     shape = {**_listed(call, branch, Entry(path, entry.mode, "blob", entry.sha, len(content)))}
@@ -107,21 +106,21 @@ def _commit(call: Call, branch: str, message: str, entry: Entry) -> dict[str, An
     author = signature(call, "author", git_shapes.signature_of(call.actor))
     committer = signature(call, "committer", author)
     try:
-        tree = git_objects.write_tree(git, [entry], f"{head}^{{tree}}" if head else None)
+        tree = objects.write_tree(git, [entry], f"{head}^{{tree}}" if head else None)
     except GitError as error:
         raise ApiError(422, f"the file could not be written: {error.message}") from None
-    sha = git_objects.write_commit(git, tree, [head] if head else [], message, author, committer)
-    if not git_objects.move(git, ref, sha, head):
+    sha = objects.write_commit(git, tree, [head] if head else [], message, author, committer)
+    if not objects.move(git, ref, sha, head):
         raise ApiError(409, f"{branch} has moved since it was read")
-    pushes.tell(call.hub, call.actor, call.repository, ref, head, sha)
-    return git_shapes.git_commit(call.hub, call.repository, git_objects.read_commit(git, sha))
+    push_events.tell(call.hub, call.actor, call.repository, ref, head, sha)
+    return git_shapes.git_commit(call.hub, call.repository, objects.read_commit(git, sha))
 
 
 def _find(call: Call, revision: str, path: str) -> Entry | None:
     """Return the file at a path, with its mode and size."""
     if any(part in ("", ".", "..") for part in path.split("/")):
         return None
-    found = git_objects.read_tree(call.hub.git(call.repository), revision, path=path)
+    found = objects.read_tree(call.hub.git(call.repository), revision, path=path)
     return found[0] if found and found[0].kind != "tree" else None
 
 
@@ -129,7 +128,7 @@ def _folder(call: Call, revision: str, path: str, sha: str, *, as_object: bool) 
     prefix = f"{path}/" if path else ""
     lines = [
         _listed(call, revision, Entry(prefix + entry.path, entry.mode, entry.kind, entry.sha, entry.size))
-        for entry in git_objects.read_tree(call.hub.git(call.repository), sha)
+        for entry in objects.read_tree(call.hub.git(call.repository), sha)
     ]
     if not as_object:
         return lines

@@ -32,7 +32,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from runners.local.hub import permissions as access
+from runners.local.hub import permissions
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.ids import read_number
 from runners.local.hub.permissions import Actor, Need
@@ -241,7 +241,7 @@ def _repository(hub: Hub, actor: Actor, route: _Declared, path: Mapping[str, Any
     if repository is None:
         raise not_found()
     if route.need is not None:
-        access.require(hub, actor, repository, route.need)
+        permissions.require(hub, actor, repository, route.need)
     return repository
 
 

@@ -9,7 +9,7 @@ import binascii
 from typing import Any, cast
 
 from runners.local.hub.errors import ApiError, invalid_request, not_found
-from runners.local.hub.git import objects as git_objects
+from runners.local.hub.git import objects
 from runners.local.hub.git.objects import Entry, Kind, Signature
 from runners.local.hub.git.repository import GitError
 from runners.local.hub.rest import git_shapes
@@ -27,14 +27,14 @@ def create_blob(call: Call) -> Answer:
     if encoding not in ("utf-8", "base64"):
         raise invalid_request('"encoding" is neither utf-8 nor base64.')
     content = read_base64(text) if encoding == "base64" else text.encode()
-    sha = git_objects.write_blob(call.hub.git(call.repository), content)
+    sha = objects.write_blob(call.hub.git(call.repository), content)
     return Answer({"sha": sha, "url": _url(call, "blobs", sha)}, 201)
 
 
 @routes.get(GIT + "/blobs/{sha}", needs="contents:read")
 def get_blob(call: Call) -> Any:
     git, sha = call.hub.git(call.repository), call.path["sha"]
-    if git_objects.kind_of(git, sha) != "blob":
+    if objects.kind_of(git, sha) != "blob":
         raise not_found()
     content = git.run("cat-file", "blob", sha)
     return {
@@ -57,7 +57,7 @@ def create_tree(call: Call) -> Answer:
         raise ApiError(422, "base_tree is not a valid tree oid")
     entries = [_entry(call, line) for line in lines]
     try:
-        sha = git_objects.write_tree(git, entries, base)
+        sha = objects.write_tree(git, entries, base)
     except GitError as error:
         raise ApiError(422, f"tree could not be written: {error.message}") from None
     return Answer(_tree(call, sha, recursive=False), 201)
@@ -75,23 +75,23 @@ def get_tree(call: Call) -> Any:
 def create_commit(call: Call) -> Answer:
     git, message, tree = call.hub.git(call.repository), call.text("message"), call.text("tree")
     parents = call.strings("parents") or []
-    if git_objects.kind_of(git, tree) != "tree":
+    if objects.kind_of(git, tree) != "tree":
         raise ApiError(422, "Tree SHA does not exist")
-    if any(git_objects.kind_of(git, parent) != "commit" for parent in parents):
+    if any(objects.kind_of(git, parent) != "commit" for parent in parents):
         raise ApiError(422, "Parent SHA does not exist or is not a commit object")
     author = signature(call, "author", git_shapes.signature_of(call.actor))
     committer = signature(call, "committer", author)
-    sha = git_objects.write_commit(git, tree, parents, message, author, committer)
-    shape = git_shapes.git_commit(call.hub, call.repository, git_objects.read_commit(git, sha))
+    sha = objects.write_commit(git, tree, parents, message, author, committer)
+    shape = git_shapes.git_commit(call.hub, call.repository, objects.read_commit(git, sha))
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
 @routes.get(GIT + "/commits/{sha}", needs="contents:read")
 def get_commit(call: Call) -> Any:
     git, sha = call.hub.git(call.repository), call.path["sha"]
-    if git_objects.kind_of(git, sha) != "commit":
+    if objects.kind_of(git, sha) != "commit":
         raise not_found()
-    return git_shapes.git_commit(call.hub, call.repository, git_objects.read_commit(git, sha))
+    return git_shapes.git_commit(call.hub, call.repository, objects.read_commit(git, sha))
 
 
 def signature(call: Call, name: str, default: Signature) -> Signature:
@@ -140,17 +140,17 @@ def _entry(call: Call, line: Any) -> Entry:
         raise ApiError(422, f"tree.path contains a malformed path component: {path}")
     git, sha = call.hub.git(call.repository), line.get("sha")
     if isinstance(content, str):
-        sha = git_objects.write_blob(git, content.encode())
+        sha = objects.write_blob(git, content.encode())
     elif sha is None and "sha" not in line:
         raise ApiError(422, "Must supply either tree.sha or tree.content")
     kind = MODES[mode]
-    if sha is not None and kind != "commit" and git_objects.kind_of(git, str(sha)) != kind:
+    if sha is not None and kind != "commit" and objects.kind_of(git, str(sha)) != kind:
         raise ApiError(422, f"tree.sha {sha} is not a valid {kind}")
     return Entry(path, mode, cast("Kind", kind), sha)
 
 
 def _tree(call: Call, sha: str, *, recursive: bool) -> dict[str, Any]:
-    entries = git_objects.read_tree(call.hub.git(call.repository), sha, recursive=recursive)
+    entries = objects.read_tree(call.hub.git(call.repository), sha, recursive=recursive)
     lines = []
     for entry in entries:
         line: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": entry.kind, "sha": entry.sha}

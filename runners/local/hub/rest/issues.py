@@ -9,7 +9,7 @@ from typing import Any
 
 from runners.local.hub.errors import invalid_request, not_found, validation_failed
 from runners.local.hub.records import Issue
-from runners.local.hub.rest import issue_shapes as shapes
+from runners.local.hub.rest import issue_shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 from runners.local.hub.services import issues, labels
 
@@ -27,7 +27,7 @@ def list_issues(call: Call) -> Answer:
     wanted = [keep for keep in (_by_labels(call), _by_creator(call), _since(call)) if keep is not None]
     found = [issue for issue in found if all(keep(issue) for keep in wanted)]
     found.sort(key=_sort_key(call), reverse=call.query.get("direction", "desc") == "desc")
-    return call.paged(found, lambda issue: shapes.issue(call.hub, issue))
+    return call.paged(found, lambda issue: issue_shapes.issue(call.hub, issue))
 
 
 @routes.post("/repos/{owner}/{repo}/issues", needs="issues:write", role="read")
@@ -37,13 +37,13 @@ def create_issue(call: Call) -> Answer:
     issue = issues.create_issue(
         call.hub, call.actor, call.repository, str(title if title is not None else ""), body, _names(call) or []
     )
-    shape = shapes.issue(call.hub, issue)
+    shape = issue_shapes.issue(call.hub, issue)
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
 @routes.get(ISSUE, needs="issues:read")
 def get_issue(call: Call) -> Any:
-    return shapes.issue(call.hub, find_issue(call))
+    return issue_shapes.issue(call.hub, find_issue(call))
 
 
 @routes.patch(ISSUE, needs="issues:write", role="read")
@@ -62,7 +62,7 @@ def update_issue(call: Call) -> Any:
             issue = issues.close_issue(hub, actor, issue, reason or "completed")
         elif state == "open":
             issue = issues.reopen_issue(hub, actor, issue)
-    return shapes.issue(hub, issue)
+    return issue_shapes.issue(hub, issue)
 
 
 @routes.get(ISSUE + "/labels", needs="issues:read")

@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from runners.local.hub.errors import ApiError, not_found
-from runners.local.hub.git import objects as git_objects
-from runners.local.hub.git import push_events as pushes
+from runners.local.hub.git import objects, push_events
 from runners.local.hub.rest import git_shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 
@@ -37,13 +36,13 @@ def list_matching_refs(call: Call) -> Any:
 @routes.post(GIT + "/refs", needs="contents:write")
 def create_ref(call: Call) -> Answer:
     git, ref, sha = call.hub.git(call.repository), call.text("ref"), call.text("sha")
-    if len(ref.split("/")) < LEAST_PARTS or not git_objects.is_ref_name(git, ref):
+    if len(ref.split("/")) < LEAST_PARTS or not objects.is_ref_name(git, ref):
         raise ApiError(422, "Reference name must start with 'refs/' and have at least two slashes.")
     _check_open(ref)
     _check_object(call, ref, sha)
-    if git.refs(ref).get(ref) or not git_objects.move(git, ref, sha, None):
+    if git.refs(ref).get(ref) or not objects.move(git, ref, sha, None):
         raise ApiError(422, "Reference already exists")
-    pushes.tell(call.hub, call.actor, call.repository, ref, None, sha)
+    push_events.tell(call.hub, call.actor, call.repository, ref, None, sha)
     shape = _shape(call, ref, sha)
     return Answer(shape, 201, {"Location": shape["url"]})
 
@@ -54,11 +53,11 @@ def update_ref(call: Call) -> Any:
     _check_open(ref)
     old = _present(call, ref)
     _check_object(call, ref, sha)
-    if call.json.get("force") is not True and not git_objects.is_ancestor(git, old, sha):
+    if call.json.get("force") is not True and not objects.is_ancestor(git, old, sha):
         raise ApiError(422, "Update is not a fast forward")
-    if not git_objects.move(git, ref, sha, old):
+    if not objects.move(git, ref, sha, old):
         raise ApiError(422, "Update is not a fast forward")
-    pushes.tell(call.hub, call.actor, call.repository, ref, old, sha)
+    push_events.tell(call.hub, call.actor, call.repository, ref, old, sha)
     return _shape(call, ref, sha)
 
 
@@ -69,9 +68,9 @@ def delete_ref(call: Call) -> Answer:
     old = _present(call, ref)
     if ref == f"refs/heads/{call.repository.default_branch}":
         raise ApiError(422, "Cannot delete the default branch")
-    if not git_objects.move(git, ref, None, old):
+    if not objects.move(git, ref, None, old):
         raise ApiError(409, "Reference has moved")
-    pushes.tell(call.hub, call.actor, call.repository, ref, old, None)
+    push_events.tell(call.hub, call.actor, call.repository, ref, old, None)
     return Answer(status=204)
 
 
@@ -88,7 +87,7 @@ def _check_open(ref: str) -> None:
 
 
 def _check_object(call: Call, ref: str, sha: str) -> None:
-    kind = git_objects.kind_of(call.hub.git(call.repository), sha)
+    kind = objects.kind_of(call.hub.git(call.repository), sha)
     if kind is None:
         raise ApiError(422, "Object does not exist")
     if ref.startswith("refs/heads/") and kind != "commit":
@@ -96,5 +95,5 @@ def _check_object(call: Call, ref: str, sha: str) -> None:
 
 
 def _shape(call: Call, ref: str, sha: str) -> dict[str, Any]:
-    kind = git_objects.kind_of(call.hub.git(call.repository), sha) or "commit"
+    kind = objects.kind_of(call.hub.git(call.repository), sha) or "commit"
     return git_shapes.ref(call.hub, call.repository, ref, sha, kind)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runners.local.hub.errors import ApiError, not_accessible, validation_failed
 from runners.local.hub.permissions import Actor, Need, has_role, may, require
 from runners.local.hub.records import Comment, Issue, Reaction, Repository, now
-from runners.local.hub.rest import issue_shapes as shapes
+from runners.local.hub.rest import issue_shapes
 from runners.local.hub.services import labels
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OPEN_ISSUE = Need.of("issues:write", "read")
 COMMENT = Need.of("issues:write", "read")
 LABEL_ISSUE = Need.of("issues:write", "triage")
-REACTIONS = shapes.REACTIONS
+REACTIONS = issue_shapes.REACTIONS
 LONGEST_TITLE = 256
 LONGEST_BODY = 65_536
 CLOSED_FOR = ("completed", "not_planned", "duplicate")
@@ -186,13 +186,16 @@ def react(hub: Hub, actor: Actor, comment: Comment, content: str) -> tuple[React
 def tell(hub: Hub, actor: Actor, issue: Issue, action: str, **parts: Any) -> None:
     """Emit an ``issues`` event."""
     repository = hub.repositories.need(issue.repository_id)
-    shape = shapes.issue(hub, issue)
+    shape = issue_shapes.issue(hub, issue)
     hub.events.emit("issues", actor, action=action, repository=repository, issue=shape, **parts)
 
 
 def _tell_comment(hub: Hub, actor: Actor, comment: Comment, action: str, **parts: Any) -> None:
     repository = hub.repositories.need(comment.repository_id)
-    objects = {"issue": shapes.issue(hub, hub.issues.need(comment.issue_id)), "comment": shapes.comment(hub, comment)}
+    objects = {
+        "issue": issue_shapes.issue(hub, hub.issues.need(comment.issue_id)),
+        "comment": issue_shapes.comment(hub, comment),
+    }
     hub.events.emit("issue_comment", actor, action=action, repository=repository, **objects, **parts)
 
 

