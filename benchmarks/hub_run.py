@@ -25,17 +25,17 @@ def main(only_start: str = "") -> int:
     """Do it."""
     os.environ.setdefault("MODELYARD_ENVIRONMENTS", str(ROOT / ".modelyard" / "environments"))
     with tempfile.TemporaryDirectory(prefix="modelyard-hub-") as folder:
-        place = WatchedPlace(Path(folder) / "place")
+        workspace = WatchedPlace(Path(folder) / "workspace")
         if only_start:
-            place.make("auto")
-            with place.running():
+            workspace.make("auto")
+            with workspace.running():
                 return 0
         said = io.StringIO()
-        code = command.Demo(place, command.parser().parse_args(ASKED), Console(file=said, width=120)).run()
+        code = command.Demo(workspace, command.parser().parse_args(ASKED), Console(file=said, width=120)).run()
         if code != 0:
             print(said.getvalue(), file=sys.stderr)
             return code
-        line = place.watch.timeline
+        line = workspace.watch.timeline
         jobs = {name: job.ended for name, job in line.in_order()}
         print(json.dumps({"judged": jobs["judge"] - line.opened, "closed": line.closed - line.opened}))
         return 0

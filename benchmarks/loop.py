@@ -28,7 +28,7 @@ from benchmarks.timeline import JOB_COLUMNS, STAGES, JobTimes, StageSeconds, Tim
 from runners.local.act.interface import Conclusion, Executor, Report, Work
 from runners.local.act.workflow_plan import PlannedJob
 from runners.local.demo import command
-from runners.local.demo.workspace import REPOSITORY, Place, Running
+from runners.local.demo.workspace import REPOSITORY, Running, Workspace
 from runners.local.hub.events import Event
 
 PROMISED_IDLE, PROMISED_TOTAL = 3, 60
@@ -38,19 +38,19 @@ def run() -> Outcome:
     """Run the demo once and take its times."""
     os.environ.setdefault("MODELYARD_ENVIRONMENTS", str(ROOT / ".modelyard" / "environments"))
     with tempfile.TemporaryDirectory(prefix="modelyard-loop-") as folder:
-        place = WatchedPlace(Path(folder) / "place")
+        workspace = WatchedPlace(Path(folder) / "workspace")
         said = io.StringIO()
         options = command.parser().parse_args([])
         began = time.time()
-        code = command.Demo(place, options, Console(file=said, width=120)).run()
+        code = command.Demo(workspace, options, Console(file=said, width=120)).run()
         ended = time.time()
         if code != 0:
-            raise RuntimeError(f"The demo did not come to its end:\n{said.getvalue()}\n{_tail(place.app_log)}")
-        return _outcome(place, began, ended)
+            raise RuntimeError(f"The demo did not come to its end:\n{said.getvalue()}\n{_tail(workspace.app_log)}")
+        return _outcome(workspace, began, ended)
 
 
-def _outcome(place: WatchedPlace, began: float, ended: float) -> Outcome:
-    watch = place.watch
+def _outcome(workspace: WatchedPlace, began: float, ended: float) -> Outcome:
+    watch = workspace.watch
     line = watch.timeline
     whole = [
         ("demo's start to opened issue (repository, hub, App)", round(line.opened - began, 3)),
@@ -58,10 +58,10 @@ def _outcome(place: WatchedPlace, began: float, ended: float) -> Outcome:
         ("closed issue to the demo's end", round(ended - line.closed, 3)),
         ("the whole demo", round(ended - began, 3)),
     ]
-    stages = dict(_stage_seconds(place.folder / "storage"))
+    stages = dict(_stage_seconds(workspace.folder / "storage"))
     sent = between(watch.requests, line.opened, line.closed)
     before = between(watch.requests, line.opened, line.dispatched)
-    end = list(_end(place.app_log, watch))
+    end = list(_end(workspace.app_log, watch))
     return Outcome(
         [
             Table("from issue to model: sklearn://breast_cancer, xgboost", ("part", "seconds"), [*whole]),
@@ -137,8 +137,8 @@ class _Requests(logging.Handler):
             self._times.append(record.created)
 
 
-class WatchedPlace(Place):
-    """A place whose hub is watched."""
+class WatchedPlace(Workspace):
+    """A workspace whose hub is watched."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from actions.contracts.request import TrainingRequest
 from bot.database.store import Store
-from runners.local.demo.workspace import Place
+from runners.local.demo.workspace import Workspace
 from tests.chaos.driver import Outcome, People
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, Kind
@@ -31,12 +31,12 @@ AT_ONCE = 4
 def real_chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, patience: float) -> Outcome:
     """Let so many runs, with their stages, go through so many kills."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    place = Place(folder / "place")
-    place.make("approval")
+    workspace = Workspace(folder / "workspace")
+    workspace.make("approval")
     log = folder / "app.log"
-    with place.running_hub() as opened:
+    with workspace.running_hub() as opened:
         given = {**opened.settings, "MODELYARD_DATABASE_URL": database_url}
-        storage, store = place.folder / "storage", Store(database_url)
+        storage, store = workspace.folder / "storage", Store(database_url)
         loop = Loop(opened.hub, opened.ready, store, Clock(1), Unreliable(), ScriptedExecutor(), storage)
         with app_processes(given, opened.app_port, log) as start:
 

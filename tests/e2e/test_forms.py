@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.parsing.repository_config import CONFIG_PATH
-from runners.local.demo.hub_user import Visitor, VisitorError
+from runners.local.demo.hub_user import HubUser, HubUserError
 from tests.support.loop import Loop
 
 ALL = {"data": "sklearn://breast_cancer", "target": "target", "threshold": "0.9"}
@@ -30,11 +30,11 @@ FILLED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
 
 
 def fill_in(loop: Loop, form: str, **fields: str) -> int:
-    visitor = Visitor(loop.hub.base_url, "writer", loop.ready.tokens["writer"], loop.name)
+    user = HubUser(loop.hub.base_url, "writer", loop.ready.tokens["writer"], loop.name)
     try:
-        address = visitor.open_issue(f"modelyard-{form}.yml", f"Train: {form}", fields)
+        address = user.open_issue(f"modelyard-{form}.yml", f"Train: {form}", fields)
     finally:
-        visitor.close()
+        user.close()
     return int(address.rpartition("/")[2])
 
 
@@ -71,7 +71,7 @@ def test_a_form_that_is_filled_in_opens_a_run(
     ],
 )
 def test_a_form_does_not_offer_what_its_task_has_not(loop: Loop, form: str, fields: dict[str, str]) -> None:
-    with pytest.raises(VisitorError, match="The form was not taken"):
+    with pytest.raises(HubUserError, match="The form was not taken"):
         fill_in(loop, form, model_name="never", **{**ALL, **fields})
 
 

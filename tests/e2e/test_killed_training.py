@@ -38,7 +38,7 @@ def training(real: RealLoop, run: str) -> list[int]:
         with suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
             is_stage = words[-3:-1] == [b"actions.cli", b"train"]
-            ours = [run.encode(), str(real.place.folder / "storage").encode()]
+            ours = [run.encode(), str(real.workspace.folder / "storage").encode()]
             if is_stage and all(word in (entry / "environ").read_bytes() for word in ours):
                 found.append(int(entry.name))
     return found

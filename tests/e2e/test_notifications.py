@@ -16,7 +16,7 @@ from actions.contracts.channels import ChannelName
 from actions.notification.templates import built_in, path_of
 from bot.runs.machine import State
 from bot.settings import Settings
-from runners.local.hub.services import installations as installing
+from runners.local.hub.services import installations
 from tests.support.channels import (
     BROKEN,
     LIMITED,
@@ -164,7 +164,7 @@ def test_a_run_that_was_ended_while_a_channel_was_slow_stays_as_it_ended(
     loop.until(lambda: slack.asked, "Slack hangs")
     installation = loop.hub.installations.first(app_id=loop.ready.app.id)
     assert installation is not None
-    installing.take_away(loop.hub, installation, loop.ready.repository)
+    installations.take_away(loop.hub, installation, loop.ready.repository)
     ended = loop.until_ended(issue)
     slack.hangs.set()
     loop.hub.install(loop.ready.app, loop.ready.repository)

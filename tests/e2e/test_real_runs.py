@@ -71,7 +71,7 @@ def test_an_issue_becomes_a_registered_model_with_its_history(real: RealLoop, mo
     assert run in real.text("training_history/index.md")
 
     (version,) = versions(real, model)["versions"]
-    stored = real.place.folder / "storage" / version["uri"]
+    stored = real.workspace.folder / "storage" / version["uri"]
     assert (version["run"], version["sha256"]) == (run, lineage["result"]["model"]["sha256"])
     assert stored.stat().st_size == lineage["result"]["model"]["size_bytes"]
     assert versions(real, model)["aliases"] == {"candidate": 1, "champion": 1}
@@ -128,7 +128,7 @@ def test_a_search_that_the_form_asks_for_gives_the_model_its_hyperparameters(rea
     assert found["hyperparameters"]["max_iter"] == 300
     assert set(pictures(real, run)) >= {"optimization_history.png"}
     (version,) = versions(real, model)["versions"]
-    beside = (real.place.folder / "storage" / version["uri"]).with_name("model.json")
+    beside = (real.workspace.folder / "storage" / version["uri"]).with_name("model.json")
     assert json.loads(beside.read_text(encoding="utf-8"))["hyperparameters"] == found["hyperparameters"]
     assert "## Search for hyperparameters" in real.text(f"training_history/{run}.md")
     assert "**Search:** 8 settings" in real.comment(issue)

@@ -67,7 +67,7 @@ class Page(Protocol):
     def content(self) -> bytes: ...
 
 
-class Visitor:
+class HubUser:
     """Sends forms as a browser does: with the page's token, its cookies and its origin."""
 
     def __init__(self, client: TestClient) -> None:
@@ -96,9 +96,9 @@ class Visitor:
 
 
 class Pages:
-    """A hub with the repository ``owner/demo`` and three people; ``visitor`` looks at its pages."""
+    """A hub with the repository ``owner/demo`` and three people; ``user`` looks at its pages."""
 
-    visitor: Visitor
+    user: HubUser
 
     def __init__(self, root: Path) -> None:
         self.hub = Hub.open(root, ORIGIN, webhooks_enabled=False)
@@ -131,11 +131,11 @@ class Pages:
 
 @contextmanager
 def serve_pages(root: Path) -> Iterator[Pages]:
-    """Serve a hub's pages to one visitor, in this process."""
+    """Serve a hub's pages to one user, in this process."""
     pages = Pages(root)
     try:
         with TestClient(serve(pages.hub), base_url=ORIGIN) as client:
-            pages.visitor = Visitor(client)
+            pages.user = HubUser(client)
             yield pages
     finally:
         pages.hub.close()

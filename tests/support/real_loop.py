@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from actions.contracts.request import METRICS
-from runners.local.demo.hub_user import Visitor
-from runners.local.demo.workspace import REPOSITORY, Place
+from runners.local.demo.hub_user import HubUser
+from runners.local.demo.workspace import REPOSITORY, Workspace
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready
 
@@ -52,7 +52,7 @@ _STICKY = re.compile(r"<!-- modelyard:run-(train-[0-9]{8}-[0-9]{3,}) -->")
 class RealLoop:
     """One repository on a hub, served by an App."""
 
-    place: Place
+    workspace: Workspace
     hub: Hub
     ready: Ready
 
@@ -64,7 +64,7 @@ class RealLoop:
     @property
     def storage(self) -> Path:
         """The repository's folder in the storage root."""
-        return self.place.folder / "storage" / REPOSITORY
+        return self.workspace.folder / "storage" / REPOSITORY
 
     # --- people ------------------------------------------------------------------------------------------------------
 
@@ -72,11 +72,11 @@ class RealLoop:
         """Fill the metric's issue form in and send it, through the hub's page; return the issue's number."""
         filled = {**FIELDS, **fields}
         form = "tune" if "search_trials" in fields else METRICS[filled["metric"]].task
-        visitor = Visitor(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
+        user = HubUser(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
         try:
-            address = visitor.open_issue(f"modelyard-{form}.yml", f"Train: {filled['model_name']}", filled)
+            address = user.open_issue(f"modelyard-{form}.yml", f"Train: {filled['model_name']}", filled)
         finally:
-            visitor.close()
+            user.close()
         return int(address.rpartition("/")[2])
 
     def person(self, login: str = "writer") -> httpx.Client:
@@ -205,7 +205,7 @@ class RealLoop:
 
     def stored(self) -> dict[str, bytes]:
         """Return every file in storage."""
-        root = self.place.folder / "storage"
+        root = self.workspace.folder / "storage"
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
     # --- waiting -----------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ class RealLoop:
         return self.run(issue)
 
     def _log_tail(self) -> str:
-        return self.place.app_log.read_text(encoding="utf-8")[-3_000:]
+        return self.workspace.app_log.read_text(encoding="utf-8")[-3_000:]
 
 
 def _written(value: Any) -> str:
@@ -242,10 +242,10 @@ def _written(value: Any) -> str:
 @contextlib.contextmanager
 def real_loop(folder: Path, promotion: str = "auto") -> Iterator[RealLoop]:
     """Set everything up as `make demo` does, and serve it until the block ends."""
-    place = Place(folder)
-    place.make(promotion)
-    with place.running() as running:
-        yield RealLoop(place, running.hub, running.ready)
+    workspace = Workspace(folder)
+    workspace.make(promotion)
+    with workspace.running() as running:
+        yield RealLoop(workspace, running.hub, running.ready)
 
 
 def environments() -> Path:

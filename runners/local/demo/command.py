@@ -18,10 +18,10 @@ from rich.text import Text
 
 from actions.contracts.request import METRICS
 from runners.local.act.work_folder import ActMissing
-from runners.local.demo.hub_user import Seen, Visitor, VisitorError
+from runners.local.demo.hub_user import HubUser, HubUserError, IssueSnapshot
 from runners.local.demo.source_repository import SourceError
-from runners.local.demo.view import Teller, comment_view, headline, lineage_of, metrics_view
-from runners.local.demo.workspace import REPOSITORY, Place, PlaceError, Running
+from runners.local.demo.view import Terminal, comment_view, headline, lineage_of, metrics_view
+from runners.local.demo.workspace import REPOSITORY, Running, Workspace, WorkspaceError
 from runners.local.hub.hub import Hub
 
 FOLDER = Path(".modelyard/demo")
@@ -51,13 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where the loop came to its end (a rejected model is one), 1 where it did not."""
     options = parser().parse_args(argv)
     console = Console()
-    place = Place(FOLDER, webhooks=options.webhooks == "on")
+    workspace = Workspace(FOLDER, webhooks=options.webhooks == "on")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.only_serve:
-            return _serve(place, console)
-        return Demo(place, options, console).run()
-    except (PlaceError, SourceError, ActMissing, VisitorError) as error:
+            return _serve(workspace, console)
+        return Demo(workspace, options, console).run()
+    except (WorkspaceError, SourceError, ActMissing, HubUserError) as error:
         _complain(console, str(error))
         return 1
     except KeyboardInterrupt:
@@ -97,35 +97,35 @@ def parser() -> argparse.ArgumentParser:
 class Demo:
     """One issue from its form to its end."""
 
-    def __init__(self, place: Place, options: argparse.Namespace, console: Console) -> None:
-        self._place = place
+    def __init__(self, workspace: Workspace, options: argparse.Namespace, console: Console) -> None:
+        self._workspace = workspace
         self._options = options
         self._console = console
-        self._teller = Teller(console)
+        self._teller = Terminal(console)
 
     def run(self) -> int:
-        self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._place.folder)} ...")
-        memory = self._place.make(self._options.promotion)
-        if memory.changed_files:
-            self._say(f"The working tree has {_counted(memory.changed_files)}: a snapshot of it is what runs.")
-        with self._place.running() as running:
-            visitor = Visitor(running.hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
+        self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._workspace.folder)} ...")
+        state = self._workspace.make(self._options.promotion)
+        if state.changed_files:
+            self._say(f"The working tree has {_counted(state.changed_files)}: a snapshot of it is what runs.")
+        with self._workspace.running() as running:
+            user = HubUser(running.hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
             try:
-                code, address = self._one_issue(visitor, running)
+                code, address = self._one_issue(user, running)
             finally:
-                visitor.close()
+                user.close()
             if self._options.keep_running:
                 _until_stopped(self._console, address)
             return code
 
-    def _one_issue(self, visitor: Visitor, running: Running) -> tuple[int, str]:
-        address = visitor.open_issue(FORM.format(task=self._task), self._title, self._fields)
+    def _one_issue(self, user: HubUser, running: Running) -> tuple[int, str]:
+        address = user.open_issue(FORM.format(task=self._task), self._title, self._fields)
         self._say(f"An issue asks for a model: {address}")
         number = int(address.rpartition("/")[2])
-        ended = self._watch(visitor, number, running)
+        ended = self._watch(user, number, running)
         if ended == WAITING:
-            ended = self._ask(visitor, number, running)
-        return self._tell(visitor.look(number), address, ended, running.hub), address
+            ended = self._ask(user, number, running)
+        return self._tell(user.look(number), address, ended, running.hub), address
 
     @property
     def _task(self) -> str:
@@ -157,12 +157,12 @@ class Demo:
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
-    def _watch(self, visitor: Visitor, number: int, running: Running, before: Collection[int] = ()) -> str:
+    def _watch(self, user: HubUser, number: int, running: Running, before: Collection[int] = ()) -> str:
         """Show what happens until the run waits for a person or has ended; return the label that says which."""
         began, waits_since = time.monotonic(), 0.0
         with self._teller.watching(before) as watching:
             while True:
-                seen = visitor.look(number)
+                seen = user.look(number)
                 watching.look(seen)
                 label = _label(seen)
                 if label == INVALID or (label is not None and seen.state == "closed"):
@@ -172,27 +172,27 @@ class Demo:
                     if ASKS in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
                         return label
                 if running.app.poll() is not None:
-                    raise PlaceError(f"The App has ended. Its log says why: {_short(self._place.app_log)}")
+                    raise WorkspaceError(f"The App has ended. Its log says why: {_short(self._workspace.app_log)}")
                 if not seen.comments and time.monotonic() - began > HEARD_SECONDS:
-                    raise PlaceError(
+                    raise WorkspaceError(
                         f"The App has not answered the issue for {HEARD_SECONDS:g} s: it hears of issues by webhook. "
-                        f"Are webhooks on? Its log: {_short(self._place.app_log)}"
+                        f"Are webhooks on? Its log: {_short(self._workspace.app_log)}"
                     )
                 time.sleep(LOOK_SECONDS)
 
-    def _ask(self, visitor: Visitor, number: int, running: Running) -> str:
+    def _ask(self, user: HubUser, number: int, running: Running) -> str:
         """Let a person at the terminal answer; elsewhere, or without an answer, the run goes on waiting."""
         ended = WAITING
         while ended == WAITING and sys.stdin.isatty() and self._console.is_terminal:
-            seen = visitor.look(number)
+            seen = user.look(number)
             self._teller.rule("The App asks")
             self._teller.show(comment_view(seen.comments[-1]))
             answer = self._answer()
             if answer is None:
                 break
-            visitor.comment(number, f"/{answer}")
-            if self._answered(visitor, number, len(seen.comments) + 1):
-                ended = self._watch(visitor, number, running, before={job.run for job in seen.jobs})
+            user.comment(number, f"/{answer}")
+            if self._answered(user, number, len(seen.comments) + 1):
+                ended = self._watch(user, number, running, before={job.run for job in seen.jobs})
         return ended
 
     def _answer(self) -> str | None:
@@ -207,12 +207,12 @@ class Demo:
             self._console.print()
             return None
 
-    def _answered(self, visitor: Visitor, number: int, comments: int) -> bool:
+    def _answered(self, user: HubUser, number: int, comments: int) -> bool:
         """Wait until the run goes on (True), or the App has said why it does not."""
         end = time.monotonic() + HEARD_SECONDS
         said = False
         while time.monotonic() < end:
-            seen = visitor.look(number)
+            seen = user.look(number)
             if WAITING not in seen.labels:
                 return True
             if len(seen.comments) > comments and not said:  # It may say something before it goes on.
@@ -222,7 +222,7 @@ class Demo:
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
-    def _tell(self, seen: Seen, address: str, ended: str, hub: Hub) -> int:
+    def _tell(self, seen: IssueSnapshot, address: str, ended: str, hub: Hub) -> int:
         checkout = self._check_out(hub) if ended not in (WAITING, INVALID) else None
         history = checkout / "training_history" if checkout else None
         metrics = metrics_view(lineage_of(history) or {}) if history else None
@@ -252,15 +252,15 @@ class Demo:
                 hint(title, f"cat {shlex.quote(_short(file))}")
         hint("in a browser", f"{serve}, then {address}")
         if ended not in ("mlops:passed", WAITING):
-            hint("the App's log", _short(self._place.app_log))
+            hint("the App's log", _short(self._workspace.app_log))
 
     def _check_out(self, hub: Hub) -> Path:
         """Bring the repository's files to where `cat` can open them."""
         repository = hub.repository(REPOSITORY)
         if repository is None:
-            raise PlaceError(f"The hub has no repository {REPOSITORY}.")
+            raise WorkspaceError(f"The hub has no repository {REPOSITORY}.")
         bare = hub.git(repository).path
-        target = self._place.folder / "repository"
+        target = self._workspace.folder / "repository"
         subprocess.run(["git", "clone", "-q", str(bare), str(target)], check=True)
         return target
 
@@ -268,7 +268,7 @@ class Demo:
         self._teller.say(text)
 
 
-def _label(seen: Seen) -> str | None:
+def _label(seen: IssueSnapshot) -> str | None:
     """Return the label that says how the run stands, if it waits for a person or has ended."""
     return next(iter(sorted(seen.labels & (ENDS | {WAITING}))), None)
 
@@ -292,9 +292,9 @@ def _short(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _serve(place: Place, console: Console) -> int:
+def _serve(workspace: Workspace, console: Console) -> int:
     """Serve what is there until somebody stops it."""
-    with place.running() as running:
+    with workspace.running() as running:
         _until_stopped(console, f"{running.hub.base_url}/{REPOSITORY}/issues")
     return 0
 

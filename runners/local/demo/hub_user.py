@@ -14,8 +14,8 @@ _TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _PROBLEM = re.compile(r'class="wrong"[^>]*>([^<]+)<')
 
 
-class VisitorError(Exception):
-    """The hub did not take what the visitor wanted; the text says why."""
+class HubUserError(Exception):
+    """The hub did not take what the user wanted; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Seen:
+class IssueSnapshot:
     """An issue, its comments and the jobs that the repository has had, at one moment."""
 
     state: str
@@ -49,7 +49,7 @@ class Seen:
     """Those of the oldest workflow run first."""
 
 
-class Visitor:
+class HubUser:
     """A person at the hub.
 
     Parameters
@@ -81,24 +81,24 @@ class Visitor:
         page = self._pages.get(address)
         token = _TOKEN.search(page.text)
         if page.status_code != httpx.codes.OK or token is None:
-            raise VisitorError(f"The hub shows no form {form} ({page.status_code}).")
+            raise HubUserError(f"The hub shows no form {form} ({page.status_code}).")
         sent = {"token": token[1], "title": title, **{f"field-{name}": value for name, value in fields.items()}}
         answer = self._pages.post(address, data=sent, headers={"Origin": self._hub_url})
         if not answer.is_redirect:
             problems = "; ".join(_PROBLEM.findall(answer.text)) or f"status {answer.status_code}"
-            raise VisitorError(f"The form was not taken: {problems}")
+            raise HubUserError(f"The form was not taken: {problems}")
         return str(answer.url.join(answer.headers["location"]))
 
     def comment(self, issue: int, text: str) -> None:
         """Write a comment."""
         self._rest.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
 
-    def look(self, issue: int) -> Seen:
+    def look(self, issue: int) -> IssueSnapshot:
         """Return how an issue stands now."""
         found = self._get(f"/issues/{issue}")
         runs = self._get("/actions/runs")["workflow_runs"]
         jobs = [job for run in reversed(runs) for job in self._get(f"/actions/runs/{run['id']}/jobs")["jobs"]]
-        return Seen(
+        return IssueSnapshot(
             state=found["state"],
             labels=frozenset(label["name"] for label in found["labels"]),
             comments=tuple(comment["body"] for comment in self._get(f"/issues/{issue}/comments")),

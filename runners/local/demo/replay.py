@@ -17,49 +17,49 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from runners.local.demo.command import FOLDER
-from runners.local.demo.workspace import REPOSITORY, Place, PlaceError
+from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError
 
 QUIET_SECONDS = 3.0
 """So long the App has to say nothing more about a delivery to count as done with it."""
 
 
-class SavedError(Exception):
+class SavedDeliveryError(Exception):
     """A file holds no delivery; the text says why."""
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedDelivery:
     """A delivery out of a file."""
 
     event: str
     payload: Mapping[str, Any]
 
 
-def read(text: str, event: str | None = None) -> Saved:
+def read(text: str, event: str | None = None) -> SavedDelivery:
     """Read a saved delivery: of ``modelyard inbox --show``, of GitHub's deliveries API, or a bare payload.
 
     Raises
     ------
-    SavedError
+    SavedDeliveryError
         Where it is none, or says nothing about its event.
     """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise SavedError("the file holds no JSON") from None
+        raise SavedDeliveryError("the file holds no JSON") from None
     if not isinstance(found, dict):
-        raise SavedError("the file holds no JSON object")
+        raise SavedDeliveryError("the file holds no JSON object")
     request = found.get("request")
     payload = request.get("payload") if isinstance(request, dict) else found.get("payload", found)
     name = event or (found.get("event") if payload is not found else None)
     if not isinstance(payload, dict):
-        raise SavedError("the delivery has no payload (one that was handled has not kept it)")
+        raise SavedDeliveryError("the delivery has no payload (one that was handled has not kept it)")
     if not isinstance(name, str):
-        raise SavedError("it does not say which event it is; name it with --event, such as --event issues")
-    return Saved(name, payload)
+        raise SavedDeliveryError("it does not say which event it is; name it with --event, such as --event issues")
+    return SavedDelivery(name, payload)
 
 
-def at_home(saved: Saved, repository: str, installation: int) -> bytes:
+def at_home(saved: SavedDelivery, repository: str, installation: int) -> bytes:
     """Return the payload as it would be if it had happened in another repository."""
     owner, _, name = repository.partition("/")
     here = {"full_name": repository, "name": name}
@@ -71,56 +71,56 @@ def at_home(saved: Saved, repository: str, installation: int) -> bytes:
 
 def replay(file: Path, *, event: str | None = None) -> int:
     """Send a file's delivery and show what the App logs about it; return the exit code."""
-    place = Place(FOLDER)
+    workspace = Workspace(FOLDER)
     try:
         saved = read(file.read_text(encoding="utf-8"), event)
-        with _app_of(place):
-            return _send(place, saved)
-    except (OSError, UnicodeDecodeError, SavedError, PlaceError) as error:
+        with _app_of(workspace):
+            return _send(workspace, saved)
+    except (OSError, UnicodeDecodeError, SavedDeliveryError, WorkspaceError) as error:
         sys.stderr.write(f"{file}: {error}\n")
         return 2
 
 
 @contextlib.contextmanager
-def _app_of(place: Place) -> Iterator[None]:
+def _app_of(workspace: Workspace) -> Iterator[None]:
     """Find the App of `make serve`, or run hub and App meanwhile."""
-    if _answers(place):
+    if _answers(workspace):
         yield
     else:
-        with place.running():
+        with workspace.running():
             yield
 
 
-def _answers(place: Place) -> bool:
+def _answers(workspace: Workspace) -> bool:
     try:
-        with urlopen(f"{_address(place)}/healthz", timeout=2):  # noqa: S310 - loopback
+        with urlopen(f"{_address(workspace)}/healthz", timeout=2):  # noqa: S310 - loopback
             return True
     except (URLError, OSError):
         return False
 
 
-def _address(place: Place) -> str:
-    return f"http://127.0.0.1:{place.memory.app_port}"
+def _address(workspace: Workspace) -> str:
+    return f"http://127.0.0.1:{workspace.state.app_port}"
 
 
-def _send(place: Place, saved: Saved) -> int:
-    body = at_home(saved, REPOSITORY, place.memory.installation)
+def _send(workspace: Workspace, saved: SavedDelivery) -> int:
+    body = at_home(saved, REPOSITORY, workspace.state.installation)
     name = f"replay-{uuid.uuid4()}"
-    signature = hmac.new(place.memory.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
+    signature = hmac.new(workspace.state.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
         "X-GitHub-Event": saved.event,
         "X-GitHub-Delivery": name,
         "X-Hub-Signature-256": f"sha256={signature}",
     }
-    logged = place.app_log.stat().st_size
+    logged = workspace.app_log.stat().st_size
     try:
-        with urlopen(Request(f"{_address(place)}/webhook", body, headers), timeout=30) as answer:  # noqa: S310 - loopback
+        with urlopen(Request(f"{_address(workspace)}/webhook", body, headers), timeout=30) as answer:  # noqa: S310 - loopback
             sys.stdout.write(f"{answer.status} {answer.read().decode()}\n")
     except HTTPError as error:
         sys.stdout.write(f"{error.code} {error.read().decode()}\n")
         return 1
-    for line in _lines_until_quiet(place.app_log, logged):
+    for line in _lines_until_quiet(workspace.app_log, logged):
         sys.stdout.write(line)
     return 0
 

@@ -90,8 +90,8 @@ class _Git:
         }
 
     def run(self, *arguments: str, into_bare: bool = False, environment: dict[str, str] | None = None) -> str:
-        place = ["--git-dir", str(self._bare)] if into_bare else ["-C", str(self._root)]
-        command = ["git", *place, *arguments]
+        where = ["--git-dir", str(self._bare)] if into_bare else ["-C", str(self._root)]
+        command = ["git", *where, *arguments]
         environment = {**self._environment, **(environment or {})}
         try:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

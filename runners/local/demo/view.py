@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actions.contracts.request import METRICS
-from runners.local.demo.hub_user import Job, Seen
+from runners.local.demo.hub_user import IssueSnapshot, Job
 
 STAGES = ("prepare", "train", "evaluate", "judge", "publish")
 State = Literal["waiting", "running", "done", "failed", "cancelled", "not run"]
@@ -65,7 +65,7 @@ def _row(stage: str, jobs: Sequence[Job]) -> Row:
     return Row(stage, "running", job.seconds, job.step) if job.status == "in_progress" else Row(stage, "waiting")
 
 
-class Teller:
+class Terminal:
     """Tells what happens, line by line, each with the seconds since the beginning.
 
     Parameters
@@ -110,13 +110,13 @@ class Teller:
 
     def watching(self, before: Collection[int] = ()) -> Watching:
         """Return what shows an issue's run from now on, but for the workflow runs ``before``."""
-        return OnTerminal(self, before) if self.console.is_terminal else InLines(self, before)
+        return LiveTable(self, before) if self.console.is_terminal else PlainLines(self, before)
 
 
-class InLines:
+class PlainLines:
     """Tells of a run in lines, each once."""
 
-    def __init__(self, teller: Teller, before: Collection[int]) -> None:
+    def __init__(self, teller: Terminal, before: Collection[int]) -> None:
         self._teller = teller
         self._before = frozenset(before)
         self._told: set[str] = set()
@@ -127,14 +127,14 @@ class InLines:
     def __exit__(self, *_: object) -> None:
         """Nothing is left to tell."""
 
-    def look(self, seen: Seen) -> None:
+    def look(self, seen: IssueSnapshot) -> None:
         """Tell what is new."""
         for line in self._news(seen):
             if line not in self._told:
                 self._told.add(line)
                 self._teller.say(line)
 
-    def _news(self, seen: Seen) -> Iterator[str]:
+    def _news(self, seen: IssueSnapshot) -> Iterator[str]:
         for row in rows([job for job in seen.jobs if job.run not in self._before]):
             if row.state in ("done", "failed", "cancelled"):
                 yield f"{_MARKS[row.state][0]} {row.stage}: {row.state} after {row.seconds:.0f} s"
@@ -142,13 +142,13 @@ class InLines:
             yield headline(seen.comments[0])
 
 
-class OnTerminal:
+class LiveTable:
     """Shows a run as one table that moves, and leaves its last state on the screen."""
 
-    def __init__(self, teller: Teller, before: Collection[int]) -> None:
+    def __init__(self, teller: Terminal, before: Collection[int]) -> None:
         self._before = frozenset(before)
         self._spinner = Spinner("dots", style="cyan")
-        self._seen: Seen | None = None
+        self._seen: IssueSnapshot | None = None
         self._live = Live(console=teller.console, refresh_per_second=10, get_renderable=self._render)
 
     def __enter__(self) -> Self:
@@ -158,7 +158,7 @@ class OnTerminal:
     def __exit__(self, *_: object) -> None:
         self._live.__exit__(None, None, None)
 
-    def look(self, seen: Seen) -> None:
+    def look(self, seen: IssueSnapshot) -> None:
         """Show how things stand now."""
         self._seen = seen
 
@@ -179,7 +179,7 @@ class OnTerminal:
         return Padding(Group(title, table), (1, 0, 0, MARGIN))
 
 
-Watching = InLines | OnTerminal
+Watching = PlainLines | LiveTable
 
 
 # --- the App's comments ----------------------------------------------------------------------------------------------

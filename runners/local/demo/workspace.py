@@ -1,6 +1,6 @@
 """One folder with everything that Modelyard needs on one machine: hub, App, runners, storage and a repository to try.
 
-``Place(folder).make()`` sets it up anew; ``with place.running():`` starts hub and App, on the ports that it had before
+``Workspace(folder).make()`` sets it up anew; ``with workspace.running():`` starts hub and App, on the ports that it had before
 where they are free. The App is a process of its own: hub and App meet over HTTP and git alone.
 """
 
@@ -35,13 +35,13 @@ RUNNERS = 2
 START_SECONDS = 30.0
 
 
-class PlaceError(Exception):
-    """The place cannot be made or started; the text says why and what to do."""
+class WorkspaceError(Exception):
+    """The workspace cannot be made or started; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What a place remembers of itself, so that links made in it stay true."""
+class WorkspaceState:
+    """What a workspace remembers of itself, so that links made in it stay true."""
 
     hub_port: int
     app_port: int
@@ -53,7 +53,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Running:
-    """A place whose hub and App run."""
+    """A workspace whose hub and App run."""
 
     hub: Hub
     ready: Ready
@@ -63,7 +63,7 @@ class Running:
 
 @dataclass(frozen=True)
 class OpenedHub:
-    """A place's hub, and what its App needs to know."""
+    """A workspace's hub, and what its App needs to know."""
 
     hub: Hub
     ready: Ready
@@ -73,7 +73,7 @@ class OpenedHub:
     """The App's environment variables."""
 
 
-class Place:
+class Workspace:
     """A folder that holds a whole Modelyard.
 
     Parameters
@@ -93,20 +93,20 @@ class Place:
         return self.folder / "app.log"
 
     @property
-    def memory(self) -> Memory:
-        """Return what was remembered; PlaceError where nothing was made here."""
+    def state(self) -> WorkspaceState:
+        """Return what was remembered; WorkspaceError where nothing was made here."""
         try:
-            return Memory(**json.loads((self.folder / "place.json").read_text(encoding="utf-8")))
+            return WorkspaceState(**json.loads((self.folder / "workspace.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise PlaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
+            raise WorkspaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
 
-    def make(self, promotion: str = "approval") -> Memory:
+    def make(self, promotion: str = "approval") -> WorkspaceState:
         """Set everything up from nothing; what was here before is removed."""
         find_act()
         with self._held():
             return self._make(promotion)
 
-    def _make(self, promotion: str) -> Memory:
+    def _make(self, promotion: str) -> WorkspaceState:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "storage").mkdir(parents=True)
         with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
@@ -115,14 +115,14 @@ class Place:
             # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
             hub.add_person(REPOSITORY.partition("/")[0])
             served = source_repository.serve(hub)
-            memory = Memory(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
+            state = WorkspaceState(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
             _write_repository(Path(repository), f"{served.repository}@{served.sha}", promotion)
-            ready = set_up(hub, _setup(memory, Path(repository)))
+            ready = set_up(hub, _setup(state, Path(repository)))
             for number in range(1, RUNNERS + 1):
                 hub.runs.add_runner(f"runner-{number}")
-        memory = replace(memory, installation=ready.installation_id)
-        self._remember(memory)
-        return memory
+        state = replace(state, installation=ready.installation_id)
+        self._remember(state)
+        return state
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -132,15 +132,15 @@ class Place:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise PlaceError(
+                raise WorkspaceError(
                     f"{self.folder} is in use: a demo or `make serve` runs there. End that one first (Ctrl-C)."
                 ) from None
             yield
 
-    def _remember(self, memory: Memory) -> None:
-        path = self.folder / "place.json"
+    def _remember(self, state: WorkspaceState) -> None:
+        path = self.folder / "workspace.json"
         path.touch(mode=0o600)
-        write_atomically(path, json.dumps(asdict(memory)))
+        write_atomically(path, json.dumps(asdict(state)))
         path.chmod(0o600)
 
     @contextlib.contextmanager
@@ -158,21 +158,21 @@ class Place:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[OpenedHub]:
-        memory = self.memory
+        state = self.state
         with self._held():
-            hub_socket, app_socket = _bound(memory.hub_port), _bound(memory.app_port)
-            memory = replace(memory, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
-            self._remember(memory)
-            with app_socket, hub_socket, _hub(self.folder, memory.hub_port, webhooks=self.webhooks) as hub:
-                ready = set_up(hub, _setup(memory))
+            hub_socket, app_socket = _bound(state.hub_port), _bound(state.app_port)
+            state = replace(state, hub_port=hub_socket.getsockname()[1], app_port=app_socket.getsockname()[1])
+            self._remember(state)
+            with app_socket, hub_socket, _hub(self.folder, state.hub_port, webhooks=self.webhooks) as hub:
+                ready = set_up(hub, _setup(state))
                 app_socket.close()
-                yield OpenedHub(hub, ready, hub_socket, memory.app_port, self._app_settings(memory, hub, ready))
+                yield OpenedHub(hub, ready, hub_socket, state.app_port, self._app_settings(state, hub, ready))
 
-    def _app_settings(self, memory: Memory, hub: Hub, ready: Ready) -> dict[str, str]:
+    def _app_settings(self, state: WorkspaceState, hub: Hub, ready: Ready) -> dict[str, str]:
         return {
             "MODELYARD_APP_ID": str(ready.app.id),
             "MODELYARD_PRIVATE_KEY_PATH": str(ready.private_key_path),
-            "MODELYARD_WEBHOOK_SECRET": memory.webhook_secret,
+            "MODELYARD_WEBHOOK_SECRET": state.webhook_secret,
             "MODELYARD_GITHUB_API_URL": hub.api_url,
             "MODELYARD_DATABASE_URL": f"sqlite:///{self.folder / 'app.sqlite3'}",
             "MODELYARD_STORAGE_ROOT": str(self.folder / "storage"),
@@ -203,11 +203,11 @@ class Place:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if process.poll() is not None:
-                raise PlaceError(f"The App ended at once. Its log is {self.app_log}")
+                raise WorkspaceError(f"The App ended at once. Its log is {self.app_log}")
             with contextlib.suppress(URLError, OSError), urlopen(url, timeout=1):  # noqa: S310 - loopback
                 return
             time.sleep(0.05)
-        raise PlaceError(f"The App did not start within {START_SECONDS:.0f} s. Its log is {self.app_log}")
+        raise WorkspaceError(f"The App did not start within {START_SECONDS:.0f} s. Its log is {self.app_log}")
 
 
 @contextlib.contextmanager
@@ -219,12 +219,12 @@ def _hub(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
         hub.close()
 
 
-def _setup(memory: Memory, repository: Path | None = None) -> Setup:
+def _setup(state: WorkspaceState, repository: Path | None = None) -> Setup:
     return Setup(
         repository=REPOSITORY,
         import_from=repository,
-        webhook_url=f"http://{HOST}:{memory.app_port}/webhook",
-        webhook_secret=memory.webhook_secret,
+        webhook_url=f"http://{HOST}:{state.app_port}/webhook",
+        webhook_secret=state.webhook_secret,
     )
 
 
@@ -250,4 +250,4 @@ def _run(command: Sequence[str], folder: Path) -> None:
     environment = os.environ | source_repository.IDENTITY | {"PYTHONPATH": str(source_repository.ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PlaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")
+        raise WorkspaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")

@@ -15,7 +15,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from actions.errors import Interrupted
-from actions.ml_training import progress as watching
+from actions.ml_training import progress
 from actions.models.saved_model import open_model
 from actions.operation import Context, find_operation
 from actions.storage.folder import Storage
@@ -183,18 +183,18 @@ def test_a_stage_that_is_told_to_end_is_one_that_the_app_tries_again(
     from actions.contracts.results import Progress
     from actions.stages.runner import run_stage
 
-    monkeypatch.setattr(watching, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     order = desk.order(algorithm="neural_network", hyperparameters={"epochs": 60, "patience": None})
     run_stage("prepare", order)
     told = Told("epoch", at=9)
-    original = watching.Watch.tell
+    original = progress.Watch.tell
 
-    def tell(self: watching.Watch, step: str, done: int, *rest: Any) -> None:
+    def tell(self: progress.Watch, step: str, done: int, *rest: Any) -> None:
         original(self, step, done, *rest)
         told(step, done)
 
     with monkeypatch.context() as patched:
-        patched.setattr(watching.Watch, "tell", tell)
+        patched.setattr(progress.Watch, "tell", tell)
         with pytest.raises(Interrupted):
             run_stage("train", order)
     folder = desk.root / f"{REPOSITORY}/models/train-20261122-001/1"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.observability import log_context
-from bot.observability import log_format as logs
+from bot.observability import log_format
 from bot.runs.machine import WorkflowDispatch
 from tests.support.keys import private_key
 from tests.support.runs import NOON, a_run
@@ -26,7 +26,7 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     stream = io.StringIO()
-    logs.set_up("INFO", [CANARY, private_key()], stream)
+    log_format.set_up("INFO", [CANARY, private_key()], stream)
     yield stream
     root.handlers[:], root.level = before
 

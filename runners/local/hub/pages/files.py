@@ -14,7 +14,7 @@ from starlette.responses import Response
 from runners.local.hub.errors import not_found
 from runners.local.hub.git.repository import GitRepository
 from runners.local.hub.pages.frame import Visit
-from runners.local.hub.pages.markdown import Place, render_markdown
+from runners.local.hub.pages.markdown import LinkBase, render_markdown
 
 IMAGES: Final = {
     ".png": "image/png",
@@ -36,7 +36,7 @@ _SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 @dataclass(frozen=True)
-class Spot:
+class FileLocation:
     """A path at a branch, tag or commit of a repository."""
 
     git: GitRepository
@@ -46,7 +46,7 @@ class Spot:
     path: str
 
     def address(self, view: str, path: str | None = None) -> str:
-        """Return where a path is shown as ``tree``, ``blob`` or ``raw``; without a path, this spot's own."""
+        """Return where a path is shown as ``tree``, ``blob`` or ``raw``; without a path, this location's own."""
         shown = self.path if path is None else path
         return f"/{self.full_name}/{view}/{quote(self.ref)}" + (f"/{quote(shown)}" if shown else "")
 
@@ -119,7 +119,7 @@ def home(visit: Visit) -> Response:
     commit = git.head(branch)
     if commit is None:
         return visit.in_repository("empty.html", "code")
-    return _folder(visit, Spot(git, visit.repository.full_name, branch, commit, ""))
+    return _folder(visit, FileLocation(git, visit.repository.full_name, branch, commit, ""))
 
 
 def tree(visit: Visit) -> Response:
@@ -129,40 +129,40 @@ def tree(visit: Visit) -> Response:
 
 def blob(visit: Visit) -> Response:
     """Show a file: Markdown rendered, images as images, other text with line numbers."""
-    spot = _find(visit)
-    if spot.content is None:
-        return visit.redirect(spot.address("tree")) if spot.entries is not None else _nothing()
+    location = _find(visit)
+    if location.content is None:
+        return visit.redirect(location.address("tree")) if location.entries is not None else _nothing()
     if visit.request.query_params.get("raw"):
-        return visit.redirect(spot.address("raw"))
+        return visit.redirect(location.address("raw"))
     plain = visit.request.query_params.get("plain") == "1"
-    text = _text(spot.content)
+    text = _text(location.content)
     rendered = None
-    if text is not None and spot.kind in MARKDOWN and not plain:
-        rendered = render_markdown(text, _place(visit, spot))
+    if text is not None and location.kind in MARKDOWN and not plain:
+        rendered = render_markdown(text, _link_base(visit, location))
     lines = text.removesuffix("\n").split("\n") if text is not None and rendered is None else None
     return visit.in_repository(
         "file.html",
         "code",
-        spot=spot,
+        location=location,
         rendered=rendered,
         lines=lines,
-        image=spot.kind in IMAGES,
-        markdown=spot.kind in MARKDOWN,
-        commit=_last_commit(spot),
+        image=location.kind in IMAGES,
+        markdown=location.kind in MARKDOWN,
+        commit=_last_commit(location),
     )
 
 
 def raw(visit: Visit) -> Response:
     """Serve a file's bytes: images as themselves, everything else as plain text or a download."""
-    spot = _find(visit)
-    if spot.content is None:
+    location = _find(visit)
+    if location.content is None:
         return _nothing()
-    kind = IMAGES.get(spot.kind)
+    kind = IMAGES.get(location.kind)
     if kind is None:
-        kind = "application/octet-stream" if _text(spot.content) is None else "text/plain; charset=utf-8"
+        kind = "application/octet-stream" if _text(location.content) is None else "text/plain; charset=utf-8"
     # What a commit holds never changes; what a branch holds is asked for each time.
-    cache = "private, max-age=3600" if spot.ref == spot.commit else "no-cache"
-    return Response(spot.content, headers={**RAW_HEADERS, "Content-Type": kind, "Cache-Control": cache})
+    cache = "private, max-age=3600" if location.ref == location.commit else "no-cache"
+    return Response(location.content, headers={**RAW_HEADERS, "Content-Type": kind, "Cache-Control": cache})
 
 
 def commit(visit: Visit) -> Response:
@@ -172,32 +172,32 @@ def commit(visit: Visit) -> Response:
     sha = git.resolve(given) if _SHA.fullmatch(given) else None
     if sha is None:
         return _nothing()
-    spot = Spot(git, visit.repository.full_name, sha, sha, "")
+    location = FileLocation(git, visit.repository.full_name, sha, sha, "")
     names = git.run("diff-tree", "-z", "--root", "-r", "--no-commit-id", "--name-status", sha).decode(errors="replace")
     parts = names.split("\0")
     changes = list(zip(parts[::2], parts[1::2], strict=False))
-    return visit.in_repository("commit.html", "code", spot=spot, commit=_last_commit(spot), changes=changes)
+    return visit.in_repository("commit.html", "code", location=location, commit=_last_commit(location), changes=changes)
 
 
-def _folder(visit: Visit, spot: Spot) -> Response:
-    if spot.entries is None:
-        return visit.redirect(spot.address("blob")) if spot.content is not None else _nothing()
+def _folder(visit: Visit, location: FileLocation) -> Response:
+    if location.entries is None:
+        return visit.redirect(location.address("blob")) if location.content is not None else _nothing()
     names = [
-        entry.name for entry in spot.entries if not entry.folder and entry.name.lower() in ("readme.md", "index.md")
+        entry.name for entry in location.entries if not entry.folder and entry.name.lower() in ("readme.md", "index.md")
     ]
     readme = None
     if names:
-        page = Spot(spot.git, spot.full_name, spot.ref, spot.commit, spot.join(names[-1]))
+        page = FileLocation(location.git, location.full_name, location.ref, location.commit, location.join(names[-1]))
         text = _text(page.content or b"")
-        readme = (page.name, render_markdown(text, _place(visit, page))) if text is not None else None
-    branches = sorted(name.removeprefix("refs/heads/") for name in spot.git.refs("refs/heads"))
+        readme = (page.name, render_markdown(text, _link_base(visit, page))) if text is not None else None
+    branches = sorted(name.removeprefix("refs/heads/") for name in location.git.refs("refs/heads"))
     return visit.in_repository(
-        "tree.html", "code", spot=spot, readme=readme, branches=branches, commit=_last_commit(spot)
+        "tree.html", "code", location=location, readme=readme, branches=branches, commit=_last_commit(location)
     )
 
 
-def _find(visit: Visit) -> Spot:
-    """Return the spot of an address; a branch's name may hold slashes, so the longest branch or tag that fits counts."""
+def _find(visit: Visit) -> FileLocation:
+    """Return the location of an address; a branch's name may hold slashes, so the longest branch or tag that fits counts."""
     git = visit.hub.git(visit.repository)
     parts = str(visit.request.path_params["rest"]).strip("/").split("/")
     names = {name.split("/", 2)[2]: name for name in (*git.refs("refs/tags"), *git.refs("refs/heads"))}
@@ -206,7 +206,7 @@ def _find(visit: Visit) -> Spot:
         revision = names.get(ref) or (ref if count == 1 and _SHA.fullmatch(ref) else None)
         found = git.resolve(revision) if revision else None
         if found:
-            return Spot(git, visit.repository.full_name, ref, found, "/".join(parts[count:]))
+            return FileLocation(git, visit.repository.full_name, ref, found, "/".join(parts[count:]))
     raise not_found()
 
 
@@ -214,8 +214,8 @@ def _nothing() -> Response:
     raise not_found()
 
 
-def _place(visit: Visit, spot: Spot) -> Place:
-    return Place(spot.full_name, spot.ref, spot.folder, visit.hub.base_url)
+def _link_base(visit: Visit, location: FileLocation) -> LinkBase:
+    return LinkBase(location.full_name, location.ref, location.folder, visit.hub.base_url)
 
 
 def _text(content: bytes) -> str | None:
@@ -235,8 +235,10 @@ def _entry(line: str) -> Entry:
     return Entry(name, kind == "tree", int(size) if size.isdecimal() else 0)
 
 
-def _last_commit(spot: Spot) -> Commit:
-    path = ["--", spot.path] if spot.path else []
-    found = spot.git.text("--literal-pathspecs", "log", "-1", "--format=%H%x00%an%x00%cI%x00%B", spot.commit, *path)
+def _last_commit(location: FileLocation) -> Commit:
+    path = ["--", location.path] if location.path else []
+    found = location.git.text(
+        "--literal-pathspecs", "log", "-1", "--format=%H%x00%an%x00%cI%x00%B", location.commit, *path
+    )
     sha, author, when, message = found.split("\0", 3)
     return Commit(sha, author, when, message.strip())

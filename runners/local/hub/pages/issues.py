@@ -12,7 +12,7 @@ from starlette.responses import Response
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.ids import read_number
 from runners.local.hub.pages.frame import Visit
-from runners.local.hub.pages.markdown import Place, render_markdown
+from runners.local.hub.pages.markdown import LinkBase, render_markdown
 from runners.local.hub.records import Comment, Issue, Label, User
 from runners.local.hub.services import issues, labels
 
@@ -208,7 +208,7 @@ def _may_edit(visit: Visit, author_id: int) -> bool:
 
 
 def _rendered(visit: Visit, text: str) -> Markup:
-    return render_markdown(text, Place(visit.repository.full_name, origin=visit.hub.base_url))
+    return render_markdown(text, LinkBase(visit.repository.full_name, origin=visit.hub.base_url))
 
 
 def _reactions(visit: Visit, comment_id: int) -> list[tuple[str, int]]:

@@ -45,7 +45,7 @@ _ALERT = re.compile(r"\[!(" + "|".join(ALERTS) + r")\]\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Place:
+class LinkBase:
     """Where a Markdown text stands; its relative links are resolved from here.
 
     Parameters
@@ -106,24 +106,24 @@ def _parts(url: str) -> SplitResult | None:
 
 
 @lru_cache(maxsize=512)
-def render_markdown(text: str, place: Place) -> Markup:
+def render_markdown(text: str, base: LinkBase) -> Markup:
     """Return a Markdown text as safe HTML.
 
     Examples
     --------
-    >>> print(render_markdown("**hi** <script>x</script><!-- hidden -->", Place("o/r")), end="")
+    >>> print(render_markdown("**hi** <script>x</script><!-- hidden -->", LinkBase("o/r")), end="")
     <p><strong>hi</strong> &lt;script&gt;x&lt;/script&gt;</p>
     """
     if len(text) > LARGEST:
         return Markup("<pre>{}</pre>").format(text)
-    environment: Environment = {"place": place, "open": []}
-    body = _parser(breaks=place.ref is None).render(text, environment)
+    environment: Environment = {"base": base, "open": []}
+    body = _parser(breaks=base.ref is None).render(text, environment)
     return Markup(body + _unclosed(environment))  # noqa: S704  # every part was escaped or built by the rules below
 
 
-def render_inline(text: str, place: Place) -> Markup:
+def render_inline(text: str, base: LinkBase) -> Markup:
     """Return one line of Markdown as safe HTML without a paragraph around it: a check box's label."""
-    environment: Environment = {"place": place, "open": []}
+    environment: Environment = {"base": base, "open": []}
     body = _parser(breaks=False).renderInline(text, environment)
     return Markup(body + _unclosed(environment))  # noqa: S704  # as above
 
@@ -155,11 +155,11 @@ class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], index: int, options: Any, environment: Environment) -> str:
         token = tokens[index]
         alternative = self.renderInlineAsText(token.children or [], options, environment)
-        return _image(str(token.attrs.get("src", "")), alternative, environment["place"])
+        return _image(str(token.attrs.get("src", "")), alternative, environment["base"])
 
     def link_open(self, tokens: Sequence[Token], index: int, options: Any, environment: Environment) -> str:
         token = tokens[index]
-        token.attrSet("href", environment["place"].link(str(token.attrs.get("href", ""))))
+        token.attrSet("href", environment["base"].link(str(token.attrs.get("href", ""))))
         token.attrSet("rel", "nofollow noopener noreferrer")
         return self.renderToken(tokens, index, options, environment)
 
@@ -201,7 +201,7 @@ def _tag(match: re.Match[str], environment: Environment) -> str:
         return "<br>"
     if tag == "img":
         width = attributes.get("width", "")
-        return _image(attributes.get("src", ""), attributes.get("alt", ""), environment["place"], width)
+        return _image(attributes.get("src", ""), attributes.get("alt", ""), environment["base"], width)
     if match["close"]:
         return _closed(tag, still_open)
     still_open.append(tag)
@@ -218,8 +218,8 @@ def _closed(tag: str, still_open: list[str]) -> str:
     return "".join([*parts, f"</{tag}>"])
 
 
-def _image(source: str, alternative: str, place: Place, width: str = "") -> str:
-    path = place.image(source)
+def _image(source: str, alternative: str, base: LinkBase, width: str = "") -> str:
+    path = base.image(source)
     if path is not None:
         size = f' width="{width}"' if re.fullmatch(r"[0-9]{1,4}%?", width) else ""
         return f'<img src="{html.escape(path)}" alt="{html.escape(alternative)}" loading="lazy"{size}>'
@@ -261,7 +261,7 @@ def _link_text(state: StateCore) -> None:
     """Link bare addresses and issue numbers, and set mentions in bold, outside links and code."""
     for token in state.tokens:
         if token.type == "inline" and token.children:
-            token.children = list(_linked(token.children, state.env["place"].repository))
+            token.children = list(_linked(token.children, state.env["base"].repository))
 
 
 def _linked(children: Sequence[Token], repository: str) -> Iterator[Token]:

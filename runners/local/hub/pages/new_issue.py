@@ -12,7 +12,7 @@ from runners.local.hub.errors import not_found
 from runners.local.hub.pages import forms
 from runners.local.hub.pages.forms import Chooser, Form, FormError
 from runners.local.hub.pages.frame import Visit
-from runners.local.hub.pages.markdown import Place, is_safe_link, render_inline, render_markdown
+from runners.local.hub.pages.markdown import LinkBase, is_safe_link, render_inline, render_markdown
 from runners.local.hub.records import Label
 from runners.local.hub.services import issues, labels
 
@@ -73,10 +73,10 @@ def _page(
     body: str,
     status: int = 200,
 ) -> Response:
-    place = Place(visit.repository.full_name, visit.repository.default_branch)
+    base = LinkBase(visit.repository.full_name, visit.repository.default_branch)
     helpers: dict[str, Any] = {
-        "markdown": lambda text: render_markdown(text, place),
-        "inline_markdown": lambda text: render_inline(text, place),
+        "markdown": lambda text: render_markdown(text, base),
+        "inline_markdown": lambda text: render_inline(text, base),
     }
     known = [_label(visit, name) for name in form.labels] if form else []
     return visit.in_repository(

@@ -14,7 +14,7 @@ from runners.local.hub.actions.records import WorkflowJob, WorkflowRun
 from runners.local.hub.errors import ApiError, not_found
 from runners.local.hub.pages.files import RAW_HEADERS
 from runners.local.hub.pages.frame import Visit
-from runners.local.hub.pages.markdown import Place, render_markdown
+from runners.local.hub.pages.markdown import LinkBase, render_markdown
 from runners.local.hub.permissions import Need, require
 from runners.local.hub.records import User
 
@@ -89,8 +89,8 @@ def listed(visit: Visit) -> Response:
 def shown(visit: Visit) -> Response:
     """Show one run; while it runs, the page follows it."""
     run = _run(visit)
-    place = Place(visit.repository.full_name, origin=visit.hub.base_url)
-    jobs = [_job(visit, job, place) for job in visit.hub.runs.jobs.find(run_id=run.id)]
+    base = LinkBase(visit.repository.full_name, origin=visit.hub.base_url)
+    jobs = [_job(visit, job, base) for job in visit.hub.runs.jobs.find(run_id=run.id)]
     return visit.in_repository(
         "run.html",
         "actions",
@@ -104,7 +104,7 @@ def shown(visit: Visit) -> Response:
 
 
 def job(visit: Visit) -> Response:
-    """Go to a job's place on its run's page."""
+    """Redirect to a job on the page of its run."""
     found = _stored_job(visit)
     return visit.redirect(f"/{visit.repository.full_name}/actions/runs/{found.run_id}#job-{found.id}")
 
@@ -138,9 +138,9 @@ def _stored_job(visit: Visit) -> WorkflowJob:
     return found
 
 
-def _job(visit: Visit, found: WorkflowJob, place: Place) -> Job:
+def _job(visit: Visit, found: WorkflowJob, base: LinkBase) -> Job:
     lines = visit.hub.runs.log(found).splitlines()
-    summary = render_markdown(found.summary, place) if found.summary.strip() else None
+    summary = render_markdown(found.summary, base) if found.summary.strip() else None
     return Job(found, divide(found.steps, lines), summary)
 
 

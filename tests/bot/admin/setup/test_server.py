@@ -25,7 +25,7 @@ from bot.credentials import SecretsManager
 from bot.runs.labels import definitions
 from bot.settings import load_settings
 from runners.local.hub.records import Delivery
-from runners.local.hub.services import installations as installing
+from runners.local.hub.services import installations
 from tests.support.local_hub import RunningHub, running_hub
 from tests.support.serving import serving
 from tests.support.setting_up import NAME, Clock, env_values, setting_up
@@ -370,10 +370,10 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         for name in ("checks: write", "the event workflow_job"):
             assert name in said
         assert f"{hub.url}/settings/installations/{installation.id}" in said
-        installing.accept_permissions(hub.hub, installation)
-        installing.suspend(hub.hub, installation)
+        installations.accept_permissions(hub.hub, installation)
+        installations.suspend(hub.hub, installation)
         assert "suspended" in finding(person.send("/setup/check"), "Installation at owner")
-        installing.unsuspend(hub.hub, installation)
+        installations.unsuspend(hub.hub, installation)
         hub.hub.apps.update(app.id, webhook_url="http://127.0.0.1:1/elsewhere")
         assert "it sends to http://127.0.0.1:1/elsewhere" in finding(person.send("/setup/check"), "Webhook")
         hub.hub.apps.update(app.id, webhook_secret="")

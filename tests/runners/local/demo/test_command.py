@@ -94,7 +94,7 @@ def test_the_last_demo_is_served_again_where_it_was(finished: tuple[Path, Told])
         page = httpx.get(address, timeout=30).raise_for_status().text
         assert "is the champion now" in page
         assert demo(folder, *QUICK).text.endswith("runs there. End that one first (Ctrl-C).\n"), "and is not removed"
-    memory = json.loads((folder / PLACE / "place.json").read_text(encoding="utf-8"))
+    memory = json.loads((folder / PLACE / "workspace.json").read_text(encoding="utf-8"))
     assert f":{memory['hub_port']}/" in address
 
 

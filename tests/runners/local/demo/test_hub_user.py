@@ -1,4 +1,4 @@
-"""A visitor uses the hub as a person does: its pages, and REST."""
+"""A user uses the hub as a person does: its pages, and REST."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runners.local.demo.hub_user import Visitor, VisitorError
+from runners.local.demo.hub_user import HubUser, HubUserError
 from tests.support.hub_pages import TRAIN
 from tests.support.local_hub import RunningHub, running_hub
 from tests.support.repositories import repository
@@ -33,13 +33,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
 
 
 @pytest.fixture
-def writer(hub: RunningHub) -> Iterator[Visitor]:
-    visitor = Visitor(hub.url, "writer", hub.ready.tokens["writer"], "owner/demo")
-    yield visitor
-    visitor.close()
+def writer(hub: RunningHub) -> Iterator[HubUser]:
+    user = HubUser(hub.url, "writer", hub.ready.tokens["writer"], "owner/demo")
+    yield user
+    user.close()
 
 
-def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningHub, writer: Visitor) -> None:
+def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningHub, writer: HubUser) -> None:
     address = writer.open_issue("train.yml", "Train: wine", FIELDS)
     number = int(address.removeprefix(f"{hub.url}/owner/demo/issues/"))
     issue = hub.person("reader").get(f"/repos/owner/demo/issues/{number}").json()
@@ -55,22 +55,22 @@ def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningH
     assert seen.comments == ("/status",)
 
 
-def test_what_the_form_does_not_take_is_told_with_its_reason(writer: Visitor) -> None:
-    with pytest.raises(VisitorError, match=r"The form was not taken: .+") as refused:
+def test_what_the_form_does_not_take_is_told_with_its_reason(writer: HubUser) -> None:
+    with pytest.raises(HubUserError, match=r"The form was not taken: .+") as refused:
         writer.open_issue("train.yml", "Train", {**FIELDS, "algorithm": "abacus"})
     assert "status" not in str(refused.value)
-    with pytest.raises(VisitorError, match=r"shows no form gone\.yml"):
+    with pytest.raises(HubUserError, match=r"shows no form gone\.yml"):
         writer.open_issue("gone.yml", "Train", FIELDS)
 
 
 def test_what_the_visitor_may_not_do_is_an_error(hub: RunningHub) -> None:
-    stranger = Visitor(hub.url, "outsider", "wrong", "owner/demo")
+    stranger = HubUser(hub.url, "outsider", "wrong", "owner/demo")
     with pytest.raises(httpx.HTTPStatusError, match="401"):
         stranger.comment(1, "/approve")
     stranger.close()
 
 
-def test_jobs_are_seen_with_their_step_and_their_time(hub: RunningHub, writer: Visitor, tmp_path: Path) -> None:
+def test_jobs_are_seen_with_their_step_and_their_time(hub: RunningHub, writer: HubUser, tmp_path: Path) -> None:
     number = int(writer.open_issue("train.yml", "Train", FIELDS).rpartition("/")[2])
     executor = ScriptedExecutor(train=Script(hang=True))
     hub.hub.runs.executor = executor

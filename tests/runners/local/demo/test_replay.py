@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runners.local.demo import replay
-from runners.local.demo.replay import SavedError, at_home, read
-from runners.local.demo.workspace import Place
+from runners.local.demo.replay import SavedDeliveryError, at_home, read
+from runners.local.demo.workspace import Workspace
 
 PAYLOAD = {"action": "opened", "issue": {"number": 1}, "repository": {"full_name": "team/models", "id": 9}}
 
@@ -22,23 +22,23 @@ PAYLOAD = {"action": "opened", "issue": {"number": 1}, "repository": {"full_name
     ],
 )
 def test_a_delivery_is_read_as_the_inbox_and_as_github_write_it(saved: object) -> None:
-    assert read(json.dumps(saved)) == replay.Saved("issues", PAYLOAD)
+    assert read(json.dumps(saved)) == replay.SavedDelivery("issues", PAYLOAD)
 
 
 def test_a_bare_payload_needs_its_events_name() -> None:
-    assert read(json.dumps(PAYLOAD), "issues") == replay.Saved("issues", PAYLOAD)
-    with pytest.raises(SavedError, match="name it with --event"):
+    assert read(json.dumps(PAYLOAD), "issues") == replay.SavedDelivery("issues", PAYLOAD)
+    with pytest.raises(SavedDeliveryError, match="name it with --event"):
         read(json.dumps(PAYLOAD))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "no json", '{"event": "issues", "payload": null}', "[" * 100_000])
 def test_what_is_no_delivery_is_told(text: str) -> None:
-    with pytest.raises(SavedError, match=r"the file|the delivery"):
+    with pytest.raises(SavedDeliveryError, match=r"the file|the delivery"):
         read(text)
 
 
 def test_a_delivery_of_another_repository_is_moved_to_the_demos() -> None:
-    moved = json.loads(at_home(replay.Saved("issues", PAYLOAD), "owner/demo", 3))
+    moved = json.loads(at_home(replay.SavedDelivery("issues", PAYLOAD), "owner/demo", 3))
     assert moved["repository"] == {"full_name": "owner/demo", "name": "demo", "id": 9, "owner": {"login": "owner"}}
     assert (moved["installation"], moved["issue"]) == ({"id": 3}, {"number": 1})
 
@@ -54,6 +54,6 @@ def test_a_saved_delivery_is_handled_by_the_app_of_the_last_demo(
     )
     assert replay.replay(saved) == 2
     assert "make demo" in capsys.readouterr().err, "there is no demo yet"
-    Place(tmp_path / "demo").make()
+    Workspace(tmp_path / "demo").make()
     assert replay.replay(saved) == 0
     assert capsys.readouterr().out.startswith("202 ")

@@ -11,17 +11,17 @@ import httpx
 import pytest
 
 from runners.local.act.work_folder import ActMissing
-from runners.local.demo.workspace import REPOSITORY, Place, PlaceError
+from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError
 from runners.local.hub.server import bind
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A place under a path with a space."""
-    place = Place(tmp_path_factory.mktemp("a place") / "demo")
-    place.make()
-    yield place
-    assert place.folder.exists()
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace under a path with a space."""
+    workspace = Workspace(tmp_path_factory.mktemp("a workspace") / "demo")
+    workspace.make()
+    yield workspace
+    assert workspace.folder.exists()
 
 
 def healthy(port: int) -> bool:
@@ -31,47 +31,47 @@ def healthy(port: int) -> bool:
         return False
 
 
-def test_a_place_is_served_on_its_ports_again_and_again(made: Place) -> None:
-    memory = made.memory
+def test_a_place_is_served_on_its_ports_again_and_again(made: Workspace) -> None:
+    state = made.state
     for _ in range(2):
         with made.running() as running:
-            assert running.hub.base_url == f"http://127.0.0.1:{memory.hub_port}"
+            assert running.hub.base_url == f"http://127.0.0.1:{state.hub_port}"
             for name in ("classification", "regression", "tune"):
                 form = f"/{REPOSITORY}/issues/new?template=modelyard-{name}.yml"
                 assert httpx.get(running.hub.base_url + form, timeout=20).is_success
-            assert healthy(memory.app_port)
+            assert healthy(state.app_port)
             assert [runner.name for runner in running.hub.runs.runners.find()] == ["runner-1", "runner-2"]
         assert running.app.poll() is not None
-        assert not healthy(memory.app_port)
-    assert made.memory == memory
+        assert not healthy(state.app_port)
+    assert made.state == state
 
 
 @pytest.mark.slow
-def test_a_port_that_somebody_else_has_is_left_to_them(made: Place) -> None:
-    before = made.memory.hub_port
+def test_a_port_that_somebody_else_has_is_left_to_them(made: Workspace) -> None:
+    before = made.state.hub_port
     with bind(before)[0] as taken:
         taken.listen()
         with made.running() as running:
-            port = made.memory.hub_port
+            port = made.state.hub_port
             assert port != before
             assert running.hub.base_url.endswith(f":{port}")
 
 
-def test_what_runs_is_neither_removed_nor_run_twice(made: Place) -> None:
+def test_what_runs_is_neither_removed_nor_run_twice(made: Workspace) -> None:
     with made.running():
         for again in (made.make, made.running().__enter__):
-            with pytest.raises(PlaceError, match="is in use"):
+            with pytest.raises(WorkspaceError, match="is in use"):
                 again()
-        assert healthy(made.memory.app_port)
+        assert healthy(made.state.app_port)
 
 
 @pytest.mark.slow
-def test_an_app_that_does_not_start_is_told_with_its_log(made: Place) -> None:
+def test_an_app_that_does_not_start_is_told_with_its_log(made: Workspace) -> None:
     database = made.folder / "app.sqlite3"
     kept = database.rename(database.with_suffix(".kept")) if database.exists() else None
     database.mkdir()
     try:
-        with pytest.raises(PlaceError, match=r"The App ended at once. Its log is .*app\.log"), made.running():
+        with pytest.raises(WorkspaceError, match=r"The App ended at once. Its log is .*app\.log"), made.running():
             pass
     finally:
         database.rmdir()
@@ -79,12 +79,15 @@ def test_an_app_that_does_not_start_is_told_with_its_log(made: Place) -> None:
             kept.rename(database)
 
 
-def test_its_secrets_are_for_its_user_alone(made: Place) -> None:
-    assert stat.S_IMODE((made.folder / "place.json").stat().st_mode) == 0o600
+def test_its_secrets_are_for_its_user_alone(made: Workspace) -> None:
+    assert stat.S_IMODE((made.folder / "workspace.json").stat().st_mode) == 0o600
 
 
 def test_where_nothing_was_made_the_cure_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PlaceError, match="Run the demo first: make demo"), Place(tmp_path / "nothing").running():
+    with (
+        pytest.raises(WorkspaceError, match="Run the demo first: make demo"),
+        Workspace(tmp_path / "nothing").running(),
+    ):
         pass
 
 
@@ -93,5 +96,5 @@ def test_without_act_nothing_is_made_or_removed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ActMissing):
-        Place(tmp_path).make()
+        Workspace(tmp_path).make()
     assert (tmp_path / "kept").exists()

@@ -35,7 +35,7 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
 
 
 def test_the_repositorys_page_lists_its_files_and_renders_its_readme(pages: Pages) -> None:
-    text = pages.visitor.get(HOME).text
+    text = pages.user.get(HOME).text
     for name in ("training_history", "settings.yml", "a b"):
         assert f">{name}</a>" in text
     assert "<h1>Hello</h1>" in text
@@ -44,21 +44,21 @@ def test_the_repositorys_page_lists_its_files_and_renders_its_readme(pages: Page
 
 def test_an_empty_repository_says_where_to_push(tmp_path: Path) -> None:
     with serve_pages(tmp_path) as served:
-        assert f"{HOME}.git" in served.visitor.get(HOME).text
-        assert served.visitor.get(f"{HOME}/issues/new/choose").status_code == 200
-        assert served.visitor.get(f"{HOME}/tree/main").status_code == 404
+        assert f"{HOME}.git" in served.user.get(HOME).text
+        assert served.user.get(f"{HOME}/issues/new/choose").status_code == 200
+        assert served.user.get(f"{HOME}/tree/main").status_code == 404
 
 
 def test_a_runs_history_shows_its_plot_and_no_script(pages: Pages) -> None:
-    text = pages.visitor.get(f"{HOME}/blob/main/training_history/train-1.md").text
+    text = pages.user.get(f"{HOME}/blob/main/training_history/train-1.md").text
     found = tags(text)
     (source,) = [attributes["src"] for tag, attributes in found if tag == "img"]
     assert source == f"{HOME}/raw/main/training_history/train-1/roc.png"
     assert "<td>0.9</td>" in text
     assert len([tag for tag, _ in found if tag == "script"]) == 1
-    picture = pages.visitor.get(source)
+    picture = pages.user.get(source)
     assert (picture.headers["Content-Type"], picture.content) == ("image/png", PNG)
-    plain = pages.visitor.get(f"{HOME}/blob/main/training_history/train-1.md?plain=1").text
+    plain = pages.user.get(f"{HOME}/blob/main/training_history/train-1.md?plain=1").text
     assert "![ROC](train-1/roc.png)" in plain
 
 
@@ -78,7 +78,7 @@ def test_a_runs_history_shows_its_plot_and_no_script(pages: Pages) -> None:
     ],
 )
 def test_raw_content_comes_with_a_kind_that_runs_nothing(pages: Pages, path: str, kind: str) -> None:
-    answer = pages.visitor.get(f"{HOME}/raw/main/{path}")
+    answer = pages.user.get(f"{HOME}/raw/main/{path}")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in answer.headers["Content-Security-Policy"]
@@ -86,18 +86,18 @@ def test_raw_content_comes_with_a_kind_that_runs_nothing(pages: Pages, path: str
 
 
 def test_text_is_shown_as_text(pages: Pages) -> None:
-    assert "a: &lt;b&gt;1&lt;/b&gt;" in pages.visitor.get(f"{HOME}/blob/main/settings.yml").text
-    assert "&lt;script&gt;" in pages.visitor.get(f"{HOME}/blob/main/page.html").text
-    assert "binary or too large" in pages.visitor.get(f"{HOME}/blob/main/data.bin").text
-    assert f'<img src="{HOME}/raw/main/picture.svg"' in pages.visitor.get(f"{HOME}/blob/main/picture.svg").text
-    assert "&#34;seed&#34;: 42" in pages.visitor.get(f"{HOME}/blob/main/training_history/train-1.json").text
+    assert "a: &lt;b&gt;1&lt;/b&gt;" in pages.user.get(f"{HOME}/blob/main/settings.yml").text
+    assert "&lt;script&gt;" in pages.user.get(f"{HOME}/blob/main/page.html").text
+    assert "binary or too large" in pages.user.get(f"{HOME}/blob/main/data.bin").text
+    assert f'<img src="{HOME}/raw/main/picture.svg"' in pages.user.get(f"{HOME}/blob/main/picture.svg").text
+    assert "&#34;seed&#34;: 42" in pages.user.get(f"{HOME}/blob/main/training_history/train-1.json").text
 
 
 def test_odd_names_lead_where_they_say(pages: Pages) -> None:
-    listed = tags(pages.visitor.get(f"{HOME}/tree/main/a%20b").text)
+    listed = tags(pages.user.get(f"{HOME}/tree/main/a%20b").text)
     (address,) = [a["href"] for tag, a in listed if tag == "a" and "%231" in (a.get("href") or "")]
     assert address is not None
-    assert "odd" in pages.visitor.get(address).text
+    assert "odd" in pages.user.get(address).text
 
 
 def test_a_branch_with_slashes_a_tag_and_a_commit_can_be_looked_at(pages: Pages) -> None:
@@ -105,9 +105,9 @@ def test_a_branch_with_slashes_a_tag_and_a_commit_can_be_looked_at(pages: Pages)
     git = pages.hub.git(pages.repository)
     git.run("update-ref", "refs/tags/v1", sha)
     for ref in ("feature/new/thing", "v1", sha, sha[:10]):
-        assert pages.visitor.get(f"{HOME}/blob/{ref}/only-here.txt").status_code == 200
-    assert pages.visitor.get(f"{HOME}/blob/main/only-here.txt").status_code == 404
-    assert "private" in pages.visitor.get(f"{HOME}/raw/{sha}/only-here.txt").headers["Cache-Control"]
+        assert pages.user.get(f"{HOME}/blob/{ref}/only-here.txt").status_code == 200
+    assert pages.user.get(f"{HOME}/blob/main/only-here.txt").status_code == 404
+    assert "private" in pages.user.get(f"{HOME}/raw/{sha}/only-here.txt").headers["Cache-Control"]
 
 
 def test_files_of_a_published_result_are_served_by_their_commit(pages: Pages) -> None:
@@ -115,15 +115,15 @@ def test_files_of_a_published_result_are_served_by_their_commit(pages: Pages) ->
     git = pages.hub.git(pages.repository)
     git.run("update-ref", "refs/modelyard/train-1/1", sha)
     git.run("update-ref", "-d", "refs/heads/result")
-    assert pages.visitor.get(f"{HOME}/raw/{sha}/plots/roc.png").content == PNG
+    assert pages.user.get(f"{HOME}/raw/{sha}/plots/roc.png").content == PNG
 
 
 def test_folders_and_files_lead_to_each_other(pages: Pages) -> None:
-    moved = pages.visitor.get(f"{HOME}/blob/main/training_history")
+    moved = pages.user.get(f"{HOME}/blob/main/training_history")
     assert moved.headers["Location"] == f"{HOME}/tree/main/training_history"
-    moved = pages.visitor.get(f"{HOME}/tree/main/settings.yml")
+    moved = pages.user.get(f"{HOME}/tree/main/settings.yml")
     assert moved.headers["Location"] == f"{HOME}/blob/main/settings.yml"
-    moved = pages.visitor.get(f"{HOME}/blob/main/settings.yml?raw=true")
+    moved = pages.user.get(f"{HOME}/blob/main/settings.yml?raw=true")
     assert moved.headers["Location"] == f"{HOME}/raw/main/settings.yml"
 
 
@@ -148,13 +148,13 @@ def test_folders_and_files_lead_to_each_other(pages: Pages) -> None:
     ],
 )
 def test_what_is_not_there_is_404(pages: Pages, view: str, rest: str) -> None:
-    assert pages.visitor.get(f"{HOME}/{view}/{rest}").status_code == 404
+    assert pages.user.get(f"{HOME}/{view}/{rest}").status_code == 404
 
 
 def test_a_commit_shows_its_message_and_its_files(pages: Pages) -> None:
     sha = pages.write_files({"settings.yml": "a: 2\n", "new.txt": "n"})
-    text = pages.visitor.get(f"{HOME}/commit/{sha}").text
+    text = pages.user.get(f"{HOME}/commit/{sha}").text
     assert '<span class="badge">modified</span>' in text
     assert f'href="{HOME}/blob/{sha}/new.txt"' in text
     for odd in ("0" * 40, "main", "--all", "x"):
-        assert pages.visitor.get(f"{HOME}/commit/{odd}").status_code == 404
+        assert pages.user.get(f"{HOME}/commit/{odd}").status_code == 404

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from runners.local.hub.pages.markdown import Place, render_inline, render_markdown
+from runners.local.hub.pages.markdown import LinkBase, render_inline, render_markdown
 from tests.support.hub_pages import tags
 
-COMMENT = Place("owner/demo", origin="http://127.0.0.1:8000")
-FILE = Place("owner/demo", "main", "training_history")
+COMMENT = LinkBase("owner/demo", origin="http://127.0.0.1:8000")
+FILE = LinkBase("owner/demo", "main", "training_history")
 SAFE_TAGS = {
     *(
         [
@@ -72,10 +72,10 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("place", [COMMENT, FILE], ids=["comment", "file"])
-def test_nothing_but_harmless_tags_and_attributes_comes_out(text: str, place: Place) -> None:
+@pytest.mark.parametrize("base", [COMMENT, FILE], ids=["comment", "file"])
+def test_nothing_but_harmless_tags_and_attributes_comes_out(text: str, base: LinkBase) -> None:
     for render in (render_markdown, render_inline):
-        for tag, attributes in tags(render(text, place)):
+        for tag, attributes in tags(render(text, base)):
             assert tag in SAFE_TAGS
             assert set(attributes) <= SAFE_ATTRIBUTES
             assert (attributes.get("style") or "text-align:left").startswith("text-align:")
@@ -124,7 +124,7 @@ def test_mentions_issues_and_addresses_are_marked_outside_code_and_links() -> No
 
 
 @pytest.mark.parametrize(
-    ("source", "place", "shown"),
+    ("source", "base", "shown"),
     [
         ("run/roc.png", FILE, "/owner/demo/raw/main/training_history/run/roc.png"),
         ("../docs/a b.png", FILE, None),
@@ -139,10 +139,10 @@ def test_mentions_issues_and_addresses_are_marked_outside_code_and_links() -> No
     ],
 )
 def test_images_are_shown_if_this_hub_serves_them_and_never_fetched_from_elsewhere(
-    source: str, place: Place, shown: str | None
+    source: str, base: LinkBase, shown: str | None
 ) -> None:
     for text in (f"![plot]({source})", f'<img src="{source}" alt="plot">'):
-        images = [attributes["src"] for tag, attributes in tags(render_markdown(text, place)) if tag == "img"]
+        images = [attributes["src"] for tag, attributes in tags(render_markdown(text, base)) if tag == "img"]
         if not ("%" not in source and " " in source and text.startswith("<")):
             assert images == ([shown] if shown else [])
 
@@ -183,9 +183,9 @@ def test_a_text_too_large_to_render_is_shown_plain() -> None:
         "https://\u2105.example",
     ],
 )
-@pytest.mark.parametrize("place", [COMMENT, FILE])
-def test_an_address_that_is_none_is_shown_as_text(text: str, place: Place) -> None:
-    rendered = str(render_markdown(text, place))
+@pytest.mark.parametrize("base", [COMMENT, FILE])
+def test_an_address_that_is_none_is_shown_as_text(text: str, base: LinkBase) -> None:
+    rendered = str(render_markdown(text, base))
     assert "http://[x" in rendered or "\u2105" in rendered
     links = [fields["href"] for tag, fields in tags(rendered) if tag == "a"]
     assert links == (["https://example.org"] if "example.org" in text else [])

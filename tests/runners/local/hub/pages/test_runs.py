@@ -23,16 +23,16 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
 
 
 def show(pages: Pages, run: WorkflowRun) -> str:
-    answer = pages.visitor.get(f"{HOME}/actions/runs/{run.id}")
+    answer = pages.user.get(f"{HOME}/actions/runs/{run.id}")
     assert answer.status_code == 200
     return answer.text
 
 
 def test_the_list_shows_each_run_with_its_state(pages: Pages) -> None:
-    assert "no workflow runs yet" in pages.visitor.get(f"{HOME}/actions").text
+    assert "no workflow runs yet" in pages.user.get(f"{HOME}/actions").text
     add_run(pages, status="completed", conclusion="failure", title="<b>odd</b>")
     add_run(pages, title="train-20261122-002 attempt 1")
-    text = pages.visitor.get(f"{HOME}/actions").text
+    text = pages.user.get(f"{HOME}/actions").text
     assert "&lt;b&gt;odd&lt;/b&gt;" in text
     assert 'aria-label="failure"' in text
     assert 'aria-label="queued"' in text
@@ -87,27 +87,27 @@ def test_the_whole_log_is_served_as_plain_text(pages: Pages) -> None:
     report.job_started(PREPARE)
     report.line(PREPARE, "<script>alert(1)</script>")
     (job,) = pages.hub.runs.jobs.find(run_id=run.id)
-    answer = pages.visitor.get(f"{HOME}/actions/runs/{run.id}/job/{job.id}/log")
+    answer = pages.user.get(f"{HOME}/actions/runs/{run.id}/job/{job.id}/log")
     assert "<script>" in answer.text
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     report.finish("cancelled", None)
-    moved = pages.visitor.get(f"{HOME}/actions/runs/{run.id}/job/{job.id}")
+    moved = pages.user.get(f"{HOME}/actions/runs/{run.id}/job/{job.id}")
     assert moved.headers["Location"] == f"{HOME}/actions/runs/{run.id}#job-{job.id}"
 
 
 def test_a_writer_cancels_a_run_and_a_reader_does_not(pages: Pages) -> None:
     run = add_run(pages)
-    pages.visitor.act_as("reader")
+    pages.user.act_as("reader")
     assert "Cancel workflow" not in show(pages, run)
-    assert pages.visitor.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 403
+    assert pages.user.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 403
     assert pages.hub.runs.runs.need(run.id).status == "queued"
-    pages.visitor.act_as("writer")
+    pages.user.act_as("writer")
     assert "Cancel workflow" in show(pages, run)
-    assert pages.visitor.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 303
+    assert pages.user.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 303
     assert pages.hub.runs.runs.need(run.id).conclusion == "cancelled"
     assert "Cancel workflow" not in show(pages, run)
-    assert pages.visitor.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 409
+    assert pages.user.post(f"{HOME}/actions/runs/{run.id}/cancel", {}).status_code == 409
 
 
 def test_why_a_run_could_not_start_is_shown(pages: Pages) -> None:
@@ -119,7 +119,7 @@ def test_runs_of_other_repositories_are_404(pages: Pages) -> None:
     other = pages.hub.create_repository("owner/other")
     run = add_run(pages, repository_id=other.id)
     for path in (f"{run.id}", f"{run.id}/job/1", f"{run.id}/job/1/log", "1", "x", "9" * 30):
-        assert pages.visitor.get(f"{HOME}/actions/runs/{path}").status_code == 404
+        assert pages.user.get(f"{HOME}/actions/runs/{path}").status_code == 404
 
 
 def test_each_step_gets_its_part_of_the_log() -> None:
