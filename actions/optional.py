@@ -1,4 +1,4 @@
-"""Libraries that only some operations need: whether they are installed is said before anything begins."""
+"""Libraries that only some operations need, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -7,27 +7,36 @@ from importlib.util import find_spec
 from actions.errors import Unavailable
 
 
-def need(library: str, what: str, extra: str) -> None:
-    """Do nothing where a library is installed; it is not imported.
+def require_library(library: str, what: str, extra: str) -> None:
+    """Check that a library is installed, without importing it.
+
+    Parameters
+    ----------
+    library
+        The name it is imported by.
+    what
+        What needs it: the beginning of the error's rule.
+    extra
+        Modelyard's extra that installs it.
 
     Raises
     ------
     Unavailable
-        ``library_missing``, naming the extra that has it.
+        ``library_missing``.
 
     Examples
     --------
-    >>> need("json", "This example", "none")
-    >>> need("no_such_library", "This example", "none")
+    >>> require_library("json", "This example", "none")
+    >>> require_library("no_such_library", "This example", "none")
     Traceback (most recent call last):
     ...
-    actions.errors.Unavailable: This example needs the library no_such_library. Found: it is not installed on this \
+    actions.errors.Unavailable: This example must have the library no_such_library. Found: it is not installed on this \
 runner. Next: Install Modelyard with the extra 'none' there. [library_missing]
     """
     if find_spec(library) is None:
         raise Unavailable(
             "library_missing",
-            rule=f"{what} needs the library {library}.",
+            rule=f"{what} must have the library {library}.",
             found="it is not installed on this runner.",
             next_step=f"Install Modelyard with the extra {extra!r} there.",
         )

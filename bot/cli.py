@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from actions.operation import Issues
+    from actions.context import Issues
 
 _DESCRIPTION = "Open an issue, get a model: a GitHub App for MLOps, with a command line for all of its operations."
 _EXAMPLES = """\
@@ -63,11 +63,11 @@ def _reader_left() -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from actions.cli import Door
+    from actions.cli import Host
     from actions.cli import main as run
     from bot.version import APP_OPERATIONS
 
-    return run(arguments, Door(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
+    return run(arguments, Host(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
 
 
 def _issues() -> Issues | None:

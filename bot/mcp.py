@@ -24,8 +24,9 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict
 
 from actions.cli import DEFAULT_STORAGE
+from actions.context import Context, Report
 from actions.errors import InvalidInput, NotAllowed, OperationError, Problem
-from actions.operation import Context, Operation, Report, operations
+from actions.operation import Operation, operations
 from actions.storage.folder import Storage
 from bot.version import APP_OPERATIONS, version
 

@@ -11,9 +11,9 @@ from pydantic import Field
 from actions.contracts.request import Task
 from actions.data_preparation.columns import Column, is_truth_values, looks_like_dates, stray_text
 from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
-from actions.data_preparation.sources import nearest_first
 from actions.errors import InvalidInput
 from actions.operation import Result
+from actions.text.suggestions import nearest_first
 
 if TYPE_CHECKING:
     import numpy as np

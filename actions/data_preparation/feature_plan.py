@@ -10,8 +10,8 @@ from pydantic import Field
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Task
 from actions.data_preparation.columns import Column, Kind
-from actions.data_preparation.sources import nearest_first
 from actions.errors import InvalidInput
+from actions.text.suggestions import nearest_first
 
 MOST_FEATURES = 5_000
 """Numbers a row that products may make: a hundred thousand rows of so many take 4 GB."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.features import Bins, DatePart, Degree, Keep, Selection, Variance
 from actions.contracts.request import Task
 from actions.data_preparation.checks import feature_checks, require, target_checks
@@ -17,7 +18,7 @@ from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.data_preparation.validate import likely_task
 from actions.errors import InvalidInput
-from actions.operation import Context, operation
+from actions.operation import operation
 from actions.storage.skops_file import save_fitted
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Repository, Scalar, Sha256
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.readers import frame_sha256, read_frame
 from actions.data_preparation.sources import DataUri, Source, resolve
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.folder import sha256_of
 
 if TYPE_CHECKING:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.checks import feature_checks, require
 from actions.data_preparation.columns import Column, Kind, describe
-from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
+from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.errors import InvalidInput
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.skops_file import save_fitted
+from actions.text.suggestions import nearest_first
 
 if TYPE_CHECKING:
     import pandas as pd

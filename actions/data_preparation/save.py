@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import TableFormat, frame_of, write_frame
 from actions.errors import InvalidInput
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.folder import write_atomically
 from actions.storage.skops_file import open_fitted
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from actions.context import Context
 from actions.contracts.request import Repository, Scalar
 from actions.data_preparation.checks import Check, row_numbers
 from actions.data_preparation.columns import Column, Kind, conformed
 from actions.data_preparation.sources import existing_file
 from actions.errors import InvalidInput
-from actions.operation import Context, invalid_argument
-from actions.optional import need
+from actions.optional import require_library
 from actions.text import safe_yaml
+from actions.text.validation import invalid_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +183,7 @@ def _broken(frame: pd.DataFrame, kinds: dict[str, Kind], schema: Schema) -> dict
 
 
 def _pandera() -> Any:
-    need("pandera", "A schema", "ml")
+    require_library("pandera", "A schema", "ml")
     import pandera.pandas as pandera
 
     return pandera

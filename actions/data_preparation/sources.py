@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from pydantic import StringConstraints
 
+from actions.context import Context
 from actions.contracts.request import SKLEARN_DATASETS, Repository
 from actions.errors import InvalidInput
-from actions.operation import Context
 from actions.storage.folder import contained
+from actions.text.suggestions import nearest_first
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 """``sklearn://NAME``, a path under the storage root, or an absolute path or ``s3://`` URI below an allowed data root."""
@@ -92,14 +92,6 @@ def storage_path(uri: str, context: Context, field: str) -> Path:
             next_step="Name a path relative to the storage root; to write to S3, give a storage root there.",
             field=field,
         ) from None
-
-
-def nearest_first(name: str, known: list[str], limit: int = 10) -> str:
-    """Return known names as text, the ones most like ``name`` first; what is left out is counted."""
-    likeness = {other: difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio() for other in known}
-    ordered = sorted(known, key=lambda other: -likeness[other])
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return ", ".join(ordered[:limit]) + more
 
 
 def _toy_name(name: str) -> str:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.data_preparation.checks import FEWEST_ROWS, require, target_checks
 from actions.data_preparation.columns import conformed, kind_of
-from actions.data_preparation.sources import DataUri, StorageUri, nearest_first, storage_path
+from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import SavedTable, frame_of, write_frame
 from actions.errors import InvalidInput
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
+from actions.text.suggestions import nearest_first
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.readers import read_frame
 from actions.data_preparation.sources import DataUri, resolve
-from actions.operation import Context, Result
+from actions.operation import Result
 from actions.storage.folder import replacing, sha256_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from sklearn.feature_selection import SelectorMixin
 from actions.data_preparation.checks import MOST_CATEGORIES
 from actions.data_preparation.columns import Kind, conformed
 from actions.data_preparation.feature_plan import PLAIN, FeaturePlan
-from actions.data_preparation.sources import nearest_first
 from actions.errors import InvalidInput
+from actions.text.suggestions import nearest_first
 
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_1970")
 """What a date is turned into where nothing else is asked for."""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
+from actions.context import Context
 from actions.contracts.request import Repository, Task
 from actions.data_preparation.checks import Check, feature_checks, overlap_check, target_checks
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.readers import read_frame
 from actions.data_preparation.schema import ColumnRule, Schema, inferred_schema, read_schema, schema_checks
 from actions.data_preparation.sources import DataUri, resolve
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Repository
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.text.markdown import COMMENT_LIMIT
 
 
@@ -53,5 +54,5 @@ def post_issue_comment(
     True
     """
     key = hashlib.sha256((idempotency_key or f"body:{body}").encode()).hexdigest()[:32]
-    url = context.need_issues().post_comment(repository, issue, body, f"comment:{key}")
+    url = context.require_issues().post_comment(repository, issue, body, f"comment:{key}")
     return PostedComment(url=url, repository=repository, issue=issue)

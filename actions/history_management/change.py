@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from actions.context import Reader
 from actions.contracts.results import PublishedResult
 from actions.history_management import index, report
 from actions.history_management.record import RunRecord, utc
 from actions.model_registry import model_file
-from actions.operation import Reader
 from actions.text.masking import masked_json
 
 FOLDER = "training_history"

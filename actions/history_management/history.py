@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from actions.context import Context, Reader
 from actions.errors import InvalidInput, NotFound
 from actions.history_management.change import HistoryChange, history_change
 from actions.history_management.record import RunRecord
 from actions.history_management.report import render
-from actions.operation import Context, Reader, Result, operation
+from actions.operation import Result, operation
 
 PLOT_LIMIT = 5_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -102,7 +103,7 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
     def files(read: Reader) -> dict[str, bytes | None]:
         return change.files(read) | images
 
-    history = context.need_history()
+    history = context.require_history()
     commit = history.commit(change.message, files)
     made = change.files(history.read)
     kept = history.read(f"{change.markdown_path.removesuffix('.md')}.json")

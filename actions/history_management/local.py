@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from actions.context import Reader
 from actions.errors import Conflict, InvalidInput, NotFound, OperationError, Unavailable
-from actions.operation import Reader
 
 TRIES = 20
 """How often a commit is computed again because another one was faster."""

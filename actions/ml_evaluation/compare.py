@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Gate, MetricName, Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.ml_evaluation.evaluate import Seed, rows_to_evaluate_on
 from actions.models.comparison import Comparison
 from actions.models.saved_model import open_model
-from actions.operation import Context, operation
+from actions.operation import operation
 
 USUAL_METRIC: dict[Task, MetricName] = {"classification": "accuracy", "regression": "rmse"}
 

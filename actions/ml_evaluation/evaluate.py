@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationError
 
+from actions.context import Context
 from actions.contracts.request import Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
@@ -15,7 +16,7 @@ from actions.ml_evaluation.test_rows import kept_test_rows
 from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
 from actions.models.saved_model import Model, open_model
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
-from actions.operation import Context, operation
+from actions.operation import operation
 
 if TYPE_CHECKING:
     import pandas as pd

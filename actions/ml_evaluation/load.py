@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Scalar, Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.models.saved_model import CARD_FILE, Signature, open_model
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 
 
 class LoadedModel(Result):

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from actions.data_preparation.columns import conformed
-from actions.data_preparation.sources import nearest_first
 from actions.errors import InvalidInput, OperationError
 from actions.ml_evaluation.weighted_scores import Statistic, classification_statistic, regression_statistic
 from actions.models.saved_model import Model
 from actions.models.scores import Scores, classification_scores, regression_scores
 from actions.models.targets import target_values
+from actions.text.suggestions import nearest_first
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.ml_evaluation.save import Given, comparison_in, evaluation_in
 from actions.models import tables
 from actions.models.evaluation import Evaluation
 from actions.models.tables import Table
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.folder import sha256_of, write_atomically
 from actions.text.markdown import code, image, inline
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.errors import InvalidInput, NotFound
 from actions.models.comparison import Comparison
 from actions.models.evaluation import ClassifierEvaluation, Evaluation, RegressorEvaluation
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.folder import sha256_of, write_atomically
 
 RESULTS_FILE = "results.json"

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from actions.data_preparation.sources import nearest_first
 from actions.errors import InvalidInput
 from actions.models.saved_model import Model
+from actions.text.suggestions import nearest_first
 
 MOST_VALUES = 10
 FEWEST_ROWS = 5

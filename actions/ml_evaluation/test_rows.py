@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from actions.context import Context
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.errors import NotFound
-from actions.operation import Context
 
 TEST_FILE = "test.parquet"
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from actions.context import Report
 from actions.contracts.request import Algorithm
 from actions.ml_training.errors import loss_not_finite
 from actions.ml_training.interruption import Told, interrupted
 from actions.ml_training.recipe import Recipe
-from actions.operation import Report
 from actions.storage.folder import write_atomically
 
 Curves = dict[str, dict[str, list[float | None]]]

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from actions.context import Context
 from actions.contracts.request import ModelName, Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.errors import NotFound
 from actions.models.card import model_card
 from actions.models.saved_model import CARD_FILE, MODEL_FILE, SIGNATURE_FILE
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.storage.folder import replacing, write_atomically
 from actions.storage.skops_file import check_model_file
 

@@ -19,6 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from actions.context import Report
 from actions.contracts.request import METRICS
 from actions.errors import Conflict, Interrupted, OperationError
 from actions.ml_training.fitting import Parts, fit_estimator, scores_of
@@ -26,7 +27,6 @@ from actions.ml_training.interruption import Told
 from actions.ml_training.progress import IN_ROUNDS, NO_LOSSES, Watch
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import Range, Space
-from actions.operation import Report
 
 Method = Literal["bayesian", "random", "successive_halving"]
 StoppedBy = Literal["trials", "time"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import Classifier, Regressor, Scalar, Sha256
 from actions.contracts.results import SearchFacts
 from actions.data_preparation.checks import feature_checks, require, target_checks
@@ -23,7 +24,7 @@ from actions.ml_training.progress import IN_ROUNDS, Watch, fingerprint
 from actions.ml_training.recipe import Recipe
 from actions.models.saved_model import MODEL_FILE, RawColumn, Signature
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.runtime.provenance import package_versions
 from actions.storage.folder import write_atomically
 from actions.storage.skops_file import open_fitted, save_fitted

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from actions.context import Context
 from actions.contracts.request import Repository
 from actions.contracts.results import Progress
 from actions.contracts.run_id import RunId
 from actions.errors import NotFound
 from actions.ml_training.progress import CURVES_FILE
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 
 _CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dict[str, dict[str, list[float | None]]])
 

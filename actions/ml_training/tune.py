@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.request import ALGORITHMS, METRICS, Algorithm, MetricName, Scalar, Sha256, Task
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
@@ -18,8 +19,8 @@ from actions.ml_training.progress import fingerprint
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import Searched, Space, space_of
 from actions.ml_training.train import Seed, read_and_check
-from actions.operation import Context, Result, operation
-from actions.optional import need
+from actions.operation import Result, operation
+from actions.optional import require_library
 from actions.storage.folder import sha256_of, write_atomically
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011 (TPE). Li et al., A System for Massively Parallel
     Hyperparameter Tuning, MLSys 2020 (asynchronous successive halving). Akiba et al., Optuna, KDD 2019.
     """
-    need("optuna", "A search", "tuning")
+    require_library("optuna", "A search", "tuning")
     from actions.ml_training.study import Search
 
     folder = storage_path(destination, context, "destination")

@@ -7,12 +7,13 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from actions.context import Context, Reader
 from actions.contracts.request import Algorithm, ModelName, Sha256
 from actions.contracts.run_id import RunId
 from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
-from actions.operation import Context, Reader, Result, operation
+from actions.operation import Result, operation
 
 
 class RegisteredModel(Result):
@@ -131,7 +132,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
         )
         return {path: text.encode()}
 
-    history = context.need_history()
+    history = context.require_history()
     commit = history.commit(f"Register {name} from {run} [skip ci]", change)
     file = _file(name, history.read(path))
     version = next(known.version for known in file.versions if (known.run, known.attempt) == (run, attempt))
@@ -289,14 +290,14 @@ def _change_alias(
         )
         return {path: changed.encode()}
 
-    history = context.need_history()
+    history = context.require_history()
     commit = history.commit(f"{message} [skip ci]", change)
     now = _file(name, history.read(path)).aliases[alias]
     return AliasChange(name=name, alias=alias, version=now, before=before[-1], commit=commit)
 
 
 def _file_on(name: str, context: Context, on_date: date | None) -> ModelFile:
-    history = context.need_history()
+    history = context.require_history()
     path = model_file.path_of(name)
     if on_date is None:
         return _file(name, history.read(path))

@@ -16,9 +16,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.channels import ChannelError, Line, MailAddress, MailServer, missing
 from actions.notification.templates import Message, plain
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 
 MOST_RECIPIENTS = 20
 _TRANSIENT = range(400, 500)

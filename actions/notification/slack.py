@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.channels import ChannelError, Line, SlackAccess, SlackChannel, missing
 from actions.errors import Unavailable
 from actions.notification.templates import Message, for_slack, plain
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.text.markdown import shorten
 
 LONGEST_SECTION = 2_900

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from actions.context import Context
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.errors import InvalidInput
 from actions.notification.notice import MetricLine, Notice, StageProblem, example
-from actions.operation import Context, Result, operation
+from actions.operation import Result, operation
 from actions.text import formatting as wording
 from actions.text.markdown import clean, shorten
 

@@ -1,1 +1,1 @@
-"""What a process on a runner needs: the help of its command line, GitHub's workflow commands, provenance."""
+"""The command line's arguments and help, GitHub's workflow commands, and provenance."""

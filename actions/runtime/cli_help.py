@@ -1,35 +1,37 @@
-"""What the command line says about operations and results: help from the registry, summaries in Markdown."""
+"""The help of the command line, taken from the registry, and Markdown summaries of results and errors."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
-from actions.contracts.stage import Stage
+from actions.contracts.stage import STAGES
 from actions.errors import Problem
 from actions.operation import Operation, operations
+from actions.runtime.arguments import CALL_OPTIONS
 from actions.text.markdown import code, inline, table
 
 WIDTH = 100
 
 
 def overview(program: str, more_modules: tuple[str, ...] = ()) -> str:
-    """Return the help of the command itself: how to call it, and every operation with its summary."""
+    """Return the help of the command itself: its usage, and every operation with its summary."""
     lines = [
         f"usage: {program} NAME [--key value ...] [--json TEXT|-]",
         "",
-        "Run one operation here and now. The result is JSON on stdout.",
+        "Run one operation on this machine. The result is JSON on stdout.",
         "",
-        f"  {program} NAME --help      the operation's parameters and an example",
+        f"  {program} NAME --help      its parameters, and an example",
         f"  {program} NAME --json -    arguments as one JSON object from stdin",
         "",
         *_toolsets(operations(*more_modules)),
-        f"Stages of a run ({', '.join(get_args(Stage))}) take a work order in the environment variable MODELYARD_INPUT.",
-        f"Several run one after another in one process: {program} prepare train evaluate judge",
+        f"The stages of a run ({', '.join(STAGES)}) take a work order in the environment variable MODELYARD_INPUT.",
+        f"To run several in one process: {program} prepare train evaluate judge",
     ]
     return "\n".join(lines)
 
@@ -38,14 +40,14 @@ def _toolsets(known: Mapping[str, Operation]) -> list[str]:
     lines = []
     for toolset in sorted({operation.toolset for operation in known.values()}):
         lines.append(f"{toolset}:")
-        mine = [operation for operation in known.values() if operation.toolset == toolset]
-        lines += [f"  {operation.name:<28} {operation.help.summary}" for operation in mine]
+        members = [operation for operation in known.values() if operation.toolset == toolset]
+        lines += [f"  {operation.name:<28} {operation.help.summary}" for operation in members]
         lines.append("")
     return lines
 
 
 def operation_help(program: str, operation: Operation) -> str:
-    """Return an operation's help: what it does, its parameters, what calls can add, an example."""
+    """Return an operation's help: what it does, its parameters, the options of every call, and an example."""
     lines = [f"usage: {program} {operation.name} [--key value ...] [--json TEXT|-]", ""]
     lines.append("\n\n".join(_wrapped(paragraph) for paragraph in operation.help.text.split("\n\n")))
     schema = operation.input_model.model_json_schema()
@@ -58,24 +60,12 @@ def operation_help(program: str, operation: Operation) -> str:
         if described.get("description"):
             lines.append(_wrapped(described["description"], "      "))
     call_options = [line for name, line in CALL_OPTIONS.items() if name not in schema.get("properties", {})]
-    lines += ["", "of the call:", *call_options, "", "example:", f"  {_example(program, operation, schema)}"]
+    lines += ["", "options of every call:", *call_options, "", "example:", f"  {_example(program, operation, schema)}"]
     return "\n".join(lines)
 
 
-CALL_OPTIONS = {
-    "json": "  --json TEXT|-       all arguments as one JSON object; - reads it from stdin",
-    "storage_root": """\
-  --storage-root DIR  where data sets, models and evaluations lie (default: $MODELYARD_STORAGE_ROOT,
-                      else .modelyard/storage)""",
-    "data_root": "  --data-root DIR     a further folder that data may be read from; may be repeated",
-    "repository": """\
-  --repository DIR    the git checkout that holds training_history/ (default: the current folder's)""",
-}
-"""What every call takes; a parameter of the operation with the same name comes first."""
-
-
 def type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """Return a JSON schema's type in words."""
+    """Return the type that a JSON schema describes, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         target = definitions.get(name, {})
@@ -105,9 +95,7 @@ def _example(program: str, operation: Operation, schema: Mapping[str, Any]) -> s
 
 
 def quoted(text: str) -> str:
-    """Return a text as one word of a shell."""
-    import shlex
-
+    """Return a text as one shell word."""
     return shlex.quote(text)
 
 
@@ -116,10 +104,10 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 def summary(name: str, result: BaseModel) -> str:
-    """Return a result as Markdown for a step summary: its own ``summary_markdown`` if it has one, else its fields."""
-    own = getattr(result, "summary_markdown", None)
-    if callable(own):
-        return str(own())
+    """Return a result as Markdown for a step summary: its ``summary_markdown()`` if it has one, or else its fields."""
+    summary_markdown = getattr(result, "summary_markdown", None)
+    if callable(summary_markdown):
+        return str(summary_markdown())
     values = result.model_dump(mode="json")
     rows = [
         (inline(key.replace("_", " ")), _cell(value)) for key, value in values.items() if value not in (None, [], {})

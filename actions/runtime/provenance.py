@@ -1,4 +1,4 @@
-"""What a result depends on beside the data: Python, the libraries, the lock and Modelyard's own code."""
+"""What a result depends on besides the data: Python, the libraries, the lock file and Modelyard's own code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actions.contracts.results import EnvironmentFacts
 from actions.storage.folder import sha256_of
 
 _SOURCE = Path(__file__).resolve().parents[1]
-_DECIDING = (
+_PACKAGES = (
     "numpy",
     "pandas",
     "pyarrow",
@@ -27,24 +27,24 @@ _DECIDING = (
 
 
 def package_versions() -> dict[str, str]:
-    """Return the installed versions of the libraries that decide a result; none of them is imported."""
+    """Return the installed versions of the libraries that affect results, without importing them."""
     return dict(_package_versions())
 
 
 @cache
 def _package_versions() -> tuple[tuple[str, str], ...]:
-    """Look once: every look searches all of the environment's folders, and a training asks four times."""
-    found = []
-    for name in _DECIDING:
+    """Look the versions up once: each lookup searches all folders of the environment, and a training needs them four times."""
+    versions = []
+    for name in _PACKAGES:
         try:
-            found.append((name, version(name)))
+            versions.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return tuple(found)
+    return tuple(versions)
 
 
 def environment() -> EnvironmentFacts:
-    """Describe what this process runs on."""
+    """Describe the platform and the packages of this process."""
     return EnvironmentFacts(
         python=platform.python_version(),
         platform=platform.platform()[:200],
@@ -54,14 +54,14 @@ def environment() -> EnvironmentFacts:
 
 
 def lock_sha256() -> str | None:
-    """Return the digest of the runner's lock, where it lies beside the source."""
+    """Return the SHA-256 of the runner's lock file, or None if it is not next to the source."""
     lock = _SOURCE.parent / "requirements" / "runner.txt"
     return sha256_of(lock) if lock.is_file() else None
 
 
 @cache
 def code_sha256() -> str:
-    """Return the digest of this package's source, of the lock and of the versions: what a stage's outcome hangs on."""
+    """Return one digest of this package's source, the lock file and the package versions: all that a stage's result depends on."""
     digest = hashlib.sha256()
     for path in sorted(_SOURCE.rglob("*.py")):
         digest.update(f"{path.relative_to(_SOURCE).as_posix()} {sha256_of(path)}\n".encode())

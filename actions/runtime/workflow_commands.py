@@ -1,7 +1,7 @@
-"""What a process says to GitHub Actions: annotations, step summaries, and nothing that it did not mean to say.
+"""GitHub Actions' workflow commands: annotations and step summaries, and protection against injected commands.
 
-A line of a job's log that begins with ``::`` or holds ``##[`` is a command to the runner. Text from people reaches logs
-(an error quotes what was found), so everything that this module did not write itself is kept from being one.
+The runner executes a line of a job's log that begins with ``::`` or contains ``##[``. Logs contain text that people wrote
+(an error quotes what it found), so only this module's own lines may be commands.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SUMMARY_LIMIT = 1_000_000
-"""GitHub takes 1 MiB of summary a step, and drops all of it beyond that."""
+"""GitHub accepts 1 MiB of summary per step and drops the whole summary beyond that."""
 
 
 def in_actions() -> bool:
-    """Tell whether this process is a step of a workflow."""
+    """Return whether this process is a step of a workflow."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def error_command(title: str, message: str) -> str:
-    """Return the workflow command that annotates a run with an error; neither text can end it or start another."""
+    """Return the workflow command that annotates a run with an error, escaped so that neither text can start another command."""
     return f"::error title={_property(title)}::{_data(message)}"
 
 
@@ -37,42 +37,42 @@ def _property(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """Return text in which the runner's older command syntax, read anywhere in a line, is broken up."""
+    """Return text without the runner's older command syntax, which works anywhere in a line."""
     return text.replace("##[", "#\u200b#[")
 
 
 def inert_json(text: str) -> str:
-    """Return the same JSON, written so that no line of it is a command: in JSON, ``#`` stands in strings alone."""
+    """Return equal JSON that contains no command: ``#`` occurs only inside JSON strings, where it can be escaped."""
     return text.replace("##[", "#\\u0023[")
 
 
 @contextmanager
 def commands_stopped() -> Iterator[None]:
-    """Let no line that is printed within be taken as a command (inside Actions; elsewhere this does nothing)."""
+    """Keep the runner from executing any line that is printed meanwhile; does nothing outside GitHub Actions."""
     if not in_actions():
         yield
         return
     token = secrets.token_hex(16)
-    _say(f"::stop-commands::{token}")
+    _print(f"::stop-commands::{token}")
     try:
         yield
     finally:
-        _say(f"::{token}::")
+        _print(f"::{token}::")
 
 
 def annotate(title: str, message: str) -> None:
-    """Annotate the run with an error (inside Actions; elsewhere this does nothing)."""
+    """Annotate the run with an error; does nothing outside GitHub Actions."""
     if in_actions():
-        _say(error_command(title, message))
+        _print(error_command(title, message))
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def write_summary(markdown: str) -> None:
-    """Add Markdown to the step's summary, where there is one."""
+    """Append Markdown to the step's summary, if there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path and markdown:
         with Path(path).open("a", encoding="utf-8") as summary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.data_preparation.sources import storage_path
 from actions.data_preparation.tables import frame_of
@@ -14,7 +15,6 @@ from actions.ml_evaluation.save import save_evaluation
 from actions.ml_evaluation.update_card import update_card
 from actions.models.comparison import Comparison
 from actions.models.saved_model import Model, open_model
-from actions.operation import Context
 from actions.stages.inputs import prepared, trained
 from actions.stages.judge import ChampionScores
 from actions.stages.records import folder_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
 from actions.data_preparation.sources import resolve
-from actions.operation import Context
-from actions.optional import need
+from actions.optional import require_library
 from actions.stages.records import StageRecord, required_record
 from actions.stages.results import Evaluated, Prepared, Trained
 from actions.storage.folder import sha256_of
@@ -142,9 +142,9 @@ def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     """Return the libraries that a stage needs for this request: imported before its work, so that both are timed."""
     request = order.request
     if request.algorithm == "neural_network" and stage in ("prepare", "train", "evaluate"):
-        need("torch", "A neural network", "torch")
+        require_library("torch", "A neural network", "torch")
     if request.is_searched and stage in ("prepare", "train"):
-        need("optuna", "A search", "tuning")
+        require_library("optuna", "A search", "tuning")
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
         estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()

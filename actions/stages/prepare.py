@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actions.context import Context
 from actions.contracts.request import TrainingRequest, WorkOrder
 from actions.contracts.results import DataFacts
 from actions.data_preparation.checks import feature_checks, require, target_checks
@@ -25,7 +26,6 @@ from actions.data_preparation.split import (
 )
 from actions.data_preparation.tables import write_frame
 from actions.errors import InvalidInput
-from actions.operation import Context
 from actions.stages.records import folder_of
 from actions.stages.results import Prepared
 from actions.storage.skops_file import save_fitted

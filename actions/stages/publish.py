@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.contracts.results import Published, PublishedResult
 from actions.errors import OperationError
-from actions.operation import Context
 from actions.stages import inputs
 from actions.stages.push import push_orphan
 from actions.stages.records import folder_of

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotAllowed, Unavailable
-from actions.operation import Context, Result
+from actions.operation import Result
 from actions.runtime.provenance import code_sha256, environment
 from actions.stages import inputs as stage_inputs
 from actions.stages.heartbeat import beating

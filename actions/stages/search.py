@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actions.context import Context
 from actions.contracts.request import Sha256, TrainingRequest, WorkOrder
 from actions.contracts.results import SearchFacts
 from actions.data_preparation.readers import frame_sha256
@@ -15,7 +16,6 @@ from actions.ml_training.folds import compared_parts, most_folds
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.search_spaces import USUAL_SPACES, space_of
 from actions.ml_training.tune import TUNING_FILE, TunedHyperparameters, run_tuning, search_work
-from actions.operation import Context
 from actions.storage.folder import sha256_of
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.contracts.results import ModelFacts
 from actions.data_preparation.tables import frame_of
 from actions.ml_training.recipe import Recipe
 from actions.ml_training.save import save_model
 from actions.ml_training.train import train_model
-from actions.operation import Context
 from actions.stages.inputs import prepared
 from actions.stages.records import folder_of
 from actions.stages.results import Trained

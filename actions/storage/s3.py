@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
-from actions.optional import need
+from actions.optional import require_library
 from actions.storage.folder import Storage, replacing, sha256_of, written_below
 
 KMS_VARIABLE = "MODELYARD_S3_KMS_KEY"
@@ -186,7 +186,7 @@ class S3Storage(Storage):
 
     def _asked(self, ask: Callable[[Any], _T], key: str, absent: _T | None = None) -> _T:
         """Ask S3, its errors as ours; ``absent`` is returned, if given, where there is no such object."""
-        need("boto3", "S3", "aws")
+        require_library("boto3", "S3", "aws")
         import botocore.exceptions
 
         try:

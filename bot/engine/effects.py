@@ -15,6 +15,7 @@ from typing import Literal
 
 from anyio import to_thread
 
+from actions.context import Reader
 from actions.contracts.channels import ChannelName, Event
 from actions.contracts.request import Champion, WorkOrder
 from actions.contracts.results import Heartbeat, Progress, PublishedResult
@@ -24,7 +25,6 @@ from actions.history_management.change import FOLDER, history_change
 from actions.history_management.record import utc
 from actions.model_registry import model_file
 from actions.notification.templates import LONGEST_TEMPLATE, path_of
-from actions.operation import Reader
 from actions.storage.folder import Storage
 from bot import kill_points
 from bot.database.store import Store

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from actions.operation import Reader
+from actions.context import Reader
 from bot.github import errors
 from bot.github import models as values
 from bot.github.errors import HubError

@@ -10,8 +10,8 @@ import os
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from actions.context import Issues
 from actions.errors import Unavailable
-from actions.operation import Issues
 from bot.github.app import GitHub, Repository
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ def test_inside_actions_an_error_is_an_annotation_and_hostile_text_starts_no_com
     assert done.stdout == ""
     commands = [line for line in done.stderr.splitlines() if line.lstrip().startswith("::") or "##[" in line]
     assert [line.split("::")[1].split()[0] for line in commands] == ["stop-commands", commands[1].strip(":"), "error"]
-    assert commands[2].startswith("::error title=get_model_version%3A invalid_argument::name: ")
+    assert commands[2].startswith("::error title=get_model_version%3A invalid_argument::name must match pattern ")
     assert "##[" not in summary.read_text(encoding="utf-8")
 
 
@@ -116,7 +116,7 @@ def test_what_a_crash_prints_starts_no_command(project: Path) -> None:
         "    raise RuntimeError(text)\n",
         encoding="utf-8",
     )
-    code = "import sys, actions.cli as c; sys.exit(c.main(['crash', '--text', sys.argv[1]], c.Door(('crash',))))"
+    code = "import sys, actions.cli as c; sys.exit(c.main(['crash', '--text', sys.argv[1]], c.Host(('crash',))))"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{project}", "GITHUB_ACTIONS": "true"}
     done = subprocess.run(
         [sys.executable, "-c", code, "said\n::add-mask::x"],
@@ -183,12 +183,16 @@ def test_an_operation_s_own_parameter_comes_before_the_call_s_option(
             "Did you mean --storage_root?",
         ),
         (["get_model_version", "--json", '{"nme": "x"}'], "unknown_argument", "Did you mean name?"),
-        (["get_model_version", "name"], "unexpected_argument", "Name the parameter; --help lists them."),
+        (
+            ["get_model_version", "name"],
+            "unexpected_argument",
+            "Put the parameter's name before its value; --help lists the parameters.",
+        ),
         (["get_model_version", "--json", "[1]"], "invalid_json", 'Write it like {"name": "value"}.'),
         (["get_model_version", "--json", '{"name": NaN}'], "invalid_json", 'Write it like {"name": "value"}.'),
         (["get_model_version", "--json", "[" * 100_000], "invalid_json", 'Write it like {"name": "value"}.'),
-        (["get_model_version"], "invalid_argument", "Correct it."),
-        (["prepare", "--json", '{"run": "train-1"}'], "invalid_argument", "Correct it."),
+        (["get_model_version"], "invalid_argument", "Add name."),
+        (["prepare", "--json", '{"run": "train-1"}'], "invalid_argument", "Correct the value of run."),
         (["prepare", "--json", '{"rum": "train-1"}'], "unknown_argument", "Did you mean run?"),
     ],
 )

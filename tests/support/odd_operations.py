@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import anyio
 
-from actions.operation import Context, Operation, Result
+from actions.context import Context
+from actions.operation import Operation, Result
 
 
 class Counted(Result):

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from actions.context import Context
 from actions.contracts.request import WorkOrder
 from actions.errors import InvalidInput
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 
 REPOSITORY = "owner/demo"

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.class_weight import compute_sample_weight
 
-from actions.optional import need
+from actions.optional import require_library
 
 
 class ClassLabels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
@@ -78,7 +78,7 @@ def new_estimator(task: str, algorithm: str, hyperparameters: dict[str, Any], se
         forest = RandomForestClassifier if task == "classification" else RandomForestRegressor
         return forest(**hyperparameters, random_state=seed, n_jobs=cores)
     if algorithm == "neural_network":
-        need("torch", "A neural network", "torch")
+        require_library("torch", "A neural network", "torch")
         from actions.ml_training.algorithms.neural_network import NeuralNetworkClassifier, NeuralNetworkRegressor
 
         network = NeuralNetworkClassifier if task == "classification" else NeuralNetworkRegressor

@@ -17,7 +17,7 @@ from typing import Any
 from actions.errors import OperationError
 
 _PACKAGES = ("actions", "bot")
-_CONTEXT = ("actions.operation", "Context")
+_CONTEXT = ("actions.context", "Context")
 
 
 @dataclass(frozen=True, order=True)
@@ -169,7 +169,7 @@ def _named(module: str, node: ast.AST) -> Iterator[tuple[str, str]]:
         if id(part) in types:
             continue
         if isinstance(part, ast.Attribute):
-            if part.attr in ("need_history", "need_issues"):
+            if part.attr in ("require_history", "require_issues"):
                 yield _CONTEXT[0], f"Context.{part.attr}"
             if isinstance(part.value, ast.Name) and source.imported.get(part.value.id, ("", "-"))[1] == "":
                 yield source.imported[part.value.id][0], part.attr

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from actions.context import Reader
 from actions.errors import Conflict, NotFound
 from actions.history_management.record import RecordedDecision, RunRecord
 from actions.model_registry import model_file
 from actions.model_registry.model_file import ModelFile, Version
-from actions.operation import Reader
 from actions.text.masking import masked
 from bot.events.commands import registry_change
 from bot.events.commands.invocation import Said, check_another

@@ -11,13 +11,13 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from actions.context import Reader
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.history_management.change import FOLDER, history_change, register
 from actions.history_management.record import RecordedDecision, RunRecord
 from actions.history_management.report import render
 from actions.model_registry import model_file
 from actions.model_registry.model_file import ModelFile, Version
-from actions.operation import Reader
 from actions.text.masking import masked_json
 
 Files = dict[str, bytes | None]

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import anyio
 from anyio import from_thread, to_thread
 
+from actions.context import Context, Reader
 from actions.errors import InvalidInput, NotAllowed, Unavailable
-from actions.operation import Context, Operation, Reader, find_operation
+from actions.operation import Operation, find_operation
 from actions.storage.folder import Storage
 from bot.events.commands.invocation import Said
 from bot.github import Repository
@@ -135,7 +136,7 @@ def _within(repository: str, value: Any) -> Any:
 
 
 class _OnBranch:
-    """``actions.operation.History`` for reading alone, over the gateway; called from a worker thread."""
+    """``actions.context.History`` for reading alone, over the gateway; called from a worker thread."""
 
     def __init__(self, repository: Repository, branch: str) -> None:
         self._repository = repository

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from actions.context import Context
 from actions.errors import InvalidInput, Unavailable
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from actions.context import Context
 from actions.errors import InvalidInput, NotFound
 from actions.history_management import index
 from actions.history_management.change import history_change
@@ -19,7 +20,6 @@ from actions.history_management.local import LocalHistory
 from actions.history_management.record import RunRecord
 from actions.history_management.report import render
 from actions.model_registry import model_file
-from actions.operation import Context
 from actions.storage.folder import Storage
 from tests.support.records import PNG, RUN, record, request, result
 from tests.support.repositories import commits, git, repository

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from actions.context import Reader
 from actions.errors import Conflict, NotFound, Unavailable
 from actions.history_management.local import LocalHistory
-from actions.operation import Reader
 from tests.support.repositories import commits, git, repository
 
 NOTE = "training_history/note.txt"

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_digits
 
+from actions.context import Context
 from actions.errors import Interrupted
 from actions.ml_training import progress
 from actions.models.saved_model import open_model
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.operating import REPOSITORY, Desk
 

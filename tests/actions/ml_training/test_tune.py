@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from actions.context import Context
 from actions.errors import Conflict, Interrupted
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.operating import REPOSITORY, Desk, people
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from actions.context import Context, Reader
 from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.history_management.local import LocalHistory
 from actions.model_registry import model_file
-from actions.operation import Context, Reader, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.repositories import commits, git, repository
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from actions.context import Context
 from actions.contracts.channels import ChannelError, DeploymentChannels, MailServer
 from actions.errors import InvalidInput, Unavailable
 from actions.notification.email import SentMail, mail, send
 from actions.notification.notice import StageProblem, example
 from actions.notification.templates import Message, footer, message
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support import channels
 from tests.support.channels import PASSWORD, USER, LocalMail, body_of

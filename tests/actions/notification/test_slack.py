@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from actions.context import Context
 from actions.contracts.channels import ChannelError, DeploymentChannels, SlackAccess
 from actions.errors import InvalidInput, Unavailable
 from actions.notification.notice import StageProblem, example
 from actions.notification.slack import SlackMessage, blocks, post
 from actions.notification.templates import Message, footer, message
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.channels import BROKEN, LIMITED, TOKEN, LocalSlack, Plan, refused
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, meta
 
+from actions.context import Context
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.history_management.local import LocalHistory
 from actions.notification.notice import Notice, StageProblem, example
@@ -29,7 +30,7 @@ from actions.notification.templates import (
     path_of,
     render,
 )
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.repositories import repository
 

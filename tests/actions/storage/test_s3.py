@@ -20,8 +20,9 @@ from moto.server import ThreadedMotoServer
 from sklearn.datasets import load_wine
 
 from actions.cli import main
+from actions.context import Context
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
-from actions.operation import Context, find_operation
+from actions.operation import find_operation
 from actions.stages.runner import run_stage
 from actions.storage import s3
 from actions.storage.folder import Storage, open_storage, write_atomically

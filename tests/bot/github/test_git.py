@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from actions.operation import Reader
+from actions.context import Reader
 from bot.github import GitHub, HubError, Repository
 from runners.local.hub.hub import Hub
 from tests.support import unreliable
