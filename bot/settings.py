@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -24,6 +23,7 @@ from actions.contracts.channels import (
 )
 from actions.errors import OperationError, Problem
 from actions.text.hosts import LOOPBACK_HOSTS
+from actions.text.suggestions import nearest
 
 PREFIX = "MODELYARD_"
 _SECRET = {"WEBHOOK_SECRET", "PRIVATE_KEY", "DATABASE_URL", "DASHBOARD_TOKEN", "SLACK_TOKEN", "SMTP_URL"}
@@ -365,13 +365,9 @@ def _rule(item: Any) -> str:
 
 def _missing(name: str) -> Problem:
     field = Settings.model_fields[name.lower()]
-    near = difflib.get_close_matches(
-        PREFIX + name,
-        [known for known, value in os.environ.items() if known.startswith(PREFIX) and value],
-        n=1,
-        cutoff=0.8,
-    )
-    found = f"nothing, but {near[0]} is set" if near else "nothing"
+    others = [known for known, value in os.environ.items() if known.startswith(PREFIX) and value]
+    similar = nearest(PREFIX + name, others, cutoff=0.8)
+    found = f"nothing, but {similar} is set" if similar else "nothing"
     return _body(
         name, rule=f"It is required: {field.description}.", found=f"{found}.", next_step=f"Set {PREFIX}{name}."
     )

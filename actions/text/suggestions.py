@@ -31,8 +31,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, known: Collection[str], prefix: str = "") -> str:
-    """Return the next step for an unknown name: the nearest known one, or else all of them.
+def did_you_mean(name: str, known: Collection[str], prefix: str = "", otherwise: str = "") -> str:
+    """Return the next step for an unknown name: the nearest known one, or else ``otherwise`` if given, or all of them.
 
     Examples
     --------
@@ -42,9 +42,9 @@ def did_you_mean(name: str, known: Collection[str], prefix: str = "") -> str:
     'Known: alias, name.'
     """
     match = nearest(name, known)
-    return (
-        f"Did you mean {prefix}{match}?" if match else f"Known: {', '.join(prefix + other for other in sorted(known))}."
-    )
+    if match:
+        return f"Did you mean {prefix}{match}?"
+    return otherwise or f"Known: {', '.join(prefix + other for other in sorted(known))}."
 
 
 def nearest_first(name: str, known: Iterable[str], limit: int = 10) -> str:

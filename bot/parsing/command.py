@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from actions.contracts.request import Scalar, TrainingRequest
 from actions.contracts.run_id import RUN_ID
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.text.suggestions import nearest
 from bot.parsing.form_fields import broken_rule, request_fields
 from bot.parsing.scalars import (
     NAME_RULE,
@@ -21,7 +21,6 @@ from bot.parsing.scalars import (
     end_of_argument,
     end_of_value,
     is_name,
-    nearest,
     parse_argument,
     parse_scalar,
 )
@@ -346,9 +345,9 @@ def _setting(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Pr
 
 def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Problem]:
     found = f"{name}={value}"
-    meant = get_close_matches(name, OWN_SETTINGS, n=1, cutoff=0.75) if name not in OWN_SETTINGS else []
-    if meant:
-        yield _wrong(name, "A setting is named as the form has it.", found, f"Did you mean {meant[0]}?")
+    similar = nearest(name, OWN_SETTINGS, cutoff=0.75) if name not in OWN_SETTINGS else None
+    if similar:
+        yield _wrong(name, "A setting is named as the form has it.", found, f"Did you mean {similar}?")
         return
     try:
         scalar = parse_scalar(value)

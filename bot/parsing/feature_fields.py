@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Scalar
 from actions.errors import Problem
+from actions.text.suggestions import did_you_mean
 from bot.parsing.scalars import (
     MOST_PROBLEMS,
     STORABLE_RULE,
@@ -23,7 +24,6 @@ from bot.parsing.scalars import (
     is_storable,
     line_pairs,
     load_object,
-    nearest,
     parse_scalar,
     read_quoted,
     told,
@@ -91,14 +91,12 @@ def _asked(values: dict[str, Any], problems: Problems) -> AskedFeatures | None:
 def _problem(error: Any) -> tuple[str, str, str]:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = nearest(place, _NAMES)
-        cure = f"Did you mean {near}?" if near else f"Write one of: {', '.join(_NAMES)}."
+        cure = did_you_mean(place, _NAMES, otherwise=f"Write one of: {', '.join(_NAMES)}.")
         return f"Features are {', '.join(_NAMES)}.", place or "no name", cure
     value = error["input"]
     scalar = value is None or isinstance(value, str | bool | int | float)
     known = re.findall(r"'([^']+)'", error["msg"]) if error["type"] == "literal_error" else []
-    near = nearest(str(value), known) if scalar else None
-    cure = f"Did you mean {near}?" if near else _CURES.get(error["type"], "Correct the value.")
+    cure = did_you_mean(str(value), known if scalar else [], otherwise=_CURES.get(error["type"], "Correct the value."))
     found = json.dumps(value, ensure_ascii=False) if scalar else "several values"
     return f"{brief(place)}: {error['msg']}.", f"{brief(place, 100)}: {found}", cure
 

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from actions.contracts.features import AskedFeatures
 from actions.contracts.request import Scalar, TrainingRequest
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
 from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, brief, format_scalar, nearest
+from bot.parsing.scalars import MOST_PROBLEMS, brief, format_scalar
 
 BODY_LIMIT = 65_536
 """GitHub's limit for the body of an issue, in characters."""

@@ -17,8 +17,9 @@ from actions.data_preparation.feature_plan import check_asked
 from actions.data_preparation.sources import is_s3
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.storage.s3 import S3Uri
+from actions.text.suggestions import did_you_mean, nearest
 from bot.parsing.feature_fields import parse_features
-from bot.parsing.scalars import brief, nearest, parse_hyperparameters, read_integer, read_number
+from bot.parsing.scalars import brief, parse_hyperparameters, read_integer, read_number
 
 NO_RESPONSE = "_No response_"
 _LONG_TEXT = 2_000
@@ -164,8 +165,7 @@ class Reading:
         if text in options:
             self.values[name] = text
             return
-        near = nearest(text, options)
-        cure = f"Did you mean {near}?" if near else f"Write one of: {', '.join(options)}."
+        cure = did_you_mean(text, options, otherwise=f"Write one of: {', '.join(options)}.")
         self.complain(name, f"One of {', '.join(options)}.", text, cure)
 
     def _converted(self, name: str, reader: Callable[[str], Any], text: str) -> None:
@@ -200,9 +200,9 @@ class Reading:
         if data.startswith("sklearn://"):
             name = data.removeprefix("sklearn://")
             if name not in SKLEARN_DATASETS:
-                near = nearest(name, SKLEARN_DATASETS)
                 known = ", ".join(SKLEARN_DATASETS)
-                cure = f"Did you mean sklearn://{near}?" if near else f"Write sklearn:// and one of: {known}."
+                otherwise = f"Write sklearn:// and one of: {known}."
+                cure = did_you_mean(name, SKLEARN_DATASETS, "sklearn://", otherwise)
                 self.complain("data", f"Data sets of scikit-learn are {known}.", data, cure)
         elif is_s3(data):
             if not _is_object(data):

@@ -9,9 +9,10 @@ from pydantic.fields import FieldInfo
 
 from actions.contracts.request import TrainingRequest
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.text.suggestions import nearest
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
 from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, may_be_none, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, brief, nearest
+from bot.parsing.scalars import MOST_PROBLEMS, brief
 
 ROOM = 2_000
 """Characters of an issue's body that whoever opens it needs beside the form."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
@@ -26,6 +25,7 @@ from actions.data_preparation.sources import is_s3
 from actions.errors import InvalidInput, OperationError
 from actions.storage.s3 import S3Uri
 from actions.text import safe_yaml
+from actions.text.suggestions import did_you_mean
 from bot.parsing.command import COMMANDS, Permission
 from bot.parsing.schedule import ScheduleConfig
 
@@ -240,8 +240,7 @@ def _explained(first: Any) -> ConfigError:
     key = ".".join(place) or CONFIG_PATH
     if first["type"] == "extra_forbidden":
         known = _keys(place[:-1])
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(known)}."
+        hint = did_you_mean(place[-1], known, otherwise=f"Known keys: {', '.join(known)}.")
         return ConfigError(
             "config_unknown_key", rule=f"{CONFIG_PATH} has known keys only.", found=key, next_step=hint, field=key
         )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from actions.contracts.request import Scalar
@@ -38,13 +37,6 @@ def is_name(text: str) -> bool:
 def brief(text: str, limit: int = 200) -> str:
     """Return the start of what was found, short enough to be shown."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like this one, if any is; the case does not matter."""
-    by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word[:100].strip().lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else None
 
 
 def parse_scalar(text: str) -> Scalar:
