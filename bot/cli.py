@@ -100,7 +100,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     settings = settings_or_exit(**({"poll": True} if parsed.poll else {}))
     from bot.app import serve
 
-    return serve(settings, parsed.host, parsed.port, works=not parsed.no_worker)
+    return serve(settings, parsed.host, parsed.port, run_worker=not parsed.no_worker)
 
 
 def _worker(parsed: argparse.Namespace) -> int:
@@ -109,7 +109,7 @@ def _worker(parsed: argparse.Namespace) -> int:
     settings = settings_or_exit()
     from bot.app import serve, work
 
-    return work(settings) if parsed.port is None else serve(settings, parsed.host, parsed.port, takes=False)
+    return work(settings) if parsed.port is None else serve(settings, parsed.host, parsed.port, accept_webhooks=False)
 
 
 def _inbox(parsed: argparse.Namespace) -> int:

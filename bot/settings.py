@@ -210,6 +210,15 @@ class Settings(BaseSettings):
             return _key_file(self.private_key_path)
         return self.private_key.get_secret_value() if self.private_key else ""
 
+    def secrets(self) -> list[str]:
+        """Return every text that must never be shown: a masked key must not appear line by line either."""
+        key = self.key()
+        lines = [line for line in key.splitlines() if line and not line.startswith("-----")]
+        optional = (self.dashboard_token, self.slack_token, self.smtp_url)
+        texts = [secret.get_secret_value() for secret in (self.webhook_secret, *optional) if secret is not None]
+        email = self.channels.email
+        return [*texts, key, *lines, *([email.password] if email else [])]
+
 
 def _words_of(error: ValueError) -> PydanticCustomError:
     # Without braces in it that Pydantic would fill.

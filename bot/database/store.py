@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from bot.database.engine import Database
 from bot.database.tables import COUNTERS, INBOX, LOCKS, RUNS
 from bot.runs.machine import TABLE, Run, State
-from bot.webhooks.delivery import NEWS, Delivery, Taken
+from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
 
 MAX_ATTEMPTS = 5
 """So often a delivery is handled before it becomes a dead letter."""
@@ -65,7 +65,7 @@ class Store:
 
     # --- inbox -------------------------------------------------------------------------------------------------------
 
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         """Store deliveries durably, all or none, and say what became of each.
 
         News of a workflow run has its effect here and is done with that: its run is looked at.
@@ -73,10 +73,12 @@ class Store:
         rows = [_inbox_row(delivery) for delivery in deliveries]
         with self._transaction() as connection:
             added = set(connection.execute(self._take_in, rows).scalars())
-            woken = _wake(connection, [one for one in deliveries if one.event in NEWS and one.id in added])
-        found: list[Taken] = []
+            woken = _wake(connection, [one for one in deliveries if one.event in WAKE_EVENTS and one.id in added])
+        found: list[InboxResult] = []
         for delivery in deliveries:
-            concerns_nobody = delivery.event in NEWS and (delivery.repository, delivery.workflow_run) not in woken
+            concerns_nobody = (
+                delivery.event in WAKE_EVENTS and (delivery.repository, delivery.workflow_run) not in woken
+            )
             found.append("repeated" if delivery.id not in added else "ignored" if concerns_nobody else "stored")
             added.discard(delivery.id)
         return found
@@ -361,9 +363,9 @@ def _inbox_row(delivery: Delivery) -> dict[str, object]:
         "action": delivery.action,
         "repository": delivery.repository or "",
         "installation": delivery.installation or 0,
-        "payload": b"" if delivery.event in NEWS else delivery.payload,
+        "payload": b"" if delivery.event in WAKE_EVENTS else delivery.payload,
         "received": delivery.received_at.timestamp(),
-        "status": "done" if delivery.event in NEWS else "new",
+        "status": "done" if delivery.event in WAKE_EVENTS else "new",
         "tries": 0,
         "due": 0.0,  # at once, even if the clock goes back
     }

@@ -20,7 +20,7 @@ from bot.database.store import Store
 from bot.github import GitHub, SentDelivery
 from bot.webhooks import delivery
 from bot.webhooks.delivery import Delivery, RefusedDelivery
-from bot.webhooks.redelivery import KEPT, to_fetch
+from bot.webhooks.redelivery import RETENTION, to_fetch
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Poller:
         self._github = github
         self._wake = wake
         self._clock = clock
-        self._since = clock() - KEPT
+        self._since = clock() - RETENTION
         self._tag = ""
         self._refused: set[str] = set()
 

@@ -23,13 +23,13 @@ from bot.engine import scheduler as scheduled
 from bot.engine.repository_reconciler import Comparison
 from bot.github import GitHub
 from bot.settings import Settings
-from bot.webhooks.redelivery import KEPT, to_redeliver
+from bot.webhooks.redelivery import RETENTION, to_redeliver
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=5)
 """How long after a look the next one begins."""
-HANDLED_RETENTION = 2 * KEPT
+HANDLED_RETENTION = 2 * RETENTION
 """So long the inbox remembers a delivery that was handled: GitHub may send it again meanwhile."""
 
 
@@ -100,7 +100,7 @@ class Reconciler:
         if self._settings.poll:
             return
         now = self._clock()
-        failed = await self._github.failed_deliveries(now - KEPT)
+        failed = await self._github.failed_deliveries(now - RETENTION)
         arrived = await to_thread.run_sync(self._store.arrived, {attempt.guid for attempt in failed})
         for attempt in to_redeliver(failed, arrived, now, self._settings.time_factor):
             log.info("webhook missed: the attempt %d is made again", attempt)

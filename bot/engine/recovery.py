@@ -22,7 +22,7 @@ from bot.runs.labels import ASKS, state_label
 from bot.runs.machine import Run
 from bot.runs.snapshot import read_snapshot
 from bot.settings import Settings
-from bot.webhooks import synthetic as stand_in
+from bot.webhooks import synthetic
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Recovery:
             log.warning("run %s was not in the database; it goes on from its comment, in %s", found.id, found.state)
             # What the snapshot knows nothing of is read again, even what was obeyed once.
             for comment in unanswered_commands(found, comments, who):
-                again = stand_in.for_comment(repository.name, found.installation, below, comment, self._clock())
+                again = synthetic.for_comment(repository.name, found.installation, below, comment, self._clock())
                 await to_thread.run_sync(self._store.take_in, again)
         return await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
 

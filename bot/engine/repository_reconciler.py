@@ -20,7 +20,7 @@ from bot.runs.labels import ASKS, STATE_LABELS
 from bot.runs.machine import Run, with_decision
 from bot.runs.reactions import TAKEN
 from bot.settings import Settings
-from bot.webhooks import synthetic as stand_in
+from bot.webhooks import synthetic
 from bot.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,9 @@ class Comparison:
             await to_thread.run_sync(self._store.poke_run, run)
         for comment in drift.unanswered_commands(run, comments, who):
             if self._is_settled(comment.created_at) and not await self._repository.has_reacted(comment.id, TAKEN):
-                await self._take_in(stand_in.for_comment(self._name, self._installation, issue, comment, self._clock()))
+                await self._take_in(
+                    synthetic.for_comment(self._name, self._installation, issue, comment, self._clock())
+                )
 
     async def _read_requests(self, since: datetime | None) -> None:
         """Go on with the runs that the database has lost, and read the requests that were never told."""
@@ -126,7 +128,7 @@ class Comparison:
                 known.add(issue.number)
         for issue in drift.unread_requests(issues, known):
             if self._is_settled(issue.updated_at):
-                await self._take_in(stand_in.for_issue(self._name, self._installation, issue, self._clock()))
+                await self._take_in(synthetic.for_issue(self._name, self._installation, issue, self._clock()))
 
     def _is_settled(self, when: datetime | None) -> bool:
         return drift.is_settled(when, self._clock(), self._stretch)

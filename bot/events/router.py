@@ -36,7 +36,7 @@ from bot.runs.machine import TABLE, Run, with_decision
 from bot.runs.reactions import READ, TAKEN
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
-from bot.webhooks.synthetic import SLOT
+from bot.webhooks.synthetic import SCHEDULE_EVENT
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Intake:
                 await self._comment(delivery, payload, repository)
             elif delivery.event == "repository_dispatch":
                 await self._doors.dispatched(delivery, payload, repository)
-            elif delivery.event == SLOT:
+            elif delivery.event == SCHEDULE_EVENT:
                 await self._doors.scheduled(delivery, payload, repository)
 
     async def say_dead(self, delivery: Delivery) -> None:

@@ -1,8 +1,8 @@
-"""Who may look inside: whoever knows the dashboard's token; without one, people who try Modelyard on their own machine.
+"""Who may see the dashboard and the metrics: holders of the dashboard's token or, without one, people on this machine.
 
-An App that serves GitHub stands behind a public address, whose proxy may run on this machine: that a request comes from
-here says nothing there. Only with a hub on this machine does it, and even then the request has to be meant for this machine: a
-page in a browser can have its own host name lead to 127.0.0.1 (DNS rebinding), but cannot change the Host header.
+An App that serves GitHub is behind a public address whose proxy may run on this machine, so a request from this machine
+proves nothing there. It does only if the hub is on this machine too, and even then the request must be addressed to this
+machine: a page in a browser can point its own host name at 127.0.0.1 (DNS rebinding), but cannot change the Host header.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-_CAME_FURTHER = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
+_PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 
-def check_may_look(request: Request, token: SecretStr | None, *, trying: bool) -> None:
-    """Raise HTTPException where a request may not look inside: 404 where no token would help, else 401.
+def check_access(request: Request, token: SecretStr | None, *, is_trial: bool) -> None:
+    """Raise HTTPException if a request may not see inside: 404 if no token would help, otherwise 401.
 
     Parameters
     ----------
     request
-        Who asks.
+        The request.
     token
-        The dashboard's; where there is one, everybody needs it.
-    trying
-        Whether the hub is one on this machine.
+        The dashboard's token. If it is set, everybody needs it.
+    is_trial
+        Whether the hub is on this machine.
     """
     if token is None:
-        if not trying or not is_from_this_machine(request):
+        if not is_trial or not is_from_this_machine(request):
             raise HTTPException(404)
-    # Compared as bytes: a header may hold any character.
-    elif not hmac.compare_digest(_given(request).encode(), token.get_secret_value().encode()):
+    # Compared as bytes: a header may contain any character.
+    elif not hmac.compare_digest(_token_of(request).encode(), token.get_secret_value().encode()):
         raise HTTPException(401, headers={"www-authenticate": 'Basic realm="Modelyard", charset="UTF-8"'})
 
 
 def is_from_this_machine(request: Request) -> bool:
-    """Tell whether a request came from here, for here, and by no proxy."""
-    came_further = any(name in _CAME_FURTHER or name.startswith("x-forwarded-") for name in request.headers)
-    # Nginx as it is set up by itself adds no such header, but speaks HTTP/1.0: nobody else does.
+    """Return whether a request came from this machine, was addressed to it, and passed through no proxy."""
+    has_proxy_header = any(name in _PROXY_HEADERS or name.startswith("x-forwarded-") for name in request.headers)
+    # nginx's default configuration adds none of these headers, but it is the only client that speaks HTTP/1.0.
     is_old = request.scope.get("http_version") == "1.0"
     client = request.client.host if request.client else ""
-    return not came_further and not is_old and _is_loopback(client) and _is_loopback(_host(request))
+    return not has_proxy_header and not is_old and _is_loopback(client) and _is_loopback(_host(request))
 
 
 def _host(request: Request) -> str:
@@ -64,8 +64,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _given(request: Request) -> str:
-    """Return the token of a request: a Bearer's, or the password of a browser's Basic; empty where there is none."""
+def _token_of(request: Request) -> str:
+    """Return a request's Bearer token, or the password of its Basic authorization; empty if it has neither."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

@@ -1,4 +1,4 @@
-"""The dashboard's page, from what was read for it (pure). Everything is escaped: strangers typed much of it."""
+"""Renders the dashboard (pure). Everything is escaped: much of it was typed by strangers."""
 
 from __future__ import annotations
 
@@ -23,91 +23,91 @@ _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decod
 
 HEADERS = {
     "cache-control": "no-store",
-    # The page's own style and nothing else, whatever became of the escaping.
+    # Allows the page's own style and nothing else, in case the escaping ever fails.
     "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; img-src data:; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-_SCARCE = 10
-"""A rate limit is low where less than this part (1 in so many) is left."""
+_LOW_SHARE = 0.1
+"""Below this share of a rate limit, what is left is shown as low."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the page shows.
+class Overview:
+    """What the dashboard shows.
 
     Attributes
     ----------
     figures, runs, dead, waiting
-        What the database says; None and empty where it does not answer.
-    troubles
-        What ``/readyz`` names.
+        Read from the database; None and empty if it does not answer.
+    problems
+        What ``/readyz`` reports.
     limits
-        By whose they are and resource.
+        GitHub's rate limits, by identity and resource.
     hub
-        Where people see repositories.
+        The address of the web pages of GitHub or the local hub.
     now
-        When all this was read.
+        When this was read.
     """
 
     figures: Figures | None
     runs: Runs
     dead: Sequence[KeptDelivery]
     waiting: Sequence[KeptDelivery]
-    troubles: Mapping[str, str]
+    problems: Mapping[str, str]
     limits: Mapping[tuple[str, str], RateLimit]
     hub: str
     now: datetime
 
 
-def page(seen: Seen) -> str:
+def page(overview: Overview) -> str:
     """Return the page as HTML."""
     limits = [
-        {"whose": whose, "resource": resource, "known": known, "low": known.remaining * _SCARCE < known.limit}
-        for (whose, resource), known in sorted(seen.limits.items())
+        {"identity": identity, "resource": resource, "limit": limit, "low": limit.remaining < _LOW_SHARE * limit.limit}
+        for (identity, resource), limit in sorted(overview.limits.items())
     ]
     return _template().render(
-        seen=seen,
+        overview=overview,
         style=_STYLE,
         limits=limits,
-        open=[_shown(run, seen) for run in seen.runs.open],
-        ended=[_shown(run, seen) for run in seen.runs.ended],
+        open=[_row(run, overview) for run in overview.runs.open],
+        ended=[_row(run, overview) for run in overview.runs.ended],
     )
 
 
 def web_address(api_url: str) -> str:
-    """Return where people see what is behind an API's address: on github.com, GHE.com, GHES or the local hub."""
+    """Return the address of the web pages that belong to an API: github.com, GHE.com, GHES or the local hub."""
     parts = urlsplit(api_url)
     path = parts.path.removesuffix("/").removesuffix("/api/v3")
     return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}{path}"
 
 
-def _shown(run: Run, seen: Seen) -> dict[str, object]:
-    repository = f"{seen.hub}/{run.repository}"
-    sent = run.dispatch.workflow_run if run.dispatch else None
+def _row(run: Run, overview: Overview) -> dict[str, object]:
+    repository = f"{overview.hub}/{run.repository}"
+    workflow_run = run.dispatch.workflow_run if run.dispatch else None
     return {
         "run": run,
         "issue_url": f"{repository}/issues/{run.issue}",
-        "workflow_url": f"{repository}/actions/runs/{sent}" if sent else "",
-        "lock": _lock(run, seen.runs),
+        "workflow_url": f"{repository}/actions/runs/{workflow_run}" if workflow_run else "",
+        "lock": _lock(run, overview.runs),
         "since": run.visits[-1].left if run.ended and run.visits else run.entered,
     }
 
 
 def _lock(run: Run, runs: Runs) -> str:
-    """Say how a run stands to its model's lock: it holds it, or waits for whom."""
+    """Describe a run's relation to its model's lock: it holds the lock, or which run it is waiting for."""
     owner = runs.locks.get((run.repository, run.model))
     if run.ended:
         return ""
     if owner == run.id:
         return "holds the model's lock"
     if run.state is State.QUEUED:
-        return f"waits for {owner}" if owner else "next in line"
+        return f"waiting for {owner}" if owner else "next in line"
     return ""
 
 
 def _ago(moment: datetime, now: datetime) -> str:
-    """Return a time as people read it at a glance: ``3 min ago``."""
+    """Return how long ago a time was, such as ``3 min ago``."""
     seconds = int((now - moment).total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:

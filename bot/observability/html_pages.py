@@ -1,4 +1,4 @@
-"""HTML pages out of ``templates/``: every value is escaped."""
+"""Loads the HTML templates in ``templates/``; every value is escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @cache
 def environment() -> jinja2.Environment:
-    """Return what makes pages, with the filters that are Jinja's own."""
+    """Return the environment that renders pages, with Jinja's built-in filters."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -24,7 +24,7 @@ def environment() -> jinja2.Environment:
 
 
 def with_filters(**filters: Callable[..., str]) -> jinja2.Environment:
-    """Return what makes pages, with further filters."""
+    """Return the environment that renders pages, with additional filters."""
     overlay = environment().overlay()
     overlay.filters = {**overlay.filters, **filters}
     return overlay

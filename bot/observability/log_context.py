@@ -1,6 +1,6 @@
-"""What the lines that are being logged are about: a run, or the issue of a delivery.
+"""The run, or the delivery's issue, that log lines are about.
 
-Kept in a context variable, so each of the worker's tasks has its own, and the threads that it starts see it.
+Held in a context variable: each of the worker's tasks has its own, and passes it to the threads that it starts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bot.runs.machine import Run
 
 @dataclass(frozen=True)
 class Subject:
-    """The ids that every line carries; None where there is none."""
+    """The ids that are added to every line; None if there is none."""
 
     repository: str | None = None
     execution_id: str | None = None
@@ -25,12 +25,12 @@ _SUBJECT = ContextVar[Subject]("subject")
 
 
 def subject() -> Subject:
-    """Return what this task's lines are about."""
+    """Return what this task's log lines are about."""
     return _SUBJECT.get(Subject())
 
 
 def about_run(run: Run | None) -> None:
-    """Have this task's lines carry a run's ids from now on; without a run nothing changes."""
+    """Add a run's ids to this task's log lines from now on; without a run nothing changes."""
     if run is None:
         return
     title = run.dispatch.title if run.dispatch else None
@@ -38,5 +38,5 @@ def about_run(run: Run | None) -> None:
 
 
 def about_issue(repository: str | None, number: int | None) -> None:
-    """Have this task's lines carry a repository and an issue's number from now on, and no run."""
+    """Add a repository and an issue's number, and no run, to this task's log lines from now on."""
     _SUBJECT.set(Subject(repository, issue_number=number))

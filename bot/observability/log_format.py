@@ -1,6 +1,6 @@
-"""What the App logs: one JSON object a line on stderr, every line with the same fields, every secret masked.
+"""The App's log: one JSON object per line on stderr, always with the same fields, and with every secret masked.
 
-A line that measured something says so by ``extra={"duration_ms": ..., "status": ...}``.
+Measurements are logged with ``extra={"duration_ms": ..., "status": ...}``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from actions.text.masking import MASK
 from bot.observability.log_context import subject
 
 SERVICE = "modelyard"
-_SHORTEST_SECRET = 4
+_MIN_SECRET_LENGTH = 4
 
 
 class JsonLines(logging.Formatter):
@@ -27,12 +27,12 @@ class JsonLines(logging.Formatter):
     Parameters
     ----------
     secrets
-        Texts that must not show; beside them whatever looks like a token or a key.
+        Texts to mask, in addition to everything that looks like a token or a key.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        known = sorted({secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def format(self, record: logging.LogRecord) -> str:
@@ -52,28 +52,28 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = self.formatException(record.exc_info)
-        shown = {name: self.masked(value) if isinstance(value, str) else value for name, value in line.items()}
-        return json.dumps(shown, ensure_ascii=False)
+        masked = {name: self.masked(value) if isinstance(value, str) else value for name, value in line.items()}
+        return json.dumps(masked, ensure_ascii=False)
 
     def masked(self, text: str) -> str:
-        """Return a text without its secrets."""
+        """Return a text with its secrets masked."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
         return masking.masked(text)
 
 
 def set_up(level: str, secrets: Iterable[str], stream: TextIO | None = None) -> None:
-    """Send the whole process's log to stderr as JSON lines."""
+    """Write the process's log to stderr as JSON lines."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Each request to GitHub a line, each retry a traceback: what matters of them is in our own errors.
-    for name, quieter in (
+    # They log a line per request and a traceback per retry; our own errors contain what matters.
+    for name, minimum in (
         ("httpx", "WARNING"),
         ("httpcore", "WARNING"),
         ("githubkit", "ERROR"),
         ("slack_sdk", "CRITICAL"),
     ):
-        logging.getLogger(name).setLevel(quieter)
+        logging.getLogger(name).setLevel(minimum)

@@ -1,4 +1,4 @@
-"""What ``/metrics`` says of this process and of the database, in Prometheus's words."""
+"""``/metrics``: the figures of this process and of the database, for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """One App's figures.
+    """The metrics of one App.
 
     Parameters
     ----------
     database
-        Asked at each scrape.
+        Queried at each scrape.
     answers
         ``Webhooks.counts``.
     traffic
-        What the gateway has seen.
-    worker_runs
-        Whether the worker runs in this process; None where it is not meant to.
+        The gateway's statistics.
+    worker_is_up
+        Returns whether the worker is running; None if another process runs it.
     """
 
     def __init__(
@@ -39,43 +39,43 @@ class Metrics:
         database: Database,
         answers: Mapping[str, int],
         traffic: Traffic,
-        worker_runs: Callable[[], bool | None],
+        worker_is_up: Callable[[], bool | None],
     ) -> None:
         self._registry = CollectorRegistry()
         self._steps = Histogram(
             "modelyard_step_duration_seconds",
-            "How long the worker was busy with one step of a run, by the state that the run was in.",
+            "Duration of one step of a run, by the state of the run.",
             ["state"],
             buckets=_STEP_SECONDS,
             registry=self._registry,
         )
         self._doors = Counter(
             "modelyard_door_requests",
-            "Requests that came by another door than the form, by what became of them.",
+            "Requests that did not come from the issue form, by source and result.",
             ["door", "result"],
             registry=self._registry,
         )
-        self._registry.register(_Process(answers, traffic, worker_runs))
+        self._registry.register(_Process(answers, traffic, worker_is_up))
         self._registry.register(_InDatabase(database))
 
     def step_took(self, state: State, seconds: float) -> None:
-        """Count one step of a run."""
+        """Record one step of a run."""
         self._steps.labels(state.value).observe(seconds)
 
     def door_used(self, door: str, result: str) -> None:
-        """Count one request that came by another door than the form."""
+        """Count one request that did not come from the issue form."""
         self._doors.labels(door, result).inc()
 
     def text(self) -> bytes:
-        """Return everything as Prometheus reads it. Asks the database, so it may block."""
+        """Return all metrics in Prometheus's text format. Queries the database, so it may block."""
         return generate_latest(self._registry)
 
 
 class _Process(Collector):
-    def __init__(self, answers: Mapping[str, int], traffic: Traffic, worker_runs: Callable[[], bool | None]) -> None:
+    def __init__(self, answers: Mapping[str, int], traffic: Traffic, worker_is_up: Callable[[], bool | None]) -> None:
         self._answers = answers
         self._traffic = traffic
-        self._worker_runs = worker_runs
+        self._worker_is_up = worker_is_up
 
     def collect(self) -> Iterator[Metric]:
         answers = CounterMetricFamily(
@@ -86,55 +86,63 @@ class _Process(Collector):
             is_event = name.startswith("event:")
             (events if is_event else answers).add_metric([name.removeprefix("event:")], count)
         requests = CounterMetricFamily(
-            "modelyard_github_requests", "Requests to GitHub, by the answer's class, or lost.", labels=["status"]
+            "modelyard_github_requests",
+            "Requests to GitHub, by class of status code; lost if there was no response.",
+            labels=["status"],
         )
         for status, count in dict(self._traffic.answers).items():
             requests.add_metric([status], count)
         yield from (answers, events, requests)
         yield from self._limits()
-        running = self._worker_runs()
+        running = self._worker_is_up()
         if running is not None:
-            yield GaugeMetricFamily("modelyard_worker_up", "Whether this process's worker runs.", value=running)
+            yield GaugeMetricFamily("modelyard_worker_up", "Whether this process's worker is running.", value=running)
 
     def _limits(self) -> Iterator[Metric]:
         labels = ["installation", "resource"]
         remaining = GaugeMetricFamily(
-            "modelyard_github_rate_limit_remaining_requests", "Requests left until the reset.", labels=labels
+            "modelyard_github_rate_limit_remaining_requests", "Requests left until the limit is reset.", labels=labels
         )
-        limit = GaugeMetricFamily("modelyard_github_rate_limit_requests", "Requests granted an hour.", labels=labels)
+        limit = GaugeMetricFamily("modelyard_github_rate_limit_requests", "Requests allowed per hour.", labels=labels)
         reset = GaugeMetricFamily(
-            "modelyard_github_rate_limit_reset_timestamp_seconds", "When the full limit is back.", labels=labels
+            "modelyard_github_rate_limit_reset_timestamp_seconds", "When the limit is reset.", labels=labels
         )
-        for key, known in dict(self._traffic.limits).items():
-            remaining.add_metric(key, known.remaining)
-            limit.add_metric(key, known.limit)
-            reset.add_metric(key, known.reset)
+        for key, current in dict(self._traffic.limits).items():
+            remaining.add_metric(key, current.remaining)
+            limit.add_metric(key, current.limit)
+            reset.add_metric(key, current.reset)
         yield from (remaining, limit, reset)
 
 
 class _InDatabase(Collector):
-    """What all replicas share. Where the database does not answer, the process's own figures are still told."""
+    """Figures shared by all replicas. If the database does not answer, the process's own figures are still returned."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def collect(self) -> Iterator[Metric]:
         try:
-            found = figures(self._database)
+            counts = figures(self._database)
         except SQLAlchemyError:
-            found = None
-        yield GaugeMetricFamily("modelyard_database_up", "Whether the database answers.", value=found is not None)
-        if found is None:
+            counts = None
+        yield GaugeMetricFamily("modelyard_database_up", "Whether the database answers.", value=counts is not None)
+        if counts is None:
             return
-        yield GaugeMetricFamily("modelyard_deliveries_waiting", "Deliveries not handled yet.", value=found.waiting)
-        yield GaugeMetricFamily("modelyard_deliveries_dead", "Deliveries given up (dead letters).", value=found.dead)
-        age = 0.0 if found.oldest is None else max(time.time() - found.oldest, 0.0)
         yield GaugeMetricFamily(
-            "modelyard_oldest_waiting_delivery_age_seconds", "Since when the oldest of them waits.", value=age
+            "modelyard_deliveries_waiting", "Deliveries that have not been handled yet.", value=counts.waiting
+        )
+        yield GaugeMetricFamily(
+            "modelyard_deliveries_dead", "Dead letters: deliveries that could not be handled.", value=counts.dead
+        )
+        age = 0.0 if counts.oldest is None else max(time.time() - counts.oldest, 0.0)
+        yield GaugeMetricFamily(
+            "modelyard_oldest_waiting_delivery_age_seconds", "How long the oldest of them has been waiting.", value=age
         )
         runs = GaugeMetricFamily("modelyard_open_runs", "Runs that have not ended, by state.", labels=["state"])
         for state in State:
             if state is not State.END:
-                runs.add_metric([state.value], found.runs.get(state.value, 0))
+                runs.add_metric([state.value], counts.runs.get(state.value, 0))
         yield runs
-        yield GaugeMetricFamily("modelyard_replicas", "Workers that are alive, in any process.", value=found.replicas)
+        yield GaugeMetricFamily(
+            "modelyard_replicas", "Workers that are alive, in all processes.", value=counts.replicas
+        )

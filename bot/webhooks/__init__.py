@@ -1,1 +1,1 @@
-"""Receives deliveries from GitHub: verifies, stores, and asks for those that were missed."""
+"""Receives deliveries from GitHub: verifies and stores them, and finds those that never arrived."""

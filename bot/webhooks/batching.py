@@ -1,6 +1,7 @@
-"""Group commit: the deliveries that wait at the same moment are stored in one transaction.
+"""Group commit: deliveries that arrive together are stored in one transaction.
 
-A transaction costs about a millisecond, however few deliveries are in it: so those that are arriving are let in first.
+A transaction costs about a millisecond, however many deliveries it contains, so requests that have already been received
+are waited for.
 """
 
 from __future__ import annotations
@@ -11,73 +12,73 @@ from typing import Protocol
 
 from anyio import to_thread
 
-from bot.webhooks.delivery import Delivery, Taken
+from bot.webhooks.delivery import Delivery, InboxResult
 
-ENOUGH = 100
-"""So many deliveries wait for no more."""
+MAX_BATCH = 100
+"""Store the batch at this size, even if more deliveries are arriving."""
 
 
 class Inbox(Protocol):
-    """Where deliveries are kept."""
+    """Stores deliveries."""
 
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
-        """Store deliveries durably before returning, all or none; say what became of each."""
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
+        """Store deliveries durably before returning, all or none; return what happened to each."""
 
 
 class InboxBatch:
-    """Hands deliveries to the inbox, in a thread: while it stores some, the next ones gather.
+    """Passes deliveries to the inbox in a thread. While a batch is being stored, the next one collects.
 
     Parameters
     ----------
     inbox
-        Keeps deliveries.
+        Stores deliveries.
     """
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._waiting: list[tuple[Delivery, asyncio.Future[Taken]]] = []
+        self._waiting: list[tuple[Delivery, asyncio.Future[InboxResult]]] = []
         self._storing: asyncio.Task[None] | None = None
 
-    async def take_in(self, delivery: Delivery) -> Taken:
-        """Store a delivery durably before returning; say what became of it.
+    async def take_in(self, delivery: Delivery) -> InboxResult:
+        """Store a delivery durably before returning; return what happened to it.
 
-        Whatever the inbox raises is raised to everybody whose delivery was in the same transaction.
+        An exception raised by the inbox is raised for every delivery in the same transaction.
         """
-        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._waiting.append((delivery, taken))
+        result: asyncio.Future[InboxResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((delivery, result))
         if self._storing is None:
-            self._storing = asyncio.create_task(self._store_what_waits(), name="inbox")
-        return await taken
+            self._storing = asyncio.create_task(self._store_waiting(), name="inbox")
+        return await result
 
-    async def _store_what_waits(self) -> None:
+    async def _store_waiting(self) -> None:
         try:
             while self._waiting:
-                await self._let_arrive()
-                # Who has given up waiting is left out: when the inbox is stuck, nothing piles up.
-                batch = [(delivery, taken) for delivery, taken in self._waiting if not taken.done()]
+                await self._collect()
+                # Requests that gave up waiting are left out, so nothing piles up while the inbox is stuck.
+                batch = [(delivery, result) for delivery, result in self._waiting if not result.done()]
                 self._waiting = []
                 if batch:
                     await self._store(batch)
         finally:
             self._storing = None
 
-    async def _let_arrive(self) -> None:
-        """Let those requests come as far as this that have been received already."""
+    async def _collect(self) -> None:
+        """Let requests that have already been received reach this batch."""
         before = 0
-        while before < len(self._waiting) < ENOUGH:
+        while before < len(self._waiting) < MAX_BATCH:
             before = len(self._waiting)
-            # One turn of the event loop reads from the connections, the next one has the requests handled.
+            # One turn of the event loop reads from the connections; the next one handles the requests.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    async def _store(self, batch: Sequence[tuple[Delivery, asyncio.Future[Taken]]]) -> None:
+    async def _store(self, batch: Sequence[tuple[Delivery, asyncio.Future[InboxResult]]]) -> None:
         try:
-            found = await to_thread.run_sync(self._inbox.take_in_all, [delivery for delivery, _ in batch])
-        except Exception as error:  # noqa: BLE001 - it is theirs who wait
-            for _, taken in batch:
-                if not taken.done():
-                    taken.set_exception(error)
+            stored = await to_thread.run_sync(self._inbox.take_in_all, [delivery for delivery, _ in batch])
+        except Exception as error:  # noqa: BLE001 - passed on to every request in the batch
+            for _, result in batch:
+                if not result.done():
+                    result.set_exception(error)
         else:
-            for (_, taken), result in zip(batch, found, strict=True):
-                if not taken.done():
-                    taken.set_result(result)
+            for (_, result), outcome in zip(batch, stored, strict=True):
+                if not result.done():
+                    result.set_result(outcome)

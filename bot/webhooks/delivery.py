@@ -1,4 +1,4 @@
-"""One webhook delivery: its signature, and what the App has to know of it before it is stored (pure, no I/O)."""
+"""One webhook delivery: its signature, and what the App must know about it before it is stored (pure, no I/O)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ USED_EVENTS = frozenset(
         "installation_repositories",
     }
 )
-"""The events that the App acts on. Others are answered, counted and not stored."""
+"""The events that the App acts on. Others are counted and acknowledged, but not stored."""
 DISPATCH = "modelyard-train"
-"""The ``event_type`` of a ``repository_dispatch`` that is for the App; GitHub hands it on as the event's action."""
+"""The ``event_type`` of a ``repository_dispatch`` meant for the App. GitHub delivers it as the event's action."""
 
-NEWS = frozenset({"workflow_run", "workflow_job"})
-"""Those that only have the run looked at which they are about. GitHub sends several for each job."""
+WAKE_EVENTS = frozenset({"workflow_run", "workflow_job"})
+"""Events that only wake the run they concern; their payload is not needed later. GitHub sends several per job."""
 _RUN_ID = {"workflow_run": "id", "workflow_job": "run_id"}
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -46,7 +46,7 @@ class _Identified(TypedDict, total=False):
     full_name: object
 
 
-class _News(TypedDict, total=False):
+class _WakePayload(TypedDict, total=False):
     action: object
     repository: _Identified | None
     installation: _Identified | None
@@ -54,39 +54,57 @@ class _News(TypedDict, total=False):
     workflow_job: _Identified | None
 
 
-_NEWS = msgspec.json.Decoder(_News)
-"""Reads these parts of a payload and makes nothing of the others: an eighth of the time."""
+_WAKE_DECODER = msgspec.json.Decoder(_WakePayload)
+"""Builds objects for these fields only, which takes an eighth of the time of parsing the whole payload."""
+
+
+REFUSAL_STATUS: dict[str, int] = {
+    "delivery_header_missing": 400,
+    "event_header_missing": 400,
+    "form_without_payload": 400,
+    "not_json": 400,
+    "not_an_object": 400,
+    "body_incomplete": 400,
+    "signature_missing": 401,
+    "signature_wrong": 401,
+    "body_too_slow": 408,
+    "body_too_large": 413,
+    "content_type_not_json": 415,
+    "busy": 503,
+    "not_stored": 503,
+}
+"""Why a delivery can be refused, with the HTTP status for each reason."""
 
 
 class RefusedDelivery(Exception):
-    """A delivery that the App does not take, with the status that it is answered with."""
+    """A delivery that the App does not accept, with the reason and the HTTP status."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.status = status
         self.reason = reason
+        self.status = REFUSAL_STATUS[reason]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A webhook that was signed by GitHub.
+    """A webhook that GitHub signed.
 
     Attributes
     ----------
     id
-        GitHub's delivery id; the same again is the same delivery.
+        GitHub's delivery id; a redelivery has the same one.
     event, action
         Such as ``issues`` and ``opened``.
     repository
-        ``owner/name``, where the event is about one.
+        ``owner/name``, if the event concerns a repository.
     installation
-        The App's installation that it is for.
+        The installation of the App that it was sent to.
     payload
         The JSON text as it was signed.
     received_at
-        When it came, in UTC.
+        When it arrived, in UTC.
     workflow_run
-        The id of the workflow run that news is about.
+        The id of the workflow run that an event in ``WAKE_EVENTS`` concerns.
     """
 
     id: str
@@ -99,8 +117,8 @@ class Delivery:
     workflow_run: int | None = None
 
 
-class Happened(Protocol):
-    """Anything that tells what a webhook is about."""
+class EventInfo(Protocol):
+    """Anything that has the event and action of a webhook."""
 
     @property
     def event(self) -> str: ...
@@ -108,64 +126,64 @@ class Happened(Protocol):
     def action(self) -> str | None: ...
 
 
-def is_used(delivery: Happened) -> bool:
-    """Tell whether there is anything to do about a delivery. A dispatch for others may hold anything, and is not kept."""
+def is_used(delivery: EventInfo) -> bool:
+    """Return whether the App acts on a delivery. A dispatch for somebody else may contain anything and is not stored."""
     if delivery.event == "repository_dispatch":
         return delivery.action == DISPATCH
     return delivery.event in USED_EVENTS
 
 
-Taken = Literal["stored", "repeated", "ignored"]
-"""What became of a delivery: new, there is something to do; its id was known already; new, but there is nothing to do."""
+InboxResult = Literal["stored", "repeated", "ignored"]
+"""What happened to a delivery: stored; already known by its id; new, but the App does nothing about it."""
 
 
 def is_signed(body: bytes, signature: bytes, secret: bytes) -> bool:
-    """Tell whether ``X-Hub-Signature-256`` is the body's; the time does not depend on where they differ."""
-    given = _SIGNATURE.fullmatch(signature)
-    if given is None:
+    """Return whether ``X-Hub-Signature-256`` matches the body, comparing in constant time."""
+    match = _SIGNATURE.fullmatch(signature)
+    if match is None:
         return False
     expected = hmac.new(secret, body, hashlib.sha256).hexdigest().encode("ascii")
-    return hmac.compare_digest(given[1], expected)
+    return hmac.compare_digest(match[1], expected)
 
 
 def is_well_formed_signature(signature: bytes) -> bool:
-    """Tell whether a signature could be right at all, before the body is read."""
+    """Return whether a header looks like a signature, which is known before the body is read."""
     return _SIGNATURE.fullmatch(signature) is not None
 
 
 def check_headers(event: str, delivery_id: str) -> None:
-    """Raise RefusedDelivery (400) where one of GitHub's two headers is missing or malformed."""
+    """Raise RefusedDelivery if one of GitHub's two headers is missing or malformed."""
     if not _DELIVERY_ID.fullmatch(delivery_id):
-        raise RefusedDelivery(400, "delivery_header_missing")
+        raise RefusedDelivery("delivery_header_missing")
     if not _EVENT.fullmatch(event):
-        raise RefusedDelivery(400, "event_header_missing")
+        raise RefusedDelivery("event_header_missing")
 
 
 def unwrapped(body: bytes, content_type: str) -> bytes:
-    """Return the JSON text of a body, which GitHub may be set to send as a form with the field ``payload``."""
+    """Return the JSON text of a body. GitHub can be configured to send it as a form with the field ``payload``."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
         return body
     if kind != "application/x-www-form-urlencoded":
-        raise RefusedDelivery(415, "content_type_not_json")
+        raise RefusedDelivery("content_type_not_json")
     if not body.startswith(b"payload=") or b"&" in body:
-        raise RefusedDelivery(400, "form_without_payload")
+        raise RefusedDelivery("form_without_payload")
     return urllib.parse.unquote_to_bytes(body.removeprefix(b"payload=").replace(b"+", b" "))
 
 
 def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> Delivery:
-    """Read what the App has to know of a signed delivery.
+    """Read what the App must know about a signed delivery.
 
     Raises
     ------
     RefusedDelivery
-        With status 400 where the text is no JSON object, or one that is nested absurdly deep.
+        If the text is not a JSON object, or is nested absurdly deep.
     """
-    payload = _parsed_news(text) if event in NEWS else _parsed(text)
+    payload = _parsed_wake_payload(text) if event in WAKE_EVENTS else _parsed(text)
     action = payload.get("action")
     repository = _part(payload, "repository").get("full_name")
     installation = _part(payload, "installation").get("id")
-    workflow_run = _part(payload, event).get(_RUN_ID[event]) if event in NEWS else None
+    workflow_run = _part(payload, event).get(_RUN_ID[event]) if event in WAKE_EVENTS else None
     return Delivery(
         id=delivery_id,
         event=event,
@@ -178,24 +196,24 @@ def read(delivery_id: str, event: str, text: bytes, received_at: datetime) -> De
     )
 
 
-def _parsed_news(text: bytes) -> dict[str, Any]:
+def _parsed_wake_payload(text: bytes) -> dict[str, Any]:
     try:
-        return {**_NEWS.decode(text)}
+        return {**_WAKE_DECODER.decode(text)}
     except msgspec.ValidationError:
-        raise RefusedDelivery(400, "not_an_object") from None
+        raise RefusedDelivery("not_an_object") from None
     except (msgspec.DecodeError, RecursionError, ValueError):
-        raise RefusedDelivery(400, "not_json") from None
+        raise RefusedDelivery("not_json") from None
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
-    # The worker reads such a payload once more. This parser is strict, and refuses what is nested 200 levels deep
-    # (GitHub's payloads are less than ten).
+    # The worker parses this payload again later, so it must be valid: this parser is strict and refuses more than 200
+    # levels of nesting (GitHub's payloads have fewer than ten).
     try:
         payload = from_json(text, allow_inf_nan=False)
     except ValueError:
-        raise RefusedDelivery(400, "not_json") from None
+        raise RefusedDelivery("not_json") from None
     if not isinstance(payload, dict):
-        raise RefusedDelivery(400, "not_an_object")
+        raise RefusedDelivery("not_an_object")
     return payload
 
 

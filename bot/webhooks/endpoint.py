@@ -1,4 +1,4 @@
-"""``POST /webhook``: verify, store, answer 202. Nothing else happens in the request; the worker takes it from there."""
+"""``POST /webhook``: verify, store, answer 202. Nothing else happens in the request; the worker takes over from there."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from datetime import datetime
 from http import HTTPStatus
 
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bot.clock import utc_now
 from bot.webhooks import delivery
 from bot.webhooks.batching import Inbox, InboxBatch
-from bot.webhooks.delivery import Delivery, RefusedDelivery, Taken
+from bot.webhooks.delivery import Delivery, InboxResult, RefusedDelivery
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 25 * 1024 * 1024
-"""GitHub sends no more."""
-MOST_BYTES_IN_FLIGHT = 128 * 1024 * 1024
-"""Of all unfinished requests together: nobody has shown a right signature yet."""
+MAX_BYTES = 25 * 1024 * 1024
+"""GitHub's own limit for a payload."""
+MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024
+"""For all unfinished requests together: none of them has proved its signature yet."""
 READ_SECONDS = 10.0
-"""In this time a body has to be there: GitHub itself gives up after it."""
+"""Time-out for receiving a body. GitHub itself gives up after this time."""
 STORE_SECONDS = 8.0
 
 
 class Webhooks:
-    """The endpoint. ``counts`` says how often each answer was given, and ``counts["event:NAME"]`` which events came.
+    """The endpoint. ``counts`` has the number of answers by result or reason, and of events by ``event:NAME``.
 
     Parameters
     ----------
     inbox
-        Keeps deliveries; called in a thread.
+        Stores deliveries; called in a thread.
     secret
-        What GitHub signs with.
+        The secret that GitHub signs with.
     wake
-        Set when something was stored.
+        Set when a delivery was stored.
     clock
-        Says what time it is (UTC).
+        Returns the time, in UTC.
     read_seconds
-        In this time a body has to be there.
+        Time-out for receiving a body.
     """
 
     def __init__(
@@ -65,51 +66,55 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one delivery, as an ASGI application."""
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        response = await self._answer(headers, receive)
+        response = await self.respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def _answer(self, headers: Mapping[bytes, str], receive: Receive) -> Response:
-        name = headers.get(b"x-github-delivery", "")
+    async def respond(self, request: Request) -> Response:
+        """Answer one delivery.
+
+        GitHub's delivery id makes it safe to send again: a delivery is stored once, and before it is acknowledged.
+        """
+        headers = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
+        delivery_id = headers.get(b"x-github-delivery", "")
         try:
-            result = await self._take(headers, receive)
+            result = await self._accept(headers, request.receive)
         except RefusedDelivery as refused:
             self.counts[refused.reason] += 1
-            # The body is not logged, and of the id only what is a well-formed one: nobody has vouched for either.
-            log.warning("webhook refused: %s, delivery %.100r", refused.reason, name)
-            # What was not read is in the way of the next request.
+            # Unverified input is kept out of the log: no body, and the delivery id shortened and quoted.
+            log.warning("webhook refused: %s, delivery %.100r", refused.reason, delivery_id)
+            # The unread rest of the body would be taken for the next request.
             more = {"connection": "close"}
             if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 more["retry-after"] = "10"
             return JSONResponse({"error": refused.reason}, refused.status, more)
         self.counts[result] += 1
-        return JSONResponse({"delivery": name, "result": result}, HTTPStatus.ACCEPTED)
+        return JSONResponse({"delivery": delivery_id, "result": result}, HTTPStatus.ACCEPTED)
 
-    async def _take(self, headers: Mapping[bytes, str], receive: Receive) -> str:
-        event, name = headers.get(b"x-github-event", ""), headers.get(b"x-github-delivery", "")
-        # Read as Latin-1, so this gives back the bytes that came.
+    async def _accept(self, headers: Mapping[bytes, str], receive: Receive) -> InboxResult:
+        event, delivery_id = headers.get(b"x-github-event", ""), headers.get(b"x-github-delivery", "")
+        # Decoded as Latin-1, so encoding restores the original bytes.
         signature = headers.get(b"x-hub-signature-256", "").encode("latin-1")
-        delivery.check_headers(event, name)
+        delivery.check_headers(event, delivery_id)
         if not delivery.is_well_formed_signature(signature):
-            raise RefusedDelivery(HTTPStatus.UNAUTHORIZED, "signature_missing")
+            raise RefusedDelivery("signature_missing")
         body = await self._body(headers.get(b"content-length", ""), receive)
         if not delivery.is_signed(body, signature, self._secret):
-            raise RefusedDelivery(HTTPStatus.UNAUTHORIZED, "signature_wrong")
+            raise RefusedDelivery("signature_wrong")
         text = delivery.unwrapped(body, headers.get(b"content-type", ""))
-        taken = delivery.read(name, event, text, self._clock())
+        received = delivery.read(delivery_id, event, text, self._clock())
         self.counts[f"event:{event}"] += 1
-        if not delivery.is_used(taken):
+        if not delivery.is_used(received):
             return "ignored"
-        result = await self._store(taken)
+        result = await self._store(received)
         if result == "stored":
             self._wake.set()
-        log.info("webhook %s %s.%s %s", name, event, taken.action, result)
+        log.info("webhook %s %s.%s %s", delivery_id, event, received.action, result)
         return result
 
-    async def _body(self, announced: str, receive: Receive) -> bytes:
-        """Read the body as it comes, never holding more than may be."""
-        if announced.isdecimal() and int(announced[:20]) > MOST_BYTES:
-            raise _too_large()
+    async def _body(self, content_length: str, receive: Receive) -> bytes:
+        """Read the body as it arrives, within the limits."""
+        if content_length.isdecimal() and int(content_length[:20]) > MAX_BYTES:
+            raise RefusedDelivery("body_too_large")
         body = bytearray()
         try:
             async with asyncio.timeout(self._read_seconds):
@@ -117,30 +122,26 @@ class Webhooks:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise RefusedDelivery(HTTPStatus.BAD_REQUEST, "body_incomplete")
-                    piece = message.get("body", b"")
+                        raise RefusedDelivery("body_incomplete")
+                    chunk = message.get("body", b"")
                     more = message.get("more_body", False)
-                    self._in_flight += len(piece)
-                    body += piece
-                    if len(body) > MOST_BYTES:
-                        raise _too_large()
-                    if self._in_flight > MOST_BYTES_IN_FLIGHT:
-                        raise RefusedDelivery(HTTPStatus.SERVICE_UNAVAILABLE, "busy")
+                    self._in_flight += len(chunk)
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        raise RefusedDelivery("body_too_large")
+                    if self._in_flight > MAX_BYTES_IN_FLIGHT:
+                        raise RefusedDelivery("busy")
         except TimeoutError:
-            raise RefusedDelivery(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow") from None
+            raise RefusedDelivery("body_too_slow") from None
         finally:
             self._in_flight -= len(body)
         return bytes(body)
 
-    async def _store(self, taken: Delivery) -> Taken:
+    async def _store(self, received: Delivery) -> InboxResult:
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                return await self._inbox.take_in(taken)
+                return await self._inbox.take_in(received)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            # Whether it was stored in the end does not matter: its id keeps a redelivery from counting twice.
-            log.warning("webhook %s could not be stored: %s", taken.id, error)
-            raise RefusedDelivery(HTTPStatus.SERVICE_UNAVAILABLE, "not_stored") from None
-
-
-def _too_large() -> RefusedDelivery:
-    return RefusedDelivery(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large")
+            # It may have been stored after all. Its id keeps a redelivery from counting twice.
+            log.warning("webhook %s could not be stored: %s", received.id, error)
+            raise RefusedDelivery("not_stored") from None

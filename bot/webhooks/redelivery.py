@@ -1,4 +1,4 @@
-"""Webhooks that have not reached the App: which of them are fetched, or asked for again (pure)."""
+"""Webhooks that never reached the App: which of them to fetch, or to request again (pure)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from bot.github import SentDelivery
 from bot.webhooks.delivery import is_used
 
-KEPT = timedelta(days=3)
-"""So long GitHub lists deliveries and has them delivered again."""
-UNDER_WAY = timedelta(minutes=1)
-"""A younger attempt may still be followed by another one, or by its delivery's row in the inbox."""
+RETENTION = timedelta(days=3)
+"""How long GitHub lists deliveries and can redeliver them."""
+IN_PROGRESS = timedelta(minutes=1)
+"""After a more recent attempt, GitHub may still make another one, or the inbox may still store the delivery."""
 
 
 def to_fetch(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list[SentDelivery]:
-    """Return one attempt of each delivery that is not in the inbox, the oldest first."""
+    """Return one attempt per delivery that is not in the inbox, oldest first."""
     first: dict[str, SentDelivery] = {}
     for attempt in sorted(_missing(attempts, arrived), key=lambda attempt: attempt.id):
         first.setdefault(attempt.guid, attempt)
@@ -25,19 +25,19 @@ def to_fetch(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list
 def to_redeliver(
     failed: Iterable[SentDelivery], arrived: Collection[str], now: datetime, stretch: float = 1.0
 ) -> list[int]:
-    """Return the attempts to have made again, one a delivery, the oldest delivery first.
+    """Return the attempts to repeat, one per delivery, oldest delivery first.
 
-    A delivery that has failed for long is asked for ever more rarely: not before half the time has passed again in which
-    it has failed so far.
+    The longer a delivery has been failing, the less often it is requested: the next request waits for half the time
+    since its first attempt.
 
     Parameters
     ----------
     failed
-        Attempts that were not answered well.
+        Attempts that got no 2xx response.
     arrived
-        The deliveries that are in the inbox.
+        The ids of the deliveries in the inbox.
     stretch
-        What every waiting time is multiplied by.
+        The factor for every waiting time.
     """
     by_delivery: dict[str, list[tuple[datetime, int]]] = {}
     for attempt in _missing(failed, arrived):
@@ -46,11 +46,11 @@ def to_redeliver(
     due = []
     for attempts in by_delivery.values():
         (first, _), (latest, newest) = min(attempts), max(attempts)
-        if now - latest >= max(UNDER_WAY * stretch, (latest - first) / 2):
+        if now - latest >= max(IN_PROGRESS * stretch, (latest - first) / 2):
             due.append((first, newest))
     return [newest for _, newest in sorted(due)]
 
 
 def _missing(attempts: Iterable[SentDelivery], arrived: Collection[str]) -> list[SentDelivery]:
-    """Leave out what has arrived, and the events that the App does nothing with."""
-    return [each for each in attempts if is_used(each) and each.guid and each.guid not in arrived]
+    """Leave out deliveries that have arrived, and events that the App does not act on."""
+    return [attempt for attempt in attempts if is_used(attempt) and attempt.guid and attempt.guid not in arrived]

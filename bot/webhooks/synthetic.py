@@ -1,6 +1,6 @@
-"""Deliveries that the App makes itself, for what GitHub shows but never told it (pure).
+"""Synthetic deliveries: created by the App for events that GitHub never delivered, but whose result it shows (pure).
 
-They go through the inbox like any other. Their ids follow from what they are about, so each is taken in once.
+They go through the inbox like any other delivery. Their ids are derived from their subject, so each is stored once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bot.webhooks.delivery import Delivery
 
 
 def for_issue(repository: str, installation: int, issue: Issue, now: datetime) -> Delivery:
-    """Return the news that an issue asks for training; who asks is its author, as nobody says who set the label."""
+    """Return the event that an issue requests training. Its author is the requester: nothing shows who set the label."""
     changed = f"{issue.updated_at:%Y%m%d%H%M%S}" if issue.updated_at else ""
     payload = {"issue": _issue(issue), "sender": {"login": issue.author, "type": issue.author_type}}
     name = f"issue-{repository}-{issue.number}-{changed}"
@@ -23,7 +23,7 @@ def for_issue(repository: str, installation: int, issue: Issue, now: datetime) -
 
 
 def for_comment(repository: str, installation: int, issue: Issue, comment: Comment, now: datetime) -> Delivery:
-    """Return the news that somebody wrote a comment."""
+    """Return the event that a comment was written."""
     written = comment.created_at.isoformat() if comment.created_at else now.isoformat()
     payload = {
         "issue": _issue(issue),
@@ -33,15 +33,15 @@ def for_comment(repository: str, installation: int, issue: Issue, comment: Comme
     return _delivery(f"comment-{comment.id}", "issue_comment", "created", repository, installation, payload, now)
 
 
-SLOT = "modelyard_schedule"
-"""The name of an event that only the App itself makes: a schedule's slot has come."""
+SCHEDULE_EVENT = "modelyard_schedule"
+"""An event that only the App creates: a schedule's slot has come."""
 
 
 def for_slot(repository: str, installation: int, schedule: str, slot: datetime, now: datetime) -> Delivery:
-    """Return the news that a schedule's slot has come."""
+    """Return the event that a schedule's slot has come."""
     name = f"slot-{repository}-{schedule}-{slot:%Y%m%d%H%M%S}"
     payload = {"schedule": schedule, "slot": slot.isoformat()}
-    return _delivery(name, SLOT, "due", repository, installation, payload, now)
+    return _delivery(name, SCHEDULE_EVENT, "due", repository, installation, payload, now)
 
 
 def _issue(issue: Issue) -> dict[str, Any]:

@@ -19,9 +19,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from bot import app as app_module
-from bot.app import Service, create_app
+from bot import service as service_module
+from bot.app import create_app
 from bot.database.store import Store
+from bot.service import Service
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 from tests.support.gateway import World
@@ -60,7 +61,7 @@ def test_an_app_that_github_does_not_know_is_alive_but_not_ready(world: World, w
         ready = client.get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json()["troubles"] == {"github": "hub_unauthorized"}
+    assert ready.json()["problems"] == {"github": "hub_unauthorized"}
 
 
 def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
@@ -70,7 +71,7 @@ def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
         with running_app(settings_of(world, github_api_url=nobody)) as (client, _):
             ready = client.get("/readyz")
 
-    assert ready.json()["troubles"] == {"github": "hub_unreachable"}
+    assert ready.json()["problems"] == {"github": "hub_unreachable"}
 
 
 def test_a_database_that_does_not_answer_is_named(world: World) -> None:
@@ -80,7 +81,7 @@ def test_a_database_that_does_not_answer_is_named(world: World) -> None:
         ready = client.get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json()["troubles"] == {"database": "OperationalError"}
+    assert ready.json()["problems"] == {"database": "OperationalError"}
 
 
 @pytest.mark.parametrize("part", ["Worker", "Reconciler"])
@@ -96,14 +97,22 @@ def test_a_worker_that_broke_is_named_and_starts_again(
         async def run(self) -> None:
             raise RuntimeError("a bug")
 
-    monkeypatch.setattr(app_module, part, Broken)
-    monkeypatch.setattr(app_module, "WORKER_PAUSE", 0.2)
+    monkeypatch.setattr(service_module, part, Broken)
+    monkeypatch.setattr(service_module, "WORKER_PAUSE", 0.2)
     with running_app(settings_of(world)) as (client, _):
-        troubles = client.get("/readyz").json()["troubles"]
+        problems = client.get("/readyz").json()["problems"]
         time.sleep(0.5)
 
-    assert troubles == {"worker": "stopped"}
+    assert problems == {"worker": "stopped"}
     assert Broken.starts >= 2
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/metrics"])
+def test_head_is_answered_like_get(world: World, path: str) -> None:
+    with running_app(settings_of(world)) as (client, _):
+        answer = client.head(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/redoc", "/webhook"])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import _secrets
 from bot.observability.log_format import JsonLines
 from bot.settings import SettingsError, load_settings, settings_or_exit
 from tests.support.keys import private_key
@@ -188,7 +187,7 @@ def test_channels_are_reached_as_the_settings_say(complete: None, monkeypatch: p
     assert (email.user, email.password) == ("mailer", f"{CANARY}@")
     assert CANARY not in repr(settings)
     assert CANARY not in repr(settings.channels)
-    masked = JsonLines(_secrets(settings)).masked(f"{CANARY} {CANARY}@ smtps://mailer:{CANARY}%40@mail.example.org")
+    masked = JsonLines(settings.secrets()).masked(f"{CANARY} {CANARY}@ smtps://mailer:{CANARY}%40@mail.example.org")
     assert CANARY not in masked
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.app import Service
 from bot.database.leases import Leases
 from bot.database.store import Store
 from bot.database.tables import REPLICAS
 from bot.github import GitHub
 from bot.github.errors import HubError, rate_limited
+from bot.service import Service
 from bot.worker import Worker, pause
 from tests.support.gateway import World
 

@@ -12,10 +12,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.app import Service, create_app
+from bot.app import create_app
 from bot.database.store import MAX_ATTEMPTS
 from bot.observability.dashboard import web_address
 from bot.runs.machine import State, WorkflowDispatch
+from bot.service import Service
 from bot.webhooks.delivery import Delivery
 from tests.support.gateway import World
 from tests.support.runs import NOON, a_run
@@ -117,7 +118,7 @@ def test_an_app_that_serves_github_shows_nothing_without_a_token_for_its_proxy_m
     world: World, tmp_path: Path, path: str
 ) -> None:
     changes = {"database_url": f"sqlite:///{tmp_path}/app.db", "storage_root": tmp_path / "storage"}
-    app = create_app(world.settings(github_api_url="https://api.github.com", **changes), works=False)
+    app = create_app(world.settings(github_api_url="https://api.github.com", **changes), run_worker=False)
     with serving(app) as address:
         assert httpx.get(address + path, timeout=20).status_code == 404
 
@@ -193,7 +194,7 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
     assert f'href="{hub}/owner/demo/actions/runs/77"' in text
     assert "attempt 2 of 3" in text
     assert "holds the model&#39;s lock" in text or "holds the model's lock" in text
-    assert "waits for train-20261122-001" in text
+    assert "waiting for train-20261122-001" in text
     assert "0b1c4fd0" in text
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)" in text

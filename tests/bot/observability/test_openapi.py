@@ -23,7 +23,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bot.app import create_app
-from bot.observability.openapi import description
 from bot.webhooks.http_limits import BoundedHead
 from runners.local.hub.hub import Hub
 from tests.support.gateway import World
@@ -59,7 +58,7 @@ def api(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemath
             webhook_secret=SECRET, database_url=f"sqlite:///{folder / 'app.db'}", storage_root=folder / "storage"
         )
     )
-    schema = schemathesis.openapi.from_dict(description(app))
+    schema = schemathesis.openapi.from_dict(app.openapi())
     with serving(app, http=BoundedHead) as address:
         schema.config.update(base_url=address)
         yield schema

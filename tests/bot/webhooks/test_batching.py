@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from bot.webhooks.batching import InboxBatch
-from bot.webhooks.delivery import Delivery, Taken
+from bot.webhooks.delivery import Delivery, InboxResult
 from tests.support.runs import NOON
 
 
@@ -29,7 +29,7 @@ class Disk:
         self.trouble: Exception | None = None
         self.may_end = threading.Semaphore(0)
 
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         self.transactions.append([one.id for one in deliveries])
         assert self.may_end.acquire(timeout=10)
         if self.trouble is not None:

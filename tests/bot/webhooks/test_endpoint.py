@@ -26,8 +26,8 @@ from starlette.types import Receive, Scope, Send
 from bot.database.store import Store
 from bot.webhooks import endpoint as webhooks
 from bot.webhooks.batching import Inbox
-from bot.webhooks.delivery import NEWS, Delivery, Taken
-from bot.webhooks.endpoint import MOST_BYTES, Webhooks
+from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
+from bot.webhooks.endpoint import MAX_BYTES, Webhooks
 from bot.webhooks.http_limits import BoundedHead
 from tests.support.databases import waiting
 from tests.support.serving import serving
@@ -170,12 +170,12 @@ def test_parts_of_a_payload_that_are_not_what_they_should_be_are_left_out(door: 
 
 def test_the_largest_delivery_that_github_sends_is_taken(door: Door) -> None:
     body = json.dumps(OPENED).encode()
-    body += b" " * (MOST_BYTES - len(body))
+    body += b" " * (MAX_BYTES - len(body))
 
     status, _ = door.send(body, {})
 
     assert status == 202
-    assert len(door.rows()[0].payload) == MOST_BYTES
+    assert len(door.rows()[0].payload) == MAX_BYTES
 
 
 # --- signatures --------------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_a_signed_body_that_is_no_plain_json_object_is_refused(door: Door, body:
     assert door.rows() == []
 
 
-@pytest.mark.parametrize("event", sorted(NEWS))
+@pytest.mark.parametrize("event", sorted(WAKE_EVENTS))
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"a": NaN}', b"[]", b"7", b'{"action": "\xff"}', b"\xef\xbb\xbf{}", b'{"a":' * 100_000]
 )
@@ -382,7 +382,7 @@ def chunks(count: int, size: int = 1024 * 1024) -> Iterator[bytes]:
 
 
 def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(door: Door) -> None:
-    status, sent = converse(door, b"Content-Length: %d\r\n" % (MOST_BYTES + 1), iter(()))
+    status, sent = converse(door, b"Content-Length: %d\r\n" % (MAX_BYTES + 1), iter(()))
 
     assert (status, sent) == (413, 0)
 
@@ -391,7 +391,7 @@ def test_a_chunked_body_is_refused_when_it_becomes_too_large(door: Door) -> None
     status, sent = converse(door, b"Transfer-Encoding: chunked\r\n", chunks(200))
 
     assert status == 413
-    assert MOST_BYTES < sent < 40 * 1024 * 1024
+    assert MAX_BYTES < sent < 40 * 1024 * 1024
     assert door.endpoint._in_flight == 0
 
 
@@ -437,7 +437,7 @@ def test_a_client_that_goes_away_leaves_nothing(door: Door) -> None:
 
 
 def test_all_unfinished_bodies_together_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "MOST_BYTES_IN_FLIGHT", 1024 * 1024)
+    monkeypatch.setattr(webhooks, "MAX_BYTES_IN_FLIGHT", 1024 * 1024)
 
     status, sent = converse(door, b"Transfer-Encoding: chunked\r\n", chunks(20))
 
@@ -471,12 +471,12 @@ def test_many_requests_on_one_connection_have_a_head_each(door: Door) -> None:
 
 
 class FullDisk:
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class SlowDisk:
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[Taken]:
+    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         time.sleep(1.0)
         return ["stored" for _ in deliveries]
 
