@@ -14,14 +14,13 @@ from pydantic import (
     model_validator,
 )
 
+from actions.contracts.algorithms import AlgorithmName, algorithm_names
 from actions.contracts.features import AskedFeatures
 from actions.contracts.run_id import RunId
+from actions.contracts.scalar import Scalar
 from actions.text.masking import masked
 
 Task = Literal["classification", "regression"]
-Classifier = Literal["random_forest", "logistic_regression", "xgboost", "neural_network"]
-Regressor = Literal["linear_regression", "random_forest", "xgboost", "neural_network"]
-Algorithm = Literal["random_forest", "logistic_regression", "linear_regression", "xgboost", "neural_network"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss",
     "rmse", "mae", "mape", "r2",
@@ -29,7 +28,6 @@ MetricName = Literal[
 Split = Literal["auto", "random", "stratified", "group", "time"]
 SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """The data sets that ``sklearn://NAME`` names: those that scikit-learn carries itself."""
-Scalar = bool | int | float | Annotated[str, AfterValidator(masked)] | None
 
 
 class Metric(NamedTuple):
@@ -59,7 +57,7 @@ METRICS: dict[str, Metric] = {
     "mape": Metric("regression", False, 0, None),
     "r2": Metric("regression", True, None, 1),
 }
-ALGORITHMS: dict[Task, tuple[str, ...]] = {"classification": get_args(Classifier), "regression": get_args(Regressor)}
+ALGORITHMS: dict[Task, tuple[str, ...]] = {task: algorithm_names(task) for task in get_args(Task)}
 SPLITS: dict[Task, tuple[str, ...]] = {
     "classification": get_args(Split),
     "regression": tuple(name for name in get_args(Split) if name != "stratified"),
@@ -89,10 +87,9 @@ class TrainingRequest(BaseModel):
         examples=["breast-cancer"],
     )
     task: Task = Field(title="Task", description="What the target is: a class, or a number.")
-    algorithm: Algorithm = Field(
+    algorithm: AlgorithmName = Field(
         title="Algorithm",
-        description="Classification: random_forest, logistic_regression, xgboost, neural_network. "
-        "Regression: linear_regression, random_forest, xgboost, neural_network.",
+        description=" ".join(f"{task.capitalize()}: {', '.join(names)}." for task, names in ALGORITHMS.items()),
     )
     data: str = Field(
         title="Data",
@@ -255,7 +252,9 @@ class Champion(BaseModel):
     uri: str
     sha256: Sha256
     data_sha256: Sha256 | None = None
-    algorithm: Algorithm | None = Field(default=None, description="what a runner needs to open it hangs on this")
+    algorithm: AlgorithmName | None = Field(
+        default=None, description="determines which libraries a runner needs to open it"
+    )
 
 
 class WorkOrder(BaseModel):

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import GitSha, ModelName, Repository, Scalar, Sha256, TrainingRequest
+from actions.contracts.request import GitSha, ModelName, Repository, Sha256, TrainingRequest
 from actions.contracts.run_id import RUN_ID, RunId
+from actions.contracts.scalar import Scalar
 from actions.contracts.stage import Stage
 from actions.errors import Problem
 from actions.text.masking import masked

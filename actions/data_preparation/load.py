@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.request import Repository, Scalar, Sha256
+from actions.contracts.request import Repository, Sha256
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.readers import frame_sha256, read_frame
 from actions.data_preparation.sources import DataUri, Source, resolve

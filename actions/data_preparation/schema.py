@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from actions.context import Context
-from actions.contracts.request import Repository, Scalar
+from actions.contracts.request import Repository
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.checks import Check, row_numbers
 from actions.data_preparation.columns import Column, Kind, conformed
 from actions.data_preparation.sources import existing_file

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import Repository, Scalar, TrainingRequest
+from actions.contracts.request import Repository, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
 from actions.contracts.run_id import RunId, number_of
+from actions.contracts.scalar import Scalar
 from actions.errors import Problem
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.request import Scalar, Sha256
+from actions.contracts.request import Sha256
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.sources import StorageUri, storage_path
 from actions.models.saved_model import CARD_FILE, Signature, open_model
 from actions.operation import Result, operation

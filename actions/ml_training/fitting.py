@@ -1,4 +1,4 @@
-"""Fits one estimator behind a fitted preprocessor; knows frames, but neither URIs nor files."""
+"""Fits one estimator behind a fitted preprocessor. Works on data frames; knows no URIs and no files."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actions.contracts.request import Scalar, Task
+from actions.contracts.request import Task
+from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
-from actions.ml_training.algorithms.registry import new_estimator, settled
+from actions.ml_training.algorithm import ALL_CORES, Algorithm, Parts
 from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_by_library
-from actions.ml_training.progress import Curves, Watch
-from actions.ml_training.recipe import Recipe
-from actions.models.feature_blocks import features_of, features_to_train_on, layout_for
+from actions.ml_training.progress import Curves, TrainingProgress
+from actions.ml_training.registry import algorithm_named
+from actions.ml_training.training_spec import TrainingSpec
+from actions.models.feature_blocks import features_of, features_to_train_on
 from actions.models.scores import Scores, classification_scores, regression_scores
 from actions.models.targets import target_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Parts = dict[str, tuple[Any, Any]]
-
-_VALUES_THAT_PAY_FOR_THREADS = 500_000
+MIN_VALUES_FOR_THREADS = 500_000
+"""With fewer values in the table, starting threads costs more than it saves; the same is true of a GPU."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model and what was seen while it was fitted."""
+    """A fitted model, and what was observed while it was fitted."""
 
     pipeline: Any
     classes: list[Scalar] | None
@@ -41,9 +42,13 @@ class Fitted:
 
 
 def fit_pipeline(
-    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None, watch: Watch
+    spec: TrainingSpec,
+    preprocessor: Any,
+    train: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    progress: TrainingProgress,
 ) -> Fitted:
-    """Fit the estimator on training rows; validation rows are only watched.
+    """Fit the estimator on the training rows; the validation rows only measure it.
 
     Raises
     ------
@@ -57,13 +62,14 @@ def fit_pipeline(
     """
     from sklearn.pipeline import Pipeline
 
-    parts, said = prepared_parts(recipe, preprocessor, train, validation)
-    estimator, warned, seconds = fit_estimator(recipe, parts, watch)
-    scored = {part: scores_of(recipe.task, estimator, *values) for part, values in parts.items()}
+    parts, notes = prepared_parts(spec, preprocessor, train, validation)
+    estimator, warned, seconds = fit_estimator(spec, parts, progress)
+    scored = {part: scores_of(spec.task, estimator, *values) for part, values in parts.items()}
+    make_deterministic(algorithm_named(spec.algorithm), estimator, to_save=True)
     return Fitted(
-        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", settled(estimator, to_save=True))]),
+        pipeline=Pipeline([("preprocessor", preprocessor), ("estimator", estimator)]),
         classes=[label.item() if hasattr(label, "item") else label for label in estimator.classes_]
-        if recipe.task == "classification"
+        if spec.task == "classification"
         else None,
         metrics={
             f"{part}_{name}": value
@@ -71,131 +77,125 @@ def fit_pipeline(
             for name, value in scores.items()
             if value is not None and math.isfinite(value)
         },
-        curves=watch.curves,
-        warnings=[*said, *warned][:20],
+        curves=progress.curves,
+        warnings=[*notes, *warned][:20],
         seconds=seconds,
     )
 
 
 def prepared_parts(
-    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None
+    spec: TrainingSpec, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None
 ) -> tuple[Parts, list[str]]:
-    """Return training rows and, where there are any that can be scored, validation rows, as arrays; and what to warn of."""
-    target = target_values(train, recipe.target, recipe.task)
-    raw = train.drop(columns=recipe.target)
-    parts = {"train": (features_to_train_on(preprocessor, raw, target, layout_for(recipe.algorithm)), target)}
-    _check_varies(recipe, target)
-    said: list[str] = []
+    """Return the training rows and the validation rows that can be scored, as arrays, and warnings about them."""
+    target = target_values(train, spec.target, spec.task)
+    raw = train.drop(columns=spec.target)
+    parts: dict[str, tuple[Any, Any]] = {
+        "train": (features_to_train_on(preprocessor, raw, target, algorithm_named(spec.algorithm).layout), target)
+    }
+    _check_varies(spec, target)
+    notes: list[str] = []
     if validation is not None and len(validation):
-        parts |= _watchable(recipe, _prepared(recipe, preprocessor, validation), parts["train"][1], said)
-    return parts, said
+        parts |= _scorable(spec, _prepared(spec, preprocessor, validation), target, notes)
+    return parts, notes
 
 
-def fit_estimator(recipe: Recipe, parts: Parts, watch: Watch) -> tuple[Any, list[str], float]:
-    """Fit an estimator on arrays; return it with what the library warned of and the seconds that it took."""
-    _check_watched(recipe, parts)
+def fit_estimator(spec: TrainingSpec, parts: Parts, progress: TrainingProgress) -> tuple[Any, list[str], float]:
+    """Fit an estimator on arrays; return it with the library's warnings and the seconds that it took."""
+    algorithm = algorithm_named(spec.algorithm)
+    _check_early_stopping(algorithm, spec, parts)
     rows = parts["train"][0]
-    estimator = _unfitted(recipe, rows.size)
-    watch.report(f"fitting {recipe.algorithm} on {len(rows)} rows")
+    cores = ALL_CORES if rows.size >= MIN_VALUES_FOR_THREADS else 1
+    estimator = algorithm.build(spec.task, spec.hyperparameters, spec.seed, cores)
+    progress.report(f"fitting {spec.algorithm} on {len(rows)} rows")
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _fit(estimator, parts, recipe, watch)
+        _fit(algorithm, estimator, parts, progress)
     seconds = time.perf_counter() - started
     warned = sorted({f"{warning.category.__name__}: {warning.message}"[:500] for warning in caught})
-    return settled(estimator, to_save=False), warned, seconds
+    make_deterministic(algorithm, estimator, to_save=False)
+    return estimator, warned, seconds
+
+
+def make_deterministic(algorithm: Algorithm, estimator: Any, *, to_save: bool) -> None:
+    """Make a fitted estimator predict the same everywhere: on the CPU, and on one core.
+
+    Sums over threads differ in their last digits. Estimators that predict each row in one thread may use all cores until they are saved.
+    """
+    inner = getattr(estimator, "estimator_", estimator)
+    algorithm.move_to_cpu(inner)
+    if inner.get_params().get("n_jobs") is not None and (to_save or algorithm.answers_depend_on_threads):
+        inner.set_params(n_jobs=1)
 
 
 def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
-    """Return the figures of a fitted estimator on preprocessed rows."""
+    """Return the scores of a fitted estimator on preprocessed rows."""
     if task == "regression":
         return regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))
     return classification_scores(target, np.asarray(estimator.predict_proba(rows), dtype=float), estimator.classes_)
 
 
-def _unfitted(recipe: Recipe, values: int) -> Any:
-    cores = -1 if values >= _VALUES_THAT_PAY_FOR_THREADS else 1
-    given = dict(recipe.hyperparameters)
-    if recipe.algorithm == "xgboost" and "device" not in given:
-        from actions.ml_training.algorithms.xgboost import usual_device
-
-        if (device := usual_device(values, _VALUES_THAT_PAY_FOR_THREADS)) is not None:
-            given["device"] = device
-    return new_estimator(recipe.task, recipe.algorithm, given, recipe.seed, cores)
-
-
-def _check_varies(recipe: Recipe, target: Any) -> None:
-    """Refuse training rows that show one case only; the data as a whole may show more."""
+def _check_varies(spec: TrainingSpec, target: Any) -> None:
+    """Refuse training rows that show one case only; the whole table may show more."""
     if (target != target[0]).any():
         return
-    classes = recipe.task == "classification"
+    is_classes = spec.task == "classification"
     raise InvalidInput(
-        "one_class_in_training" if classes else "constant_target_in_training",
-        rule="The training rows show at least two " + ("classes." if classes else "different values of the target."),
-        found=f"{recipe.target!r} is {str(target[0])[:100]!r} in each of the {len(target)} training rows.",
-        next_step="Split the data so that each class is in the training rows (strategy stratified), or give other data."
-        if classes
-        else "Split the data in another way, or choose another target.",
+        "one_class_in_training" if is_classes else "constant_target_in_training",
+        rule="The training rows must have at least two " + ("classes." if is_classes else "different target values."),
+        found=f"{spec.target!r} is {str(target[0])[:100]!r} in all {len(target)} training rows.",
+        next_step="Split the data so that the training rows have every class (split: stratified), or use other data."
+        if is_classes
+        else "Split the data differently, or choose another target.",
         field="target",
     )
 
 
-def _watchable(recipe: Recipe, validation: tuple[Any, Any], trained_on: Any, said: list[str]) -> Parts:
+def _scorable(spec: TrainingSpec, validation: tuple[Any, Any], trained_on: Any, notes: list[str]) -> Parts:
     """Return the validation rows that can be scored: those of classes that the training rows have."""
     rows, target = validation
-    if recipe.task == "regression":
+    if spec.task == "regression":
         return {"validation": validation}
-    known = np.isin(target, np.unique(trained_on))
-    if not known.all():
-        strange = ", ".join(repr(str(label)) for label in np.unique(target[~known])[:10])
-        said.append(f"{int((~known).sum())} validation rows are of classes that no training row has: {strange}.")
-    if not known.any():
+    is_known = np.isin(target, np.unique(trained_on))
+    if not is_known.all():
+        unknown = ", ".join(repr(str(label)) for label in np.unique(target[~is_known])[:10])
+        notes.append(f"{int((~is_known).sum())} validation rows have a class that no training row has: {unknown}.")
+    if not is_known.any():
         return {}
-    if len(np.unique(target[known])) == 1:
-        only = str(target[known][0])[:100]
-        said.append(f"All validation rows are of class {only!r}: they say little about a classifier.")
-    return {"validation": (rows if known.all() else rows[known], target[known])}
+    if len(np.unique(target[is_known])) == 1:
+        only = str(target[is_known][0])[:100]
+        notes.append(f"All validation rows are of class {only!r}, so they say little about a classifier.")
+    return {"validation": (rows if is_known.all() else rows[is_known], target[is_known])}
 
 
-def _check_watched(recipe: Recipe, parts: Parts) -> None:
-    """Refuse to stop early by rows that are not there."""
-    name = {"xgboost": "early_stopping_rounds", "neural_network": "patience"}.get(recipe.algorithm, "")
-    asked = recipe.hyperparameters.get(name)
-    if asked is None or "validation" in parts:
+def _check_early_stopping(algorithm: Algorithm, spec: TrainingSpec, parts: Parts) -> None:
+    """Refuse early stopping without validation rows."""
+    name = algorithm.early_stopping
+    value = spec.hyperparameters.get(name) if name else None
+    if value is None or "validation" in parts:
         return
     raise InvalidInput(
         "no_validation_rows",
-        rule=f"{name} stops a training by its loss on validation rows.",
-        found=f"{name}: {asked!r}, and no validation rows.",
-        next_step=f"Give validation rows, or leave {name} out.",
+        rule=f"{name} needs validation rows: it stops a training by its loss on them.",
+        found=f"{name}: {value!r}, and no validation rows.",
+        next_step=f"Add validation rows, or remove {name}.",
         field="hyperparameters",
     )
 
 
-def _prepared(recipe: Recipe, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
-    features = features_of(preprocessor, frame.drop(columns=recipe.target), layout_for(recipe.algorithm))
-    return features, target_values(frame, recipe.target, recipe.task)
+def _prepared(spec: TrainingSpec, preprocessor: Any, frame: pd.DataFrame) -> tuple[Any, Any]:
+    layout = algorithm_named(spec.algorithm).layout
+    features = features_of(preprocessor, frame.drop(columns=spec.target), layout)
+    return features, target_values(frame, spec.target, spec.task)
 
 
-def _fit(estimator: Any, parts: Parts, recipe: Recipe, watch: Watch) -> None:
-    """Fit by the way of the algorithm; what goes wrong is told as what it is."""
-    rows, target = parts["train"]
+def _fit(algorithm: Algorithm, estimator: Any, parts: Parts, progress: TrainingProgress) -> None:
+    """Fit, and turn the library's errors into ours."""
     try:
-        if recipe.algorithm == "xgboost":
-            from actions.ml_training.algorithms.xgboost import fit_boosted
-
-            fit_boosted(estimator, rows, target, list(parts.values()), watch)
-        elif recipe.algorithm == "random_forest":
-            from actions.ml_training.algorithms.random_forest import fit_forest
-
-            fit_forest(estimator, rows, target, watch)
-        elif recipe.algorithm == "neural_network":
-            estimator.fit(rows, target, eval_set=list(parts.values()), watch=watch)
-        else:
-            estimator.fit(rows, target)
+        algorithm.fit(estimator, parts, progress)
     except (MemoryError, RuntimeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(recipe.algorithm, rows.shape, error) from error
+            raise out_of_memory(algorithm, parts["train"][0].shape, error) from error
         if isinstance(error, ValueError):
-            raise refused_by_library(recipe.algorithm, error) from error
+            raise refused_by_library(algorithm, error) from error
         raise

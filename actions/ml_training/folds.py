@@ -10,18 +10,22 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from actions.errors import InvalidInput
-from actions.ml_training.recipe import Recipe
+from actions.ml_training.training_spec import TrainingSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from actions.ml_training.fitting import Parts
+    from actions.ml_training.algorithm import Parts
 
 HELD_OUT = 0.2
 
 
 def compared_parts(
-    recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame | None, folds: int | None = None
+    spec: TrainingSpec,
+    preprocessor: Any,
+    train: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    folds: int | None = None,
 ) -> list[Parts]:
     """Return the parts that each trial is fitted to and scored on, as arrays.
 
@@ -40,16 +44,16 @@ def compared_parts(
         ``too_few_rows``, ``no_validation_rows``.
     """
     if folds is not None:
-        return [_refitted_parts(recipe, preprocessor, *pair) for pair in _folded(recipe, train, folds)]
+        return [_refitted_parts(spec, preprocessor, *pair) for pair in _folded(spec, train, folds)]
     if validation is None:
-        return [_refitted_parts(recipe, preprocessor, *_held_out(recipe, train))]
-    return [_parts(recipe, preprocessor, train, validation)]
+        return [_refitted_parts(spec, preprocessor, *_held_out(spec, train))]
+    return [_parts(spec, preprocessor, train, validation)]
 
 
-def _parts(recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame) -> Parts:
+def _parts(spec: TrainingSpec, preprocessor: Any, train: pd.DataFrame, validation: pd.DataFrame) -> Parts:
     from actions.ml_training.fitting import prepared_parts
 
-    parts, _ = prepared_parts(recipe, preprocessor, train, validation)
+    parts, _ = prepared_parts(spec, preprocessor, train, validation)
     if "validation" not in parts:
         raise InvalidInput(
             "no_validation_rows",
@@ -61,51 +65,51 @@ def _parts(recipe: Recipe, preprocessor: Any, train: pd.DataFrame, validation: p
     return parts
 
 
-def _refitted_parts(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame, held: pd.DataFrame) -> Parts:
-    return _parts(recipe, _refitted(recipe, preprocessor, kept), kept, held)
+def _refitted_parts(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame, held: pd.DataFrame) -> Parts:
+    return _parts(spec, _refitted(spec, preprocessor, kept), kept, held)
 
 
-def _refitted(recipe: Recipe, preprocessor: Any, kept: pd.DataFrame) -> Any:
+def _refitted(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame) -> Any:
     """Return a preprocessor of the same steps that knows these rows alone."""
     from sklearn.base import clone
 
     from actions.data_preparation.transformers import learnable
     from actions.models.targets import target_values
 
-    target = learnable(target_values(kept, recipe.target, recipe.task), recipe.task)
+    target = learnable(target_values(kept, spec.target, spec.task), spec.task)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # told when it was fitted on all rows
-        return clone(preprocessor).fit(kept.drop(columns=recipe.target), target)
+        return clone(preprocessor).fit(kept.drop(columns=spec.target), target)
 
 
-def _held_out(recipe: Recipe, train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _held_out(spec: TrainingSpec, train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     from sklearn.model_selection import train_test_split
 
-    classes = train[recipe.target] if recipe.task == "classification" else None
+    classes = train[spec.target] if spec.task == "classification" else None
     try:
-        kept, held = train_test_split(train, test_size=HELD_OUT, random_state=recipe.seed, stratify=classes)
+        kept, held = train_test_split(train, test_size=HELD_OUT, random_state=spec.seed, stratify=classes)
     except ValueError as error:
         raise _too_few("A fifth of the training rows, of each class, can be held out", str(error)[:300]) from None
     return kept, held
 
 
-def _folded(recipe: Recipe, train: pd.DataFrame, folds: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def _folded(spec: TrainingSpec, train: pd.DataFrame, folds: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    most = most_folds(recipe, train)
+    most = most_folds(spec, train)
     if most < folds:
         raise _too_few(
             f"There are rows for {folds} folds, and of each class, too,", f"enough for {most} folds at most."
         )
-    splitter = StratifiedKFold if recipe.task == "classification" else KFold
-    drawn = splitter(folds, shuffle=True, random_state=recipe.seed).split(train, train[recipe.target])
+    splitter = StratifiedKFold if spec.task == "classification" else KFold
+    drawn = splitter(folds, shuffle=True, random_state=spec.seed).split(train, train[spec.target])
     return [(train.iloc[kept], train.iloc[held]) for kept, held in drawn]
 
 
-def most_folds(recipe: Recipe, train: pd.DataFrame) -> int:
+def most_folds(spec: TrainingSpec, train: pd.DataFrame) -> int:
     """Return how many folds there can be so that each has rows, of each class if there are classes."""
-    target = train[recipe.target]
-    return int(target.value_counts().min()) if recipe.task == "classification" else len(target)
+    target = train[spec.target]
+    return int(target.value_counts().min()) if spec.task == "classification" else len(target)
 
 
 def _too_few(rule: str, found: str) -> InvalidInput:

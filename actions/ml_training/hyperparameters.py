@@ -1,4 +1,4 @@
-"""Hyperparameters are checked before anything is written: their names, and their values by the library itself."""
+"""Checks hyperparameters and search spaces before anything is written: names, combinations, and values by the library itself."""
 
 from __future__ import annotations
 
@@ -8,44 +8,28 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from actions.contracts.request import Scalar
+from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
-from actions.ml_training.algorithms.registry import new_estimator, parameters_of
-from actions.ml_training.algorithms.rules import check_contradictions
+from actions.ml_training.algorithm import Algorithm, Hyperparameters
 from actions.ml_training.errors import is_out_of_memory, out_of_memory
+from actions.ml_training.registry import algorithm_named
+from actions.ml_training.search_space import SearchSpace, values_to_check
 
 RESERVED = {
     "callbacks": "callbacks report the progress",
-    "enable_categorical": "categories are one-hot encoded",
-    "missing": "missing values are filled in",
-    "n_jobs": "as many cores are used as pay",
-    "random_state": "the field Seed gives it",
+    "n_jobs": "the number of cores follows from the size of the data",
+    "random_state": "the field Seed sets it",
     "verbose": "the log stays readable",
     "verbosity": "the log stays readable",
     "warm_start": "each training starts afresh",
 }
-_OTHER_NAMES = {
-    "eta": "learning_rate",
-    "lambda": "reg_lambda",
-    "alpha": "reg_alpha",
-    "num_round": "n_estimators",
-    "num_boost_round": "n_estimators",
-    "min_split_loss": "gamma",
-    "lr": "learning_rate",
-    "n_epochs": "epochs",
-    "num_epochs": "epochs",
-    "max_iter": "epochs",
-    "hidden_layer_sizes": "hidden_units",
-    "n_iter_no_change": "patience",
-    "early_stopping_rounds": "patience",
-}
-_BY_VALIDATION = ("early_stopping_rounds", "patience")
-"""What watches validation rows, of which a rehearsal has none."""
-_ROWS_A_CLASS = 5
+"""Hyperparameters that Modelyard sets itself for every algorithm, with the reason."""
+_ROWS_PER_CLASS = 5
+_ROWS_OF_NUMBERS = 50
 
 
-def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]) -> None:
-    """Check names, and the values as far as they can be without data.
+def check_hyperparameters(task: str, name: str, given: Mapping[str, Scalar]) -> None:
+    """Check the names of an algorithm's hyperparameters, and their values as far as that is possible without data.
 
     Raises
     ------
@@ -53,111 +37,191 @@ def check_hyperparameters(task: str, algorithm: str, given: Mapping[str, Scalar]
         ``unknown_hyperparameter``, ``reserved_hyperparameter``, ``hyperparameter_refused`` or
         ``contradictory_hyperparameters``.
     """
-    known = sorted(parameters_of(new_estimator(task, algorithm, {}, 0)) - set(RESERVED))
-    for name in given:
-        if name in RESERVED:
-            raise InvalidInput(
-                "reserved_hyperparameter",
-                rule=f"{name} is not set by hand: {RESERVED[name]}.",
-                found=f"{name}: {given[name]!r}.",
-                next_step="Remove it.",
-                field="hyperparameters",
-            )
-        if name not in known:
-            raise _unknown(name, algorithm, known)
-    rounds = given.get("n_estimators", 1)
-    if given.get("class_weight") not in (None, "balanced") and algorithm == "xgboost":
-        raise _refused(algorithm, given, "class_weight is balanced, or is left out", "class_weight")
-    if "n_estimators" in given and (not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1):
-        raise _refused(algorithm, given, f"n_estimators is a whole number from 1, got {rounds!r}", "n_estimators")
-    estimator = new_estimator(task, algorithm, dict(given), 0)
-    if hasattr(estimator, "_parameter_constraints"):  # XGBoost has the method, and nothing for it to check
+    algorithm = algorithm_named(name)
+    _check_names(algorithm, task, given)
+    _check_choices(algorithm, given)
+    estimator = algorithm.build(task, given, 0, 1)
+    if hasattr(estimator, "_parameter_constraints"):  # XGBoost has the method, but no constraints to check
         try:
-            estimator._validate_params()  # noqa: SLF001  # scikit-learn's own check, which fit runs too late
+            estimator._validate_params()  # noqa: SLF001  # scikit-learn's own check, which fit would run too late
         except ValueError as error:
             raise _refused(algorithm, given, str(error)) from None
-    check_contradictions(algorithm, given)
+    check_combinations(algorithm, given)
 
 
-def rehearse(task: str, algorithm: str, given: Mapping[str, Scalar], rows: Any, target: Any) -> None:
-    """Fit on a few rows, so that the library refuses now what it would refuse after everything is written.
+def check_combinations(algorithm: Algorithm, given: Hyperparameters) -> None:
+    """Refuse hyperparameters that contradict each other.
+
+    Raises
+    ------
+    InvalidInput
+        ``contradictory_hyperparameters``, naming them.
+
+    Examples
+    --------
+    >>> check_combinations(algorithm_named("xgboost"), {"class_weight": "balanced", "scale_pos_weight": 3.0})
+    Traceback (most recent call last):
+    ...
+    actions.errors.InvalidInput: class_weight and scale_pos_weight both weight the classes; only one of them may be set. \
+Found: class_weight: 'balanced', scale_pos_weight: 3.0. Next: Remove one of the two. [contradictory_hyperparameters]
+    """
+    for rule in algorithm.rules:
+        if rule.is_broken(given):
+            raise InvalidInput(
+                "contradictory_hyperparameters",
+                rule=rule.text,
+                found=", ".join(f"{name}: {given[name]!r}" for name in rule.names if name in given) + ".",
+                next_step=rule.next_step,
+                field="hyperparameters",
+            )
+
+
+def checked_search_space(task: str, name: str, space: SearchSpace | None, fixed: Hyperparameters) -> SearchSpace:
+    """Return the search space, checked: the given one, else the algorithm's own without the fixed hyperparameters.
+
+    Raises
+    ------
+    InvalidInput
+        ``contradictory_hyperparameters`` if a hyperparameter is both fixed and searched; ``nothing_to_search``; and what
+        ``check_hyperparameters`` raises, for the ends of each range and for each choice.
+    """
+    algorithm = algorithm_named(name)
+    space = space or {name: searched for name, searched in algorithm.search_space.items() if name not in fixed}
+    both = next((name for name in space if name in fixed), None)
+    if both is not None:
+        raise InvalidInput(
+            "contradictory_hyperparameters",
+            rule="A hyperparameter may be searched or fixed, but not both.",
+            found=f"{both} is in space and in hyperparameters.",
+            next_step="Remove it from one of the two.",
+            field="space",
+        )
+    if not space:
+        raise InvalidInput(
+            "nothing_to_search",
+            rule="A search must vary at least one hyperparameter.",
+            found=f"all of those that it varies by default are fixed: {', '.join(algorithm.search_space)}.",
+            next_step="Name others in space, or train with the fixed ones.",
+            field="space",
+        )
+    for searched_name, searched in space.items():
+        for value in values_to_check(searched):
+            check_hyperparameters(task, name, {**fixed, searched_name: value})
+    first_values = {name: values_to_check(searched)[0] for name, searched in space.items()}
+    check_combinations(algorithm, {**fixed, **first_values})
+    return space
+
+
+def rehearse(task: str, name: str, given: Hyperparameters, rows: Any, target: Any) -> None:
+    """Fit on a few rows, so that the library refuses now what it would otherwise refuse after data has been written.
 
     Parameters
     ----------
     rows, target : arrays
         Preprocessed training rows.
+
+    Raises
+    ------
+    InvalidInput
+        ``hyperparameter_refused``.
+    Unavailable
+        ``out_of_memory``.
     """
     import numpy as np
 
-    chosen = _few_of_each(target) if task == "classification" else np.arange(min(len(target), 50))
-    # max_samples may be fine for all rows and too many for these few.
-    small = {name: value for name, value in given.items() if name != "max_samples"}
-    for rounds in {"n_estimators", "epochs"} & set(small):
-        small[rounds] = 2
-    small = {name: value for name, value in small.items() if name not in _BY_VALIDATION}
-    estimator = new_estimator(task, algorithm, small, 0)
+    from actions.ml_training.progress import TrainingProgress
+
+    algorithm = algorithm_named(name)
+    chosen = _few_per_class(target) if task == "classification" else np.arange(min(len(target), _ROWS_OF_NUMBERS))
+    few_rows, few_targets = rows[chosen], target[chosen]
+    estimator = algorithm.build(task, _for_rehearsal(algorithm, given), 0, 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _fit_briefly(estimator, rows[chosen], target[chosen])
+            algorithm.fit(estimator, {"train": (few_rows, few_targets)}, TrainingProgress(lambda *_, **__: None))
             if task == "classification":
-                _check_probabilities(estimator, rows[chosen], len(np.unique(target[chosen])))
+                _check_probabilities(estimator, few_rows, len(np.unique(few_targets)))
             else:
-                estimator.predict(rows[chosen])
+                estimator.predict(few_rows)
     except (MemoryError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(algorithm, rows[chosen].shape, error) from None
+            raise out_of_memory(algorithm, few_rows.shape, error) from None
         if isinstance(error, RuntimeError):
             raise
         raise _refused(algorithm, given, str(error)) from None
 
 
-def _fit_briefly(estimator: Any, rows: Any, target: Any) -> None:
-    """Fit; what boosts watches the same rows, so that the library looks at ``eval_metric``, too."""
-    if not hasattr(estimator, "evals_result"):
-        estimator.fit(rows, target)
-        return
-    quiet = {"verbose": False} if hasattr(estimator, "get_booster") else {}
-    estimator.fit(rows, target, eval_set=[(rows, target)], **quiet)
+def _for_rehearsal(algorithm: Algorithm, given: Hyperparameters) -> dict[str, Scalar]:
+    left_out = (*algorithm.left_out_of_rehearsal, algorithm.early_stopping)  # a rehearsal has no validation rows
+    short = {name: value for name, value in given.items() if name not in left_out}
+    return short | ({algorithm.rounds: 2} if algorithm.rounds in short else {})
 
 
-def _few_of_each(target: Any) -> Any:
+def _few_per_class(target: Any) -> Any:
     import numpy as np
 
-    return np.sort(np.concatenate([np.flatnonzero(target == label)[:_ROWS_A_CLASS] for label in np.unique(target)]))
+    return np.sort(np.concatenate([np.flatnonzero(target == label)[:_ROWS_PER_CLASS] for label in np.unique(target)]))
 
 
 def _check_probabilities(estimator: Any, rows: Any, classes: int) -> None:
     import numpy as np
 
-    found = np.asarray(estimator.predict_proba(rows))
-    if found.shape != (len(rows), classes) or not np.isfinite(found).all():
+    probabilities = np.asarray(estimator.predict_proba(rows))
+    if probabilities.shape != (len(rows), classes) or not np.isfinite(probabilities).all():
         raise ValueError("with these the model gives no probability for each class")
 
 
-def _unknown(name: str, algorithm: str, known: list[str]) -> InvalidInput:
-    near = [_OTHER_NAMES[name]] if _OTHER_NAMES.get(name) in known else difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
+def _check_names(algorithm: Algorithm, task: str, given: Hyperparameters) -> None:
+    reserved = {**RESERVED, **algorithm.reserved}
+    known = sorted(algorithm.hyperparameter_names(algorithm.build(task, {}, 0, 1)) - set(reserved))
+    for name in given:
+        if name in reserved:
+            raise InvalidInput(
+                "reserved_hyperparameter",
+                rule=f"Modelyard sets {name} itself: {reserved[name]}.",
+                found=f"{name}: {given[name]!r}.",
+                next_step="Remove it.",
+                field="hyperparameters",
+            )
+        if name not in known:
+            raise _unknown(algorithm, name, known)
+
+
+def _check_choices(algorithm: Algorithm, given: Hyperparameters) -> None:
+    """Check the values that the library itself does not check, or checks too late."""
+    for name, allowed in algorithm.choices.items():
+        if name in given and given[name] not in allowed:
+            listed = " or ".join(str(value) for value in allowed if value is not None)
+            raise _refused(algorithm, given, f"{name} must be {listed}, or be left out", name)
+    rounds = given.get(algorithm.rounds or "", 1)
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+        text = f"{algorithm.rounds} must be an integer of at least 1, got {rounds!r}"
+        raise _refused(algorithm, given, text, algorithm.rounds)
+
+
+def _unknown(algorithm: Algorithm, name: str, known: list[str]) -> InvalidInput:
+    alias = algorithm.aliases.get(name)
+    close = [alias] if alias in known else difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
     return InvalidInput(
         "unknown_hyperparameter",
-        rule=f"{algorithm} knows the hyperparameters that the library names.",
+        rule=f"Unknown hyperparameter for {algorithm.name}.",
         found=f"{name}.",
         next_step=f"{hint}Known: {', '.join(known)}.",
         field="hyperparameters",
     )
 
 
-def _refused(algorithm: str, given: Mapping[str, Scalar], message: str, name: str | None = None) -> InvalidInput:
-    first_line = re.sub(
-        r"^\[[\d:]+\] \S+: ", "", message.strip().splitlines()[0] if message.strip() else "it gave no reason"
-    )
+def _refused(algorithm: Algorithm, given: Hyperparameters, message: str, name: str | None = None) -> InvalidInput:
+    lines = message.strip().splitlines() or ["the library gave no reason"]
+    first_line = re.sub(r"^\[[\d:]+\] \S+: ", "", lines[0])
     named = name or next((known for known in given if re.search(rf"\b{re.escape(known)}\b", message)), None)
     values = {named: given[named]} if named else dict(given)
     listed = ", ".join(f"{key}: {value!r}" for key, value in values.items())
     return InvalidInput(
         "hyperparameter_refused",
-        rule=f"{algorithm} refuses this: {first_line}.",
+        rule=f"{algorithm.title} does not accept this: {first_line}.",
         found=f"{listed}." if listed else "the library's defaults.",
-        next_step="Correct the value, or leave it out to use the library's default.",
+        next_step="Correct the value, or remove it to use the library's default.",
         field="hyperparameters",
     )

@@ -1,4 +1,4 @@
-"""Hears that a training is to end: a cancelled job, a runner that is taken away."""
+"""Notices that a training must end: its job was cancelled, or its runner is shutting down."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from actions.errors import Interrupted
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-Told = Callable[[], bool]
+IsInterrupted = Callable[[], bool]
 
 
 @contextmanager
-def told_to_stop() -> Iterator[Told]:
-    """Give a function that tells whether the process was told to end (SIGTERM, SIGINT) while the block lasts.
+def until_interrupted() -> Iterator[IsInterrupted]:
+    """Yield a function that tells whether SIGTERM or SIGINT has arrived since the block began.
 
-    The first signal waits for whoever asks; a second one does what it would have done without this. Only the main thread
-    can hear signals: in any other one, nobody is ever told.
+    The first signal only sets that answer; a second one has its usual effect. Only the main thread can receive signals: in any
+    other thread the answer is always no.
     """
-    told = threading.Event()
+    arrived = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield told.is_set
+        yield arrived.is_set
         return
     # None: a handler that Python did not set, and cannot set again.
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
 
-    def hear(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature that Python calls
-        told.set()
+    def receive(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature that Python calls
+        arrived.set()
         signal.signal(number, before[signal.Signals(number)])
 
     try:
         for number in _SIGNALS:
-            signal.signal(number, hear)
-        yield told.is_set
+            signal.signal(number, receive)
+        yield arrived.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def interrupted(done: int, total: int | None, what: str, *, kept: bool) -> Interrupted:
-    """Return the error of a training that was told to end after so many rounds."""
-    so_far = f"{what} {done}" + (f" of {total}" if total else "")
+def interrupted(done: int, total: int | None, step: str, *, kept: bool) -> Interrupted:
+    """Return the error of a training that was interrupted after so many rounds."""
+    so_far = f"{step} {done}" + (f" of {total}" if total else "")
     return Interrupted(
         "training_interrupted",
-        rule="A training goes on until it is done; one that is told to end (SIGTERM, SIGINT) ends at once.",
-        found=f"it was told so after {so_far}.",
-        next_step="Start it again with the same destination: it goes on from the checkpoint."
+        rule="The training was interrupted (SIGTERM or SIGINT).",
+        found=f"it ended after {so_far}.",
+        next_step="Start it again with the same destination: it resumes from the checkpoint."
         if kept
-        else "Start it again; it keeps no checkpoint.",
+        else "Start it again from the beginning; it kept no checkpoint.",
     )

@@ -1,4 +1,4 @@
-"""Follows one training from round to round: tells how it stands, keeps its checkpoint, hears when it is to end."""
+"""Reports a training round by round, writes its checkpoints, and ends it when the process is interrupted."""
 
 from __future__ import annotations
 
@@ -12,37 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from actions.context import Report
-from actions.contracts.request import Algorithm
 from actions.ml_training.errors import loss_not_finite
-from actions.ml_training.interruption import Told, interrupted
-from actions.ml_training.recipe import Recipe
+from actions.ml_training.interruption import IsInterrupted, interrupted
+from actions.ml_training.training_spec import TrainingSpec
 from actions.storage.folder import write_atomically
 
 Curves = dict[str, dict[str, list[float | None]]]
 Losses = Mapping[str, Mapping[str, float]]
-"""A round's figures: by part (train, validation), then by name."""
+"""One round's losses: by part (train, validation), then by name."""
 
 CURVES_FILE = "curves.json"
-"""The loss curves so far, while a training runs; afterwards they stand in ``training.json``."""
-
-IN_ROUNDS: tuple[Algorithm, ...] = ("neural_network", "xgboost")
-"""The algorithms that tell their losses after each round, and keep checkpoints."""
+"""The loss curves so far, while a training runs; afterwards they are part of ``training.json``."""
 
 CHECKPOINT_PREFIX = "checkpoint-"
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 _SECONDS_BETWEEN_CURVES = 1.0
-NO_LOSSES = ("auc", "pre", "map", "ndcg")
-"""How XGBoost's names begin of figures that are the better the higher, and may be undefined for the rows."""
+HIGHER_IS_BETTER = ("auc", "pre", "map", "ndcg")
+"""Prefixes of the metrics that boosting libraries report among the losses although higher is better; these may be undefined."""
 
 
-def fingerprint(recipe: Recipe, **further: Any) -> str:
-    """Return what a checkpoint belongs to: the same recipe on the same rows with the same libraries."""
+def fingerprint(spec: TrainingSpec, **further: Any) -> str:
+    """Return what a checkpoint belongs to: the same training on the same rows with the same libraries."""
     made_of = {
-        "task": recipe.task,
-        "algorithm": recipe.algorithm,
-        "target": recipe.target,
-        "hyperparameters": dict(recipe.hyperparameters),
-        "seed": recipe.seed,
+        "task": spec.task,
+        "algorithm": spec.algorithm,
+        "target": spec.target,
+        "hyperparameters": dict(spec.hyperparameters),
+        "seed": spec.seed,
         **further,
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
@@ -53,66 +49,72 @@ def _never() -> bool:
 
 
 @dataclass
-class Watch:
-    """What a training loop is handed; without arguments it tells nobody and keeps nothing.
+class TrainingProgress:
+    """What a training loop reports to. With ``report`` alone it keeps no files and is never interrupted.
 
     Parameters
     ----------
     report
-        Told after each round: its losses, the rows that were learnt from in a second, and how far it is.
+        Called after each round with its losses, the rows per second and how far the training is.
     folder
-        Where the checkpoint and the curves so far are kept; None: nowhere.
+        Where to keep the checkpoint and the curves so far; None: nowhere.
     work
-        The fingerprint of the training: only a checkpoint of the same one is taken up.
-    told
-        Tells whether the training is to end.
+        The fingerprint of the training: only a checkpoint of the same training is used.
+    is_interrupted
+        Whether the training must end.
     resume
-        Whether a checkpoint that is there is taken up.
+        Whether to use a checkpoint that exists.
     """
 
     report: Report
     folder: Path | None = None
     work: str = ""
-    told: Told = _never
+    is_interrupted: IsInterrupted = _never
     resume: bool = True
     curves: Curves = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
-    _first: int | None = None
+    _first_round: int | None = None
     _checkpointed: float = field(default_factory=time.monotonic)
     _curves_written: float = -math.inf
 
     def checkpoint(self) -> bytes | None:
-        """Return the checkpoint of this very training, if it was interrupted; those of others are removed."""
+        """Return the checkpoint of this training if it was interrupted; remove those of other trainings."""
         if self.folder is None:
             return None
         path = self._path()
-        for other in self._kept(self.folder):
+        for other in self._files(self.folder):
             if other != path or not self.resume:
                 other.unlink(missing_ok=True)
         return path.read_bytes() if path.is_file() else None
 
-    def took_up(self, done: int, curves: Curves) -> None:
-        """Note that the training goes on after so many rounds."""
+    def resume_from(self, done: int, curves: Curves) -> None:
+        """Note that the training resumes after so many rounds."""
         self.curves = curves
-        self.report(f"going on from a checkpoint after round {done}", done)
+        self.report(f"resuming from the checkpoint after round {done}", done)
 
     def after_round(  # each is a fact of the round
-        self, step: str, done: int, total: int | None, losses: Losses, rows: int, content: Callable[[], bytes]
+        self,
+        step: str,
+        done: int,
+        total: int | None,
+        losses: Losses,
+        row_count: int,
+        content: Callable[[], bytes] | None = None,
     ) -> None:
-        """Tell of a round; write a checkpoint if it is time; end the training if that was asked for.
+        """Report a round, write a checkpoint if one is due, and end the training if it was interrupted.
 
         Parameters
         ----------
         step
-            What a round is: ``epoch``, ``boosting round``.
+            What a round is called: ``epoch``, ``boosting round``.
         done, total
-            Rounds that are done, and that there will be at most.
+            Finished rounds, and the maximum number of rounds.
         losses
-            This round's.
-        rows
-            Training rows, each of which the round learnt from once.
+            This round's losses.
+        row_count
+            The number of training rows, each of which is learnt from once per round.
         content
-            Makes the checkpoint.
+            Makes the checkpoint; None: this training keeps none.
 
         Raises
         ------
@@ -121,49 +123,73 @@ class Watch:
         Interrupted
             ``training_interrupted``, once the checkpoint is written.
         """
-        for part, figures in losses.items():
-            for name, value in figures.items():
-                finite = math.isfinite(value)
-                self.curves.setdefault(part, {}).setdefault(name, []).append(float(value) if finite else None)
-                if part == "train" and not finite and not name.startswith(NO_LOSSES):
-                    raise loss_not_finite(step, done, name, value)
-        self.tell(step, done, total, losses, rows)
+        self.add_losses(step, done, losses)
+        self.report_round(step, done, total, losses, row_count)
         if done == total:
             return
-        told = self.told()
-        if self.folder is not None and (told or self._due()):
+        must_end = self.is_interrupted()
+        if self.folder is not None and content is not None and (must_end or self._is_due()):
             write_atomically(self._path(), content())
             self._checkpointed = time.monotonic()
-        if told:
-            raise interrupted(done, total, step, kept=self.folder is not None)
+        if must_end:
+            raise interrupted(done, total, step, kept=self.folder is not None and content is not None)
 
-    def tell(self, step: str, done: int, total: int | None, losses: Losses, rows: int) -> None:
+    def add_losses(self, step: str, done: int, losses: Losses) -> None:
+        """Append a round's losses to the curves.
+
+        Raises
+        ------
+        InvalidInput
+            ``loss_not_finite``, if it is one of the training rows.
+        """
+        for part, values in losses.items():
+            for name, value in values.items():
+                is_finite = math.isfinite(value)
+                self.curves.setdefault(part, {}).setdefault(name, []).append(float(value) if is_finite else None)
+                if part == "train" and not is_finite and not name.startswith(HIGHER_IS_BETTER):
+                    raise loss_not_finite(step, done, name, value)
+
+    def report_round(self, step: str, done: int, total: int | None, losses: Losses, row_count: int) -> None:
         """Report a round and write the curves so far."""
-        if self._first is None:
-            self._first = done - 1
-        rate = rows * (done - self._first) / max(time.perf_counter() - self._started, 1e-9)
-        figures = {f"{part}_{name}": value for part, found in losses.items() for name, value in found.items()}
-        self.report(step, done, total, {**figures, "rows_per_second": round(rate, 1)})
+        if self._first_round is None:
+            self._first_round = done - 1
+        rate = row_count * (done - self._first_round) / max(time.perf_counter() - self._started, 1e-9)
+        metrics = {f"{part}_{name}": value for part, values in losses.items() for name, value in values.items()}
+        self.report(step, done, total, {**metrics, "rows_per_second": round(rate, 1)})
         now = time.monotonic()
         if self.folder is not None and self.curves and now - self._curves_written >= _SECONDS_BETWEEN_CURVES:
             self._curves_written = now
             write_atomically(self.folder / CURVES_FILE, json.dumps(self.curves))
 
+    def stop_if_interrupted(self, step: str, done: int, total: int) -> None:
+        """End a training that keeps no checkpoint if it was interrupted.
+
+        Raises
+        ------
+        Interrupted
+            ``training_interrupted``.
+        """
+        if done < total and self.is_interrupted():
+            raise interrupted(done, total, step, kept=False)
+
     def finished(self) -> None:
-        """Remove what is of use only while the training runs."""
+        """Remove the files that are useful only while the training runs."""
         if self.folder is None:
             return
-        for path in self._kept(self.folder):
+        for path in self._files(self.folder):
             path.unlink(missing_ok=True)
 
     @staticmethod
-    def _kept(folder: Path) -> list[Path]:
-        """Return checkpoints and curves, and what a killed process was just writing of them."""
-        return [path for name in (CHECKPOINT_PREFIX, CURVES_FILE) for path in folder.glob(f"{name}*")] + [
-            path for name in (CHECKPOINT_PREFIX, CURVES_FILE) for path in folder.glob(f".{name}*")
+    def _files(folder: Path) -> list[Path]:
+        """Return checkpoints and curves, including what a killed process left half written."""
+        return [
+            path
+            for name in (CHECKPOINT_PREFIX, CURVES_FILE)
+            for pattern in (f"{name}*", f".{name}*")
+            for path in folder.glob(pattern)
         ]
 
-    def _due(self) -> bool:
+    def _is_due(self) -> bool:
         return time.monotonic() - self._checkpointed >= SECONDS_BETWEEN_CHECKPOINTS
 
     def _path(self) -> Path:

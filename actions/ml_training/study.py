@@ -22,11 +22,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from actions.context import Report
 from actions.contracts.request import METRICS
 from actions.errors import Conflict, Interrupted, OperationError
-from actions.ml_training.fitting import Parts, fit_estimator, scores_of
-from actions.ml_training.interruption import Told
-from actions.ml_training.progress import IN_ROUNDS, NO_LOSSES, Watch
-from actions.ml_training.recipe import Recipe
-from actions.ml_training.search_spaces import Range, Space
+from actions.ml_training.algorithm import Parts
+from actions.ml_training.fitting import fit_estimator, scores_of
+from actions.ml_training.interruption import IsInterrupted
+from actions.ml_training.progress import HIGHER_IS_BETTER, TrainingProgress
+from actions.ml_training.registry import algorithm_named
+from actions.ml_training.search_space import Range, SearchSpace
+from actions.ml_training.training_spec import TrainingSpec
 
 Method = Literal["bayesian", "random", "successive_halving"]
 StoppedBy = Literal["trials", "time"]
@@ -48,7 +50,7 @@ class Search:
 
     Parameters
     ----------
-    recipe
+    spec
         With the hyperparameters that are fixed.
     metric
         The figure on the validation rows that is to be as good as possible.
@@ -62,8 +64,8 @@ class Search:
         Whether the time that earlier calls took counts, too.
     """
 
-    recipe: Recipe
-    space: Space
+    spec: TrainingSpec
+    space: SearchSpace
     metric: str
     method: Method
     work: str
@@ -134,7 +136,9 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
         optuna.logging.set_verbosity(before)
 
 
-def run_search(study: optuna.Study, search: Search, compared: Compared, report: Report, told: Told) -> StoppedBy:
+def run_search(
+    study: optuna.Study, search: Search, compared: Compared, report: Report, is_interrupted: IsInterrupted
+) -> StoppedBy:
     """Try until there are as many trials as asked for, or the time is over; first, what is fixed alone.
 
     A trial that the time's end or a signal cuts off is not counted. The next call begins with it: each trial draws from a
@@ -148,7 +152,7 @@ def run_search(study: optuna.Study, search: Search, compared: Compared, report: 
     started, first = time.monotonic(), len(ended(study))
     deadline = started + search.seconds - (seconds_spent(study) if search.over_all else 0)
     try:
-        _try_as_given(study, search, compared, deadline, told)
+        _measure_baseline(study, search, compared, deadline, is_interrupted)
     except _OutOfTimeError:
         return "time"
     except Interrupted:
@@ -157,12 +161,12 @@ def run_search(study: optuna.Study, search: Search, compared: Compared, report: 
     while (done := len(ended(study))) < search.trials:
         if time.monotonic() >= deadline:
             return "time"
-        study.sampler = _sampler(search.method, search.recipe.seed, done)
+        study.sampler = _sampler(search.method, search.spec.seed, done)
         trial = study.ask()
         try:
-            if told():
+            if is_interrupted():
                 raise _interrupted(done, search.trials)
-            state, value = _tried(trial, study, search, compared, deadline, told)
+            state, value = run_trial(trial, study, search, compared, deadline, is_interrupted)
         except _OutOfTimeError:
             study.tell(trial, state=TrialState.FAIL)
             return "time"
@@ -177,15 +181,17 @@ def run_search(study: optuna.Study, search: Search, compared: Compared, report: 
     return "trials"
 
 
-def _try_as_given(study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told) -> None:
+def _measure_baseline(
+    study: optuna.Study, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted
+) -> None:
     """Note once how the model does without any search: what is found has to be better."""
     if _AS_GIVEN in study.user_attrs:
         return
     started = time.monotonic()
-    watch = Watch(_Ladder(None, 1, deadline, len(compared)), told=told)
+    progress = TrainingProgress(_Ladder(None, 1, deadline, len(compared)), is_interrupted=is_interrupted)
     value: float | None = None
     try:
-        value = float(np.mean([_score(search, parts, watch) for parts in compared]))
+        value = float(np.mean([_score(search, parts, progress) for parts in compared]))
     except Interrupted:
         raise
     except OperationError as error:
@@ -202,7 +208,7 @@ def as_given(study: optuna.Study) -> float | None:
 def best(study: optuna.Study, search: Search) -> Best | None:
     """Return what is best: what was given, unless a trial came to a better figure; None where nothing has one."""
     given = as_given(study)
-    fixed = dict(search.recipe.hyperparameters)
+    fixed = dict(search.spec.hyperparameters)
     if completed(study):
         value, better = float(study.best_value), METRICS[search.metric].higher_is_better
         if given is None or (value > given if better else value < given):
@@ -242,8 +248,13 @@ def importances(study: optuna.Study) -> dict[str, float]:
     return {name: float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
 
-def _tried(  # what a trial is made of
-    trial: Trial, study: optuna.Study, search: Search, compared: Compared, deadline: float, told: Told
+def run_trial(  # what a trial is made of
+    trial: Trial,
+    study: optuna.Study,
+    search: Search,
+    compared: Compared,
+    deadline: float,
+    is_interrupted: IsInterrupted,
 ) -> tuple[TrialState, float | None]:
     """Return how a trial ends; its own failures are kept with it and end nothing else."""
     started = time.monotonic()
@@ -252,8 +263,8 @@ def _tried(  # what a trial is made of
     state, value, failure = TrialState.COMPLETE, again.value if again is not None else None, ""
     try:
         if again is None:
-            recipe = replace(search.recipe, hyperparameters={**search.recipe.hyperparameters, **own})
-            value = _value(trial, replace(search, recipe=recipe), compared, deadline, told)
+            spec = replace(search.spec, hyperparameters={**search.spec.hyperparameters, **own})
+            value = _value(trial, replace(search, spec=spec), compared, deadline, is_interrupted)
     except optuna.TrialPruned:
         state = TrialState.PRUNED
     except Interrupted:
@@ -270,26 +281,28 @@ def _in_short(error: OperationError) -> str:
     return f"{error.body.reason}: {error.body.found}"[:500]
 
 
-def _value(trial: Trial, search: Search, compared: Compared, deadline: float, told: Told) -> float:
+def _value(trial: Trial, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted) -> float:
     """Return a trial's figure: the mean over the folds, where there are several."""
-    in_rounds = search.recipe.algorithm in IN_ROUNDS
+    reports_losses = algorithm_named(search.spec.algorithm).reports_losses
     ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline, len(compared))
     values: list[float] = []
     for place, parts in enumerate(compared):
         ladder.fold = place
-        if len(compared) == 1 and not in_rounds:
+        if len(compared) == 1 and not reports_losses:
             for share in _SHARES_OF_ROWS:
-                fewer = parts | {"train": _share(search.recipe, parts["train"], share)}
-                ladder.climb(share, ladder.sign * _score(search, fewer, Watch(ladder, told=told)))
-        values.append(_score(search, parts, Watch(ladder, told=told)))
-        if not in_rounds:
+                fewer = {**parts, "train": _share(search.spec, parts["train"], share)}
+                ladder.climb(
+                    share, ladder.sign * _score(search, fewer, TrainingProgress(ladder, is_interrupted=is_interrupted))
+                )
+        values.append(_score(search, parts, TrainingProgress(ladder, is_interrupted=is_interrupted)))
+        if not reports_losses:
             ladder.climb((place + 1) / len(compared), ladder.sign * float(np.mean(values)))
     return float(np.mean(values))
 
 
-def _score(search: Search, parts: Parts, watch: Watch) -> float:
-    estimator, _, _ = fit_estimator(search.recipe, parts, watch)
-    value = scores_of(search.recipe.task, estimator, *parts["validation"])[search.metric]
+def _score(search: Search, parts: Parts, progress: TrainingProgress) -> float:
+    estimator, _, _ = fit_estimator(search.spec, parts, progress)
+    value = scores_of(search.spec.task, estimator, *parts["validation"])[search.metric]
     if value is None or not math.isfinite(value):
         raise OperationError(
             "metric_undefined",
@@ -320,7 +333,7 @@ class _Ladder:
         if done is None or not total or not watched:
             return
         name, value = watched[-1]
-        loss = -value if name.removeprefix("validation_").startswith(NO_LOSSES) else value
+        loss = -value if name.removeprefix("validation_").startswith(HIGHER_IS_BETTER) else value
         self.climb((self.fold + done / total) / self.folds, loss)
 
     def climb(self, share: float, loss: float) -> None:
@@ -334,11 +347,11 @@ class _Ladder:
             raise optuna.TrialPruned
 
 
-def _share(recipe: Recipe, part: tuple[Any, Any], share: float) -> tuple[Any, Any]:
+def _share(spec: TrainingSpec, part: tuple[Any, Any], share: float) -> tuple[Any, Any]:
     """Return that share of the rows, of each class alike."""
     rows, target = part
-    order = np.random.default_rng(recipe.seed).permutation(len(target))
-    if recipe.task == "regression":
+    order = np.random.default_rng(spec.seed).permutation(len(target))
+    if spec.task == "regression":
         chosen = order[: math.ceil(share * len(order))]
     else:
         own = [order[target[order] == label] for label in np.unique(target)]
@@ -349,7 +362,7 @@ def _share(recipe: Recipe, part: tuple[Any, Any], share: float) -> tuple[Any, An
 def _suggested(trial: Trial, name: str, searched: Any) -> Any:
     if not isinstance(searched, Range):
         return trial.suggest_categorical(name, searched.choices)
-    suggest: Any = trial.suggest_int if searched.is_whole else trial.suggest_float
+    suggest: Any = trial.suggest_int if searched.is_integer else trial.suggest_float
     stepped = {} if searched.step is None else {"step": searched.step}
     return suggest(name, searched.low, searched.high, log=searched.log, **stepped)
 

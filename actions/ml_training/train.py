@@ -1,4 +1,4 @@
-"""The operations that train a classifier or a regressor on prepared rows."""
+"""The operations that train a classifier or a regressor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.request import Classifier, Regressor, Scalar, Sha256
+from actions.contracts.algorithms import Classifier, Regressor
+from actions.contracts.request import Sha256
 from actions.contracts.results import SearchFacts
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import describe
 from actions.data_preparation.preprocess import fitted_preprocessor, kinds_of
@@ -19,9 +21,10 @@ from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.errors import InvalidInput
-from actions.ml_training.interruption import Told, told_to_stop
-from actions.ml_training.progress import IN_ROUNDS, Watch, fingerprint
-from actions.ml_training.recipe import Recipe
+from actions.ml_training.interruption import IsInterrupted, until_interrupted
+from actions.ml_training.progress import TrainingProgress, fingerprint
+from actions.ml_training.registry import algorithm_named
+from actions.ml_training.training_spec import TrainingSpec
 from actions.models.saved_model import MODEL_FILE, RawColumn, Signature
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
 from actions.operation import Result, operation
@@ -36,13 +39,13 @@ Seed = Annotated[int, Field(ge=0, le=2**31 + 8)]
 
 
 class TrainedModel(Result):
-    """A trained model under the storage root."""
+    """A trained model below the storage root."""
 
     uri: str = Field(description="the model file")
     sha256: Sha256
     size_bytes: int = Field(ge=0)
-    training_uri: str = Field(description="what was seen while it was trained, as JSON")
-    metrics: dict[str, float] = Field(description="on training and validation rows")
+    training_uri: str = Field(description="JSON file with what was observed during the training")
+    metrics: dict[str, float] = Field(description="on the training rows and the validation rows")
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -60,7 +63,7 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     preprocessor: StorageUri | None = None,
     resume: bool = True,
 ) -> TrainedModel:
-    """Train a classifier; the saved model takes raw rows and answers with the target's own labels.
+    """Train a classifier. The saved model takes raw rows and predicts the target's own labels.
 
     Parameters
     ----------
@@ -69,22 +72,20 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     target
         The column to predict.
     destination
-        The folder under the storage root to write ``model.skops`` and ``training.json`` to.
+        The folder below the storage root to write ``model.skops`` and ``training.json`` to.
     algorithm
-        random_forest, logistic_regression, xgboost or neural_network (PyTorch).
+        What to train; docs/algorithms.md describes each.
     hyperparameters
-        By the names of scikit-learn or XGBoost, those of the neural network as its class names them; empty: the defaults.
-        ``class_weight: balanced`` makes rare classes count as much as frequent ones.
+        With the names that the algorithm's library gives them; empty: the library's defaults. ``class_weight: balanced``
+        makes rare classes count as much as frequent ones.
     seed
         The same seed on the same rows gives the same model.
     validation
-        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is
-        set, the neural network by its ``patience``.
+        Rows that the model is measured on while it is trained. Algorithms that learn in rounds can stop early by them.
     preprocessor
-        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+        The file that ``preprocess_supervised`` saved. Without it, a preprocessor is fitted on the training rows.
     resume
-        Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
-        destination.
+        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the destination.
 
     Examples
     --------
@@ -97,8 +98,8 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     >>> made.uri, round(made.metrics["train_accuracy"], 2)
     ('models/flowers/model.skops', 0.98)
     """
-    recipe = Recipe("classification", algorithm, target, hyperparameters or {}, seed)
-    return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)
+    spec = TrainingSpec("classification", algorithm, target, hyperparameters or {}, seed)
+    return _train(context, spec, data, validation, preprocessor, destination, resume=resume)
 
 
 @operation(stage="train", where="runner", idempotent=True)
@@ -115,7 +116,7 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     preprocessor: StorageUri | None = None,
     resume: bool = True,
 ) -> TrainedModel:
-    """Train a regressor; the saved model takes raw rows and answers with numbers.
+    """Train a regressor. The saved model takes raw rows and predicts numbers.
 
     Parameters
     ----------
@@ -124,21 +125,19 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     target
         The column to predict.
     destination
-        The folder under the storage root to write ``model.skops`` and ``training.json`` to.
+        The folder below the storage root to write ``model.skops`` and ``training.json`` to.
     algorithm
-        linear_regression, random_forest, xgboost or neural_network (PyTorch).
+        What to train; docs/algorithms.md describes each.
     hyperparameters
-        By the names of scikit-learn or XGBoost, those of the neural network as its class names them; empty: the defaults.
+        With the names that the algorithm's library gives them; empty: the library's defaults.
     seed
         The same seed on the same rows gives the same model.
     validation
-        Rows that are watched while training goes on; XGBoost stops early by them if ``early_stopping_rounds`` is
-        set, the neural network by its ``patience``.
+        Rows that the model is measured on while it is trained. Algorithms that learn in rounds can stop early by them.
     preprocessor
-        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+        The file that ``preprocess_supervised`` saved. Without it, a preprocessor is fitted on the training rows.
     resume
-        Whether to go on from the checkpoint that an interrupted training of the same kind on the same rows has left in the
-        destination.
+        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the destination.
 
     Examples
     --------
@@ -149,13 +148,13 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     >>> made.uri, round(made.metrics["train_r2"], 2)
     ('models/progression/model.skops', 0.52)
     """
-    recipe = Recipe("regression", algorithm, target, hyperparameters or {}, seed)
-    return _train(context, recipe, data, validation, preprocessor, destination, resume=resume)
+    spec = TrainingSpec("regression", algorithm, target, hyperparameters or {}, seed)
+    return _train(context, spec, data, validation, preprocessor, destination, resume=resume)
 
 
 def _train(
     context: Context,
-    recipe: Recipe,
+    spec: TrainingSpec,
     data: str,
     validation: str | None,
     preprocessor: str | None,
@@ -163,50 +162,49 @@ def _train(
     *,
     resume: bool,
 ) -> TrainedModel:
-    """Check and read what the operation was given; nothing is written before everything is checked."""
+    """Check and read everything before anything is written."""
     folder = storage_path(destination, context, "destination")
-    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
-    return train_model(context, recipe, steps, train, watched, folder, resume=resume)
+    train, watched, steps = read_and_check(context, spec, data, validation, preprocessor)
+    return train_model(context, spec, steps, train, watched, folder, resume=resume)
 
 
 def read_and_check(
-    context: Context, recipe: Recipe, data: str, validation: str | None, preprocessor: str | None
+    context: Context, spec: TrainingSpec, data: str, validation: str | None, preprocessor: str | None
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, Any]:
-    """Return training rows, validation rows and a fitted preprocessor; each is checked."""
+    """Return the training rows, the validation rows and a fitted preprocessor, all checked."""
     train = frame_of(data, context)
-    require([check for check in target_checks(train, recipe.target, recipe.task) if check.name not in _OF_WHOLE_DATA])
-    train = train.dropna(subset=[recipe.target])
-    watched = frame_of(validation, context).dropna(subset=[recipe.target]) if validation is not None else None
+    require([check for check in target_checks(train, spec.target, spec.task) if check.name not in _OF_WHOLE_DATA])
+    train = train.dropna(subset=[spec.target])
+    watched = frame_of(validation, context).dropna(subset=[spec.target]) if validation is not None else None
     if preprocessor is not None:
         steps = open_fitted(storage_path(preprocessor, context, "preprocessor"), None)
     else:
         columns = [describe(train[name]) for name in train.columns]
-        require(feature_checks(train, columns, recipe.target))
-        steps = fitted_preprocessor(train.drop(columns=recipe.target), kinds_of(columns, recipe.target))
+        require(feature_checks(train, columns, spec.target))
+        steps = fitted_preprocessor(train.drop(columns=spec.target), kinds_of(columns, spec.target))
     return train, watched, steps
 
 
-def _heard_if_of_use(recipe: Recipe) -> AbstractContextManager[Told]:
-    """Hear signals where training looks at them each round; what is one call of a library is ended by them at once."""
-    told_between = recipe.algorithm in (*IN_ROUNDS, "random_forest")
-    return told_to_stop() if told_between else nullcontext(lambda: False)
+def _notices_interruptions(spec: TrainingSpec) -> AbstractContextManager[IsInterrupted]:
+    """Catch signals if the training checks for them; a signal ends a training that is one call of a library at once."""
+    return until_interrupted() if algorithm_named(spec.algorithm).can_be_interrupted else nullcontext(lambda: False)
 
 
-def _work(recipe: Recipe, rows_sha256: Future[Sha256], validation: pd.DataFrame | None) -> str:
-    """Return what a checkpoint belongs to; an algorithm that keeps none need not look at the validation rows for it."""
-    if recipe.algorithm not in IN_ROUNDS:
+def _work(spec: TrainingSpec, rows_sha256: Future[Sha256], validation: pd.DataFrame | None) -> str:
+    """Return what a checkpoint belongs to. It takes a digest of the validation rows, which only algorithms with checkpoints need."""
+    if not algorithm_named(spec.algorithm).keeps_checkpoints:
         return ""
     watched = frame_sha256(validation) if validation is not None else None
-    return fingerprint(recipe, rows=rows_sha256.result(), validation=watched, packages=package_versions())
+    return fingerprint(spec, rows=rows_sha256.result(), validation=watched, packages=package_versions())
 
 
 _OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
-"""Rules of a data set that its training part alone need not keep."""
+"""Checks that the whole table must pass, but its training part need not."""
 
 
 def train_model(
     context: Context,
-    recipe: Recipe,
+    spec: TrainingSpec,
     preprocessor: Any,
     train: pd.DataFrame,
     validation: pd.DataFrame | None,
@@ -217,34 +215,37 @@ def train_model(
 ) -> TrainedModel:
     """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``.
 
-    The latter tells of the search that the hyperparameters come from, if there was one. While it lasts, the folder holds a checkpoint and the loss curves so far. It goes on from a checkpoint of the same work.
+    The latter includes the search that chose the hyperparameters, if there was one. During the training the folder contains a
+    checkpoint and the loss curves so far; the training resumes from a checkpoint of the same work.
     """
     from actions.ml_training.fitting import fit_pipeline
     from actions.ml_training.hyperparameters import check_hyperparameters
 
-    if recipe.hyperparameters:
-        check_hyperparameters(recipe.task, recipe.algorithm, recipe.hyperparameters)
-    with _heard_if_of_use(recipe) as told, ThreadPoolExecutor(max_workers=1) as beside:
-        # Large tables: digests leave the other cores to the training.
+    if spec.hyperparameters:
+        check_hyperparameters(spec.task, spec.algorithm, spec.hyperparameters)
+    with _notices_interruptions(spec) as is_interrupted, ThreadPoolExecutor(max_workers=1) as beside:
+        # The digest of a large table takes one core while the others train.
         rows_sha256 = beside.submit(frame_sha256, train)
-        watch = Watch(context.report, folder, _work(recipe, rows_sha256, validation), told, resume)
+        progress = TrainingProgress(
+            context.report, folder, _work(spec, rows_sha256, validation), is_interrupted, resume
+        )
         try:
-            fitted = fit_pipeline(recipe, preprocessor, train, validation, watch)
+            fitted = fit_pipeline(spec, preprocessor, train, validation, progress)
         except InvalidInput:
-            watch.finished()  # trying again as it is cannot help: nothing is kept for that
+            progress.finished()  # the same training would fail again: nothing to resume
             raise
     context.report("saving the model")
     path = folder / MODEL_FILE
     sha256 = save_fitted(fitted.pipeline, path)
     kinds = fitted.pipeline[0][0].kinds
     signature = Signature(
-        task=recipe.task,
-        algorithm=recipe.algorithm,
-        target=recipe.target,
+        task=spec.task,
+        algorithm=spec.algorithm,
+        target=spec.target,
         columns=[RawColumn(name=name, dtype=str(train[name].dtype), kind=kind) for name, kind in kinds.items()],
         classes=fitted.classes,
-        hyperparameters=dict(recipe.hyperparameters),
-        seed=recipe.seed,
+        hyperparameters=dict(spec.hyperparameters),
+        seed=spec.seed,
         training_rows=len(train),
         training_rows_sha256=rows_sha256.result(),
         packages=package_versions(),
@@ -260,7 +261,7 @@ def train_model(
         search=search,
     )
     write_atomically(folder / TRAINING_FILE, record.model_dump_json(indent=2) + "\n")
-    watch.finished()
+    progress.finished()
     return TrainedModel(
         uri=context.storage.uri(path),
         sha256=sha256,

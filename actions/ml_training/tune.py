@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.request import ALGORITHMS, METRICS, Algorithm, MetricName, Scalar, Sha256, Task
+from actions.contracts.algorithms import AlgorithmName
+from actions.contracts.request import ALGORITHMS, METRICS, MetricName, Sha256, Task
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.errors import InvalidInput, OperationError
 from actions.ml_training.folds import compared_parts
-from actions.ml_training.interruption import told_to_stop
+from actions.ml_training.hyperparameters import checked_search_space
+from actions.ml_training.interruption import until_interrupted
 from actions.ml_training.progress import fingerprint
-from actions.ml_training.recipe import Recipe
-from actions.ml_training.search_spaces import Searched, Space, space_of
+from actions.ml_training.search_space import Searched, SearchSpace
 from actions.ml_training.train import Seed, read_and_check
+from actions.ml_training.training_spec import TrainingSpec
 from actions.operation import Result, operation
 from actions.optional import require_library
 from actions.storage.folder import sha256_of, write_atomically
@@ -76,7 +79,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     destination: StorageUri,
     *,
     task: Task,
-    algorithm: Algorithm,
+    algorithm: AlgorithmName,
     method: Literal["bayesian", "random", "successive_halving"] = "bayesian",
     metric: MetricName | None = None,
     space: dict[str, Searched] | None = None,
@@ -153,21 +156,21 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     chosen = metric or ("log_loss" if task == "classification" else "rmse")
     _check_fits(task, algorithm, chosen)
     fixed = hyperparameters or {}
-    space = space_of(task, algorithm, space, fixed)
-    recipe = Recipe(task, algorithm, target, fixed, seed)
-    train, watched, steps = read_and_check(context, recipe, data, validation, preprocessor)
-    compared = compared_parts(recipe, steps, train, watched, folds)
+    space = checked_search_space(task, algorithm, space, fixed)
+    spec = TrainingSpec(task, algorithm, target, fixed, seed)
+    train, watched, steps = read_and_check(context, spec, data, validation, preprocessor)
+    compared = compared_parts(spec, steps, train, watched, folds)
     rows = [frame_sha256(frame) for frame in (train, watched) if frame is not None]
-    work = search_work(recipe, chosen, method, space, rows, folds)
-    search = Search(recipe, space, chosen, method, work, trials, minutes * 60)
+    work = search_work(spec, chosen, method, space, rows, folds)
+    search = Search(spec, space, chosen, method, work, trials, minutes * 60)
     return run_tuning(context, folder, search, compared)
 
 
 def search_work(  # what makes trials comparable
-    recipe: Recipe, metric: str, method: str, space: Space, rows: list[str], folds: int | None
+    spec: TrainingSpec, metric: str, method: str, space: SearchSpace, rows: list[str], folds: int | None
 ) -> str:
     """Return the fingerprint of a search: the trials of a study all have the same."""
-    return fingerprint(recipe, metric=metric, method=method, space=_plain(space), rows=rows, folds=folds)
+    return fingerprint(spec, metric=metric, method=method, space=_plain(space), rows=rows, folds=folds)
 
 
 def run_tuning(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
@@ -175,8 +178,8 @@ def run_tuning(context: Context, folder: Path, search: Search, compared: Compare
     from actions.ml_training.study import opened_study, run_search
 
     started = time.monotonic()
-    with told_to_stop() as told, opened_study(folder / STUDY_FILE, search) as study:
-        stopped_by = run_search(study, search, compared, context.report, told)
+    with until_interrupted() as is_interrupted, opened_study(folder / STUDY_FILE, search) as study:
+        stopped_by = run_search(study, search, compared, context.report, is_interrupted)
         context.report("drawing plots")
         return _found(context, folder, study, search, stopped_by, time.monotonic() - started)
 
@@ -196,7 +199,7 @@ def _check_fits(task: Task, algorithm: str, metric: str) -> None:
             )
 
 
-def _plain(space: Space) -> dict[str, Any]:
+def _plain(space: SearchSpace) -> dict[str, Any]:
     return {name: searched.model_dump(mode="json") for name, searched in space.items()}
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Protocol, runtime_checkable
 from pydantic import Field
 
 from actions.context import Context, Reader
-from actions.contracts.request import Algorithm, ModelName, Sha256
+from actions.contracts.algorithms import AlgorithmName
+from actions.contracts.request import ModelName, Sha256
 from actions.contracts.run_id import RunId
 from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
@@ -35,7 +36,7 @@ class ModelVersion(Result):
     uri: str
     sha256: str
     data_sha256: str | None
-    algorithm: Algorithm | None
+    algorithm: AlgorithmName | None
     created: str
     aliases: list[str]
 
@@ -77,7 +78,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     context: Context,
     data_sha256: Sha256 | None = None,
     *,
-    algorithm: Algorithm | None = None,
+    algorithm: AlgorithmName | None = None,
     created: str | None = None,
 ) -> RegisteredModel:
     """Register a trained model as the next version, and as candidate.

@@ -7,37 +7,19 @@ rows that is a table of a gigabyte twice. Heavy: imported inside functions alone
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from actions.contracts.request import Algorithm
+from actions.contracts.algorithm import Layout
 from actions.data_preparation.transformers import training_features
 
 ROWS_AT_ONCE = 50_000
-SINGLE: tuple[Algorithm, ...] = ("neural_network", "random_forest", "xgboost")
-"""The algorithms whose libraries turn what they get into 32-bit floats: they learn the same from half the memory."""
+_DEFAULT = Layout()
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How features are kept: the type of each, and whether a row's (C) or a column's (F) stand together."""
-
-    dtype: Any = np.float64
-    order: Literal["C", "F"] = "C"
-
-
-_USUAL = Layout()
-
-
-def layout_for(algorithm: Algorithm) -> Layout:
-    """Return the layout that an algorithm's library takes without another copy; LAPACK wants columns together."""
-    return Layout(np.float32 if algorithm in SINGLE else np.float64, "F" if algorithm == "linear_regression" else "C")
-
-
-def features_of(preprocessor: Any, rows: pd.DataFrame, layout: Layout = _USUAL) -> np.ndarray[Any, Any]:
+def features_of(preprocessor: Any, rows: pd.DataFrame, layout: Layout = _DEFAULT) -> np.ndarray[Any, Any]:
     """Return the features of raw rows.
 
     Parameters
@@ -53,7 +35,7 @@ def features_of(preprocessor: Any, rows: pd.DataFrame, layout: Layout = _USUAL) 
 
 
 def features_to_train_on(
-    preprocessor: Any, rows: pd.DataFrame, target: Any, layout: Layout = _USUAL
+    preprocessor: Any, rows: pd.DataFrame, target: Any, layout: Layout = _DEFAULT
 ) -> np.ndarray[Any, Any]:
     """Return the features of the rows that a preprocessor was fitted on, as ``training_features`` gives them."""
     if "target" in preprocessor[1].named_transformers_:
@@ -86,8 +68,8 @@ def in_blocks(
         if len(some) == len(known):
             return some if layout is None else np.asarray(some, layout.dtype, layout.order)
         if found is None:
-            kept = layout or Layout(some.dtype)
-            found = np.empty((len(known), *some.shape[1:]), kept.dtype, kept.order)
+            dtype: Any = some.dtype if layout is None else layout.dtype
+            found = np.empty((len(known), *some.shape[1:]), dtype, layout.order if layout else "C")
         found[start : start + len(some)] = some
     if found is None:
         raise ValueError("there are no rows")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from actions.contracts.request import Algorithm, Scalar, Sha256, Task
+from actions.contracts.algorithms import AlgorithmName, algorithms
+from actions.contracts.request import Sha256, Task
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.columns import Kind
 from actions.errors import InvalidInput, NotFound
 from actions.operation import Result
@@ -35,7 +37,7 @@ class Signature(Result):
     """What a model expects and answers, and how it was made."""
 
     task: Task
-    algorithm: Algorithm
+    algorithm: AlgorithmName
     target: str
     columns: list[RawColumn]
     classes: list[Scalar] | None = Field(description="the labels that are predicted; None for regression")
@@ -99,7 +101,8 @@ def open_model(path: Path, sha256: Sha256 | None = None) -> Model:
         As ``actions.storage.skops_file.open_fitted``; ``signature_unreadable`` where ``model.json`` is not there or is none.
     """
     signature = read_signature(path)
-    return Model(open_fitted(path, sha256 or signature.model_sha256), signature)
+    trusted_types = algorithms()[signature.algorithm].trusted_types
+    return Model(open_fitted(path, sha256 or signature.model_sha256, trusted_types), signature)
 
 
 def read_signature(path: Path) -> Signature:

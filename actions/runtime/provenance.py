@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from actions.contracts.algorithms import algorithms
 from actions.contracts.results import EnvironmentFacts
 from actions.storage.folder import sha256_of
 
@@ -19,10 +20,7 @@ _PACKAGES = (
     "scikit-learn",
     "scipy",
     "skops",
-    "xgboost",
-    "xgboost-cpu",
     "matplotlib",
-    "torch",
 )
 
 
@@ -31,11 +29,17 @@ def package_versions() -> dict[str, str]:
     return dict(_package_versions())
 
 
+def _deciding_packages() -> list[str]:
+    """Return the distributions that every model depends on, and those of the algorithms, each once."""
+    of_algorithms = [package for facts in algorithms().values() for package in facts.packages]
+    return list(dict.fromkeys([*_PACKAGES, *of_algorithms]))
+
+
 @cache
 def _package_versions() -> tuple[tuple[str, str], ...]:
     """Look the versions up once: each lookup searches all folders of the environment, and a training needs them four times."""
     versions = []
-    for name in _PACKAGES:
+    for name in _deciding_packages():
         try:
             versions.append((name, version(name)))
         except PackageNotFoundError:

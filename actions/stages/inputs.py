@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actions.context import Context
+from actions.contracts.algorithms import algorithms
 from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
 from actions.data_preparation.sources import resolve
@@ -22,13 +23,6 @@ _PREPROCESSING = (
     "sklearn.preprocessing",
     "actions.storage.skops_import",
 )
-_ESTIMATOR = {
-    "random_forest": "sklearn.ensemble",
-    "logistic_regression": "sklearn.linear_model",
-    "linear_regression": "sklearn.linear_model",
-    "xgboost": "xgboost",
-    "neural_network": "torch",
-}
 
 
 def prepared(order: WorkOrder, context: Context) -> Prepared:
@@ -141,19 +135,21 @@ INPUTS: dict[Stage, Callable[[WorkOrder, Context], dict[str, Any]]] = {
 def libraries(stage: Stage, order: WorkOrder) -> tuple[str, ...]:
     """Return the libraries that a stage needs for this request: imported before its work, so that both are timed."""
     request = order.request
-    if request.algorithm == "neural_network" and stage in ("prepare", "train", "evaluate"):
-        require_library("torch", "A neural network", "torch")
+    algorithm = algorithms()[request.algorithm]
+    if stage in ("prepare", "train", "evaluate"):
+        for module in algorithm.modules:
+            require_library(module.partition(".")[0], algorithm.title, algorithm.extra)
     if request.is_searched and stage in ("prepare", "train"):
         require_library("optuna", "A search", "tuning")
     if stage == "prepare":
         toy = ("sklearn.datasets",) if request.data.startswith("sklearn://") else ()
-        estimator = (_ESTIMATOR[request.algorithm],) if request.hyperparameters else ()
+        estimator = algorithm.modules if request.hyperparameters else ()
         selection = ("sklearn.feature_selection",) if request.features else ()
         return (*_FRAMES, *toy, *_PREPROCESSING, *selection, *estimator)
     if stage == "train":
         search = ("optuna", "matplotlib.figure", "matplotlib.backends.backend_agg") if request.is_searched else ()
-        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", _ESTIMATOR[request.algorithm], *search)
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *algorithm.modules, *search)
     if stage == "evaluate":
         plots = ("matplotlib.figure", "matplotlib.backends.backend_agg")
-        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *plots, _ESTIMATOR[request.algorithm])
+        return (*_FRAMES, *_PREPROCESSING, "sklearn.metrics", *plots, *algorithm.modules)
     return ()

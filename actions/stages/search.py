@@ -13,8 +13,9 @@ from actions.contracts.results import SearchFacts
 from actions.data_preparation.readers import frame_sha256
 from actions.errors import Conflict, InvalidInput
 from actions.ml_training.folds import compared_parts, most_folds
-from actions.ml_training.recipe import Recipe
-from actions.ml_training.search_spaces import USUAL_SPACES, space_of
+from actions.ml_training.hyperparameters import checked_search_space
+from actions.ml_training.registry import algorithm_named
+from actions.ml_training.training_spec import TrainingSpec
 from actions.ml_training.tune import TUNING_FILE, TunedHyperparameters, run_tuning, search_work
 from actions.storage.folder import sha256_of
 
@@ -41,7 +42,7 @@ class Searched:
 
     Attributes
     ----------
-    recipe
+    spec
         With all hyperparameters to train with.
     facts
         What is told of it.
@@ -49,7 +50,7 @@ class Searched:
         Its study, what it found and its plots: digest by URI.
     """
 
-    recipe: Recipe
+    spec: TrainingSpec
     facts: SearchFacts
     files: dict[str, Sha256]
 
@@ -57,7 +58,7 @@ class Searched:
 def searched(
     order: WorkOrder,
     context: Context,
-    recipe: Recipe,
+    spec: TrainingSpec,
     preprocessor: Any,
     rows: pd.DataFrame,
     watched: pd.DataFrame | None,
@@ -68,15 +69,15 @@ def searched(
     Few rows are compared on by cross-validation over the training rows, many on the validation rows.
     """
     request = order.request
-    folds = _folds(request, recipe, rows)
+    folds = _folds(request, spec, rows)
     context.report("making features for the search")
-    compared = compared_parts(recipe, preprocessor, rows, watched, folds)
-    search = _search(request, recipe, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
+    compared = compared_parts(spec, preprocessor, rows, watched, folds)
+    search = _search(request, spec, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
     own = folder / SEARCH_FOLDER
     found = _tuned(context, own, search, compared)
     kept = context.storage.uri(own / TUNING_FILE)
     return Searched(
-        recipe=replace(recipe, hyperparameters=found.hyperparameters),
+        spec=replace(spec, hyperparameters=found.hyperparameters),
         facts=_facts(found, folds),
         files={**{uri: sha256_of(context.storage.path(uri)) for uri in (found.study_uri, kept)}, **found.plots},
     )
@@ -88,9 +89,9 @@ def check_search(request: TrainingRequest) -> None:
     Raises
     ------
     InvalidInput
-        ``nothing_to_search``; and what ``space_of`` raises.
+        ``nothing_to_search``; and what ``checked_search_space`` raises.
     """
-    usual = USUAL_SPACES[request.algorithm]
+    usual = algorithm_named(request.algorithm).search_space
     if set(usual) <= set(request.hyperparameters):
         raise InvalidInput(
             "nothing_to_search",
@@ -100,7 +101,7 @@ def check_search(request: TrainingRequest) -> None:
             "as it is.",
             field="hyperparameters",
         )
-    space_of(request.task, request.algorithm, None, request.hyperparameters)
+    checked_search_space(request.task, request.algorithm, None, request.hyperparameters)
 
 
 def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
@@ -116,25 +117,25 @@ def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -
         raise InvalidInput.from_problem(body, field=field) from error
 
 
-def _folds(request: TrainingRequest, recipe: Recipe, rows: pd.DataFrame) -> int | None:
+def _folds(request: TrainingRequest, spec: TrainingSpec, rows: pd.DataFrame) -> int | None:
     """Return how many folds trials are compared in; None where the validation rows do that better."""
     # Rows of one group, or of one time, would stand in several folds; prepare has chosen validation rows that do not.
     if request.split in ("group", "time"):
         return None
-    return _FOLDS if len(rows) <= _MOST_ROWS_IN_FOLDS and most_folds(recipe, rows) >= _FOLDS else None
+    return _FOLDS if len(rows) <= _MOST_ROWS_IN_FOLDS and most_folds(spec, rows) >= _FOLDS else None
 
 
-def _search(request: TrainingRequest, recipe: Recipe, rows: list[str], folds: int | None) -> Search:
+def _search(request: TrainingRequest, spec: TrainingSpec, rows: list[str], folds: int | None) -> Search:
     from actions.ml_training.study import Search
 
-    space = space_of(recipe.task, recipe.algorithm, None, recipe.hyperparameters)
+    space = checked_search_space(spec.task, spec.algorithm, None, spec.hyperparameters)
     minutes = request.search_minutes
     return Search(
-        recipe=recipe,
+        spec=spec,
         space=space,
         metric=request.metric,
         method="bayesian",
-        work=search_work(recipe, request.metric, "bayesian", space, rows, folds),
+        work=search_work(spec, request.metric, "bayesian", space, rows, folds),
         trials=request.search_trials or _MOST_TRIALS,
         seconds=60 * (request.timeout_minutes * _SHARE_OF_TIME if minutes is None else minutes),
         over_all=minutes is not None,

@@ -1,7 +1,8 @@
-"""Fitted estimators as files: written by skops, read back only if every type in them is trusted here."""
+"""Fitted estimators as files: written by skops, read back only if every type in them is trusted."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,19 +16,11 @@ TRUSTED_TYPES = (
     "actions.data_preparation.transformers.Frequencies",
     "actions.data_preparation.transformers.MutualInformation",
     "actions.data_preparation.transformers.RawColumns",
-    "actions.ml_training.algorithms.registry.ClassLabels",
-    "actions.ml_training.algorithms.neural_network.NeuralNetworkClassifier",
-    "actions.ml_training.algorithms.neural_network.NeuralNetworkRegressor",
-    "collections.OrderedDict",  # XGBoost's loss curves
     "numpy.dtype",
     "sklearn.model_selection._split.KFold",  # the folds of target encoding
     "sklearn.model_selection._split.StratifiedKFold",
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
 )
-"""The types, beside scikit-learn's public estimators, numpy's and the plain ones that skops trusts, that a file may hold."""
+"""What the preprocessor of any file may contain, beside the types that skops trusts itself: scikit-learn's public estimators, numpy's and plain ones."""
 
 
 def save_fitted(estimator: Any, path: Path) -> Sha256:
@@ -43,27 +36,36 @@ def save_fitted(estimator: Any, path: Path) -> Sha256:
     return sha256_of(path)
 
 
-def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
+def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str] = ()) -> Any:
     """Read a fitted estimator.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sha256
+        The digest that it must have; None: any.
+    trusted_types
+        The types that it may contain beside ``TRUSTED_TYPES``: those of its algorithm.
 
     Raises
     ------
     NotFound
         ``model_not_found``.
     InvalidInput
-        ``digest_mismatch`` where a digest is given and the file's is another; ``untrusted_types``; ``model_unreadable``.
+        ``digest_mismatch``, ``untrusted_types``, ``model_unreadable``.
     """
     check_model_file(path, sha256)
     from actions.storage.skops_import import UnsupportedTypeException, UntrustedTypesFoundException, load
 
     try:
-        return load(path, trusted=list(TRUSTED_TYPES))
+        return load(path, trusted=[*TRUSTED_TYPES, *trusted_types])
     except UntrustedTypesFoundException as error:
         raise InvalidInput(
             "untrusted_types",
-            rule="A model file holds types that Modelyard trusts, and no other; nothing of it was executed.",
+            rule="The model file contains types that Modelyard does not trust. It was not loaded.",
             found=str(error)[:500],
-            next_step="Train the model with Modelyard; do not load this file.",
+            next_step="Do not use this file; train the model with Modelyard.",
             field="model",
         ) from None
     except (
@@ -77,7 +79,7 @@ def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
     ) as error:
         raise InvalidInput(
             "model_unreadable",
-            rule="A model file is what skops wrote, with library versions that fit.",
+            rule="The model file could not be read. It must have been written by skops, with compatible library versions.",
             found=f"{type(error).__name__}: {str(error)[:300]}",
             next_step="Train the model again, or install the versions that its model.json names.",
             field="model",
@@ -85,11 +87,11 @@ def open_fitted(path: Path, sha256: Sha256 | None) -> Any:
 
 
 def check_model_file(path: Path, sha256: Sha256 | None) -> None:
-    """Raise where a model file is absent, or where its digest is not the given one."""
+    """Raise if a model file is missing, or has another digest than the given one."""
     if not path.is_file():
         raise NotFound(
             "model_not_found",
-            rule="A model is a file under the storage root.",
+            rule="The model file does not exist.",
             found=f"no file {path.name} in {path.parent.name}/.",
             next_step="Name the URI that the training returned.",
             field="model",
@@ -100,8 +102,8 @@ def check_model_file(path: Path, sha256: Sha256 | None) -> None:
     if found != sha256:
         raise InvalidInput(
             "digest_mismatch",
-            rule=f"The model file's SHA-256 is {sha256}.",
+            rule=f"The model file was changed: its SHA-256 must be {sha256}.",
             found=f"{found}.",
-            next_step="The file was changed after it was saved: do not use it, train the model again.",
+            next_step="Do not use this file; train the model again.",
             field="model",
         )

@@ -17,7 +17,8 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import METRICS, Scalar, TrainingRequest
+from actions.contracts.request import METRICS, TrainingRequest
+from actions.contracts.scalar import Scalar
 from actions.errors import Problem
 from actions.text import formatting as wording
 from actions.text import markdown

@@ -9,8 +9,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from actions.contracts.request import Scalar, TrainingRequest
+from actions.contracts.request import TrainingRequest
 from actions.contracts.run_id import RUN_ID
+from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.text.suggestions import nearest
 from bot.parsing.form_fields import broken_rule, request_fields

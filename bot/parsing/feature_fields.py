@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import Scalar
+from actions.contracts.scalar import Scalar
 from actions.errors import Problem
 from actions.text.suggestions import did_you_mean
 from bot.parsing.scalars import (

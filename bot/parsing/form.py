@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import Scalar, TrainingRequest
+from actions.contracts.request import TrainingRequest
+from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from actions.contracts.request import Scalar
+from actions.contracts.scalar import Scalar
 from actions.errors import Problem, invalid_field
 
 MOST_PROBLEMS = 10

@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from actions.contracts.request import Repository, Scalar, TrainingRequest
+from actions.contracts.request import Repository, TrainingRequest
 from actions.contracts.results import PublishedResult, Verdict
 from actions.contracts.run_id import RunId, number_of
+from actions.contracts.scalar import Scalar
 from actions.contracts.stage import Stage
 from actions.errors import Problem
 from actions.text.masking import masked

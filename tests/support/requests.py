@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, SPLITS, Scalar, Task, TrainingRequest
+from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, SPLITS, Task, TrainingRequest
+from actions.contracts.scalar import Scalar
 from actions.data_preparation.feature_plan import check_asked
 from actions.errors import InvalidInput
 

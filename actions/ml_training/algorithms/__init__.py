@@ -1,1 +1,4 @@
-"""The algorithms: how each is built, which settings it has, and what rules out what."""
+"""The algorithms: one descriptor per file, found by the registry (``actions/contracts/algorithms.py``).
+
+A file must be cheap to import, for the App reads them all: libraries are imported inside functions.
+"""

@@ -1,265 +1,95 @@
-"""The neural network as scikit-learn's estimators, so that it stands behind the same preprocessor as any other.
-
-A fitted one holds ``shape_`` (JSON) and ``state_`` (a PyTorch state dict as bytes, read with ``weights_only=True``): both lie
-in the model file. Heavy: imported inside functions alone.
-"""
+"""A multilayer perceptron in PyTorch; the estimator is in ``actions/ml_training/estimators/neural_network.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import check_is_fitted
+from actions.contracts.algorithm import Layout
+from actions.ml_training.algorithm import Algorithm, Hyperparameters, Parts
+from actions.ml_training.rules import Given, Rule, is_set, stops_before_the_last_round
+from actions.ml_training.search_space import Range
 
-from actions.ml_training.progress import Curves, Watch
+if TYPE_CHECKING:
+    from actions.ml_training.progress import TrainingProgress
 
-Watched = Sequence[tuple[Any, Any]]
+_ESTIMATORS = "actions.ml_training.estimators.neural_network"
 
 
-class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
-    """What classifier and regressor share.
+def _build(task: str, hyperparameters: Hyperparameters, seed: int, cores: int) -> Any:  # noqa: ARG001  # PyTorch decides
+    from actions.ml_training.estimators.neural_network import NeuralNetworkClassifier, NeuralNetworkRegressor
 
-    Parameters
-    ----------
-    hidden_layers, hidden_units : int
-        So many layers of so many units each; 0 layers make a linear model.
-    activation : {'relu', 'gelu', 'silu', 'tanh'}
-    dropout : float
-        The share of a hidden layer's units that are left out in each step.
-    epochs : int
-        Passes over the training rows at most.
-    patience : int or None
-        Epochs in which the validation loss may fail to become lower before training stops; None: never. Without validation
-        rows there is no early stopping.
-    batch_size : int or None
-        Rows a step; None: by the number of rows, from 32 to 4096.
-    learning_rate : float
-    learning_rate_schedule : {'cosine', 'plateau', 'constant'}
-    weight_decay : float
-    gradient_clip : float or None
-        The largest norm that the gradients may have in a step; None: any.
-    precision : {'auto', 'float32', 'bfloat16', 'float16'}
-        auto: bfloat16 on a GPU that has it, float16 on another GPU, float32 on the CPU.
-    device : {'auto', 'cpu', 'cuda'}
-        What it is trained on; it always predicts on the CPU.
-    random_state : int
-    """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layers": [Interval(Integral, 0, 100, closed="both")],
-        "hidden_units": [Interval(Integral, 1, 65_536, closed="both")],
-        "activation": [StrOptions({"gelu", "relu", "silu", "tanh"})],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions({"cosine", "plateau", "constant"})],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
-        "precision": [StrOptions({"auto", "float32", "bfloat16", "float16"})],
-        "device": [StrOptions({"auto", "cpu", "cuda"})],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(  # noqa: PLR0913  # hyperparameters are named one by one, as scikit-learn wants them
-        self,
-        *,
-        hidden_layers: int = 2,
-        hidden_units: int = 128,
-        activation: str = "relu",
-        dropout: float = 0.1,
-        epochs: int = 100,
-        patience: int | None = 15,
-        batch_size: int | None = None,
-        learning_rate: float = 0.001,
-        learning_rate_schedule: str = "cosine",
-        weight_decay: float = 0.01,
-        gradient_clip: float | None = None,
-        precision: str = "auto",
-        device: str = "auto",
-        random_state: int = 0,
-    ) -> None:
-        self.hidden_layers = hidden_layers
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.dropout = dropout
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.weight_decay = weight_decay
-        self.gradient_clip = gradient_clip
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-
-    def module(self) -> Any:
-        """Return the trained network as a ``torch.nn.Module`` on the CPU: preprocessed rows in, raw outputs out."""
-        from actions.ml_training.algorithms.mlp import opened
-
-        check_is_fitted(self)
-        if not hasattr(self, "_module"):
-            self._module = opened(self.shape_, self.state_)
-        return self._module
-
-    def evals_result(self) -> Curves:
-        """Return the loss curves by part."""
-        return self.curves_
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__().copy()
-        state.pop("_module", None)  # made again from what is kept
-        return state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "state_")
-
-    def _train(  # what the two kinds of target differ in
-        self, rows: Any, target: Any, outputs: int, validation: Any, class_weights: Any, watch: Watch | None
-    ) -> None:
-        from actions.ml_training.algorithms.mlp import Part, Settings, train, usual_batch_size, usual_device
-
-        self._validate_params()
-        device = usual_device() if self.device == "auto" else self.device
-        self.n_features_in_ = int(rows.shape[1])
-        self.shape_ = {
-            "inputs": self.n_features_in_,
-            "outputs": outputs,
-            "hidden_layers": int(self.hidden_layers),
-            "hidden_units": int(self.hidden_units),
-            "activation": self.activation,
-            "dropout": float(self.dropout),
-        }
-        settings = Settings(
-            epochs=self.epochs,
-            batch_size=self.batch_size or usual_batch_size(len(rows)),
-            learning_rate=self.learning_rate,
-            learning_rate_schedule=self.learning_rate_schedule,
-            weight_decay=self.weight_decay,
-            gradient_clip=self.gradient_clip,
-            patience=self.patience if validation is not None else None,
-            precision=_precision(self.precision, device),
-            device=device,
-            seed=int(self.random_state),
-        )
-        held_out = Part(*validation) if validation is not None else None
-        watch = watch or Watch(report=lambda *_, **__: None)
-        found = train(self.shape_, settings, Part(rows, target), held_out, class_weights, watch)
-        self.state_, self.best_epoch_, self.curves_ = found.state, found.best_epoch, found.curves
-        self.__dict__.pop("_module", None)
-
-    def _outputs(self, rows: Any) -> Any:
-        from actions.ml_training.algorithms.mlp import outputs_of
-
-        return outputs_of(self.module(), rows)
+    network: Any = NeuralNetworkClassifier if task == "classification" else NeuralNetworkRegressor
+    return network(**hyperparameters, random_state=seed)
 
 
-class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):  # type: ignore[misc]  # scikit-learn carries no types
-    """A multilayer perceptron that tells classes apart by cross entropy.
-
-    Parameters
-    ----------
-    class_weight : {'balanced'} or None
-        balanced: the loss of each class counts in inverse proportion to how many training rows it has.
-    """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_NeuralNetwork._parameter_constraints,  # noqa: SLF001  # its own base
-        "class_weight": [StrOptions({"balanced"}), None],
-    }
-
-    def __init__(  # noqa: PLR0913  # hyperparameters are named one by one, as scikit-learn wants them
-        self,
-        *,
-        hidden_layers: int = 2,
-        hidden_units: int = 128,
-        activation: str = "relu",
-        dropout: float = 0.1,
-        epochs: int = 100,
-        patience: int | None = 15,
-        batch_size: int | None = None,
-        learning_rate: float = 0.001,
-        learning_rate_schedule: str = "cosine",
-        weight_decay: float = 0.01,
-        gradient_clip: float | None = None,
-        precision: str = "auto",
-        device: str = "auto",
-        random_state: int = 0,
-        class_weight: str | None = None,
-    ) -> None:
-        super().__init__(
-            hidden_layers=hidden_layers,
-            hidden_units=hidden_units,
-            activation=activation,
-            dropout=dropout,
-            epochs=epochs,
-            patience=patience,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            weight_decay=weight_decay,
-            gradient_clip=gradient_clip,
-            precision=precision,
-            device=device,
-            random_state=random_state,
-        )
-        self.class_weight = class_weight
-
-    def fit(self, rows: Any, labels: Any, eval_set: Watched | None = None, watch: Watch | None = None) -> Self:
-        """Fit; of ``eval_set`` (training rows first, as XGBoost has it) the last pair is held out."""
-        self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
-        weights = None
-        if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=np.arange(len(self.classes_)), y=codes)
-        validation = None
-        if eval_set is not None and len(eval_set) > 1:
-            held_out, theirs = eval_set[-1]
-            validation = (held_out, np.searchsorted(self.classes_, np.asarray(theirs)).astype(np.int64))
-        self._train(rows, codes.astype(np.int64), len(self.classes_), validation, weights, watch)
-        return self
-
-    def predict(self, rows: Any) -> Any:
-        return self.classes_[np.argmax(self._outputs(rows), axis=1)]
-
-    def predict_proba(self, rows: Any) -> Any:
-        from sklearn.utils.extmath import softmax
-
-        return softmax(self._outputs(rows))
+def _fit(network: Any, parts: Parts, progress: TrainingProgress) -> None:
+    network.fit(*parts["train"], eval_set=list(parts.values()), progress=progress)
 
 
-class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):  # type: ignore[misc]  # scikit-learn carries no types
-    """A multilayer perceptron that predicts a number by squared error; it learns the standardised target."""
-
-    def fit(self, rows: Any, target: Any, eval_set: Watched | None = None, watch: Watch | None = None) -> Self:
-        """Fit; of ``eval_set`` (training rows first, as XGBoost has it) the last pair is held out."""
-        values = np.asarray(target, dtype=float)
-        self.target_mean_, self.target_scale_ = float(values.mean()), float(values.std()) or 1.0
-        validation = None
-        if eval_set is not None and len(eval_set) > 1:
-            held_out, theirs = eval_set[-1]
-            validation = (held_out, self._standardised(theirs))
-        self._train(rows, self._standardised(values), 1, validation, None, watch)
-        return self
-
-    def predict(self, rows: Any) -> Any:
-        return self._outputs(rows)[:, 0] * self.target_scale_ + self.target_mean_
-
-    def _standardised(self, target: Any) -> Any:
-        return ((np.asarray(target, dtype=float) - self.target_mean_) / self.target_scale_).astype(np.float32)
-
-
-def _precision(asked: str, device: str) -> str:
-    if asked != "auto":
-        return asked
-    if device == "cpu":
-        return "float32"
+def _lacks_gpu(given: Given) -> bool:
+    """Tell whether training runs on the CPU; asks PyTorch only if the hyperparameters leave that open."""
+    if given.get("device") == "cpu":
+        return True
     import torch
 
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return not torch.cuda.is_available()
+
+
+ALGORITHM = Algorithm(
+    name="neural_network",
+    title="Neural network",
+    tasks=("classification", "regression"),
+    library="PyTorch",
+    modules=("torch",),
+    packages=("torch",),
+    example_override="epochs=200",
+    extra="torch",
+    layer="torch",
+    layout=Layout(dtype="float32"),
+    trusted_types=(f"{_ESTIMATORS}.NeuralNetworkClassifier", f"{_ESTIMATORS}.NeuralNetworkRegressor"),
+    build=_build,
+    fit=_fit,
+    search_space={
+        "hidden_layers": Range(low=1, high=4),
+        "hidden_units": Range(low=16, high=256, log=True),
+        "dropout": Range(low=0.0, high=0.5),
+        "learning_rate": Range(low=1e-4, high=3e-2, log=True),
+        "weight_decay": Range(low=1e-5, high=0.1, log=True),
+    },
+    aliases={
+        "lr": "learning_rate",
+        "n_epochs": "epochs",
+        "num_epochs": "epochs",
+        "max_iter": "epochs",
+        "hidden_layer_sizes": "hidden_units",
+        "n_iter_no_change": "patience",
+        "early_stopping_rounds": "patience",
+        "alpha": "weight_decay",
+    },
+    rules=(
+        stops_before_the_last_round("patience", "epochs", 100),
+        Rule(
+            ("hidden_layers", "hidden_units"),
+            lambda given: given.get("hidden_layers") == 0 and is_set(given, "hidden_units"),
+            "With hidden_layers: 0 there is no layer for hidden_units to apply to.",
+        ),
+        Rule(
+            ("device",),
+            lambda given: given.get("device") == "cuda" and _lacks_gpu(given),
+            "device: cuda needs a GPU that PyTorch can use.",
+            "Remove device, or choose a runner with a GPU.",
+        ),
+        Rule(
+            ("precision", "device"),
+            lambda given: given.get("precision") == "float16" and _lacks_gpu(given),
+            "precision: float16 needs a GPU.",
+            "Remove precision, or choose a runner with a GPU.",
+        ),
+    ),
+    rounds="epochs",
+    early_stopping="patience",
+    reports_losses=True,
+    can_be_interrupted=True,
+    keeps_checkpoints=True,
+    memory_advice="Lower batch_size, hidden_units or hidden_layers",
+)

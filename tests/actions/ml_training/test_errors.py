@@ -37,7 +37,7 @@ def test_memory_that_is_used_up_is_told_with_what_to_lower(desk: Desk, limited: 
     error = failure(desk, "neural_network", people(60), "pays", hyperparameters=given)
     assert isinstance(error, Unavailable)
     assert error.body.reason == "out_of_memory"
-    assert "no memory left for neural_network on 60 rows by" in error.body.found
+    assert "neural_network ran out of memory on 60 rows by" in error.body.found
     assert "batch_size" in error.body.next_step
 
 
@@ -103,7 +103,7 @@ def test_training_rows_of_one_class_are_told_where_another_part_has_the_other(de
     with pytest.raises(InvalidInput) as caught:
         run_stage("train", order)
     assert caught.value.body.reason == "one_class_in_training"
-    assert "in each of the" in caught.value.body.found
+    assert "in all " in caught.value.body.found
     assert not (desk.root / "owner/demo/models/train-20261122-001/1/model.skops").exists()
 
 
@@ -113,7 +113,7 @@ def test_validation_rows_of_unknown_classes_and_of_one_class_are_said(desk: Desk
     validation = desk.data("validation.csv", "x,y\n" + "".join(f"{row},{'ac'[row % 2]}\n" for row in range(10)))
     made = desk.call("train_supervised_classifier", data=desk.data("train.csv", train), target="y", destination="out",
                      algorithm=algorithm, validation=validation)  # fmt: skip
-    assert "5 validation rows are of classes that no training row has: 'c'." in made.warnings
+    assert "5 validation rows have a class that no training row has: 'c'." in made.warnings
     assert any("of class 'a'" in warning for warning in made.warnings)
     assert "validation_accuracy" in made.metrics
 

@@ -49,7 +49,7 @@ def asked(desk: Desk, algorithm: str, destination: str = "out", **more: Any) -> 
     } | more
 
 
-class Told:
+class InterruptingReport:
     """A report that sends this process a signal in a round, and notes which rounds there were."""
 
     def __init__(self, word: str, at: int | None = None) -> None:
@@ -65,7 +65,7 @@ class Told:
                 os.kill(os.getpid(), signal.SIGTERM)
 
 
-def train(desk: Desk, arguments: dict[str, Any], report: Told) -> Any:
+def train(desk: Desk, arguments: dict[str, Any], report: InterruptingReport) -> Any:
     context = Context(storage=Storage(desk.root), report=report)
     return find_operation("train_supervised_classifier").call(arguments, context)
 
@@ -108,10 +108,10 @@ def test_one_that_is_killed_resumes_and_ends_as_the_uninterrupted_one(desk: Desk
     assert process.returncode == -signal.SIGKILL
     assert files(desk) >= {"checkpoint", "curves.json"}
     assert not files(desk) & {"model.skops", "training.json"}
-    resumed, whole = Told(WORD[algorithm]), Told(WORD[algorithm])
+    resumed, whole = InterruptingReport(WORD[algorithm]), InterruptingReport(WORD[algorithm])
     again = train(desk, arguments, resumed)
     train(desk, {**arguments, "destination": "whole"}, whole)
-    assert any(step.startswith("going on from a checkpoint after round") for step in resumed.steps)
+    assert any(step.startswith("resuming from the checkpoint after round") for step in resumed.steps)
     assert resumed.rounds[0] >= 12
     assert files(desk) == {"model.skops", "training.json"}
     found, expected = record(desk, "out"), record(desk, "whole")
@@ -126,12 +126,12 @@ def test_one_that_is_told_to_end_leaves_a_checkpoint_and_says_so(desk: Desk, alg
     arguments = asked(desk, algorithm)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted) as caught:
-        train(desk, arguments, Told(WORD[algorithm], at=7))
+        train(desk, arguments, InterruptingReport(WORD[algorithm], at=7))
     assert caught.value.body.reason == "training_interrupted"
     assert f"{WORD[algorithm]} 7 of" in caught.value.body.found
     assert files(desk) == {"checkpoint", "curves.json"}
     assert signal.getsignal(signal.SIGTERM) == before
-    resumed = Told(WORD[algorithm])
+    resumed = InterruptingReport(WORD[algorithm])
     made = train(desk, arguments, resumed)
     assert resumed.rounds[0] == 8
     curves = record(desk, "out")["curves"]
@@ -142,18 +142,18 @@ def test_one_that_is_told_to_end_leaves_a_checkpoint_and_says_so(desk: Desk, alg
 def test_a_forest_that_is_told_to_end_ends_and_says_that_it_begins_anew(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_A_TIME", 0)
+    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_PER_STEP", 0)
     with pytest.raises(Interrupted) as caught:
-        train(desk, asked(desk, "random_forest"), Told("growing trees", at=10))
-    assert "keeps no checkpoint" in caught.value.body.next_step
+        train(desk, asked(desk, "random_forest"), InterruptingReport("growing trees", at=10))
+    assert "kept no checkpoint" in caught.value.body.next_step
     assert desk.files() == {}
 
 
 def test_a_forest_that_grows_in_steps_is_the_forest_of_one_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.ensemble import RandomForestClassifier
 
-    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_A_TIME", 0)
-    report = Told("growing trees")
+    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_PER_STEP", 0)
+    report = InterruptingReport("growing trees")
     given = {"n_estimators": 40, "class_weight": "balanced", "oob_score": True, "max_depth": 6}
     made = train(desk, asked(desk, "random_forest", hyperparameters=given), report)
     assert report.rounds == list(range(10, 41))
@@ -171,8 +171,8 @@ def test_a_forest_that_grows_in_steps_is_the_forest_of_one_fit(desk: Desk, monke
 def test_a_checkpoint_of_another_training_is_not_taken_up(desk: Desk, change: dict[str, Any]) -> None:
     arguments = asked(desk, "neural_network")
     with pytest.raises(Interrupted):
-        train(desk, arguments, Told("epoch", at=7))
-    anew = Told("epoch")
+        train(desk, arguments, InterruptingReport("epoch", at=7))
+    anew = InterruptingReport("epoch")
     train(desk, arguments | change, anew)
     assert anew.rounds[0] == 1
     assert files(desk) == {"model.skops", "training.json"}
@@ -187,15 +187,15 @@ def test_a_stage_that_is_told_to_end_is_one_that_the_app_tries_again(
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     order = desk.order(algorithm="neural_network", hyperparameters={"epochs": 60, "patience": None})
     run_stage("prepare", order)
-    told = Told("epoch", at=9)
-    original = progress.Watch.tell
+    told = InterruptingReport("epoch", at=9)
+    original = progress.TrainingProgress.report_round
 
-    def tell(self: progress.Watch, step: str, done: int, *rest: Any) -> None:
+    def report_round(self: progress.TrainingProgress, step: str, done: int, *rest: Any) -> None:
         original(self, step, done, *rest)
         told(step, done)
 
     with monkeypatch.context() as patched:
-        patched.setattr(progress.Watch, "tell", tell)
+        patched.setattr(progress.TrainingProgress, "report_round", report_round)
         with pytest.raises(Interrupted):
             run_stage("train", order)
     folder = desk.root / f"{REPOSITORY}/models/train-20261122-001/1"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actions.contracts.results import Progress
-from actions.ml_training.progress import Watch
+from actions.ml_training.progress import TrainingProgress
 from actions.stages import records
 from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk
@@ -34,18 +34,18 @@ def test_a_running_stage_tells_its_losses_throughput_and_how_much_longer_it_take
 ) -> None:
     monkeypatch.setattr(records, "_SECONDS_BETWEEN", 0)
     monkeypatch.setattr("actions.ml_training.progress._SECONDS_BETWEEN_CURVES", 0)
-    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_A_TIME", 0)
+    monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_PER_STEP", 0)
     order = desk.order(algorithm=algorithm, hyperparameters=given)
     run_stage("prepare", order)
     seen: list[Any] = []
-    original = Watch.tell
+    original = TrainingProgress.report_round
 
-    def tell(self: Watch, *facts: Any) -> None:
+    def report_round(self: TrainingProgress, *facts: Any) -> None:
         original(self, *facts)
         time.sleep(0.02)
         seen.append(desk.call("get_training_metrics", repository=REPOSITORY, run=RUN))
 
-    monkeypatch.setattr(Watch, "tell", tell)
+    monkeypatch.setattr(TrainingProgress, "report_round", report_round)
     run_stage("train", order)
     total = seen[-1].total
     assert {(one.state, one.step, one.total) for one in seen} == {("running", step, total)}

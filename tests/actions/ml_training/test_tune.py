@@ -280,7 +280,7 @@ def test_hyperparameters_that_are_fixed_stay_so(desk: Desk) -> None:
     ("change", "reason", "field", "said"),
     [
         ({"space": {"lerning_rate": {"low": 0.1, "high": 1.0}}}, "unknown_hyperparameter", "hyperparameters", "learning_rate"),
-        ({"space": {"max_depth": {"low": 5, "high": 2}}}, "invalid_argument", None, "low is below high"),
+        ({"space": {"max_depth": {"low": 5, "high": 2}}}, "invalid_argument", None, "low must be below high"),
         ({"space": {"max_depth": {"low": 2, "high": 5}}, "hyperparameters": {"max_depth": 3}},
          "contradictory_hyperparameters", "space", "max_depth"),
         ({"space": {"n_estimators": {"low": -5, "high": 5}}}, "hyperparameter_refused", "hyperparameters", "n_estimators"),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions.contracts.request import Scalar, TrainingRequest
+from actions.contracts.request import TrainingRequest
+from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
 from bot.parsing.scalars import format_scalar, parse_scalar

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actions.contracts.request import SKLEARN_DATASETS, TrainingRequest
+from actions.contracts.request import ALGORITHMS, SKLEARN_DATASETS, TrainingRequest
 from actions.errors import InvalidInput, Problem
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, parse_form
 from bot.parsing.form_fields import label_of
@@ -280,10 +280,7 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
 def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
-    assert (
-        by_field["algorithm"].rule
-        == "For regression choose one of linear_regression, random_forest, xgboost, neural_network."
-    )
+    assert by_field["algorithm"].rule == f"For regression choose one of {', '.join(ALGORITHMS['regression'])}."
     assert by_field["metric"].rule == "This field is needed."
 
 

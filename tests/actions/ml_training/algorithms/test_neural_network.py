@@ -68,7 +68,7 @@ def test_a_regressor_is_no_worse_than_linear_regression_on_data_that_is_about_li
 def test_the_file_holds_a_state_dict_and_its_shape_and_predicts_what_pytorch_predicts(desk: Desk) -> None:
     import torch
 
-    from actions.ml_training.algorithms.mlp import build
+    from actions.ml_training.estimators.mlp import build
 
     made = trained(desk, "classifier", {"data": desk.data("train.csv", people(120))}, "pays", epochs=30)
     model = open_model(desk.root / made.uri, made.sha256)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from actions.ml_training.progress import Curves, Watch
+from actions.ml_training.progress import Curves, TrainingProgress
 
 Shape = dict[str, Any]
 """JSON: ``inputs``, ``outputs``, ``hidden_layers``, ``hidden_units``, ``activation``, ``dropout``."""
@@ -98,7 +98,7 @@ def build(shape: Shape) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(width, shape["outputs"]))
 
 
-def opened(shape: Shape, state: bytes) -> nn.Sequential:
+def open_network(shape: Shape, state: bytes) -> nn.Sequential:
     """Return a trained network, on the CPU, to predict with; nothing is unpickled but tensors."""
     network = build(shape)
     network.load_state_dict(torch.load(io.BytesIO(state), map_location="cpu", weights_only=True))
@@ -129,7 +129,12 @@ def usual_device() -> str:
 
 
 def train(
-    shape: Shape, settings: Settings, train: Part, validation: Part | None, class_weights: Any, watch: Watch
+    shape: Shape,
+    settings: Settings,
+    train: Part,
+    validation: Part | None,
+    class_weights: Any,
+    progress: TrainingProgress,
 ) -> TrainedNetwork:
     """Train with AdamW and keep the epoch whose validation loss is lowest (without validation rows: the last one).
 
@@ -140,7 +145,7 @@ def train(
     ----------
     class_weights
         A factor a class for the training loss, or None. The validation loss is never weighted.
-    watch
+    progress
         Told after each epoch; keeps the checkpoints.
 
     References
@@ -149,7 +154,7 @@ def train(
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
     """
     with _deterministic(settings), _cores_for(min(settings.batch_size, len(train.rows)) * shape["hidden_units"]):
-        return _Training(shape, settings, train, validation, class_weights).run(watch)
+        return _Training(shape, settings, train, validation, class_weights).run(progress)
 
 
 class _Training:
@@ -176,16 +181,16 @@ class _Training:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
         self.standing = _Standing()
 
-    def run(self, watch: Watch) -> TrainedNetwork:
-        content = watch.checkpoint()
+    def run(self, progress: TrainingProgress) -> TrainedNetwork:
+        content = progress.checkpoint()
         if content is not None:
             self._restore(content)
-            watch.took_up(self.standing.epoch, self.standing.curves)
-        self.standing.curves = watch.curves
+            progress.resume_from(self.standing.epoch, self.standing.curves)
+        self.standing.curves = progress.curves
         rows = len(self.parts["train"][0])
         while self.standing.epoch < self.settings.epochs and not self._stale():
             losses = self._epoch()
-            watch.after_round("epoch", self.standing.epoch, self.settings.epochs, losses, rows, self._checkpoint)
+            progress.after_round("epoch", self.standing.epoch, self.settings.epochs, losses, rows, self._checkpoint)
         state = self.standing.best_state if "validation" in self.parts else self.network.state_dict()
         return TrainedNetwork(_saved(_on_cpu(state)), self.standing.best_epoch, self.standing.curves)
 
