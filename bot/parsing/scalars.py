@@ -186,6 +186,19 @@ def format_scalar(value: Scalar) -> str:
     return json.dumps(value)
 
 
+def format_argument(value: Argument) -> str:
+    """Write a value so that ``parse_argument`` reads the same, in one piece on a command's line.
+
+    Examples
+    --------
+    >>> print(format_argument(["age", "city"]), format_argument("two words"), format_argument(0.5))
+    ["age", "city"] "two words" 0.5
+    """
+    if isinstance(value, list | dict) or (isinstance(value, str) and re.search(r"\s", value)):
+        return json.dumps(value, ensure_ascii=False)
+    return format_scalar(value)
+
+
 def _is_plain(text: str) -> bool:
     """Tell whether a text stays the same without quotes."""
     if text != text.strip() or "\n" in text or "\r" in text:

@@ -20,8 +20,8 @@ from actions.runtime import cli_help as usage
 from actions.text.markdown import code, table
 from bot.admin.docs.error_reasons import reasons_of
 from bot.events.commands.run_operation import carried_out, not_by_run
-from bot.parsing.command import COMMANDS, ParsedCommand, parse_command
-from bot.parsing.scalars import format_scalar
+from bot.parsing.command import COMMANDS
+from bot.parsing.scalars import format_argument
 from bot.version import APP_OPERATIONS
 
 FOLDER = Path(__file__).parents[3] / "docs" / "operations"
@@ -179,24 +179,19 @@ def _calls(operation: Operation) -> Iterator[str]:
     yield f"```sh\nmodelyard run {operation.name} {words}".rstrip() + "\n```"
     if carried_out(operation) == "nowhere":
         yield f"On an issue: not by `/run`. {not_by_run(operation).body.next_step}"
-    elif line := run_line(operation, arguments):
-        yield f"On an issue:\n\n```text\n{line}\n```"
     else:
-        yield "On an issue: not by `/run`, which takes plain values alone, and this needs others."
+        yield f"On an issue:\n\n```text\n{run_line(operation, arguments)}\n```"
     call = {"name": operation.name, "arguments": arguments}
     yield f"As an MCP tool:\n\n```json\n{json.dumps(call, ensure_ascii=False, indent=2)}\n```"
     if operation.destructive:
         yield "Over MCP the answer is `approval_required`, with the command for a person to run."
 
 
-def run_line(operation: Operation, arguments: Mapping[str, Any]) -> str | None:
-    """Return the comment that runs an operation; None where it needs what a comment cannot say."""
-    plain = {name: value for name, value in arguments.items() if not isinstance(value, dict | list)}
-    line = " ".join([f"/run {operation.name}", *(f"{name}={format_scalar(value)}" for name, value in plain.items())])
-    needed = {name for name, field in operation.input_model.model_fields.items() if field.is_required()}
-    parsed = parse_command(line)
-    fine = isinstance(parsed, ParsedCommand) and not parsed.wrong and needed <= set(parsed.overrides)
-    return line if fine else None
+def run_line(operation: Operation, arguments: Mapping[str, Any]) -> str:
+    """Return the comment that runs an operation with these arguments."""
+    return " ".join(
+        [f"/run {operation.name}", *(f"{name}={format_argument(value)}" for name, value in arguments.items())]
+    )
 
 
 def example_arguments(operation: Operation) -> dict[str, Any]:

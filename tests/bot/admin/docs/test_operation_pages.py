@@ -9,7 +9,7 @@ import pytest
 
 from actions.operation import Operation, operations
 from bot.admin.docs.error_reasons import reasons_of
-from bot.admin.docs.operation_pages import FOLDER, example_arguments, pages, run_line, write
+from bot.admin.docs.operation_pages import FOLDER, example_arguments, pages, write
 from bot.events.commands.run_operation import carried_out
 from bot.parsing.command import ParsedCommand, parse_command
 
@@ -40,16 +40,22 @@ def test_a_page_has_every_parameter_and_an_example(operation: Operation) -> None
 
 
 @every_operation
-def test_the_calls_that_a_page_shows_would_be_taken(operation: Operation) -> None:
+def test_the_example_call_is_valid(operation: Operation) -> None:
     arguments = example_arguments(operation)
-    if any(value == name.upper() for name, value in arguments.items()):
-        return  # the example computes one, and the page names it in capitals
-    operation.validated(arguments)
-    line = run_line(operation, arguments)
-    if line is not None and carried_out(operation) != "nowhere":
-        said = parse_command(line)
-        assert isinstance(said, ParsedCommand)
-        operation.validated(said.overrides)
+    if all(value != name.upper() for name, value in arguments.items()):  # capitals stand for a computed argument
+        operation.validated(arguments)
+
+
+@every_operation
+def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(operation: Operation) -> None:
+    lines = re.findall(r"^/run .*$", pages()[f"{operation.name}.md"], re.MULTILINE)
+    assert len(lines) == (carried_out(operation) != "nowhere"), "a page shows a line if, and only if, /run works"
+    for line in lines:
+        parsed = parse_command(line)
+        assert isinstance(parsed, ParsedCommand)
+        assert not parsed.wrong
+        assert parsed.words == {"operation": operation.name}
+        assert parsed.arguments == example_arguments(operation)
 
 
 def test_reasons_are_found_wherever_an_operation_leads() -> None:
