@@ -71,7 +71,7 @@ def test_a_form_that_is_filled_in_opens_a_run(
     ],
 )
 def test_a_form_does_not_offer_what_its_task_has_not(loop: Loop, form: str, fields: dict[str, str]) -> None:
-    with pytest.raises(HubUserError, match="The form was not taken"):
+    with pytest.raises(HubUserError, match="The form was refused"):
         fill_in(loop, form, model_name="never", **{**ALL, **fields})
 
 

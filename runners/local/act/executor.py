@@ -1,4 +1,4 @@
-"""Executes workflow runs from their real files, with act in host mode: no container, one act process for each run."""
+"""Executes workflow runs from their real files with act in host mode: no container, one act process per run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from runners.local.act.work_folder import MARKER, RunFolder, find_act, work_fold
 from runners.local.act.workflow_plan import PlannedJob
 
 POLL = 0.1
-"""Seconds between looks at the clock and at ``cancelled`` while nothing is said."""
+"""Seconds between checks of the clock and of ``cancelled`` while there is no output."""
 INTERRUPT_SECONDS = 7.5
-"""How long steps have between SIGINT and SIGKILL, as on GitHub's runner."""
+"""Seconds between SIGINT and SIGKILL, as on GitHub's runner."""
 GRACE_SECONDS = 10.0
-"""How long act has to run ``always()`` steps once it was interrupted, or a job once its time was up."""
+"""Seconds for ``always()`` steps after act was interrupted or a job timed out."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class ActExecutor:
     Parameters
     ----------
     folder
-        Runs get folders of their own below it, which are gone when they are over. Where act could not run steps there,
-        because of a space in the path, they are elsewhere: ``act_folder.work_folder``.
+        Parent of the runs' folders, which are deleted after each run. If act cannot run steps there because of a
+        space in the path, they are elsewhere: ``work_folder.work_folder``.
     binary
         The act to use; by default the one beside the interpreter or in PATH.
     """
@@ -69,7 +69,7 @@ class ActExecutor:
             folder.remove()
 
     def clean(self) -> None:
-        """Remove what runs left behind, those of a hub that was killed too; only while none is executed."""
+        """Remove what earlier runs left behind, also of a killed hub; must not be called during a run."""
         folder = work_folder(self.folder)
         for path in folder.glob("*-*"):
             processes.end({"HOME": str(path / "home")}, path)
@@ -79,7 +79,7 @@ class ActExecutor:
 
 
 class _Run:
-    """One act process, from its start to its end."""
+    """One act process."""
 
     def __init__(self, work: Work, report: Report, cancelled: threading.Event, folder: RunFolder) -> None:
         self._work = work
@@ -89,7 +89,7 @@ class _Run:
         self._log = ActLog(work.token, marker=folder.marker)
         self._jobs: dict[str, PlannedJob] = {}
         self._running: dict[str, float] = {}
-        """When each running job's time is up (or, after that, its grace)."""
+        """When each running job times out (or, after that, its grace period ends)."""
         self._late: set[str] = set()
         self._did_something: set[str] = set()
         self._steps: dict[tuple[str, str], str] = {}
@@ -175,7 +175,7 @@ class _Run:
         self._report.step_ended(job, name, result)
 
     def _job(self, spoken: str, job_id: str) -> PlannedJob:
-        """Return the planned job that act means; a further leg of a matrix becomes a job of its own."""
+        """Return the planned job that act refers to; each further matrix leg becomes a separate job."""
         if spoken in self._jobs:
             return self._jobs[spoken]
         found = [job for job in self._work.jobs if job.id == job_id]
@@ -191,11 +191,11 @@ class _Run:
     # --- time and cancelling -----------------------------------------------------------------------------------------
 
     def _watch_time(self) -> None:
-        """Interrupt the steps of jobs whose time is up, and kill those that are still there a little later.
+        """Interrupt the steps of jobs that timed out, and kill those that remain after the grace period.
 
-        A job's processes are known by ``GITHUB_JOB``. The legs of a matrix have that in common, and so have jobs of the
-        same id in two called workflows: all of them are interrupted when one is late. Where processes cannot be found,
-        nothing smaller than act can be ended: the whole run is cancelled.
+        A job's processes are identified by ``GITHUB_JOB``. Matrix legs share it, and so do jobs with the same id in two
+        called workflows: all of them are interrupted if one times out. If processes cannot be found, only act itself can
+        be stopped, so the whole run is cancelled.
         """
         now = time.monotonic()
         for spoken, limit in list(self._running.items()):
@@ -216,14 +216,14 @@ class _Run:
                 self._cancelled.set()
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Interrupt the steps, then act, then kill what is left."""
+        """Interrupt the steps, then act, then kill what remains."""
         steps = [found for found in self._interrupt({}, signal.SIGINT, but=process.pid) if found != process.pid]
         limit = time.monotonic() + INTERRUPT_SECONDS
         while steps and time.monotonic() < limit and any(_alive(one) for one in steps):
             time.sleep(0.02)
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
-        for one in steps:  # act kills their shell alone.
+        for one in steps:  # act only kills their shell.
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
@@ -239,7 +239,7 @@ class _Run:
         return found
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        """Leave nothing, whatever happened: act has its own process group, its steps may have theirs."""
+        """Kill everything that is left: act has its own process group, and its steps may have theirs."""
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
         self._end_all(process)

@@ -1,4 +1,4 @@
-"""The part of GitHub's expressions that can be known before a workflow runs: names, labels, time-outs, inputs.
+"""Evaluates GitHub's expressions where that is possible before a run: names, labels, time-outs, inputs.
 
 Literals, contexts (``inputs.run``), ``fromJSON``, ``format``, ``!``, ``==``, ``!=``, ``&&``, ``||`` and parentheses.
 Conditions and everything that depends on earlier jobs are evaluated by the runner.
@@ -27,12 +27,12 @@ class UnknownExpression(ValueError):
 
 
 def fill(text: str, contexts: Contexts) -> Any:
-    """Evaluate every ``${{ }}`` of a text; a text that is one expression keeps its value's type.
+    """Evaluate every ``${{ }}`` in a text; a text that is a single expression keeps its value's type.
 
     Raises
     ------
     UnknownExpression
-        Where a part is outside of what this module knows.
+        If a part is not supported here.
     """
     if (whole := TEMPLATE.fullmatch(text.strip())) and "${{" not in whole[1]:
         return evaluate(whole[1], contexts)
@@ -48,7 +48,7 @@ def evaluate(expression: str, contexts: Contexts) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as GitHub writes it into a text."""
+    """Format a value as GitHub does."""
     if value is None:
         return ""
     if isinstance(value, bool):

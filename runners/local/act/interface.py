@@ -1,4 +1,4 @@
-"""What the hub and those who execute its workflow runs say to each other."""
+"""The contract between the hub and what executes its workflow runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Literal, Protocol
 from runners.local.act.workflow_plan import PlannedJob
 
 Conclusion = Literal["success", "failure", "cancelled", "skipped"]
-"""How a job or step ended. As on GitHub, a job that took too long is ``cancelled``; its log says that it timed out."""
+"""How a job or step ended. As on GitHub, a job that timed out is ``cancelled``; its log mentions the time-out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One workflow run, with everything that its execution needs."""
+    """One workflow run with everything needed to execute it."""
 
     run_id: int
     run_number: int
@@ -30,17 +30,17 @@ class Work:
     actor: str
     jobs: tuple[PlannedJob, ...]
     labels: tuple[str, ...]
-    """Those of the runner that does the work."""
+    """Labels of the runner."""
     runner: str
     token: str
     server_url: str
     api_url: str
     event: Mapping[str, object]
-    """The event's payload, as jobs see it."""
+    """The event payload as jobs see it."""
 
 
 class Report(Protocol):
-    """Is told what happens, in order. ``job`` is a planned one, or one like it for each leg of a matrix."""
+    """Receives what happens, in order. ``job`` is a planned job, or a copy of one for each matrix leg."""
 
     def job_started(self, job: PlannedJob) -> None: ...
 
@@ -51,24 +51,24 @@ class Report(Protocol):
     def step_ended(self, job: PlannedJob, name: str, conclusion: Conclusion) -> None: ...
 
     def line(self, job: PlannedJob, text: str) -> None:
-        """Take one line of a job's log, without secrets."""
+        """Receive one line of a job's log, with secrets masked."""
 
     def summary(self, job: PlannedJob, markdown: str) -> None:
-        """Take what a step wrote to its summary."""
+        """Receive a step's summary."""
 
 
 class Executor(Protocol):
-    """Executes workflow runs; called from a thread for each."""
+    """Executes workflow runs; each call has its own thread."""
 
     def execute(self, work: Work, report: Report, cancelled: threading.Event) -> None:
-        """Do the work, report it, and return when nothing of it runs any more.
+        """Execute the run, report on it, and return when none of its processes is left.
 
         Raises
         ------
         ExecutionError
-            Where it could not be done at all.
+            If the run could not be executed at all.
         """
 
 
 class ExecutionError(Exception):
-    """A run could not be executed; the text is for the person who started it."""
+    """The run could not be executed; the message is for the person who started it."""

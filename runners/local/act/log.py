@@ -1,7 +1,7 @@
 """Reads act's JSON log into typed events.
 
-Two kinds of content never leave this file: the field ``step`` and ``::add-mask::`` lines hold secrets as they are. What
-is masked later in a run was perhaps printed before, so values named by ``::add-mask::`` are replaced here as well.
+Two kinds of content never leave this module, because they contain unmasked secrets: the field ``step`` and
+``::add-mask::`` lines. Values named by ``::add-mask::`` are also masked here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class JobStarted:
 
 @dataclass(frozen=True)
 class JobEnded:
-    """A job is over, or was skipped."""
+    """A job ended or was skipped."""
 
     job: str
     job_id: str
@@ -36,7 +36,7 @@ class JobEnded:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step of the job itself begins; what runs within an Action is part of its step."""
+    """A step of the job begins; steps inside an Action are part of its step."""
 
     job: str
     step: str
@@ -45,7 +45,7 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepEnded:
-    """A step is over, or was skipped."""
+    """A step ended or was skipped."""
 
     job: str
     step: str
@@ -70,7 +70,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class NoRunner:
-    """act skips a job whose labels it has no platform for, and still ends with 0."""
+    """act skipped a job because it has no platform for its labels; it exits with 0 all the same."""
 
     job: str
     job_id: str
@@ -78,7 +78,7 @@ class NoRunner:
 
 @dataclass(frozen=True)
 class ShellEnds:
-    """The shell of a failed step (``step_shell.sh``) waits until all that the step said has been read."""
+    """The shell of a failed step (``step_shell.sh``) is waiting until its output has been read."""
 
     job: str
     shell: int
@@ -88,14 +88,14 @@ Event = ShellEnds | JobStarted | JobEnded | StepStarted | StepEnded | Line | Sum
 
 
 class ActLog:
-    """The reader of one act process's output; it remembers what has to be masked.
+    """Reads the output of one act process and remembers the values to mask.
 
     Parameters
     ----------
     secrets
         Values that never appear in an event.
     marker
-        Begins what a step's shell has to say; "" where there is no such shell.
+        Prefix of messages from a step's shell; "" if there is no such shell.
     """
 
     def __init__(self, *secrets: str, marker: str = "") -> None:
@@ -104,10 +104,10 @@ class ActLog:
         self._last_error: dict[str, str] = {}
         self._summed_up: set[tuple[str, str]] = set()
         self._silent = {""}
-        """Words that begin commands again after ``::stop-commands::``: they say nothing to a reader."""
+        """Tokens that resume commands after ``::stop-commands::``; not shown in logs."""
 
     def read(self, line: str) -> list[Event]:
-        """Return what one line of output means; [] where it says nothing about a job."""
+        """Return the events in one line of output; [] if it is not about a job."""
         try:
             entry = json.loads(line)
         except ValueError:
@@ -117,7 +117,7 @@ class ActLog:
         return self._events(entry, entry["job"].strip(), str(entry.get("jobID", "")))
 
     def masked(self, text: str) -> str:
-        """Return the text without any secret known so far."""
+        """Mask every secret known so far."""
         for mask in sorted(self._masks, key=len, reverse=True):
             text = text.replace(mask, "***")
         return text
@@ -153,12 +153,12 @@ class ActLog:
         shell = self._shell.search(text) if self._shell else None
         if shell is None:
             return self._lines(job, message)
-        # It stands in the line that the step began and did not end.
+        # It follows output that the step did not end with a newline.
         begun = self._lines(job, text[: shell.start()]) if shell.start() else []
         return [*begun, ShellEnds(job, int(shell[1]))]
 
     def _error(self, job: str, message: str) -> list[Event]:
-        """Word what act says as GitHub does, once: act repeats it for the Action around a failed step."""
+        """Report act's error in GitHub's words, once: act repeats it for the Action that contains the step."""
         status = re.fullmatch(r"exit status (\d+)", message)
         text = f"Process completed with exit code {status[1]}." if status else message
         if "signal: " in message:
@@ -191,7 +191,7 @@ class ActLog:
         return self._lines(job, str(entry["raw"]))
 
     def _summary(self, job: str, step: tuple[str, ...], content: str) -> list[Event]:
-        """Take each summary once: act repeats, for a composite Action, what the last of its steps wrote."""
+        """Use each summary once: for a composite Action, act repeats the summary of its last step."""
         own = (job, step[0])
         if len(step) > 1:
             self._summed_up.add(own)
@@ -204,7 +204,7 @@ class ActLog:
 
 
 def _step(entry: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the step's place: its id or index, and within a composite Action those of its steps."""
+    """Return the step's path: its id or index, and inside a composite Action those of its steps."""
     place = entry.get("stepID", entry.get("stepid"))
     return tuple(str(part) for part in place) if isinstance(place, list) and place else None
 

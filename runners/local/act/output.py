@@ -1,4 +1,4 @@
-"""Reads the lines that a process writes to a pipe: every one, also those that it wrote just before it ended."""
+"""Reads every line that a process writes to a pipe, including the last ones before it ends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ CHUNK = 64 * 1024
 
 
 class Output:
-    """The lines of a process, one by one, without ever waiting for long.
+    """The output lines of a process, read with a time limit.
 
     Parameters
     ----------
     process
-        A process whose standard output is a pipe that nobody else reads.
+        A process whose standard output is a pipe with no other reader.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -28,11 +28,11 @@ class Output:
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._lines: deque[str] = deque()
         self._begun = b""
-        """What was read of a line that has no end yet."""
+        """The part of an unfinished line read so far."""
         self._over = False
 
     def next(self, seconds: float) -> str | None:
-        """Return the next line, "" where none came for so long, None at the end."""
+        """Return the next line; "" if none came in time, None at the end."""
         if not self._lines and not self._over:
             self._read(seconds)
         if self._lines:
@@ -40,7 +40,7 @@ class Output:
         return None if self._over else ""
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._selector.close()
         self._pipe.close()
 

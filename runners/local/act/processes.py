@@ -1,4 +1,4 @@
-"""Finds and ends the processes of a workflow run, those too that left its process group or lost their parent."""
+"""Finds and ends the processes of a workflow run, including those that left its process group or lost their parent."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-"""Where Linux lists processes. Elsewhere it is missing, and none is ever found."""
+"""Linux's list of processes. Without it, none is found."""
 
 
 def can_be_found() -> bool:
-    """Say whether this system tells what its processes were started with."""
+    """Tell whether this system shows the environment of processes."""
     return PROC.is_dir()
 
 
 def belonging(environment: Mapping[str, str], folder: Path | None = None) -> list[int]:
-    """Return the processes that were started with all of these variables, or that work in ``folder`` or below.
+    """Return the processes started with all of these variables, or whose working directory is in ``folder``.
 
-    Without ``/proc``, as on macOS, that is none: ask ``can_be_found`` where it matters.
+    Without ``/proc``, for example on macOS, there are none; check ``can_be_found`` where it matters.
 
     Parameters
     ----------
     environment
-        Variables and values that a process was started with; children inherit them.
+        Environment variables of the process; children inherit them.
     folder
-        Catches what was started with an emptied environment.
+        Also finds processes that were started with an empty environment.
     """
     if not can_be_found():
         return []
@@ -43,7 +43,7 @@ def belonging(environment: Mapping[str, str], folder: Path | None = None) -> lis
 
 
 def end(environment: Mapping[str, str], folder: Path | None = None, *, seconds: float = 5.0) -> list[int]:
-    """Kill what ``belonging`` finds until nothing is found; return what is left after ``seconds`` (normally [])."""
+    """Kill what ``belonging`` finds until there is nothing left; return what remains after ``seconds`` (normally [])."""
     limit = time.monotonic() + seconds
     while found := belonging(environment, folder):
         for process in found:

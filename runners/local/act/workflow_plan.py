@@ -1,4 +1,4 @@
-"""Reads workflow files: what starts them, which inputs they take, which jobs they will run, where and for how long."""
+"""Reads workflow files: triggers, inputs, and the planned jobs with their runner labels and time-outs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from runners.local.act.expressions import Contexts, UnknownExpression, as_text, 
 MAX_FILE = 512 * 1024
 DEFAULT_TIMEOUT = 360.0
 MAX_DEPTH = 4
-"""How deep reusable workflows may call each other."""
+"""Maximum nesting of reusable workflows."""
 LEVELS = ("none", "read", "write")
 USES = re.compile(
     r"(?:(?P<repository>[\w.-]+/[\w.-]+)/)?(?:\./)?(?P<path>\.github/workflows/[\w.-]+)(?:@(?P<ref>\S+))?"
 )
 
 Fetch = Callable[[str, str, str], str | None]
-"""``fetch(repository, ref, path)``: the text of a called workflow, or None. Both are "" for the caller's own commit."""
+"""``fetch(repository, ref, path)``: the text of a called workflow, or None. Repository and ref are "" for the caller's own commit."""
 
 
 class WorkflowError(Exception):
-    """A workflow that cannot be run; the text says why."""
+    """The workflow cannot be run; the message says why."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input that a workflow takes when it is dispatched or called."""
+    """An input of a dispatched or called workflow."""
 
     name: str
     type: str = "string"
@@ -53,9 +53,9 @@ class PlannedJob:
     timeout_minutes: float
     permissions: Mapping[str, str]
     steps: Mapping[str, str]
-    """What each step is called, by its id or else its index."""
+    """Display names of the steps by id, or else index."""
     actions: tuple[str, ...] = ()
-    """The Actions that its steps use, as written."""
+    """The Actions used by its steps, as written."""
 
     @property
     def id(self) -> str:
@@ -67,12 +67,12 @@ class PlannedJob:
 
 
 def load(text: str) -> dict[str, Any]:
-    """Parse a workflow file. All scalars stay text, as written: ``on`` is no boolean and 1.10 no number.
+    """Parse a workflow file. Scalars stay text as written: ``on`` is not a boolean and 1.10 not a number.
 
     Raises
     ------
     WorkflowError
-        Where it is too large, no YAML, or has no jobs.
+        If it is too large, not YAML, or has no jobs.
     """
     if len(text) > MAX_FILE:
         raise WorkflowError("the file is too large")
@@ -86,7 +86,7 @@ def load(text: str) -> dict[str, Any]:
 
 
 def trigger(workflow: Mapping[str, Any], event: str) -> Mapping[str, Any] | None:
-    """Return how a workflow declares an event, {} where it says no more than its name, None where it does not."""
+    """Return a workflow's declaration of an event; {} if it only names it, None if it does not."""
     on = workflow["on"]
     if isinstance(on, str):
         return {} if on == event else None
@@ -106,7 +106,7 @@ def inputs_of(workflow: Mapping[str, Any], event: str) -> dict[str, Input]:
 
 
 def plan(workflow: Mapping[str, Any], contexts: Contexts, fetch: Fetch) -> tuple[PlannedJob, ...]:
-    """Return the jobs of a workflow, those of called workflows in their place.
+    """Return the jobs of a workflow, with called workflows replaced by their jobs.
 
     Parameters
     ----------
@@ -115,18 +115,18 @@ def plan(workflow: Mapping[str, Any], contexts: Contexts, fetch: Fetch) -> tuple
     contexts
         ``inputs`` (complete, with defaults) and ``github``.
     fetch
-        Gives the text of called workflows.
+        Returns the text of called workflows.
 
     Raises
     ------
     WorkflowError
-        Where a called workflow is missing, or labels or time-outs cannot be known.
+        If a called workflow is missing, or labels or time-outs cannot be determined.
     """
     return tuple(_Planner(contexts, fetch, "", "", 1).jobs(workflow, {}, ()))
 
 
 class _Planner:
-    """Plans one file; called workflows get a planner of their own."""
+    """Plans one file; each called workflow has its own planner."""
 
     def __init__(self, contexts: Contexts, fetch: Fetch, repository: str, ref: str, depth: int) -> None:
         self._contexts = contexts

@@ -1,4 +1,4 @@
-"""``modelyard demo``: the whole loop on this machine, told in the terminal while it happens."""
+"""``modelyard demo``: the whole loop on this machine, reported in the terminal as it happens."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FOLDER = Path(".modelyard/demo")
 FORM = "modelyard-{task}.yml"
 WAITING, INVALID = "mlops:waiting", "mlops:invalid"
 ASKS = "Train it again?"
-"""In the comment's first line where a person is asked."""
+"""The first line of the comment that asks a person for a decision."""
 ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
 HEARD_SECONDS = 60.0
-"""So long the App may take to answer an issue or a comment at all."""
+"""How long to wait for the App's first response to an issue or a comment."""
 ANSWER_SECONDS = 5.0
-"""So long it may take from a comment of its own to the label that says how the run goes on."""
+"""How long the App may take from its comment to the label with the next state."""
 LOOK_SECONDS = 0.4
 _EXAMPLES = """\
 examples:
@@ -48,7 +48,7 @@ Everything is on this machine, in .modelyard/demo: it needs no account, and is n
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 where the loop came to its end (a rejected model is one), 1 where it did not."""
+    """Run the demo; return 0 if the loop completed (a rejected model counts), 1 if it did not."""
     options = parser().parse_args(argv)
     console = Console()
     workspace = Workspace(FOLDER, webhooks=options.webhooks == "on")
@@ -70,32 +70,34 @@ def _interrupt(*_: object) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the demo's options."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="modelyard demo",
         description="Open an issue on a local hub and watch it become a trained, judged, registered model.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    request = parser.add_argument_group("what is asked for (the issue form's fields)")
+    request = parser.add_argument_group("the request (the fields of the issue form)")
     request.add_argument("--data", default="sklearn://breast_cancer", help="data set (default: %(default)s)")
     request.add_argument("--target", default="target", help="column to predict (default: %(default)s)")
     request.add_argument("--algorithm", default="xgboost", help="(default: %(default)s)")
-    request.add_argument("--metric", default="accuracy", help="(default: %(default)s); its task follows from it")
-    request.add_argument("--threshold", default="0.93", help="what the metric has to reach (default: %(default)s)")
-    request.add_argument("--model-name", help="(default: after the data set)")
-    request.add_argument("--max-retries", default="1", help="trainings after a rejection (default: %(default)s)")
+    request.add_argument("--metric", default="accuracy", help="(default: %(default)s); it determines the task")
+    request.add_argument(
+        "--threshold", default="0.93", help="the value that the metric must reach (default: %(default)s)"
+    )
+    request.add_argument("--model-name", help="(default: named after the dataset)")
+    request.add_argument("--max-retries", default="1", help="retries after a rejection (default: %(default)s)")
     request.add_argument("--seed", default="42", help="(default: %(default)s)")
-    request.add_argument("--hyperparameters", default="", help="`name: value`, more after a newline")
+    request.add_argument("--hyperparameters", default="", help="`name: value`, one per line")
     parser.add_argument("--promotion", choices=("auto", "approval"), default="auto", help="(default: %(default)s)")
-    parser.add_argument("--keep-running", action="store_true", help="serve hub and App on until Ctrl-C")
-    parser.add_argument("--only-serve", action="store_true", help="serve what the last demo left, and nothing else")
+    parser.add_argument("--keep-running", action="store_true", help="keep serving the hub and the App until Ctrl-C")
+    parser.add_argument("--only-serve", action="store_true", help="serve the last demo without running a new one")
     parser.add_argument("--webhooks", choices=("on", "off"), default="on", help=argparse.SUPPRESS)
     return parser
 
 
 class Demo:
-    """One issue from its form to its end."""
+    """Takes one issue from the form to the end of its run."""
 
     def __init__(self, workspace: Workspace, options: argparse.Namespace, console: Console) -> None:
         self._workspace = workspace
@@ -107,7 +109,7 @@ class Demo:
         self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._workspace.folder)} ...")
         state = self._workspace.make(self._options.promotion)
         if state.changed_files:
-            self._say(f"The working tree has {_counted(state.changed_files)}: a snapshot of it is what runs.")
+            self._say(f"The working tree has {_counted(state.changed_files)}, so a snapshot of it runs.")
         with self._workspace.running() as running:
             user = HubUser(running.hub.base_url, "writer", running.ready.tokens["writer"], REPOSITORY)
             try:
@@ -129,7 +131,7 @@ class Demo:
 
     @property
     def _task(self) -> str:
-        """The task whose form is filled in; a metric that there is not is told by the form."""
+        """Return the task whose form is used; the form reports an unknown metric."""
         metric = METRICS.get(self._options.metric)
         return metric.task if metric is not None else "classification"
 
@@ -158,7 +160,7 @@ class Demo:
     # --- watching ----------------------------------------------------------------------------------------------------
 
     def _watch(self, user: HubUser, number: int, running: Running, before: Collection[int] = ()) -> str:
-        """Show what happens until the run waits for a person or has ended; return the label that says which."""
+        """Show progress until the run waits for a person or ends; return the label that says which."""
         began, waits_since = time.monotonic(), 0.0
         with self._teller.watching(before) as watching:
             while True:
@@ -167,12 +169,12 @@ class Demo:
                 label = _label(seen)
                 if label == INVALID or (label is not None and seen.state == "closed"):
                     return label
-                if label == WAITING:  # The comment is brought up to date after the label, if it can be.
+                if label == WAITING:  # The App updates the comment after the label.
                     waits_since = waits_since or time.monotonic()
                     if ASKS in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
                         return label
                 if running.app.poll() is not None:
-                    raise WorkspaceError(f"The App has ended. Its log says why: {_short(self._workspace.app_log)}")
+                    raise WorkspaceError(f"The App stopped. See its log: {_short(self._workspace.app_log)}")
                 if not seen.comments and time.monotonic() - began > HEARD_SECONDS:
                     raise WorkspaceError(
                         f"The App has not answered the issue for {HEARD_SECONDS:g} s: it hears of issues by webhook. "
@@ -181,7 +183,7 @@ class Demo:
                 time.sleep(LOOK_SECONDS)
 
     def _ask(self, user: HubUser, number: int, running: Running) -> str:
-        """Let a person at the terminal answer; elsewhere, or without an answer, the run goes on waiting."""
+        """Ask the person at the terminal; without a terminal or an answer, the run keeps waiting."""
         ended = WAITING
         while ended == WAITING and sys.stdin.isatty() and self._console.is_terminal:
             seen = user.look(number)
@@ -196,7 +198,7 @@ class Demo:
         return ended
 
     def _answer(self) -> str | None:
-        """Return what the person at the terminal decides; None where the input ends."""
+        """Return the decision typed at the terminal; None at the end of input."""
         question = "\n[b]approve[/] or [b]reject[/] (then a reason, if you like): "
         try:
             while True:
@@ -208,14 +210,14 @@ class Demo:
             return None
 
     def _answered(self, user: HubUser, number: int, comments: int) -> bool:
-        """Wait until the run goes on (True), or the App has said why it does not."""
+        """Wait until the run continues (True) or the App explains why it does not (False)."""
         end = time.monotonic() + HEARD_SECONDS
         said = False
         while time.monotonic() < end:
             seen = user.look(number)
             if WAITING not in seen.labels:
                 return True
-            if len(seen.comments) > comments and not said:  # It may say something before it goes on.
+            if len(seen.comments) > comments and not said:  # The App may comment before it continues.
                 said, end = True, time.monotonic() + ANSWER_SECONDS
             time.sleep(LOOK_SECONDS)
         return False
@@ -244,7 +246,7 @@ class Demo:
     def _say_what_next(self, ended: str, address: str, history: Path | None) -> None:
         hint, serve = self._teller.hint, "modelyard demo --only-serve" if shutil.which("make") is None else "make serve"
         if ended == WAITING:
-            hint("to answer", "the run waits for a person, for 24 hours: open the issue in a browser, and comment")
+            hint("to answer", "the run waits 24 hours for a decision: open the issue in a browser and comment")
             hint("", "/approve (train again) or /reject (stop)")
         written = sorted(history.rglob("*")) if history else []
         for title, pattern in (("the history", "train-*.md"), ("the registry", "models/*.yaml")):
@@ -255,7 +257,7 @@ class Demo:
             hint("the App's log", _short(self._workspace.app_log))
 
     def _check_out(self, hub: Hub) -> Path:
-        """Bring the repository's files to where `cat` can open them."""
+        """Check the repository out, so that its files can be opened."""
         repository = hub.repository(REPOSITORY)
         if repository is None:
             raise WorkspaceError(f"The hub has no repository {REPOSITORY}.")
@@ -269,7 +271,7 @@ class Demo:
 
 
 def _label(seen: IssueSnapshot) -> str | None:
-    """Return the label that says how the run stands, if it waits for a person or has ended."""
+    """Return the label of the run's state if it waits for a person or has ended."""
     return next(iter(sorted(seen.labels & (ENDS | {WAITING}))), None)
 
 
@@ -282,18 +284,18 @@ def _complain(console: Console, text: str) -> None:
 
 
 def _slug(data: str) -> str:
-    """Return a model's name after its data set."""
+    """Derive a model name from the dataset."""
     return re.sub(r"[^a-z0-9]+", "-", Path(data.rpartition("/")[2]).stem.lower()).strip("-") or "model"
 
 
 def _short(path: Path) -> str:
-    """Return a path as it is typed from here."""
+    """Return a path relative to the current folder."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _serve(workspace: Workspace, console: Console) -> int:
-    """Serve what is there until somebody stops it."""
+    """Serve until interrupted."""
     with workspace.running() as running:
         _until_stopped(console, f"{running.hub.base_url}/{REPOSITORY}/issues")
     return 0

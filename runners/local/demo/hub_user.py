@@ -1,4 +1,4 @@
-"""A person who uses the hub as anybody would: the form through its page, the rest through REST with a token."""
+"""A person who uses the hub: the form through its page, everything else through REST with a token."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ class Job:
 
     run: int
     name: str
-    """Without that of the job that called its workflow."""
+    """Without the name of the job that called its workflow."""
     status: str
     conclusion: str | None
     started: datetime
     completed: datetime | None
     step: str
-    """What it does now; "" where no step runs."""
+    """The current step; "" if none is running."""
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has taken so far."""
+        """Its duration, up to now if it is running."""
         return max(0.0, ((self.completed or datetime.now(UTC)) - self.started).total_seconds())
 
 
 @dataclass(frozen=True)
 class IssueSnapshot:
-    """An issue, its comments and the jobs that the repository has had, at one moment."""
+    """An issue, its comments and the repository's jobs at one moment."""
 
     state: str
     labels: frozenset[str]
     comments: tuple[str, ...]
     jobs: tuple[Job, ...]
-    """Those of the oldest workflow run first."""
+    """Jobs of the oldest workflow run first."""
 
 
 class HubUser:
-    """A person at the hub.
+    """A person who uses the hub.
 
     Parameters
     ----------
     hub_url
         The hub's address.
     login, token
-        Who it is, and the person's token.
+        The person's login and token.
     repository
-        The repository that is visited, ``OWNER/NAME``.
+        The repository, ``OWNER/NAME``.
     """
 
     def __init__(self, hub_url: str, login: str, token: str, repository: str) -> None:
@@ -71,12 +71,12 @@ class HubUser:
         )
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connections."""
         self._pages.close()
         self._rest.close()
 
     def open_issue(self, form: str, title: str, fields: Mapping[str, str]) -> str:
-        """Fill a form in, send it, and return the address of the issue that it opened."""
+        """Fill in and submit a form; return the URL of the new issue."""
         address = f"/issues/new?template={form}"
         page = self._pages.get(address)
         token = _TOKEN.search(page.text)
@@ -86,7 +86,7 @@ class HubUser:
         answer = self._pages.post(address, data=sent, headers={"Origin": self._hub_url})
         if not answer.is_redirect:
             problems = "; ".join(_PROBLEM.findall(answer.text)) or f"status {answer.status_code}"
-            raise HubUserError(f"The form was not taken: {problems}")
+            raise HubUserError(f"The form was refused: {problems}")
         return str(answer.url.join(answer.headers["location"]))
 
     def comment(self, issue: int, text: str) -> None:
@@ -94,7 +94,7 @@ class HubUser:
         self._rest.post(f"/issues/{issue}/comments", json={"body": text}).raise_for_status()
 
     def look(self, issue: int) -> IssueSnapshot:
-        """Return how an issue stands now."""
+        """Return the issue, its comments and jobs as they are now."""
         found = self._get(f"/issues/{issue}")
         runs = self._get("/actions/runs")["workflow_runs"]
         jobs = [job for run in reversed(runs) for job in self._get(f"/actions/runs/{run['id']}/jobs")["jobs"]]

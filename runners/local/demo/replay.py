@@ -20,47 +20,47 @@ from runners.local.demo.command import FOLDER
 from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError
 
 QUIET_SECONDS = 3.0
-"""So long the App has to say nothing more about a delivery to count as done with it."""
+"""How long the App must log nothing more before a delivery counts as handled."""
 
 
 class SavedDeliveryError(Exception):
-    """A file holds no delivery; the text says why."""
+    """The file contains no delivery; the message says why."""
 
 
 @dataclass(frozen=True)
 class SavedDelivery:
-    """A delivery out of a file."""
+    """A delivery read from a file."""
 
     event: str
     payload: Mapping[str, Any]
 
 
 def read(text: str, event: str | None = None) -> SavedDelivery:
-    """Read a saved delivery: of ``modelyard inbox --show``, of GitHub's deliveries API, or a bare payload.
+    """Read a saved delivery: from ``modelyard inbox --show``, GitHub's deliveries API, or a bare payload.
 
     Raises
     ------
     SavedDeliveryError
-        Where it is none, or says nothing about its event.
+        If it is not a delivery, or does not name its event.
     """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise SavedDeliveryError("the file holds no JSON") from None
+        raise SavedDeliveryError("the file must contain JSON") from None
     if not isinstance(found, dict):
-        raise SavedDeliveryError("the file holds no JSON object")
+        raise SavedDeliveryError("the file must contain a JSON object")
     request = found.get("request")
     payload = request.get("payload") if isinstance(request, dict) else found.get("payload", found)
     name = event or (found.get("event") if payload is not found else None)
     if not isinstance(payload, dict):
-        raise SavedDeliveryError("the delivery has no payload (one that was handled has not kept it)")
+        raise SavedDeliveryError("the delivery has no payload (handled deliveries do not keep it)")
     if not isinstance(name, str):
-        raise SavedDeliveryError("it does not say which event it is; name it with --event, such as --event issues")
+        raise SavedDeliveryError("the event is unknown; name it with --event, for example --event issues")
     return SavedDelivery(name, payload)
 
 
 def at_home(saved: SavedDelivery, repository: str, installation: int) -> bytes:
-    """Return the payload as it would be if it had happened in another repository."""
+    """Return the payload as if the event had happened in another repository."""
     owner, _, name = repository.partition("/")
     here = {"full_name": repository, "name": name}
     moved = {**saved.payload, "repository": {**(saved.payload.get("repository") or {}), **here}}
@@ -70,7 +70,7 @@ def at_home(saved: SavedDelivery, repository: str, installation: int) -> bytes:
 
 
 def replay(file: Path, *, event: str | None = None) -> int:
-    """Send a file's delivery and show what the App logs about it; return the exit code."""
+    """Send the delivery in a file and show what the App logs; return the exit code."""
     workspace = Workspace(FOLDER)
     try:
         saved = read(file.read_text(encoding="utf-8"), event)
@@ -83,7 +83,7 @@ def replay(file: Path, *, event: str | None = None) -> int:
 
 @contextlib.contextmanager
 def _app_of(workspace: Workspace) -> Iterator[None]:
-    """Find the App of `make serve`, or run hub and App meanwhile."""
+    """Use the App of `make serve` if it is running, otherwise run hub and App meanwhile."""
     if _answers(workspace):
         yield
     else:

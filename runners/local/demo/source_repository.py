@@ -1,7 +1,7 @@
-"""Modelyard's own source as a repository of the local hub, so that workflows can be called from it at a fixed commit.
+"""Serves Modelyard's own source as a repository of the local hub, so that workflows can pin a commit of it.
 
 A clean checkout is served as it is, under HEAD's SHA. A changed one is served as a snapshot commit on top of HEAD, made
-from the files as they are: so a SHA in a lineage file always stands for exactly the code that ran.
+from the files as they are, so a SHA in a lineage file always identifies exactly the code that ran.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FULL_NAME = "modelyard/modelyard"
 ROOT = Path(__file__).resolve().parents[3]
 IDENTITY = {
-    # Fixed: the same files on the same commit make the same snapshot.
+    # Fixed, so that the same files on the same commit produce the same snapshot.
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "modelyard"), ("EMAIL", "modelyard@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
@@ -27,12 +27,12 @@ IDENTITY = {
 
 
 class SourceError(Exception):
-    """Modelyard's source cannot be served; the text says why and what to do."""
+    """Modelyard's source cannot be served; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is served: ``sha`` is what callers pin; ``changed`` lists the files in which it differs from HEAD."""
+    """The served source: callers pin ``sha``; ``changed`` lists the files that differ from HEAD."""
 
     repository: str
     sha: str
@@ -45,15 +45,15 @@ class Source:
 
 
 def serve(hub: Hub, root: Path = ROOT) -> Source:
-    """Make the working tree at ``root`` the hub's repository ``modelyard/modelyard`` and return what it is there.
+    """Publish the working tree at ``root`` as the hub's repository ``modelyard/modelyard``.
 
     Raises
     ------
     SourceError
-        Where ``root`` is no git checkout.
+        If ``root`` is not a git checkout.
     """
     repository = hub.repository(FULL_NAME) or hub.create_repository(
-        FULL_NAME, private=False, description="The Modelyard that is running here."
+        FULL_NAME, private=False, description="The source of the running Modelyard."
     )
     source = snapshot(hub.git(repository).path, root)
     hub.git(repository).run("update-ref", f"refs/heads/{repository.default_branch}", source.sha)
@@ -61,25 +61,25 @@ def serve(hub: Hub, root: Path = ROOT) -> Source:
 
 
 def snapshot(bare: Path, root: Path = ROOT) -> Source:
-    """Bring the working tree's commit into a bare repository; the checkout's index and objects stay as they are."""
+    """Copy the working tree's commit into a bare repository; the checkout's index and objects are not changed."""
     with tempfile.TemporaryDirectory() as scratch:
         git = _Git(root, bare, Path(scratch))
         head = git.run("rev-parse", "--verify", "HEAD^{commit}")
-        # A shallow clone has no older commits to give, and needs to be told that this is fine.
+        # A shallow clone has no older commits; git must be told that this is fine.
         git.run("fetch", "--quiet", "--no-tags", "--update-shallow", str(root.resolve()), "HEAD", into_bare=True)
         changed = _changed(git)
         return Source(FULL_NAME, git.commit(head) if changed else head, head, changed)
 
 
 class _Git:
-    """Git commands on a checkout whose new objects go into a bare repository."""
+    """Runs git on a checkout and writes new objects into a bare repository."""
 
     def __init__(self, root: Path, bare: Path, scratch: Path) -> None:
         self._root = root.resolve()
         self._bare = bare.resolve()
         self._scratch = scratch
         settings = scratch / "gitconfig"
-        # The checkout may belong to another user than the one who runs this, as root in a container does.
+        # The checkout may belong to another user, for example when root runs this in a container.
         settings.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -99,13 +99,13 @@ class _Git:
             raise SourceError("git is not installed. Install it (Debian and Ubuntu: apt-get install git).") from None
         except subprocess.CalledProcessError as error:
             raise SourceError(
-                f"Modelyard's source at {self._root} has to be a git checkout with at least one commit, because runs "
+                f"Modelyard's source at {self._root} must be a git checkout with at least one commit, because runs "
                 f"name the commit that they ran on. Git says: {error.stderr.strip()}"
             ) from None
         return done.stdout.rstrip("\n")
 
     def commit(self, head: str) -> str:
-        """Return a commit on top of ``head`` that holds the files as they are, tracked and untracked, not ignored."""
+        """Commit the files as they are (tracked and untracked, not ignored) on top of ``head``."""
         # The checkout's own index and objects stay out of it: what is staged there would be taken for present here.
         aside = {
             "GIT_INDEX_FILE": str(self._scratch / "index"),

@@ -35,12 +35,12 @@ _STATES: dict[str | None, State] = {"success": "done", "failure": "failed", "ski
 _SIGNS = {True: "at least", False: "at most"}
 MARGIN = 2
 WIDEST = 100
-"""Columns that the text takes where the terminal has more."""
+"""Maximum width of text in a wider terminal."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """How a stage stands."""
+    """The state of a stage."""
 
     stage: str
     state: State
@@ -49,7 +49,7 @@ class Row:
 
 
 def rows(jobs: Sequence[Job]) -> list[Row]:
-    """Return how each stage stands: a stage that was done again by a later workflow run counts as that one left it."""
+    """Return the state of each stage; if a later workflow run repeated a stage, that one counts."""
     by_stage = {stage: [job for job in jobs if job.name == stage] for stage in STAGES}
     return [_row(stage, found) for stage, found in by_stage.items()]
 
@@ -66,12 +66,12 @@ def _row(stage: str, jobs: Sequence[Job]) -> Row:
 
 
 class Terminal:
-    """Tells what happens, line by line, each with the seconds since the beginning.
+    """Prints what happens, line by line, with the seconds since the start.
 
     Parameters
     ----------
     console
-        A terminal shows the stages in one table that moves; anything else gets plain lines as things happen.
+        On a terminal the stages are one live table; otherwise there is one plain line per event.
     """
 
     def __init__(self, console: Console) -> None:
@@ -79,12 +79,12 @@ class Terminal:
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Tell one thing."""
+        """Print one line with the time."""
         at = Text(f"{time.monotonic() - self._began:6.1f} s  ", style="dim")
         self.console.print(at.append(Text(text, style="not dim")), soft_wrap=True)
 
     def show(self, thing: RenderableType) -> None:
-        """Print something with a margin, in no wider lines than are read well."""
+        """Print with a margin, at a readable width."""
         padded = Padding(thing, (0, 0, 0, MARGIN))
         if self.console.is_terminal:
             self.console.print(padded, width=self._width, soft_wrap=False)
@@ -95,12 +95,12 @@ class Terminal:
         self.console.out(re.sub(r"\n{3,}", "\n\n", plain.rstrip()), highlight=False)
 
     def rule(self, title: str) -> None:
-        """Begin a part."""
+        """Print the title of a section."""
         self.console.print()
         self.console.print(Rule(title, align="left", style="dim"), width=self._width)
 
     def hint(self, title: str, text: str) -> None:
-        """Print something to do, in one piece however long it is: it is there to be copied."""
+        """Print a next step without wrapping it, so that it can be copied."""
         line = Text(" " * MARGIN).append(f"{title:<14}", style="dim").append(text)
         self.console.print(line, soft_wrap=True, highlight=False)
 
@@ -109,12 +109,12 @@ class Terminal:
         return min(self.console.width, WIDEST)
 
     def watching(self, before: Collection[int] = ()) -> Watching:
-        """Return what shows an issue's run from now on, but for the workflow runs ``before``."""
+        """Return a view of an issue's run that ignores the workflow runs ``before``."""
         return LiveTable(self, before) if self.console.is_terminal else PlainLines(self, before)
 
 
 class PlainLines:
-    """Tells of a run in lines, each once."""
+    """Prints each change of a run once, as a line."""
 
     def __init__(self, teller: Terminal, before: Collection[int]) -> None:
         self._teller = teller
@@ -125,10 +125,10 @@ class PlainLines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left to tell."""
+        """Nothing to clean up."""
 
     def look(self, seen: IssueSnapshot) -> None:
-        """Tell what is new."""
+        """Print what has changed."""
         for line in self._news(seen):
             if line not in self._told:
                 self._told.add(line)
@@ -143,7 +143,7 @@ class PlainLines:
 
 
 class LiveTable:
-    """Shows a run as one table that moves, and leaves its last state on the screen."""
+    """Shows a run as one live table and leaves its last state on the screen."""
 
     def __init__(self, teller: Terminal, before: Collection[int]) -> None:
         self._before = frozenset(before)
@@ -159,7 +159,7 @@ class LiveTable:
         self._live.__exit__(None, None, None)
 
     def look(self, seen: IssueSnapshot) -> None:
-        """Show how things stand now."""
+        """Update the table."""
         self._seen = seen
 
     def _render(self) -> RenderableType:
@@ -186,19 +186,19 @@ Watching = PlainLines | LiveTable
 
 
 def headline(comment: str) -> str:
-    """Return a comment's first line, as it reads without Markdown."""
+    """Return the first line of a comment without Markdown."""
     lines = (line.strip("# ") for line in visible(comment).splitlines())
     return next((re.sub(r"[*`]", "", line) for line in lines if line), "")
 
 
 def visible(comment: str) -> str:
-    """Return what GitHub shows of a comment at first sight, in what a terminal can: no folded parts, no pictures."""
+    """Return what GitHub shows of a comment at first sight: no folded parts, no pictures."""
     shown = re.sub(r"<!--.*?-->|<details>.*?</details>", "", comment, flags=re.DOTALL)
     return re.sub(r"!\[[^\]]*\]\([^)]*\)\n?", "", shown).strip()
 
 
 def comment_view(comment: str, *, tables: bool = True) -> RenderableType:
-    """Return a comment to be printed; without its tables where those are shown in another way."""
+    """Return a comment for the terminal, without its tables if those are shown separately."""
     text = re.sub(r"^#+ (.*)$", r"**\1**", visible(comment), flags=re.MULTILINE)
     if not tables:
         text = re.sub(r"^\|.*\n?", "", text, flags=re.MULTILINE)
@@ -209,7 +209,7 @@ def comment_view(comment: str, *, tables: bool = True) -> RenderableType:
 
 
 def metrics_view(lineage: dict[str, Any]) -> RenderableType | None:
-    """Return the metrics of a run's lineage file as a table; None where it has none."""
+    """Return the metrics of a run's lineage file as a table; None if there are none."""
     result = lineage.get("result")
     if not result or not result["metrics"]:
         return None
@@ -233,7 +233,7 @@ def _figure(value: float | None) -> str:
 
 
 def lineage_of(history: Path) -> dict[str, Any] | None:
-    """Return the lineage of a checked-out history's newest run; None where there is none."""
+    """Return the lineage of the newest run in a checked-out history; None if there is none."""
     files = sorted(history.glob("train-*.json"))
     if not files:
         return None

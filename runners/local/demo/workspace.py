@@ -1,7 +1,7 @@
-"""One folder with everything that Modelyard needs on one machine: hub, App, runners, storage and a repository to try.
+"""One folder with everything that Modelyard needs on one machine: hub, App, runners, storage and a demo repository.
 
-``Workspace(folder).make()`` sets it up anew; ``with workspace.running():`` starts hub and App, on the ports that it had before
-where they are free. The App is a process of its own: hub and App meet over HTTP and git alone.
+``Workspace(folder).make()`` sets it up; ``with workspace.running():`` starts hub and App, on the same ports as before
+if they are free. The App is a separate process: hub and App communicate over HTTP and git only.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ START_SECONDS = 30.0
 
 
 class WorkspaceError(Exception):
-    """The workspace cannot be made or started; the text says why and what to do."""
+    """The workspace cannot be created or started; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class WorkspaceState:
-    """What a workspace remembers of itself, so that links made in it stay true."""
+    """What a workspace keeps on disk, so that links into it stay valid."""
 
     hub_port: int
     app_port: int
@@ -53,7 +53,7 @@ class WorkspaceState:
 
 @dataclass(frozen=True)
 class Running:
-    """A workspace whose hub and App run."""
+    """A workspace with its hub and App running."""
 
     hub: Hub
     ready: Ready
@@ -63,7 +63,7 @@ class Running:
 
 @dataclass(frozen=True)
 class OpenedHub:
-    """A workspace's hub, and what its App needs to know."""
+    """The hub of a workspace, and the settings of its App."""
 
     hub: Hub
     ready: Ready
@@ -74,14 +74,14 @@ class OpenedHub:
 
 
 class Workspace:
-    """A folder that holds a whole Modelyard.
+    """A folder with a complete Modelyard.
 
     Parameters
     ----------
     folder
-        Where it is, or will be.
+        Its path; it need not exist yet.
     webhooks
-        Whether the hub delivers them; without them the App hears nothing.
+        Whether the hub delivers webhooks; without them the App notices nothing.
     """
 
     def __init__(self, folder: Path, *, webhooks: bool = True) -> None:
@@ -94,14 +94,14 @@ class Workspace:
 
     @property
     def state(self) -> WorkspaceState:
-        """Return what was remembered; WorkspaceError where nothing was made here."""
+        """Return the stored state; WorkspaceError if there is none."""
         try:
             return WorkspaceState(**json.loads((self.folder / "workspace.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise WorkspaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
 
     def make(self, promotion: str = "approval") -> WorkspaceState:
-        """Set everything up from nothing; what was here before is removed."""
+        """Set everything up from scratch; previous content is removed."""
         find_act()
         with self._held():
             return self._make(promotion)
@@ -112,7 +112,7 @@ class Workspace:
         with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
             hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
         with _hub(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
-            # A fresh browser acts as the first person that a hub has got: not the source's owner, who sees no issues.
+            # A new browser session acts as the first person of the hub: it must not be the owner of the source, who sees no issues.
             hub.add_person(REPOSITORY.partition("/")[0])
             served = source_repository.serve(hub)
             state = WorkspaceState(hub_port, app_port, secrets.token_hex(20), served.sha, len(served.changed))
@@ -126,14 +126,14 @@ class Workspace:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep others from removing what runs here, or running it a second time."""
+        """Prevent others from removing the running workspace or starting it twice."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with self.folder.with_name(f"{self.folder.name}.lock").open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise WorkspaceError(
-                    f"{self.folder} is in use: a demo or `make serve` runs there. End that one first (Ctrl-C)."
+                    f"{self.folder} is in use by another demo or `make serve`. Stop it first (Ctrl-C)."
                 ) from None
             yield
 
@@ -145,14 +145,14 @@ class Workspace:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Running]:
-        """Serve the hub and run the App, on the ports of before where they are free; both have ended after the block."""
-        # The App first, so that it hears that it was installed.
+        """Serve the hub and run the App, on the previous ports if they are free; both end with the block."""
+        # The App first, so that it receives the installation event.
         with self._opened() as opened, self._app(opened) as app, serving(opened.hub, opened.listening):
             yield Running(opened.hub, opened.ready, app)
 
     @contextlib.contextmanager
     def running_hub(self) -> Iterator[OpenedHub]:
-        """Serve the hub alone, for a caller that runs the App by itself."""
+        """Serve only the hub, for a caller that runs the App itself."""
         with self._opened() as opened, serving(opened.hub, opened.listening):
             yield opened
 
@@ -180,7 +180,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def _app(self, opened: OpenedHub) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `modelyard serve` as a process; its log is in ``app_log``."""
+        """Run `modelyard serve` as a process; its log is ``app_log``."""
         command = [sys.executable, "-m", "bot.cli", "serve", "--host", "127.0.0.1", "--port", str(opened.app_port)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
         environment = {**inherited, **opened.settings, "PYTHONPATH": str(source_repository.ROOT)}
@@ -203,11 +203,11 @@ class Workspace:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if process.poll() is not None:
-                raise WorkspaceError(f"The App ended at once. Its log is {self.app_log}")
+                raise WorkspaceError(f"The App stopped right after its start. See its log: {self.app_log}")
             with contextlib.suppress(URLError, OSError), urlopen(url, timeout=1):  # noqa: S310 - loopback
                 return
             time.sleep(0.05)
-        raise WorkspaceError(f"The App did not start within {START_SECONDS:.0f} s. Its log is {self.app_log}")
+        raise WorkspaceError(f"The App did not start within {START_SECONDS:.0f} s. See its log: {self.app_log}")
 
 
 @contextlib.contextmanager
@@ -229,7 +229,7 @@ def _setup(state: WorkspaceState, repository: Path | None = None) -> Setup:
 
 
 def _bound(port: int) -> socket.socket:
-    """Take a port, or another one where that is taken."""
+    """Bind a port, or any free one if it is taken."""
     try:
         return bind(port)[0]
     except OSError:
@@ -237,12 +237,12 @@ def _bound(port: int) -> socket.socket:
 
 
 def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
-    """Write the repository to try as a team would: `modelyard init`, then a commit."""
+    """Prepare the demo repository as a team would: `modelyard init`, then a commit."""
     (folder / "README.md").write_text(
         "# Demo\n\nOpen an issue with one of the forms. Results are in `training_history/`.\n", encoding="utf-8"
     )
     _run([sys.executable, "-m", "bot.cli", "init", "--source", pinned, "--promotion", promotion], folder)
-    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Set Modelyard up"]):
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Set up Modelyard"]):
         _run(["git", *arguments], folder)
 
 

@@ -93,7 +93,7 @@ def test_the_last_demo_is_served_again_where_it_was(finished: tuple[Path, Told])
         assert issues == address.rpartition("/")[0]
         page = httpx.get(address, timeout=30).raise_for_status().text
         assert "is the champion now" in page
-        assert demo(folder, *QUICK).text.endswith("runs there. End that one first (Ctrl-C).\n"), "and is not removed"
+        assert demo(folder, *QUICK).text.endswith("or `make serve`. Stop it first (Ctrl-C).\n"), "and is not removed"
     memory = json.loads((folder / PLACE / "workspace.json").read_text(encoding="utf-8"))
     assert f":{memory['hub_port']}/" in address
 
@@ -139,7 +139,7 @@ def test_a_wrong_value_in_the_form_is_told_by_the_app(tmp_path: Path) -> None:
 def test_a_value_that_the_form_does_not_offer_is_told(tmp_path: Path) -> None:
     told = demo(tmp_path, "--algorithm", "abacus")
     assert told.code == 1
-    assert "✗ The form was not taken: " in told.text
+    assert "✗ The form was refused: " in told.text
     assert "Traceback" not in told.text
 
 

@@ -56,7 +56,7 @@ def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningH
 
 
 def test_what_the_form_does_not_take_is_told_with_its_reason(writer: HubUser) -> None:
-    with pytest.raises(HubUserError, match=r"The form was not taken: .+") as refused:
+    with pytest.raises(HubUserError, match=r"The form was refused: .+") as refused:
         writer.open_issue("train.yml", "Train", {**FIELDS, "algorithm": "abacus"})
     assert "status" not in str(refused.value)
     with pytest.raises(HubUserError, match=r"shows no form gone\.yml"):

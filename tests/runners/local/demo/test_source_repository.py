@@ -87,5 +87,5 @@ def test_a_shallow_clone_can_be_served_and_cloned_again(tmp_path: Path, bare: Pa
 
 
 def test_a_folder_that_is_no_checkout_is_refused_with_the_reason(tmp_path: Path, bare: Path) -> None:
-    with pytest.raises(source_repository.SourceError, match="has to be a git checkout"):
+    with pytest.raises(source_repository.SourceError, match="must be a git checkout"):
         source_repository.snapshot(bare, tmp_path)
