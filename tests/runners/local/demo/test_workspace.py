@@ -71,7 +71,10 @@ def test_an_app_that_does_not_start_is_told_with_its_log(made: Workspace) -> Non
     kept = database.rename(database.with_suffix(".kept")) if database.exists() else None
     database.mkdir()
     try:
-        with pytest.raises(WorkspaceError, match=r"The App stopped right after its start. See its log: .*app\.log"), made.running():
+        with (
+            pytest.raises(WorkspaceError, match=r"The App stopped right after its start. See its log: .*app\.log"),
+            made.running(),
+        ):
             pass
     finally:
         database.rmdir()
