@@ -22,7 +22,8 @@ from benchmarks.report import Cell, Outcome, Table
 from benchmarks.servers import database, started
 from bot.clock import utc_now
 from bot.database.store import Store
-from bot.runs.machine import OPERATOR_TIMEOUT, Run, State
+from bot.runs.machines.training import OPERATOR_TIMEOUT, State
+from bot.runs.run import Run
 
 WAITING = 10_000
 PATIENCE = 60.0

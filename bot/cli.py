@@ -186,9 +186,9 @@ def _docs(parsed: argparse.Namespace) -> int:
 
         print(permissions_page(), end="")
         return 0
-    from bot.runs.machine import mermaid
+    from bot.runs.machines.training import MACHINE
 
-    print(mermaid())
+    print(MACHINE.mermaid())
     return 0
 
 

@@ -25,13 +25,14 @@ from bot.clock import utc_now
 from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
 from bot.database.store import StaleRunError, Store
 from bot.engine.effects import Effects
-from bot.engine.states import HANDLERS
+from bot.engine.states import function_of
 from bot.events.doors import Told
 from bot.events.router import Intake
 from bot.github import GitHub, HubError
 from bot.github.errors import SUSPENDED
 from bot.observability import log_context
-from bot.runs.machine import TABLE, Run, StageError, State, StepResult, advance
+from bot.runs.advance import StepResult, advance
+from bot.runs.run import Run, StageError
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 
@@ -82,7 +83,7 @@ class Worker:
         wake: asyncio.Event,
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
-        step_took: Callable[[State, float], None] = lambda *_: None,
+        step_took: Callable[[str, float], None] = lambda *_: None,
         door_used: Told = lambda *_: None,
     ) -> None:
         self._store = store
@@ -259,16 +260,18 @@ class Worker:
     async def _step(self, run: Run) -> StepResult:
         """Let the present state do its work; whatever goes wrong in it counts as its error."""
         kill_points.hit(f"{run.state}.before")
-        row = TABLE[run.state]
-        limit = None if row.stage or row.time_out is None else row.time_out.total_seconds() * self._settings.time_factor
+        # A stage enforces its time limit itself, in its job: here only the App's own work is limited.
+        limit = (
+            None if run.spec.stage or run.timeout is None else run.timeout.total_seconds() * self._settings.time_factor
+        )
         repository = self._github.repository(run.repository, run.installation)
         fx = Effects(run, repository, self._store, self._storage, self._settings, self._clock)
         try:
             async with asyncio.timeout(limit):
-                if run.cancel is not None and row.cancellable:
+                if run.cancel is not None and run.spec.cancellable:
                     await fx.stop(run)
                     return StepResult(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
-                return await HANDLERS[run.state](run, fx)
+                return await function_of(run)(run, fx)
         except StaleRunError:
             raise
         except (OperationError, TimeoutError, OSError) as error:
@@ -286,14 +289,14 @@ class Worker:
         """
         if run.ended:
             return StepResult(run)
-        row, stayed = TABLE[run.state], (self._clock() - run.entered) / self._settings.time_factor
-        no_limit = row.stage or row.time_out is None or is_suspended(error)
-        if passes(error) and (no_limit or (row.time_out and stayed < row.time_out * (run.tries + 1))):
+        spec, stayed = run.spec, (self._clock() - run.entered) / self._settings.time_factor
+        no_limit = spec.stage or run.timeout is None or is_suspended(error)
+        if passes(error) and (no_limit or (run.timeout and stayed < run.timeout * (run.tries + 1))):
             return StepResult(run, again=pause(error, stayed))
-        kept = run.replace(error=StageError(stage=row.stage or run.state.value, body=_body_of(run, error)))
-        if row.stage:
+        kept = run.replace(error=StageError(stage=spec.stage or str(run.state), body=_body_of(run, error)))
+        if spec.stage:
             return StepResult(kept, "refused")
-        return StepResult(kept, "error") if "error" in row.next or row.retries else StepResult(run, again=MAX_BACKOFF)
+        return StepResult(kept, "error") if "error" in spec.next or spec.retries else StepResult(run, again=MAX_BACKOFF)
 
 
 def _measured(began: float, status: str) -> dict[str, object]:

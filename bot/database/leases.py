@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from bot.database.engine import Database
 from bot.database.tables import INBOX, LEASES, REPLICAS, RUNS
-from bot.runs.machine import State
+from bot.runs.machine import END
 
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between a replica's signs of life."""
@@ -111,7 +111,7 @@ class Leases:
             return []
         query = (
             sa.select(RUNS.c.repository, RUNS.c.id)
-            .where(RUNS.c.state != State.END, (RUNS.c.due <= now.timestamp()) | RUNS.c.poked)
+            .where(RUNS.c.state != END, (RUNS.c.due <= now.timestamp()) | RUNS.c.poked)
             .where(self._free(RUNS.c.repository, RUNS.c.id))
             .order_by(RUNS.c.due)
             .limit(room + len(busy))

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from bot.database.engine import Database
 from bot.database.leases import LEASE_TIMEOUT
 from bot.database.tables import INBOX, LOCKS, REPLICAS, RUNS
-from bot.runs.machine import Run, State
+from bot.runs.machine import END
+from bot.runs.run import Run
 
 MAX_OPEN = 100
 MAX_ENDED = 20
@@ -46,7 +47,7 @@ def figures(database: Database) -> Figures:
     """Count deliveries, open runs and replicas."""
     by_status = sa.select(INBOX.c.status, sa.func.count(), sa.func.min(INBOX.c.received))
     by_status = by_status.where(INBOX.c.status.in_(["new", "dead"])).group_by(INBOX.c.status)
-    by_state = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.state != State.END).group_by(RUNS.c.state)
+    by_state = sa.select(RUNS.c.state, sa.func.count()).where(RUNS.c.state != END).group_by(RUNS.c.state)
     alive = sa.select(sa.func.count()).select_from(REPLICAS).where(REPLICAS.c.beat >= time.time() - LEASE_TIMEOUT)
     with database.transaction() as connection:
         inbox = {status: (count, oldest) for status, count, oldest in connection.execute(by_status)}
@@ -59,10 +60,10 @@ def figures(database: Database) -> Figures:
 def runs(database: Database) -> Runs:
     """Read the runs and locks that a person wants to see."""
     documents = sa.select(RUNS.c.document)
-    still_open = documents.where(RUNS.c.state != State.END).order_by(RUNS.c.id).limit(MAX_OPEN)
+    still_open = documents.where(RUNS.c.state != END).order_by(RUNS.c.id).limit(MAX_OPEN)
     # Numbers count within a repository: the day that a run's id begins with puts those of several in order.
     latest = (sa.func.substr(RUNS.c.id, 1, _DAY).desc(), RUNS.c.number.desc())
-    ended = documents.where(RUNS.c.state == State.END).order_by(*latest).limit(MAX_ENDED)
+    ended = documents.where(RUNS.c.state == END).order_by(*latest).limit(MAX_ENDED)
     with database.transaction() as connection:
         return Runs(
             _read(connection, still_open),

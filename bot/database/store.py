@@ -16,7 +16,9 @@ import sqlalchemy as sa
 
 from bot.database.engine import Database
 from bot.database.tables import COUNTERS, INBOX, LOCKS, RUNS
-from bot.runs.machine import TABLE, Run, State
+from bot.runs.machine import END
+from bot.runs.machines import states_where
+from bot.runs.run import Run
 from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
 
 MAX_ATTEMPTS = 5
@@ -24,6 +26,9 @@ MAX_ATTEMPTS = 5
 
 MAX_IDS_PER_QUERY = 500
 """Names in one query."""
+
+
+_QUEUED = states_where(lambda spec: spec.waits_for == "lock")
 
 
 class StaleRunError(Exception):
@@ -196,7 +201,7 @@ class Store:
                 return False
             # Another replica may restore it at this moment: then it is stored, and so is its lock.
             connection.execute(self.database.insert(RUNS).values(_row(run)).on_conflict_do_nothing())
-            if run.state in TABLE and TABLE[run.state].stage is not None:
+            if run.spec.stage is not None:
                 connection.execute(self.database.insert(LOCKS).values(lock).on_conflict_do_nothing())
         return True
 
@@ -254,7 +259,7 @@ class Store:
     def next_due(self) -> datetime | None:
         """Return when the next run or delivery is due, if any waits."""
         due = sa.case((RUNS.c.poked, 0.0), else_=RUNS.c.due)
-        runs = sa.select(sa.func.min(due)).where(RUNS.c.state != State.END)
+        runs = sa.select(sa.func.min(due)).where(RUNS.c.state != END)
         deliveries = sa.select(sa.func.min(INBOX.c.due)).where(INBOX.c.status == "new")
         with self._transaction() as connection:
             found = [connection.execute(query).scalar_one_or_none() for query in (runs, deliveries)]
@@ -274,7 +279,7 @@ class Store:
             return set(connection.execute(sa.select(RUNS.c.issue).where(RUNS.c.repository == repository)).scalars())
 
     def open_runs(self, repository: str | None = None) -> list[Run]:
-        query = sa.select(RUNS.c.document).where(RUNS.c.state != State.END).order_by(RUNS.c.number)
+        query = sa.select(RUNS.c.document).where(RUNS.c.state != END).order_by(RUNS.c.number)
         if repository is not None:
             query = query.where(RUNS.c.repository == repository)
         with self._transaction() as connection:
@@ -285,7 +290,7 @@ class Store:
     def take_lock(self, run: Run) -> str:
         """Take the model's lock for a run if it is free and no older run waits for it; return the owner's id."""
         key = {"repository": run.repository, "model": run.model}
-        ended = sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, RUNS.c.state == State.END)
+        ended = sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, RUNS.c.state == END)
         with self._transaction() as connection:
             connection.execute(LOCKS.delete().filter_by(**key).where(LOCKS.c.run.in_(ended)))
             owner = connection.execute(sa.select(LOCKS.c.run).filter_by(**key)).scalar_one_or_none()
@@ -294,7 +299,7 @@ class Store:
             first = connection.execute(
                 sa.select(RUNS.c.id)
                 .where(RUNS.c.repository == run.repository, RUNS.c.model == run.model)
-                .where(RUNS.c.state == State.QUEUED)
+                .where(RUNS.c.state.in_(_QUEUED))
                 .order_by(RUNS.c.number)
                 .limit(1)
             ).scalar_one_or_none()
@@ -310,7 +315,7 @@ class Store:
             connection.execute(LOCKS.delete().where(LOCKS.c.repository == run.repository, LOCKS.c.run == run.id))
             connection.execute(
                 RUNS.update()
-                .where(RUNS.c.repository == run.repository, RUNS.c.state == State.QUEUED, RUNS.c.id != run.id)
+                .where(RUNS.c.repository == run.repository, RUNS.c.state.in_(_QUEUED), RUNS.c.id != run.id)
                 .values(poked=True)
             )
 
@@ -322,13 +327,11 @@ class Store:
 
     def free_orphaned_locks(self) -> list[tuple[str, str]]:
         """Free the locks that no open run holds, and have the runs that wait looked at; return (repository, model)."""
-        held = sa.exists().where(
-            RUNS.c.repository == LOCKS.c.repository, RUNS.c.id == LOCKS.c.run, RUNS.c.state != State.END
-        )
+        held = sa.exists().where(RUNS.c.repository == LOCKS.c.repository, RUNS.c.id == LOCKS.c.run, RUNS.c.state != END)
         with self._transaction() as connection:
             freed = [(row.repository, row.model) for row in connection.execute(sa.select(LOCKS).where(~held))]
             connection.execute(LOCKS.delete().where(~held))
-            connection.execute(RUNS.update().where(RUNS.c.state == State.QUEUED).values(poked=True))
+            connection.execute(RUNS.update().where(RUNS.c.state.in_(_QUEUED)).values(poked=True))
         return freed
 
     def check(self) -> None:
@@ -338,7 +341,7 @@ class Store:
 
 
 _OPEN = sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.workflow_run).where(
-    RUNS.c.workflow_run.in_(sa.bindparam("workflow_runs", expanding=True)), RUNS.c.state != State.END
+    RUNS.c.workflow_run.in_(sa.bindparam("workflow_runs", expanding=True)), RUNS.c.state != END
 )
 """The open runs of some workflow runs. Made once: SQLAlchemy takes longer to make a query than SQLite to answer it."""
 
@@ -378,7 +381,7 @@ def _row(run: Run) -> dict[str, object]:
         "number": run.number,
         "issue": run.issue,
         "model": run.model,
-        "state": run.state.value,
+        "state": str(run.state),
         "workflow_run": run.dispatch.workflow_run if run.dispatch else None,
         "due": run.due.timestamp() if run.due else None,
         "row_version": run.row_version,

@@ -11,7 +11,7 @@ from actions.contracts.results import FOLDER_OF, HEARTBEAT_FILE, Heartbeat, Mode
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotFound
 from actions.storage.folder import Storage
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 MAX_REPORT_BYTES = 64 * 1024
 """Bytes of ``progress.json`` and ``published.json`` at most."""

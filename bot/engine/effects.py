@@ -35,10 +35,11 @@ from bot.messages.notifications import notice_of, tell
 from bot.parsing.repository_config import ConfigError, RepositoryConfig, read_config
 from bot.runs import job_status as stage_watch
 from bot.runs.labels import STATE_LABELS, state_label
-from bot.runs.machine import OPERATOR_TIMEOUT, TABLE, Run, State, WorkflowDispatch
+from bot.runs.machines.training import OPERATOR_TIMEOUT
 from bot.runs.progress import stage_lines
 from bot.runs.publication import check_ref, checked
 from bot.runs.record import record_of
+from bot.runs.run import Run, WorkflowDispatch
 from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, snapshot
 from bot.runs.view import RunView, Unclaimed
 from bot.settings import Settings
@@ -50,7 +51,6 @@ INDEX = f"{FOLDER}/index.md"
 LOG_LINES = 30
 MAX_TEMPLATE_BYTES = 4 * LONGEST_TEMPLATE
 """Bytes of a repository's own template that are read; what is too long for a template is said by it."""
-ASKS_A_PERSON = (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT)
 JUST_ENTERED = timedelta(seconds=2)
 """What a state shows first is always shown."""
 RESERVED_WRITES = 5
@@ -330,23 +330,24 @@ class Effects:
         jobs: Sequence[Job] = (),
         behind: Run | None = None,
         unclaimed: Unclaimed | None = None,
+        may_fail: bool = False,
     ) -> None:
         """Bring the run's one comment up to date; mere progress stands back while writes are scarce.
 
         Where the issue is gone there is nobody to show anything to: that ends the run elsewhere, as a cancelled one.
         """
         progress = None
-        row = TABLE[run.state]
-        if jobs and row.stage is not None:
+        stage = run.spec.stage
+        if jobs and stage is not None:
             if self.stayed(run) > JUST_ENTERED and await self._repository.spare() < RESERVED_WRITES:
                 return
-            progress = await self.progress(run, row.stage)
+            progress = await self.progress(run, stage)
         view = self._view(run, jobs=jobs, progress=progress, behind=behind, unclaimed=unclaimed)
         try:
             await self._upsert_sticky(run, comments.sticky(view, limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH))
         except HubError as error:
             # Nor does a comment that GitHub refuses keep the history from being written.
-            if error.transient or not (_is_gone(error) or run.state is State.WRITE_HISTORY):
+            if error.transient or not (_is_gone(error) or may_fail):
                 raise
             log.warning("run %s: its comment cannot be written: %s", run.id, error)
 
@@ -367,7 +368,7 @@ class Effects:
         history_url: str = "",
         registry_url: str = "",
     ) -> RunView:
-        sent = run.dispatch if jobs or TABLE[run.state].stage else None
+        sent = run.dispatch if jobs or run.spec.stage else None
         return RunView(
             run,
             updated=self.now(),
@@ -375,7 +376,7 @@ class Effects:
             progress=progress.metrics if progress is not None else {},
             ahead=behind,
             unclaimed=unclaimed,
-            waiting_until=run.entered + self.scaled(OPERATOR_TIMEOUT) if run.state in ASKS_A_PERSON else None,
+            waiting_until=run.entered + self.scaled(OPERATOR_TIMEOUT) if run.spec.asks_operator else None,
             plots=tuple(plots),
             history_url=history_url,
             registry_url=registry_url,

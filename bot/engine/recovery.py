@@ -19,7 +19,7 @@ from bot.github import Comment, Identity, Repository
 from bot.parsing.repository_config import ConfigError, read_config
 from bot.runs.drift import unanswered_commands
 from bot.runs.labels import ASKS, state_label
-from bot.runs.machine import Run
+from bot.runs.run import Run
 from bot.runs.snapshot import read_snapshot
 from bot.settings import Settings
 from bot.webhooks import synthetic

@@ -16,9 +16,10 @@ from bot.engine.recovery import Recovery
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.runs import drift
+from bot.runs.decisions import with_decision
 from bot.runs.labels import ASKS, STATE_LABELS
-from bot.runs.machine import Run, with_decision
 from bot.runs.reactions import TAKEN
+from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks import synthetic
 from bot.webhooks.delivery import Delivery

@@ -15,8 +15,9 @@ from anyio import to_thread
 
 from bot.database.store import Store
 from bot.github import GitHub, HubError
+from bot.runs.advance import end
 from bot.runs.labels import AT_ONCE, definitions
-from bot.runs.machine import Decision, Run, State, Visit
+from bot.runs.run import Decision, Run
 from bot.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
@@ -97,16 +98,7 @@ def _cancelled(run: Run, now: datetime) -> Run:
         return run
     reason = "the App was removed from the repository"
     decision = Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason)
-    return run.replace(
-        state=State.END,
-        status=run.status or "cancelled",
-        entered=now,
-        due=None,
-        needs_dispatch=False,
-        cancel=None,
-        decisions=(*run.decisions, decision),
-        visits=(*run.visits, Visit(state=run.state, entered=run.entered, left=now)),
-    )
+    return end(run.replace(decisions=(*run.decisions, decision)), run.status or "cancelled", now)
 
 
 def _names(listed: object) -> list[str]:

@@ -30,10 +30,11 @@ from bot.parsing.command import UnknownCommand, parse_command
 from bot.parsing.form import parse_form
 from bot.parsing.permissions import LEAST_TO_ASK, reaches
 from bot.parsing.repository_config import language_of
+from bot.runs.decisions import with_decision
 from bot.runs.drift import withdrawal
 from bot.runs.labels import ASKS, definitions
-from bot.runs.machine import TABLE, Run, with_decision
 from bot.runs.reactions import READ, TAKEN
+from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 from bot.webhooks.synthetic import SCHEDULE_EVENT
@@ -149,7 +150,7 @@ class Intake:
         """Stop the run of an issue that is closed, or gone: nobody would see its end."""
         number = int(payload["issue"]["number"])
         run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
-        if run is None or run.ended or not TABLE[run.state].cancellable:  # closed by the App itself, mostly
+        if run is None or not run.spec.cancellable:  # closed by the App itself, mostly
             return
         issue = None if delivery.action == "deleted" else await repository.issue(number)
         withdrawn = withdrawal(run, issue, self._clock())

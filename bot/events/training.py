@@ -21,8 +21,9 @@ from bot.messages import comments
 from bot.observability import log_context
 from bot.parsing.form import parse_form
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
+from bot.runs.advance import end
 from bot.runs.labels import STATE_LABELS, state_label
-from bot.runs.machine import Run, State
+from bot.runs.run import Run
 from bot.runs.view import RunView
 
 
@@ -99,7 +100,9 @@ class TrainingRequests:
     async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
         """One comment and one label; a request that was waiting in the queue leaves it."""
         if run is not None:
-            changed = await to_thread.run_sync(self._store.change, run, _withdrawn)
+            changed = await to_thread.run_sync(
+                self._store.change, run, lambda stored: _withdrawn(stored, self._clock())
+            )
             if not changed.ended:
                 await self.say_frozen(repository, run)
                 return
@@ -164,6 +167,6 @@ class TrainingRequests:
         return run
 
 
-def _withdrawn(run: Run) -> Run:
+def _withdrawn(run: Run, now: datetime) -> Run:
     """A request that became invalid while it waited leaves the queue."""
-    return run.replace(state=State.END, status="invalid", due=None) if run.editable else run
+    return end(run, "invalid", now) if run.editable else run

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from actions.model_registry.model_file import Version
     from bot.parsing.repository_config import CommandRule
     from bot.runs.history import Estimate
-    from bot.runs.machine import Run
+    from bot.runs.run import Run
 
 __all__ = ["RunView", "StageLine"]
 

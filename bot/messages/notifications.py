@@ -23,7 +23,7 @@ from actions.notification.notice import MOST_METRICS, MetricLine, Notice, StageP
 from actions.notification.templates import Message, footer, message
 from bot.messages import comments
 from bot.parsing.repository_config import EmailConfig, NotificationsConfig, SlackConfig
-from bot.runs.machine import Run, State
+from bot.runs.run import Run
 from bot.runs.view import RunView
 
 log = logging.getLogger(__name__)
@@ -37,11 +37,6 @@ PATIENCE = 3
 """A channel has so many times one answer's time-out for the whole exchange."""
 _THREADS = anyio.CapacityLimiter(8)
 """Servers that hang must not take the threads that the database needs."""
-_EVENT_OF: Mapping[State, Event] = {
-    State.NOTIFY_OPERATOR: "waiting",
-    State.NOTIFY_SUCCESS: "success",
-    State.NOTIFY_FAILURE: "failure",
-}
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ class _Attempt:
 
     def _not_there(self, channel: ChannelName, config: SlackConfig | EmailConfig) -> Told:
         """Say once a run, in the log alone, that the deployment lacks what the repository asks for."""
-        before = {_EVENT_OF[visit.state] for visit in self.run.visits if visit.state in _EVENT_OF}
+        before = {self.run.machine.spec(visit.state).notifies for visit in self.run.visits}
         if not before & set(config.events):
             log.warning("run %s: nobody is told by %s: %s", self.run.id, channel, missing(channel))
         return Told((channel,), None)

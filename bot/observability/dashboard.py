@@ -16,7 +16,7 @@ from bot.database.statistics import Figures, Runs
 from bot.database.store import KeptDelivery
 from bot.github.traffic import RateLimit
 from bot.observability.html_pages import TEMPLATES, with_filters
-from bot.runs.machine import Run, State
+from bot.runs.run import Run
 
 _STYLE = (TEMPLATES / "dashboard.css").read_text(encoding="utf-8")
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
@@ -101,7 +101,7 @@ def _lock(run: Run, runs: Runs) -> str:
         return ""
     if owner == run.id:
         return "holds the model's lock"
-    if run.state is State.QUEUED:
+    if run.spec.waits_for == "lock":
         return f"waiting for {owner}" if owner else "next in line"
     return ""
 

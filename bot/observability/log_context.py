@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 
 @dataclass(frozen=True)

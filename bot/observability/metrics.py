@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.database.engine import Database
 from bot.database.statistics import figures
 from bot.github.traffic import Traffic
-from bot.runs.machine import State
+from bot.runs.machines import states_where
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -58,9 +58,9 @@ class Metrics:
         self._registry.register(_Process(answers, traffic, worker_is_up))
         self._registry.register(_InDatabase(database))
 
-    def step_took(self, state: State, seconds: float) -> None:
+    def step_took(self, state: str, seconds: float) -> None:
         """Record one step of a run."""
-        self._steps.labels(state.value).observe(seconds)
+        self._steps.labels(state).observe(seconds)
 
     def door_used(self, door: str, result: str) -> None:
         """Count one request that did not come from the issue form."""
@@ -139,9 +139,8 @@ class _InDatabase(Collector):
             "modelyard_oldest_waiting_delivery_age_seconds", "How long the oldest of them has been waiting.", value=age
         )
         runs = GaugeMetricFamily("modelyard_open_runs", "Runs that have not ended, by state.", labels=["state"])
-        for state in State:
-            if state is not State.END:
-                runs.add_metric([state.value], counts.runs.get(state.value, 0))
+        for state in states_where(lambda _: True):
+            runs.add_metric([state], counts.runs.get(state, 0))
         yield runs
         yield GaugeMetricFamily(
             "modelyard_replicas", "Workers that are alive, in all processes.", value=counts.replicas

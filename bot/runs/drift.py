@@ -10,8 +10,9 @@ from actions.contracts.run_id import RUN_ID
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
 from bot.parsing.command import parse_command
+from bot.runs.decisions import can_take
 from bot.runs.labels import ASKS, state_label
-from bot.runs.machine import TABLE, Decision, Run, State, can_take
+from bot.runs.run import Decision, Run
 
 SETTLE_TIME = timedelta(minutes=1)
 """What is younger may still be on its way: the App leaves it to the event."""
@@ -21,11 +22,11 @@ _OURS = re.compile(rf"{RUN_ID} attempt [0-9]+ dispatch [0-9]+")
 
 def expected_label(run: Run) -> str | None:
     """Return the label that the run's issue has to carry now; None where the next step settles that."""
-    if run.state in (State.NOTIFY_OPERATOR, State.WAIT_FOR_OPERATOR_INPUT):
+    if run.spec.asks_operator:
         return state_label("waiting")
-    if run.status is not None and run.state in (State.NOTIFY_SUCCESS, State.NOTIFY_FAILURE, State.END):
+    if run.spec.is_over and run.status is not None:
         return state_label("failed" if run.status == "rejected" else run.status)
-    if run.state in TABLE and TABLE[run.state].stage is not None:
+    if run.spec.stage is not None:
         return state_label("running") if run.dispatch is not None and not run.needs_dispatch else None
     return None
 

@@ -15,17 +15,13 @@ from pydantic import ValidationError
 from actions.contracts.run_id import RUN_ID
 from actions.history_management.change import FOLDER
 from actions.history_management.record import RunRecord
+from bot.runs.machines.training import MACHINE
 
 log = logging.getLogger(__name__)
 
 INDEX = f"{FOLDER}/index.md"
 _ROW = re.compile(rf"^\| \[({RUN_ID})\]\([^|]*\| `([^`|]*)` \|")
-_STAGES = {
-    "PrepareData": "prepare",
-    "TrainModel": "train",
-    "EvaluateModel": "evaluate",
-    "JudgeResults": "judge, publish",
-}
+_STAGES = {str(state): ", ".join(spec.stages) for state, spec in MACHINE.table.items() if spec.stages}
 
 
 class Files(Protocol):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from actions.contracts.results import Heartbeat
 from bot.github import Job, Runner
-from bot.runs.machine import HeartbeatObservation, JobObservation
+from bot.runs.run import HeartbeatObservation, JobObservation
 from bot.runs.view import Unclaimed
 
 JobStatus = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]

@@ -12,7 +12,7 @@ from actions.contracts.request import METRICS
 from actions.contracts.results import Published, PublishedResult
 from actions.errors import InvalidInput
 from bot.github import PublishedCommit
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 MAX_COMMIT_BYTES = 10 * 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024

@@ -11,7 +11,7 @@ from actions.history_management.record import (
     RunRecord,
     Stay,
 )
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 _STATUS: dict[str | None, RecordStatus] = {"passed": "passed", "rejected": "rejected", "cancelled": "cancelled"}
 

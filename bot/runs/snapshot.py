@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 MAX_SNAPSHOT_LENGTH = 20_000
 """Characters; a comment has to hold what people read as well."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from actions.contracts.results import SearchFacts, Verdict
-from bot.runs.machine import TABLE, AttemptVerdict, Decision, Run, State
+from bot.runs.run import AttemptVerdict, Decision, Run
 
 StageStatus = Literal["waiting", "running", "done", "failed", "skipped", "cached"]
 _MAX_METRICS = 40
@@ -137,8 +137,7 @@ class RunView:
     @property
     def retries(self) -> int:
         """How often the present state is tried again after an error."""
-        row = TABLE.get(self.run.state)
-        return row.retries if row is not None else 0
+        return self.run.spec.retries
 
     @property
     def workflow_url(self) -> str:
@@ -151,7 +150,7 @@ class RunView:
     @property
     def lapsed(self) -> bool:
         """Tell whether the run ended because nobody answered the question; after the last attempt there is none."""
-        asked = any(visit.state is State.WAIT_FOR_OPERATOR_INPUT for visit in self.run.visits)
+        asked = any(self.run.machine.spec(visit.state).waits_for == "answer" for visit in self.run.visits)
         return self.run.status == "rejected" and asked and self.attempts_left > 0 and self.decision("reject") is None
 
     def decision(self, what: Literal["approve", "reject", "cancel"]) -> Decision | None:

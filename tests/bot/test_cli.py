@@ -13,7 +13,7 @@ import pytest
 
 from actions.operation import operations
 from bot.cli import main
-from bot.runs.machine import mermaid
+from bot.runs.machines.training import MACHINE
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("serve", "demo", "start", "run", "operations", "mcp", "init", "doctor", "docs")
@@ -89,7 +89,7 @@ def test_operations_can_be_had_with_schemas(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_state_machine_is_printed_from_the_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["docs", "state-machine"]) == 0
-    assert capsys.readouterr().out.strip() == mermaid().strip()
+    assert capsys.readouterr().out.strip() == MACHINE.mermaid().strip()
 
 
 def test_run_reaches_the_operations_of_the_app_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import jwt
 
-from bot.runs.machine import Run, State
+from bot.runs.machines.training import State
+from bot.runs.run import Run
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, PlannedExecutor, asked
 from tests.chaos.verdict import wrong

@@ -6,7 +6,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Start
 
 EVENTS = ("issues", "issue_comment", "push", "workflow_job", "workflow_run")

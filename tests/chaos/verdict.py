@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import yaml
 
-from bot.runs.machine import Run, State
+from bot.runs.machines.training import State
+from bot.runs.run import Run
 from tests.chaos.plan import Asked, Kind
 from tests.support.loop import Loop
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop, running_loop
 from tests.support.real_loop import RealLoop, environments, real_loop
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script, order_of, says
 from tests.support.unreliable import away, gone, lagging, refuse, stalled

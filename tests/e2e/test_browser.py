@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.browser import browser_page, keep_screenshot
 from tests.support.loop import Loop
 from tests.support.real_loop import PATIENCE, RealLoop

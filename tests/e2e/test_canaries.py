@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from bot.parsing.repository_config import CONFIG_PATH
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.channels import PASSWORD as MAIL_PASSWORD
 from tests.support.channels import TOKEN, USER, LocalMail, LocalSlack, body_of, certificate, local_mail, local_slack
 from tests.support.keys import private_key

@@ -17,7 +17,7 @@ from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
 from bot.parsing.command import COMMANDS
 from bot.parsing.form import form_body
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script

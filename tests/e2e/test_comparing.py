@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.runs.decisions import with_decision
 from bot.runs.labels import definitions
-from bot.runs.machine import Decision, State, with_decision
+from bot.runs.machines.training import State
+from bot.runs.run import Decision
 from runners.local.hub.records import Installation, Repository
 from runners.local.hub.services import installations
 from tests.support.loop import Loop, running_loop

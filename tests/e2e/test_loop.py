@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop
 from tests.support.scripted_runs import Script, order_of, writes
 from tests.support.ways import ASKED, HAPPY, REJECTED, UNHAPPY_END

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from runners.local.act.interface import Work
 from runners.local.act.workflow_plan import PlannedJob
 from tests.support.loop import Loop, Serving, loop_with_app

@@ -14,7 +14,7 @@ import pytest
 
 from actions.contracts.channels import ChannelName
 from actions.notification.templates import built_in, path_of
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from bot.settings import Settings
 from runners.local.hub.services import installations
 from tests.support.channels import (

@@ -8,7 +8,7 @@ import pytest
 
 from actions.contracts.request import TrainingRequest
 from bot.parsing.form import form_body
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop, answered
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script

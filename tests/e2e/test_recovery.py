@@ -11,7 +11,8 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from bot.runs.machine import Run, State
+from bot.runs.machines.training import State
+from bot.runs.run import Run
 from tests.support.loop import Loop, Serving, loop_with_app
 from tests.support.scripted_runs import Script, writes
 from tests.support.unreliable import answering

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.databases import postgres_url, sqlite_url
 from tests.support.loop import Loop, loop_of_processes
 

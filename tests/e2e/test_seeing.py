@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bot.observability.log_format import JsonLines
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.browser import browser_page, keep_screenshot
 from tests.support.loop import Loop
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.parsing.form import form_body
-from bot.runs.machine import RETRY_DELAYS, State
+from bot.runs.advance import RETRY_DELAYS
+from bot.runs.machines.training import State
 from tests.support.loop import Loop
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, says

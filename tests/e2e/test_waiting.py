@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from tests.support.loop import Loop, Serving, loop_with_app
 
 Apart = tuple[Loop, Callable[..., Serving]]

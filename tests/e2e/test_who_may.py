@@ -11,7 +11,7 @@ import pytest
 
 from bot.parsing.form import form_body
 from bot.parsing.repository_config import CONFIG_PATH
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from runners.local.hub.records import Role
 from tests.support import unreliable
 from tests.support.comment_reading import read

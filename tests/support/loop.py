@@ -31,7 +31,8 @@ from bot.admin.init import Source, files
 from bot.app import create_app
 from bot.database.store import Store
 from bot.parsing.form import form_body
-from bot.runs.machine import Run, State
+from bot.runs.machines.training import State
+from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 from runners.local.hub.hub import Hub
@@ -218,7 +219,7 @@ class Loop:
     def states(self, issue: int) -> list[State]:
         """Return the states that the issue's run has been in, and is in."""
         run = self.run(issue)
-        return [*(visit.state for visit in run.visits), run.state]
+        return [*(State(visit.state) for visit in run.visits), State(run.state)]
 
     def lose_database(self) -> None:
         """Delete the database of the App, which must not be up; its next start makes another one."""

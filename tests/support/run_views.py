@@ -16,7 +16,8 @@ from actions.contracts.results import (
     Verdict,
 )
 from actions.errors import Problem
-from bot.runs.machine import AttemptVerdict, Decision, Run, StageError, State, Visit, WorkflowDispatch
+from bot.runs.machines.training import State
+from bot.runs.run import AttemptVerdict, Decision, Run, StageError, Visit, WorkflowDispatch
 from bot.runs.view import RunView, StageLine, Unclaimed
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actions.contracts.request import TrainingRequest, WorkOrder
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

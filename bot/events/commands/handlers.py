@@ -26,10 +26,11 @@ from bot.messages import comments
 from bot.parsing.command import ParsedCommand, UnknownCommand, changed_request
 from bot.parsing.permissions import may, needs
 from bot.parsing.repository_config import ConfigError, RepositoryConfig, language_of, read_config
+from bot.runs.decisions import can_take, with_decision
 from bot.runs.history import estimate, past_runs
 from bot.runs.job_status import find
 from bot.runs.labels import ASKS
-from bot.runs.machine import Decision, Run, can_take, with_decision
+from bot.runs.run import Decision, Run
 from bot.runs.view import RunView
 from bot.settings import Settings
 

@@ -22,7 +22,7 @@ from bot.events.commands.run_operation import OperationAnswers
 from bot.github import Repository
 from bot.messages import comments
 from bot.parsing.repository_config import RepositoryConfig
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 
 class Named(NamedTuple):

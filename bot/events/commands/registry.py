@@ -18,7 +18,7 @@ from bot.events.commands.registry_change import Chosen, Files, read_model, read_
 from bot.github import Repository
 from bot.messages import comments
 from bot.parsing.repository_config import RepositoryConfig
-from bot.runs.machine import Run
+from bot.runs.run import Run
 
 
 class RegistryAnswers:

@@ -15,7 +15,7 @@ from bot.database import leases
 from bot.database.leases import LEASE_TIMEOUT, Leases
 from bot.database.store import Store
 from bot.database.tables import REPLICAS
-from bot.runs.machine import State
+from bot.runs.machines.training import State
 from bot.webhooks.delivery import Delivery
 from tests.support.runs import NOON, a_run
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 from bot.database import statistics
 from bot.database.leases import Leases
 from bot.database.store import MAX_ATTEMPTS, Store
-from bot.runs.machine import Run, State
+from bot.runs.machines.training import State
+from bot.runs.run import Run
 from bot.webhooks.delivery import Delivery
 from tests.support.runs import NOON, a_run
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.database.store import MAX_ATTEMPTS, StaleRunError, Store
-from bot.runs.machine import Run, State, WorkflowDispatch
+from bot.runs.machines.training import State
+from bot.runs.run import Run, WorkflowDispatch
 from bot.webhooks.delivery import Delivery
 from tests.support.databases import due, waiting
 from tests.support.runs import NOON, a_run

@@ -16,7 +16,8 @@ from actions.errors import Problem, invalid_field
 from bot.messages import comments
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form
-from bot.runs.machine import AttemptVerdict, StageError, State
+from bot.runs.machines.training import State
+from bot.runs.run import AttemptVerdict, StageError
 from bot.runs.view import RunView, StageLine
 from tests.support.comment_reading import read
 from tests.support.run_views import (

@@ -18,7 +18,8 @@ from actions.notification.templates import message
 from bot.messages import comments
 from bot.messages.notifications import notice_of
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
-from bot.runs.machine import AttemptVerdict, State
+from bot.runs.machines.training import State
+from bot.runs.run import AttemptVerdict
 from bot.runs.view import RunView
 from tests.bot.messages.test_comments import HOSTILE, OWN_TAGS, assert_deaf, clean_names, folded, hostile_view
 from tests.support.comment_reading import read

@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.app import create_app
 from bot.database.store import MAX_ATTEMPTS
 from bot.observability.dashboard import web_address
-from bot.runs.machine import State, WorkflowDispatch
+from bot.runs.machines.training import State
+from bot.runs.run import WorkflowDispatch
 from bot.service import Service
 from bot.webhooks.delivery import Delivery
 from tests.support.gateway import World

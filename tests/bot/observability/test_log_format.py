@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.observability import log_context, log_format
-from bot.runs.machine import WorkflowDispatch
+from bot.runs.run import WorkflowDispatch
 from tests.support.keys import private_key
 from tests.support.runs import NOON, a_run
 

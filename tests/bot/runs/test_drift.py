@@ -9,7 +9,8 @@ import pytest
 
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.runs.drift import expected_label, unanswered_commands, unowned, unread_requests, withdrawal
-from bot.runs.machine import Decision, Run, State, WorkflowDispatch
+from bot.runs.machines.training import State
+from bot.runs.run import Decision, Run, WorkflowDispatch
 from tests.support.runs import NOON, a_run
 
 APP = Identity.of_app(2_001, "modelyard")

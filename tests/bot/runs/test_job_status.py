@@ -10,8 +10,8 @@ import pytest
 from actions.contracts.results import Progress
 from bot.github import Job, Runner, Step
 from bot.runs.job_status import job_status, observe_job, queued_for, unclaimed
-from bot.runs.machine import JobObservation
 from bot.runs.progress import stage_lines
+from bot.runs.run import JobObservation
 from tests.support.runs import NOON
 
 LIMIT = timedelta(minutes=15)

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bot.messages import comments
-from bot.runs.machine import Decision, Run, StageError, State, Visit
+from bot.runs.machines.training import State
+from bot.runs.run import Decision, Run, StageError, Visit
 from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, read_snapshot, snapshot
 from bot.runs.view import RunView
 from tests.support.results import a_result

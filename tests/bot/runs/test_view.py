@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.messages import comments
-from bot.runs.machine import AttemptVerdict, State, Visit
+from bot.runs.machines.training import State
+from bot.runs.run import AttemptVerdict, Visit
 from tests.support.run_views import NOON, a_decision, a_run, a_verdict, a_view
 
 

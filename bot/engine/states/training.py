@@ -5,32 +5,22 @@ An effect may be repeated after a crash, so each is idempotent: it looks before 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, Problem
+from bot.engine.states import state
 from bot.parsing.command import changed_request
+from bot.runs.advance import StepResult
 from bot.runs.job_status import JobStatus, find, is_lost, job_status, observe_heartbeat, observe_job, queued_for
-from bot.runs.machine import (
-    OPERATOR_TIMEOUT,
-    TABLE,
-    AttemptVerdict,
-    EndStatus,
-    Run,
-    StageError,
-    State,
-    StepResult,
-    time_out_of,
-)
+from bot.runs.machines.training import OPERATOR_TIMEOUT, State
+from bot.runs.run import AttemptVerdict, EndStatus, Run, StageError
 
 if TYPE_CHECKING:
     from actions.contracts.channels import Event
     from bot.engine.effects import Effects
     from bot.github import Job
-
-Handler = Callable[[Run, "Effects"], Awaitable[StepResult]]
 
 POLL_INTERVAL = timedelta(seconds=5)
 """How often a running stage is looked at, beside the events that GitHub sends."""
@@ -50,6 +40,7 @@ UNCLAIMED_AFTER = timedelta(minutes=5)
 """A job that no runner has taken for so long may never be taken: people are told."""
 
 
+@state(State.QUEUED)
 async def queued(run: Run, fx: Effects) -> StepResult:
     """Take the model's lock, or say who has it."""
     owner = await fx.take_lock(run)
@@ -60,7 +51,8 @@ async def queued(run: Run, fx: Effects) -> StepResult:
     return StepResult(run, "ok")
 
 
-async def stage(run: Run, fx: Effects) -> StepResult:
+@state(State.PREPARE_DATA, State.TRAIN_MODEL, State.EVALUATE_MODEL)
+async def run_stage(run: Run, fx: Effects) -> StepResult:
     """PrepareData, TrainModel, EvaluateModel: one job each of the attempt's workflow run."""
     name = _stage_of(run)
     if run.needs_dispatch:
@@ -70,10 +62,10 @@ async def stage(run: Run, fx: Effects) -> StepResult:
     return await _watch(run, fx, name) or StepResult(run.replace(error=None), "ok")
 
 
+@state(State.JUDGE_RESULTS)
 async def judge_results(run: Run, fx: Effects) -> StepResult:
     """Wait for judge and publish, then accept what was published, if it stands the checks."""
-    names: tuple[Stage, ...] = ("judge", "publish")
-    for name in names:
+    for name in run.spec.stages:
         step = await _watch(run, fx, name)
         if step is not None:
             return step
@@ -86,6 +78,7 @@ async def judge_results(run: Run, fx: Effects) -> StepResult:
     return StepResult(run, result.verdict.status)
 
 
+@state(State.CHECK_RETRY_LIMIT)
 async def check_retry_limit(run: Run, _: Effects) -> StepResult:
     """Look whether another attempt may be asked for."""
     if run.attempt < run.attempts_allowed:
@@ -93,6 +86,7 @@ async def check_retry_limit(run: Run, _: Effects) -> StepResult:
     return StepResult(run.replace(status="rejected"), "none")
 
 
+@state(State.NOTIFY_OPERATOR)
 async def notify_operator(run: Run, fx: Effects) -> StepResult:
     """Ask a person, once an attempt; the model is free for others while the run waits."""
     if ISSUE not in run.notified:
@@ -103,6 +97,7 @@ async def notify_operator(run: Run, fx: Effects) -> StepResult:
     return await _tell_elsewhere(run, fx, "waiting")
 
 
+@state(State.WAIT_FOR_OPERATOR_INPUT)
 async def wait_for_operator_input(run: Run, fx: Effects) -> StepResult:
     """Wait for a person's answer, as long as the question stands."""
     answer = run.answer
@@ -120,6 +115,7 @@ async def wait_for_operator_input(run: Run, fx: Effects) -> StepResult:
     return StepResult(run, again=OPERATOR_TIMEOUT - fx.stayed(run))
 
 
+@state(State.INCREMENT_RETRY)
 async def increment_retry(run: Run, _: Effects) -> StepResult:
     """Open the next attempt: with what the approval changed, else with the next seed."""
     overrides = dict(run.decisions[-1].overrides)
@@ -129,6 +125,7 @@ async def increment_retry(run: Run, _: Effects) -> StepResult:
     return StepResult(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")
 
 
+@state(State.REGISTER_MODEL)
 async def register_model(run: Run, fx: Effects) -> StepResult:
     """Check that the artifact is there, and settle the version that WriteHistory will commit."""
     await fx.check_artifact(run)
@@ -136,18 +133,21 @@ async def register_model(run: Run, fx: Effects) -> StepResult:
     return StepResult(run.replace(version=version, promoted=promoted, status="passed"), "ok")
 
 
+@state(State.ROLLBACK_MODEL)
 async def rollback_model(run: Run, fx: Effects) -> StepResult:
     """Undo what the run did to the registry; a healthy champion stays."""
     await fx.withdraw(run)
     return StepResult(run.replace(version=None, promoted=False, status=_not_passed(run)), "ok")
 
 
+@state(State.ERROR_HANDLER)
 async def error_handler(run: Run, fx: Effects) -> StepResult:
     """The error was kept where it was seen; nothing of the attempt may go on."""
     await fx.stop(run)
     return StepResult(run.replace(status="failed"), "ok")
 
 
+@state(State.INVALID_DATA)
 async def invalid_data(run: Run, fx: Effects) -> StepResult:
     """The data cannot be what the request says: like an invalid form, it leaves nothing behind."""
     await fx.clear_storage(run)
@@ -159,16 +159,18 @@ async def invalid_data(run: Run, fx: Effects) -> StepResult:
     return StepResult(run, "ok")
 
 
+@state(State.WRITE_HISTORY)
 async def write_history(run: Run, fx: Effects) -> StepResult:
     """Commit everything that is to be kept; from here on the model is free for others."""
     run = run.replace(status=run.status or "failed")
     # Shown before it is done: what goes on from the comment then writes the very same history.
-    await fx.show(run)
+    await fx.show(run, may_fail=True)
     sha = await fx.commit_history(run)
     await fx.release_lock(run)
     return StepResult(run.replace(history_sha=sha), "passed" if run.status == "passed" else "failed")
 
 
+@state(State.NOTIFY_SUCCESS)
 async def notify_success(run: Run, fx: Effects) -> StepResult:
     """Tell that the model passed."""
     if ISSUE not in run.notified:
@@ -177,6 +179,7 @@ async def notify_success(run: Run, fx: Effects) -> StepResult:
     return await _tell_elsewhere(run, fx, "success")
 
 
+@state(State.NOTIFY_FAILURE)
 async def notify_failure(run: Run, fx: Effects) -> StepResult:
     """Tell how the run ended otherwise."""
     if ISSUE not in run.notified:
@@ -189,33 +192,13 @@ async def notify_failure(run: Run, fx: Effects) -> StepResult:
     return await _tell_elsewhere(run, fx, "failure")
 
 
-HANDLERS: dict[State, Handler] = {
-    State.QUEUED: queued,
-    State.PREPARE_DATA: stage,
-    State.TRAIN_MODEL: stage,
-    State.EVALUATE_MODEL: stage,
-    State.JUDGE_RESULTS: judge_results,
-    State.CHECK_RETRY_LIMIT: check_retry_limit,
-    State.NOTIFY_OPERATOR: notify_operator,
-    State.WAIT_FOR_OPERATOR_INPUT: wait_for_operator_input,
-    State.INCREMENT_RETRY: increment_retry,
-    State.REGISTER_MODEL: register_model,
-    State.ROLLBACK_MODEL: rollback_model,
-    State.ERROR_HANDLER: error_handler,
-    State.INVALID_DATA: invalid_data,
-    State.WRITE_HISTORY: write_history,
-    State.NOTIFY_SUCCESS: notify_success,
-    State.NOTIFY_FAILURE: notify_failure,
-}
-
-
 async def _tell_elsewhere(run: Run, fx: Effects, event: Event) -> StepResult:
     """Tell the channels outside of GitHub; one that fails is tried again, and at last left alone: the run goes on."""
     run, missed = await fx.tell(run, event)
     if missed is None or run.ended:
         return StepResult(run, "ok")
     answered = event == "waiting" and run.answer is not None  # an answer is not kept waiting
-    if run.tries < TABLE[run.state].retries and not answered:
+    if run.tries < run.spec.retries and not answered:
         return StepResult(run, "error", again=min(missed, MAX_CHANNEL_BACKOFF))
     fx.give_up_telling(run, event)
     return StepResult(run, "ok")
@@ -227,7 +210,7 @@ def _not_passed(run: Run) -> EndStatus:
 
 
 def _stage_of(run: Run) -> Stage:
-    name = TABLE[run.state].stage
+    name = run.spec.stage
     if name is None:
         raise ValueError(f"{run.state} runs no stage")
     return name
@@ -235,7 +218,7 @@ def _stage_of(run: Run) -> Stage:
 
 async def _watch(run: Run, fx: Effects, name: Stage) -> StepResult | None:
     """Look at a stage's job; None where it has succeeded."""
-    limit = fx.scaled(time_out_of(run))
+    limit = fx.scaled(run.timeout)
     jobs = await fx.jobs(run)
     ended = find(jobs, name) is None and await fx.workflow_ended(run)
     if ended:
@@ -291,7 +274,7 @@ def _error(name: Stage, job: Job | None, body: Problem | None, log_tail: str) ->
 
 
 def _timed_out(run: Run, name: Stage) -> Problem:
-    limit = time_out_of(run)
+    limit = run.timeout
     minutes = limit.total_seconds() / 60 if limit else 0
     return Problem(
         kind="timed_out",
