@@ -2,8 +2,8 @@
 
 ``python -m actions.cli NAME [--key value ...] [--json TEXT|-]``, ``python -m actions.cli STAGE [STAGE ...]``
 
-Workflows run this on runners; people run it as ``modelyard run NAME``. Stdout carries the result as JSON and nothing else.
-Errors go to stderr as JSON. Exit code 0 means done, 2 that the input is invalid, 1 any other failure.
+Workflows run this on runners; people run it as ``modelyard run NAME``. Stdout carries the result as JSON and nothing
+else. Errors go to stderr as JSON. Exit code 0 means done, 2 that the input is invalid, 1 any other failure.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _print_progress(
 def _main_of_process() -> int:
     """Run ``main`` as all that this process does, with the garbage collector held back.
 
-    The objects that libraries create on import live until the process ends. Scanning them again and again, and once more
-    at exit, costs a stage more than half a second.
+    The objects that libraries create on import live until the process ends. Scanning them again and again, and once
+    more at exit, costs a stage more than half a second.
     """
     gc.set_threshold(50_000)
     code = main()

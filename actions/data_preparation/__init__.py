@@ -1,1 +1,1 @@
-"""Data: where it is, what is in it, whether it can be used, and how it is split and preprocessed."""
+"""Data: where it is, what it contains, whether it can be used, and how it is split and preprocessed."""

@@ -1,4 +1,4 @@
-"""What a column is: a number, a category or a date; and how its values are brought into that form."""
+"""What a column contains (numbers, categories or dates), and how its values are converted to that form."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _ISO_DATE = r"^(\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2})([T ]\d{2}:\d{2}.*)?$"
 _OTHER_DATE = re.compile(
     r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*|([A-Z][a-z]{2,8}\.? \d{1,2},?|\d{1,2}\.? [A-Z][a-z]{2,8}) \d{4}\b.*"
 )
-_NEARLY_ALL = 0.8
+_MOSTLY = 0.8
+"""The share of numbers from which a text column counts as numbers with stray text in it."""
 
 
 class Column(Result):
     """One column of a data set."""
 
     name: str
-    dtype: str = Field(description="as it was read")
-    kind: Kind = Field(description="how it is preprocessed; ignored: it holds nothing")
-    missing: int = Field(description="rows without a value")
-    distinct: int = Field(description="different values")
+    dtype: str = Field(description="the data type as it was read")
+    kind: Kind = Field(description="how the column is preprocessed; ignored means that it has no values")
+    missing: int = Field(description="number of rows without a value")
+    distinct: int = Field(description="number of different values")
     minimum: float | None = None
     maximum: float | None = None
 
@@ -54,7 +55,7 @@ def describe(series: pd.Series[Any]) -> Column:
 
 
 def kind_of(series: pd.Series[Any]) -> Kind:
-    """Tell what a column holds; a text column counts as dates if every value is one that begins with the year."""
+    """Return what a column contains; text counts as dates if every value is a date that starts with the year."""
     import pandas as pd
 
     if series.isna().all():
@@ -70,33 +71,33 @@ def kind_of(series: pd.Series[Any]) -> Kind:
 
 
 def _are_dates(text: pd.Series[Any]) -> bool:
-    # One look at the first value spares texts that are no dates.
+    # Checking the first value first spares all other texts the slow check.
     return bool(re.match(_ISO_DATE, text.iloc[0]) and text.str.match(_ISO_DATE).all() and _dates(text).notna().all())
 
 
 def looks_like_dates(series: pd.Series[Any]) -> str:
-    """Return the first value of a text column whose values are dates written as people write them, or nothing."""
-    some = [str(value) for value in series.dropna().head(1_000).unique()[:20]]
-    return some[0] if some and all(_OTHER_DATE.fullmatch(value) for value in some) else ""
+    """Return the first value of a text column if its values are dates in an ambiguous notation, or else an empty text."""
+    sample = [str(value) for value in series.dropna().head(1_000).unique()[:20]]
+    return sample[0] if sample and all(_OTHER_DATE.fullmatch(value) for value in sample) else ""
 
 
 def is_truth_values(present: pd.Series[Any]) -> bool:
-    """Tell whether values, none of them missing, are all true or false."""
+    """Return whether values, none of them missing, are all true or false."""
     return all(isinstance(value, bool) or type(value).__name__ == "bool" for value in present.unique())
 
 
 def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
-    """Return the first row (from 1) and value that is no number in a text column whose values nearly all are."""
+    """Return the row (from 1) and value of the first text in a column that otherwise consists of numbers."""
     import pandas as pd
 
     if kind_of(series) != "category":
         return None
     present = series.dropna()
-    # By different values: most texts repeat.
+    # Distinct values only, because most texts repeat.
     codes, values = pd.factorize(present)
     is_number = pd.to_numeric(pd.Series(values), errors="coerce").notna().to_numpy()[codes]
-    # Codes such as 007 are all numbers and meant as text; one word among numbers is a slip.
-    if is_number.mean() < _NEARLY_ALL or is_number.all():
+    # If all values are numbers, they are codes such as 007 that are meant as text. A word among numbers is a mistake.
+    if is_number.mean() < _MOSTLY or is_number.all():
         return None
     position = int((~is_number).argmax())
     row = int(series.notna().to_numpy().nonzero()[0][position])
@@ -104,12 +105,13 @@ def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
 
 
 def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
-    """Bring a column into the form that the preprocessor works on: floats, texts with NaN, or dates without zone.
+    """Convert a column to the form that the preprocessor works on: floats, texts with NaN, or dates without a time
+    zone.
 
     Raises
     ------
     InvalidInput
-        ``wrong_type`` where a number or date column holds something else; ``infinite_values``.
+        ``wrong_type``: a value is not of the kind. ``infinite_values``.
     """
     import numpy as np
     import pandas as pd
@@ -126,9 +128,9 @@ def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
         row = int(np.flatnonzero(np.isinf(values.to_numpy()))[0])
         raise InvalidInput(
             "infinite_values",
-            rule="Numbers are finite; a value that is not known is left empty.",
+            rule="Numbers must be finite; unknown values must be left empty.",
             found=f"infinity in row {row + 1} of column {series.name!r}.",
-            next_step="Leave such values empty or clip them.",
+            next_step="Leave such values empty, or clip them.",
             field=str(series.name),
         )
     return values
@@ -152,7 +154,7 @@ def _dates(series: pd.Series[Any]) -> pd.Series[Any]:
 def _wrong_type(series: pd.Series[Any], kind: Kind, row: int) -> InvalidInput:
     return InvalidInput(
         "wrong_type",
-        rule=f"Column {series.name!r} holds a {kind} in each row, or nothing.",
+        rule=f"Column {series.name!r} must contain a {kind} in each row, or nothing.",
         found=f"{str(series.iloc[row])[:100]!r} in row {row + 1}.",
         next_step="Correct the value or leave it empty.",
         field=str(series.name),

@@ -1,4 +1,4 @@
-"""Reads CSV and TSV: Arrow reads the fields, what it would take silently is refused with its line and column."""
+"""Reads CSV and TSV with Arrow, and refuses, with line and column, what Arrow would silently misread."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
-"""What stands for a missing value: the texts that pandas takes for one."""
+"""The texts that mean a missing value: the same as in pandas."""
 
-_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _FOREIGN = {
-    b"\x1f\x8b": "it is compressed by gzip; name it .csv.gz or .tsv.gz",
+    b"\x1f\x8b": "it is compressed with gzip; name it .csv.gz or .tsv.gz",
     b"PK\x03\x04": "it is a ZIP archive or an Excel workbook; export the sheet as CSV",
-    b"PAR1": "it is Parquet; name it .parquet",
+    b"PAR1": "it is a Parquet file; name it .parquet",
     b"\xd0\xcf\x11\xe0": "it is an old Excel workbook; export the sheet as CSV",
-    codecs.BOM_UTF32_LE: "it is UTF-32; save the file as UTF-8",
-    codecs.BOM_UTF32_BE: "it is UTF-32; save the file as UTF-8",
+    codecs.BOM_UTF32_LE: "it is encoded as UTF-32; save the file as UTF-8",
+    codecs.BOM_UTF32_BE: "it is encoded as UTF-32; save the file as UTF-8",
 }
 _CHUNK = 1 << 20
 _BLOCKS = (1 << 20, 1 << 26)
-"""How much is parsed at a time: little, so that memory is used again; more where a row is longer than that."""
-_LONGEST_HEADER = 1 << 24
+"""How many bytes to parse at a time: few, so that memory is reused; more only if a row is longer than that."""
+_MAX_HEADER = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ class _Dialect:
 def read_csv(source: Source) -> Any:
     """Read a CSV or TSV file as an Arrow table.
 
-    Fields are parted by commas, by semicolons where the header has those alone, or by tabs in ``.tsv``. Text is UTF-8, or
-    UTF-16 with its mark. Columns of numbers, truth values, and dates and times as ISO 8601 writes them become such.
+    Fields are separated by commas; by semicolons if the header contains semicolons and no comma; by tabs in ``.tsv``
+    files. Text must be UTF-8, or UTF-16 with a byte order mark. Numbers, truth values, and ISO 8601 dates and times are
+    recognised.
 
     Raises
     ------
     InvalidInput
-        ``data_unreadable`` with the line, ``data_empty``, ``duplicate_columns``, ``unnamed_column``,
+        ``data_unreadable`` (with the line), ``data_empty``, ``duplicate_columns``, ``unnamed_column``,
         ``too_many_columns``.
     """
     import pyarrow as pa
@@ -60,7 +61,7 @@ def read_csv(source: Source) -> Any:
     dialect = _checked_text(source)
     names, lines = _header(source, dialect)
     if dialect.has_quotes and not dialect.quotes_in_place:
-        # Arrow takes an open or misplaced quotation mark for text.
+        # Arrow reads an open or misplaced quotation mark as text.
         _check_rows(source, dialect)
     try:
         try:
@@ -77,7 +78,7 @@ def read_csv(source: Source) -> Any:
 
 
 def _read(source: Source, dialect: _Dialect, names: list[str], lines: int, block: int) -> Any:
-    """Read all rows; what the first ones show spares Arrow from trying each number as each other kind first."""
+    """Read all rows, with the types that the first rows suggest: Arrow then tries fewer types on each value."""
     import pyarrow as pa
     from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv, read_csv
 
@@ -92,7 +93,7 @@ def _read(source: Source, dialect: _Dialect, names: list[str], lines: int, block
     options = ReadOptions(encoding=encoding, column_names=names, skip_rows=lines, block_size=block)
     with opened(source) as file, open_csv(file, options, parse, convert) as first:
         seen = {field.name: field.type for field in first.schema}
-    # Text stays text whatever follows; whole numbers and dates may turn out to be something else and are left to Arrow.
+    # Text stays text whatever follows. Integers and dates may turn out to be something else and are left to Arrow.
     convert.column_types = {name: kind for name, kind in seen.items() if kind in {pa.float64(), pa.string()}}
     try:
         with opened(source) as file:
@@ -100,7 +101,7 @@ def _read(source: Source, dialect: _Dialect, names: list[str], lines: int, block
     except pa.ArrowInvalid as error:
         if "conversion error" not in str(error):
             raise
-    # A text among numbers, further down: now each column's kind is found from all of its rows.
+    # There was text among numbers, further down. Now infer each column's type from all of its rows.
     convert.column_types = {}
     with opened(source) as file:
         return read_csv(file, options, parse, convert)
@@ -110,14 +111,14 @@ def _read(source: Source, dialect: _Dialect, names: list[str], lines: int, block
 
 
 def _checked_text(source: Source) -> _Dialect:
-    """Return how the file is written; refuse what is no text, or in another encoding than UTF-8 and marked UTF-16."""
+    """Return how the file is written; refuse binary files and encodings other than UTF-8 and marked UTF-16."""
     with opened(source) as file:
         chunk = start = file.read(_CHUNK)
         for mark, found in _FOREIGN.items():
             if start.startswith(mark):
                 raise unreadable(source.uri, found)
-        if marked := _MARKS.get(start[:2]):
-            return _Dialect(marked, _separator(source, marked))
+        if encoding := _BYTE_ORDER_MARKS.get(start[:2]):
+            return _Dialect(encoding, _separator(source, encoding))
         separator = _separator(source, "utf-8-sig")
         decoder, quotes = codecs.getincrementaldecoder("utf-8")(), _Quotes(separator)
         try:
@@ -136,9 +137,9 @@ def _checked_text(source: Source) -> _Dialect:
 
 
 class _Quotes:
-    """Tells, a piece at a time, whether each quotation mark opens or closes a whole field, or is doubled within one.
+    """Checks, chunk by chunk, that each quotation mark opens or closes a whole field, or is doubled inside one.
 
-    Where that is so, a file needs no second look by Python's ``csv``, which takes several times as long as reading it.
+    If so, the file need not be parsed again with Python's ``csv``, which takes several times as long as reading it.
     """
 
     def __init__(self, separator: str) -> None:
@@ -151,7 +152,7 @@ class _Quotes:
         import numpy as np
 
         piece = self._kept + chunk
-        # The last byte waits for its neighbour.
+        # The last byte's neighbour is in the next chunk.
         self._kept = piece[-2:]
         if b'"' not in piece:
             return
@@ -169,16 +170,16 @@ class _Quotes:
 
 def _zero_byte(source: Source, start: bytes) -> InvalidInput:
     if start[1::2].count(0) > len(start) // 4 or start[::2].count(0) > len(start) // 4:
-        return unreadable(source.uri, "line 1 is UTF-16 without its mark; save the file as UTF-8")
+        return unreadable(source.uri, "line 1 is UTF-16 without a byte order mark; save the file as UTF-8")
     with opened(source) as file:
         number = next(number for number, line in enumerate(file, start=1) if b"\x00" in line)
-    return unreadable(source.uri, f"line {number} holds a zero byte: this is no text file")
+    return unreadable(source.uri, f"line {number} contains a zero byte, so this is not a text file")
 
 
 def _not_utf8(source: Source) -> InvalidInput:
-    """Say where the first byte stands that is not UTF-8, in which column, and what it would be in Western encodings."""
+    """Return an error that locates the first byte that is not UTF-8 and shows what it would be in Windows-1252."""
     with opened(source) as file:
-        header = file.readline(_LONGEST_HEADER)
+        header = file.readline(_MAX_HEADER)
         file.seek(0)
         number, line, error = next(_undecodable(file))
     before, byte = line[: error.start], line[error.start]
@@ -210,7 +211,7 @@ def _separator(source: Source, encoding: str) -> str:
     if _is_tsv(source):
         return "\t"
     with opened(source) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace") as text:
-        return _likely_separator(text.readline(_LONGEST_HEADER))
+        return _likely_separator(text.readline(_MAX_HEADER))
 
 
 def _likely_separator(header: str) -> str:
@@ -221,7 +222,7 @@ def _likely_separator(header: str) -> str:
 
 
 def _header(source: Source, dialect: _Dialect) -> tuple[list[str], int]:
-    """Return the column names and how many lines they and what stands before them take."""
+    """Return the column names, and the number of lines up to and including the header."""
     with opened(source) as file, _text(file, dialect) as text:
         rows = csv.reader(_header_lines(text, source), delimiter=dialect.separator, strict=True)
         try:
@@ -235,15 +236,15 @@ def _header(source: Source, dialect: _Dialect) -> tuple[list[str], int]:
 
 
 def _header_lines(text: IO[str], source: Source) -> Iterator[str]:
-    while line := text.readline(_LONGEST_HEADER):
-        if len(line) == _LONGEST_HEADER:
+    while line := text.readline(_MAX_HEADER):
+        if len(line) == _MAX_HEADER:
             check_width(line.count(","), source.uri, "")
-            raise unreadable(source.uri, f"a line of more than {_LONGEST_HEADER} characters where the header should be")
+            raise unreadable(source.uri, f"a line of more than {_MAX_HEADER} characters where the header should be")
         yield line
 
 
 def _check_rows(source: Source, dialect: _Dialect) -> None:
-    """Refuse rows that differ in length, and quotation marks that are left open, with their line."""
+    """Refuse rows of different lengths and unclosed quotation marks, with their line."""
     with opened(source) as file, _text(file, dialect) as text:
         rows = csv.reader(text, delimiter=dialect.separator, strict=True)
         try:

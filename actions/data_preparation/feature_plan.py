@@ -1,4 +1,4 @@
-"""Which features to make of raw columns: the plan, and whether it fits them."""
+"""Which features to derive from the raw columns, and checks that the data allows it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from actions.data_preparation.columns import Column, Kind
 from actions.errors import InvalidInput
 from actions.text.suggestions import nearest_first
 
-MOST_FEATURES = 5_000
-"""Numbers a row that products may make: a hundred thousand rows of so many take 4 GB."""
+MAX_FEATURES = 5_000
+"""Products per row: for a hundred thousand rows, this many take 4 GB."""
 _KINDS: dict[str, Kind] = {
     "polynomial": "number",
     "interactions": "number",
@@ -25,10 +25,10 @@ _KINDS: dict[str, Kind] = {
 
 
 class FeaturePlan(AskedFeatures):
-    """The features that are asked for, and what making them has to know of the target."""
+    """The requested features, plus what computing them needs to know about the target."""
 
     task: Task | None = Field(default=None, description="for target encoding and mutual information")
-    classes: int | None = Field(default=None, description="of the target, for classification")
+    classes: int | None = Field(default=None, description="number of the target's classes, for classification")
 
     @property
     def reads_target(self) -> bool:
@@ -39,7 +39,7 @@ PLAIN = FeaturePlan()
 
 
 def check_plan(plan: FeaturePlan, columns: list[Column], target: str) -> None:
-    """Refuse a plan that names columns which are not there or hold something else, or that contradicts itself.
+    """Refuse a plan whose columns do not exist or have the wrong kind, or that contradicts itself.
 
     Raises
     ------
@@ -52,13 +52,11 @@ def check_plan(plan: FeaturePlan, columns: list[Column], target: str) -> None:
         for name in names:
             _check_column(name, _KINDS[field], kinds, field)
     if plan.date_parts and "date" not in kinds.values():
-        raise _contradiction(
-            "date_parts", "no column of dates.", "Leave date_parts out, or write dates like 2024-12-31."
-        )
+        raise _contradiction("date_parts", "no column of dates.", "Remove date_parts, or write dates like 2024-12-31.")
 
 
 def check_asked(asked: AskedFeatures, target: str) -> None:
-    """Refuse, before there is any data, what contradicts itself.
+    """Refuse a request that contradicts itself; needs no data.
 
     Raises
     ------
@@ -67,17 +65,19 @@ def check_asked(asked: AskedFeatures, target: str) -> None:
     """
     for field, names in asked.columns.items():
         if target in names:
-            raise _contradiction(field, f"the target {target!r}.", "Features are made of the other columns.")
+            raise _contradiction(
+                field, f"the target {target!r}.", "Name other columns: features cannot use the target."
+            )
         _check_repeats(list(names), field)
     _check_repeats(list(asked.date_parts), "date_parts")
     both = sorted({*asked.polynomial} & {*asked.interactions})
     if both:
         found = f"{', '.join(repr(name) for name in both)} in polynomial and in interactions."
-        raise _contradiction("interactions", found, "Polynomials hold the interactions of their columns: name it once.")
+        raise _contradiction("interactions", found, "Name each once: a polynomial includes its columns' interactions.")
     if len(asked.interactions) == 1:
-        found = f"{asked.interactions[0]!r} alone."
+        found = f"only {asked.interactions[0]!r}."
         raise _contradiction("interactions", found, "Name at least two columns: an interaction is a product of two.")
-    _check_of_use(asked)
+    _check_unused_options(asked)
     _check_count(asked)
 
 
@@ -86,17 +86,17 @@ def _check_column(name: str, kind: Kind, kinds: dict[str, Kind], field: str) -> 
         fitting = [other for other, known in kinds.items() if known == kind]
         raise InvalidInput(
             "unknown_column",
-            rule=f"{field} names columns of the data.",
+            rule=f"{field} must name columns of the data.",
             found=f"no column {name!r}.",
-            next_step=f"Columns that hold a {kind}, the most likely first: {nearest_first(name, fitting) or 'none'}.",
+            next_step=f"Columns that contain a {kind}, most similar first: {nearest_first(name, fitting) or 'none'}.",
             field=field,
         )
     if kinds[name] != kind:
         raise InvalidInput(
             "column_wrong_kind",
-            rule=f"{field} takes columns that hold a {kind} in each row.",
-            found=f"column {name!r} holds a {kinds[name]}.",
-            next_step="Leave the column out there, or choose another encoding for it.",
+            rule=f"{field} must name columns that contain a {kind} in each row.",
+            found=f"column {name!r} contains a {kinds[name]}.",
+            next_step="Remove the column there, or choose another encoding for it.",
             field=field,
         )
 
@@ -107,29 +107,30 @@ def _check_repeats(names: list[str], field: str) -> None:
         raise _contradiction(field, f"{twice[0]!r} twice.", "Name it once.")
 
 
-def _check_of_use(asked: AskedFeatures) -> None:
-    """Refuse what would be passed over in silence."""
-    usual = AskedFeatures()
-    needs = {
+def _check_unused_options(asked: AskedFeatures) -> None:
+    """Refuse options that would be ignored."""
+    defaults = AskedFeatures()
+    prerequisites = {
         "degree": ("polynomial", bool(asked.polynomial)),
         "keep": ("selection: mutual_information", asked.selection == "mutual_information"),
         "minimum_variance": ("selection: variance", asked.selection == "variance"),
     }
-    for field, (other, there) in needs.items():
+    for field, (prerequisite, present) in prerequisites.items():
         value = getattr(asked, field)
-        if value != getattr(usual, field) and not there:
-            raise _contradiction(field, f"{field}: {value} without {other}.", f"Ask for {other}, or leave {field} out.")
+        if value != getattr(defaults, field) and not present:
+            next_step = f"Ask for {prerequisite}, or remove {field}."
+            raise _contradiction(field, f"{field}: {value} without {prerequisite}.", next_step)
 
 
 def _check_count(plan: AskedFeatures) -> None:
     polynomial = math.comb(len(plan.polynomial) + plan.degree, plan.degree) - 1
     interactions = math.comb(len(plan.interactions), 2) + len(plan.interactions)
     for field, count in (("polynomial", polynomial), ("interactions", interactions)):
-        if count > MOST_FEATURES:
+        if count > MAX_FEATURES:
             raise InvalidInput(
                 "too_many_features",
-                rule=f"Products of columns are at most {MOST_FEATURES} numbers a row.",
-                found=f"{count} by {field} of {len(getattr(plan, field))} columns.",
+                rule=f"Products of columns must number at most {MAX_FEATURES} per row.",
+                found=f"{count} from {field} of {len(getattr(plan, field))} columns.",
                 next_step="Name fewer columns, or choose a smaller degree.",
                 field=field,
             )
@@ -138,7 +139,7 @@ def _check_count(plan: AskedFeatures) -> None:
 def _contradiction(field: str, found: str, next_step: str) -> InvalidInput:
     return InvalidInput(
         "features_contradict",
-        rule="What is asked of features can be made of the data's columns.",
+        rule="The requested features must be consistent with each other and with the data.",
         found=found,
         next_step=next_step,
         field=field,

@@ -1,4 +1,4 @@
-"""The operation that makes further features of raw columns, as part of the preprocessor that a model is saved with."""
+"""The operation that derives more features from raw columns, as part of the preprocessor that is saved with a model."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ from actions.storage.skops_file import save_fitted
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_NAMES = 1_000
-_OF_WHOLE_DATA = ("too_few_rows", "single_row_class")
+_MAX_NAMES = 1_000
+_NOT_FOR_PARTS = ("too_few_rows", "single_row_class")
+"""Checks of a whole data set that its training part need not pass."""
 
 
 class Features(Preprocessor):
-    """A fitted preprocessor that makes the features, saved under the storage root, and what comes out of it."""
+    """A fitted preprocessor, saved under the storage root, and the features that it computes."""
 
-    names: list[str] = Field(description="of the features, in their order, at most a thousand")
-    left_out: list[str] = Field(description="features that the selection dropped, at most a thousand")
-    scores: dict[str, float] = Field(description="what each feature tells about the target, in nats, most first")
+    names: list[str] = Field(description="names of the features, in order; at most a thousand")
+    left_out: list[str] = Field(description="names of the features that the selection dropped; at most a thousand")
+    scores: dict[str, float] = Field(
+        description="mutual information of each feature with the target, in nats, highest first"
+    )
 
 
 @operation(stage="prepare", where="runner", idempotent=True)
@@ -56,46 +59,48 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     minimum_variance: Variance = 0.0,
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42,
 ) -> Features:
-    """Fit a preprocessor that makes further features on training rows, and save it for training and serving.
+    """Fit a preprocessor that derives more features, and save it for training and serving.
 
-    Does what ``preprocess_supervised`` does, and beside it what is asked for. Give the training part alone, so that nothing
-    is learnt from test rows, and the outcome to training as its ``preprocessor``.
+    It does everything that ``preprocess_supervised`` does, plus what the parameters ask for. Fit it on the training
+    rows only, so that nothing is learned from test rows, and pass its URI to the training operation as
+    ``preprocessor``.
 
     Parameters
     ----------
     data
-        The training rows, with their raw columns and the target.
+        The training rows: the raw columns and the target.
     target
         The column to predict.
     destination
-        The folder under the storage root to write ``preprocessor.skops`` to.
+        The folder under the storage root that ``preprocessor.skops`` is written to.
     task
-        classification or regression. Without it: regression where the target holds many numbers.
+        classification or regression. By default, regression if the target has many different numbers.
     polynomial
-        Columns of numbers to make all products of, up to ``degree``: x, y, x², xy, y².
+        Numeric columns to compute all products of, up to ``degree``: x, y, x², xy, y².
     degree
-        How many factors a product has at most.
+        The maximum number of factors in a product.
     interactions
-        Columns of numbers to make products of each two of.
+        Numeric columns to compute all products of two of.
     bins
-        For a column of numbers, how many bins with about the same number of rows each to part it into.
+        For each numeric column, the number of bins to divide it into. The bins contain about the same number of rows
+        each.
     date_parts
-        What to take of each date; month_sin and month_cos go around with the year, and so on.
+        What to extract from dates; month_sin and month_cos are cyclic encodings of the month, and so on.
     target_encoding
-        Columns of categories to replace by the mean of the target (each class's share), shrunk towards that of all rows.
-        Training rows are encoded by the targets of other rows than their own.
+        Categorical columns to replace with the mean of the target (with each class's share), shrunk towards the overall
+        mean. Training rows are encoded with the targets of other rows only (cross-fitting).
     frequency_encoding
-        Columns of categories to replace by their share of the rows.
+        Categorical columns to replace with each category's share of the rows.
     selection
-        mutual_information: the ``keep`` features that tell most about the target by themselves; variance: those that vary
-        more than ``minimum_variance``. Numbers are scaled to a variance of 1 before; so it leaves out what is constant, and
-        categories and bins that few rows are in.
+        mutual_information keeps the ``keep`` features that say most about the target individually; variance keeps those
+        that vary more than ``minimum_variance``. Numbers are scaled to a variance of 1 first, so the latter drops
+        constant features, and categories and bins with few rows.
     keep
-        How many features mutual information keeps.
+        The number of features that mutual_information keeps.
     minimum_variance
-        0 leaves out what is constant. A category that a share p of rows is in has the variance p(1 - p).
+        0 drops constant features only. A category that a share p of the rows has, has the variance p(1 - p).
     seed
-        Of the folds of target encoding, and of the rows that mutual information looks at.
+        Seed for the folds of target encoding and for the rows that mutual information is estimated on.
 
     Examples
     --------
@@ -117,8 +122,8 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     frame = frame_of(data, context)
     columns = [describe(frame[name]) for name in frame.columns]
     task = task or likely_task(frame, target)
-    found = [*target_checks(frame, target, task), *feature_checks(frame, columns, target)]
-    said = require([check for check in found if check.name not in _OF_WHOLE_DATA])
+    checks = [*target_checks(frame, target, task), *feature_checks(frame, columns, target)]
+    data_warnings = require([check for check in checks if check.name not in _NOT_FOR_PARTS])
     frame = frame.dropna(subset=[target])
     plan = FeaturePlan(
         polynomial=tuple(polynomial or ()),
@@ -136,31 +141,31 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     )
     check_plan(plan, columns, target)
     kinds = kinds_of(columns, target)
-    context.report(f"making features of {len(frame)} rows")
-    fitted, more = fitted_features(frame.drop(columns=target), frame[target], kinds, plan, seed)
+    context.report(f"computing features of {len(frame)} rows")
+    fitted, fit_warnings = fit_features(frame.drop(columns=target), frame[target], kinds, plan, seed)
     path = folder / PREPROCESSOR_FILE
     sha256 = save_fitted(fitted, path)
-    names, left_out, scores = _outcome(fitted)
+    names, left_out, scores = _selected(fitted)
     return Features(
         uri=context.storage.uri(path),
         sha256=sha256,
         kinds=kinds,
         features=len(names),
-        warnings=[*said, *more],
-        names=names[:_MOST_NAMES],
-        left_out=left_out[:_MOST_NAMES],
-        scores=dict(list(scores.items())[:_MOST_NAMES]),
+        warnings=[*data_warnings, *fit_warnings],
+        names=names[:_MAX_NAMES],
+        left_out=left_out[:_MAX_NAMES],
+        scores=dict(list(scores.items())[:_MAX_NAMES]),
     )
 
 
-def fitted_features(
+def fit_features(
     rows: pd.DataFrame, target: pd.Series[Any], kinds: dict[str, Kind], plan: FeaturePlan, seed: int
 ) -> tuple[Any, list[str]]:
-    """Fit a preprocessor with further features on training rows; return it and what the libraries warned of."""
-    from actions.data_preparation.transformers import build_preprocessor, learnable
+    """Fit a preprocessor for a feature plan on training rows; return it and the libraries' warnings."""
+    from actions.data_preparation.transformers import build_preprocessor, encode_target
 
     preprocessor = build_preprocessor(kinds, plan, seed)
-    numbers = learnable(target.to_numpy(), plan.task or "classification") if plan.reads_target else None
+    numbers = encode_target(target.to_numpy(), plan.task or "classification") if plan.reads_target else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -168,26 +173,26 @@ def fitted_features(
         except ValueError as error:
             raise InvalidInput(
                 "features_refused",
-                rule="The features can be made of these rows.",
+                rule="It must be possible to compute the features from these rows.",
                 found=str(error).strip()[:500],
-                next_step="Ask for less variance, fewer bins or other columns, or give more rows.",
+                next_step="Ask for a lower variance, fewer bins or other columns, or provide more rows.",
                 field="selection" if "variance" in str(error).lower() else "data",
             ) from None
     return fitted, sorted({f"{warning.message}"[:500] for warning in caught})[:20]
 
 
-def _outcome(fitted: Any) -> tuple[list[str], list[str], dict[str, float]]:
-    """Return the features' names, those that were left out, and what each tells about the target."""
+def _selected(fitted: Any) -> tuple[list[str], list[str], dict[str, float]]:
+    """Return the names of the features, those that the selection dropped, and the score of each."""
     import numpy as np
 
-    made = [str(name) for name in fitted[1].get_feature_names_out()]
-    if len(fitted) == 2:  # noqa: PLR2004  # columns and features, no selection
-        return made, [], {}
+    computed = [str(name) for name in fitted[1].get_feature_names_out()]
+    if len(fitted) == 2:  # noqa: PLR2004  # columns and features, but no selection
+        return computed, [], {}
     kept = fitted[2].get_support()
-    names = [name for name, stays in zip(made, kept, strict=True) if stays]
-    left_out = [name for name, stays in zip(made, kept, strict=True) if not stays]
-    told = getattr(fitted[2], "scores_", None)
-    if told is None:
+    names = [name for name, is_kept in zip(computed, kept, strict=True) if is_kept]
+    left_out = [name for name, is_kept in zip(computed, kept, strict=True) if not is_kept]
+    scores = getattr(fitted[2], "scores_", None)
+    if scores is None:
         return names, left_out, {}
-    order = np.argsort(-told, kind="stable")
-    return names, left_out, {made[index]: round(float(told[index]), 6) for index in order}
+    order = np.argsort(-scores, kind="stable")
+    return names, left_out, {computed[index]: round(float(scores[index]), 6) for index in order}

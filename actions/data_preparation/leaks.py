@@ -1,4 +1,4 @@
-"""Looks for columns that give the target away, and for rows that stand in training and in test."""
+"""Finds columns that reveal the target, repeated and contradicting rows, and rows shared by two data sets."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_FEWEST_ROWS = 10
-_FEWEST_ROWS_A_CLASS = 5
-_FEW_ROWS_A_VALUE = 10
-_MANY_VALUES = 20
-_FIRST_LOOK = 20_000
-_SAME = 0.9999
+_MIN_ROWS = 10
+_MIN_ROWS_PER_CLASS = 5
+_MIN_ROWS_PER_VALUE = 10
+_MAX_VALUES = 20
+_SAMPLE = 20_000
+_PERFECT_CORRELATION = 0.9999
 
 
 class Leaks:
-    """Tells of a column whether the target can be read off it.
+    """Detects columns from which the target can be read off.
 
-    Rows without a target are left out. Of many rows a random part is looked at first: what does not hold there does not
-    hold of all.
+    Rows without a target are ignored. A large data set is checked on a random sample first: what does not hold there
+    cannot hold for all rows.
 
     Parameters
     ----------
@@ -40,24 +40,24 @@ class Leaks:
         self._frame = frame
         values = frame[target]
         self._codes, classes = pd.factorize(values)
-        self._are_classes = len(classes) <= _MANY_VALUES or not pd.api.types.is_numeric_dtype(values)
+        self._are_classes = len(classes) <= _MAX_VALUES or not pd.api.types.is_numeric_dtype(values)
         self._numbers = values.to_numpy(dtype=float, na_value=np.nan) if _is_numeric(values) else None
-        everything = np.flatnonzero(self._codes >= 0)
-        chosen = np.random.default_rng(0).permutation(everything)[:_FIRST_LOOK]
-        self._looks = [chosen, everything] if len(everything) > _FIRST_LOOK else [everything]
+        all_rows = np.flatnonzero(self._codes >= 0)
+        sample = np.random.default_rng(0).permutation(all_rows)[:_SAMPLE]
+        self._passes = [sample, all_rows] if len(all_rows) > _SAMPLE else [all_rows]
 
-    def found(self, column: Column) -> str:
-        """Return what gives the target away, as the subject of a sentence; nothing where nothing does."""
+    def describe(self, column: Column) -> str:
+        """Return what reveals the target, as the subject of a sentence, or an empty text if nothing does."""
         values = self._frame[column.name]
-        if len(self._looks[0]) < _FEWEST_ROWS:
+        if len(self._passes[0]) < _MIN_ROWS:
             return ""
-        if all(self._tells(values.iloc[rows], rows) for rows in self._looks):
+        if all(self._reveals(values.iloc[rows], rows) for rows in self._passes):
             return f"column {column.name!r}"
-        if column.missing and all(self._missing_tells(values.iloc[rows], rows) for rows in self._looks):
-            return f"whether there is a value in column {column.name!r}"
+        if column.missing and all(self._gaps_reveal(values.iloc[rows], rows) for rows in self._passes):
+            return f"whether column {column.name!r} has a value"
         return ""
 
-    def _tells(self, values: pd.Series[Any], rows: np.ndarray[Any, Any]) -> bool:
+    def _reveals(self, values: pd.Series[Any], rows: np.ndarray[Any, Any]) -> bool:
         import numpy as np
         import pandas as pd
 
@@ -65,27 +65,27 @@ class Leaks:
             numbers = values.to_numpy(dtype=float, na_value=np.nan)
             known = np.isfinite(numbers)
             numbers, codes = numbers[known], self._codes[rows][known]
-            if len(numbers) < _FEWEST_ROWS or numbers.min() == numbers.max():
+            if len(numbers) < _MIN_ROWS or numbers.min() == numbers.max():
                 return False
             if self._numbers is not None and _move_together(numbers, self._numbers[rows][known]):
                 return True
-            return self._are_classes and (_separates(numbers, codes) or _each_has_one(pd.factorize(numbers)[0], codes))
-        of_value, _ = pd.factorize(values)
-        known = of_value >= 0
-        return known.sum() >= _FEWEST_ROWS and _each_has_one(of_value[known], self._codes[rows][known])
+            return self._are_classes and (_separates(numbers, codes) or _determines(pd.factorize(numbers)[0], codes))
+        value_codes, _ = pd.factorize(values)
+        known = value_codes >= 0
+        return known.sum() >= _MIN_ROWS and _determines(value_codes[known], self._codes[rows][known])
 
-    def _missing_tells(self, values: pd.Series[Any], rows: np.ndarray[Any, Any]) -> bool:
+    def _gaps_reveal(self, values: pd.Series[Any], rows: np.ndarray[Any, Any]) -> bool:
         missing, codes = values.isna().to_numpy(), self._codes[rows]
-        if not self._are_classes or min(missing.sum(), (~missing).sum()) < _FEWEST_ROWS_A_CLASS:
+        if not self._are_classes or min(missing.sum(), (~missing).sum()) < _MIN_ROWS_PER_CLASS:
             return False
-        here = codes[missing]
-        return bool((here == here[0]).all() and not (codes[~missing] == here[0]).any())
+        codes_in_gaps = codes[missing]
+        return bool((codes_in_gaps == codes_in_gaps[0]).all() and not (codes[~missing] == codes_in_gaps[0]).any())
 
 
 class AlikeRows:
-    """Finds rows that are the same, and those that are the same in all but their target.
+    """Finds rows that are equal, and rows that are equal except for their target.
 
-    Rows are compared by a 64-bit digest first, and what seems alike value by value.
+    Rows are compared by a 64-bit hash first; only those with equal hashes are compared value by value.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ class AlikeRows:
         self._target = self._frame[target] if target is not None and target in frame else None
 
     def repeated(self) -> np.ndarray[Any, Any]:
-        """Return the rows (from 0) that are like an earlier one in each column."""
+        """Return the positions (from 0) of rows that equal an earlier row in every column."""
         repeated: np.ndarray[Any, Any] = self._places[self._frame.duplicated().to_numpy()]
         return repeated
 
     def contradicting(self) -> np.ndarray[Any, Any]:
-        """Return the rows (from 0) that are like another one with another target."""
+        """Return the positions (from 0) of rows that equal another row with a different target."""
         if self._target is None or not len(self._places) or not len(self._features.columns):
             return self._places[:0]
         alike = self._features.groupby(list(self._features.columns), dropna=False, sort=False).ngroup()
@@ -120,9 +120,9 @@ class AlikeRows:
 
 
 def repeated_from(frame: pd.DataFrame, columns: Sequence[Column], reference: pd.DataFrame) -> np.ndarray[Any, Any]:
-    """Tell for each row whether the reference has the same one, by the columns that both have.
+    """Return for each row whether the reference contains it, judging by the columns that both have.
 
-    Numbers are compared as numbers and dates as dates, so that the same rows from another format are the same.
+    Numbers are compared as numbers and dates as dates, so that rows from files of different formats can be equal.
     """
     import numpy as np
 
@@ -154,28 +154,30 @@ def _is_numeric(values: pd.Series[Any]) -> bool:
 
 
 def _move_together(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    """Tell whether two columns are the same up to their unit, or one rises strictly with the other."""
+    """Return whether two columns are equal up to scale and offset, or one is a strictly monotonic function of the
+    other.
+    """
     import numpy as np
 
     known = np.isfinite(other)
     one, other = one[known], other[known]
-    if len(one) < _FEWEST_ROWS or other.min() == other.max():
+    if len(one) < _MIN_ROWS or other.min() == other.max():
         return False
-    if abs(float(np.corrcoef(one, other)[0, 1])) > _SAME:
+    if abs(float(np.corrcoef(one, other)[0, 1])) > _PERFECT_CORRELATION:
         return True
     in_order = other[np.argsort(one, kind="stable")]
     steps = np.diff(in_order)
-    strictly = len(np.unique(one)) == len(one) and len(np.unique(other)) > _MANY_VALUES
+    strictly = len(np.unique(one)) == len(one) and len(np.unique(other)) > _MAX_VALUES
     return strictly and bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _separates(numbers: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> bool:
-    """Tell whether each class has a range of numbers of its own."""
+    """Return whether the classes occupy separate ranges of numbers."""
     import numpy as np
 
     sizes = np.bincount(codes)
     sizes = sizes[sizes > 0]
-    if len(sizes) < 2 or sizes.min() < _FEWEST_ROWS_A_CLASS:  # noqa: PLR2004  # one class is no class
+    if len(sizes) < 2 or sizes.min() < _MIN_ROWS_PER_CLASS:  # noqa: PLR2004  # one class separates nothing
         return False
     order = np.lexsort((codes, numbers))
     numbers, codes = numbers[order], codes[order]
@@ -183,13 +185,13 @@ def _separates(numbers: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> bo
     return len(changes) == len(sizes) - 1 and bool((numbers[changes] < numbers[changes + 1]).all())
 
 
-def _each_has_one(of_value: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> bool:
-    """Tell whether each of a few values goes with one class alone."""
+def _determines(value_codes: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> bool:
+    """Return whether each of a few values occurs with one class only."""
     import numpy as np
 
-    values = int(of_value.max()) + 1 if len(of_value) else 0
-    if values < 2 or values > max(_MANY_VALUES, len(codes) // _FEW_ROWS_A_VALUE):  # noqa: PLR2004  # a constant tells nothing
+    values = int(value_codes.max()) + 1 if len(value_codes) else 0
+    if values < 2 or values > max(_MAX_VALUES, len(codes) // _MIN_ROWS_PER_VALUE):  # noqa: PLR2004  # a constant tells nothing
         return False
-    first = np.full(values, -1)
-    first[of_value[::-1]] = codes[::-1]
-    return bool((first[of_value] == codes).all())
+    first_code = np.full(values, -1)
+    first_code[value_codes[::-1]] = codes[::-1]
+    return bool((first_code[value_codes] == codes).all())

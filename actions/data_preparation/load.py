@@ -1,4 +1,4 @@
-"""The operation that looks at data: rows, columns, types, what is missing."""
+"""The operation that describes a data set: rows, columns, types and missing values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Dataset(Result):
-    """What a data set holds."""
+    """The content of a data set."""
 
     uri: str
     format: str
@@ -38,28 +38,30 @@ def load_dataset(
     repository: Repository | None = None,
     preview_rows: Annotated[int, Field(ge=0, le=100)] = 5,
 ) -> Dataset:
-    """Read a data set and tell what is in it.
+    """Read a data set and describe its rows and columns.
 
-    Reads CSV, TSV and JSON Lines, packed by gzip or not, Parquet, and the data sets that scikit-learn ships.
+    Reads CSV, TSV and JSON Lines (each may be compressed with gzip), Parquet, and the data sets that ship with
+    scikit-learn.
 
     Parameters
     ----------
     data
-        ``sklearn://NAME`` (breast_cancer, diabetes, digits, iris, wine), a path, or an absolute path below an allowed
-        data root.
+        ``sklearn://NAME`` (breast_cancer, diabetes, digits, iris, wine), a path, an absolute path below an allowed data
+        root, or an ``s3://`` URI below one.
     repository
-        OWNER/NAME. If given, a path is below this repository's ``datasets/`` folder, else below the storage root.
+        OWNER/NAME. Relative paths are resolved in this repository's ``datasets/`` folder, or by default in the storage
+        root.
     preview_rows
-        How many of the first rows to show.
+        The number of rows to show, from the first.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
-    >>> found = load_dataset(Context(Storage(Path("storage"))), "sklearn://wine")
-    >>> found.rows, len(found.columns)
+    >>> wine = load_dataset(Context(Storage(Path("storage"))), "sklearn://wine")
+    >>> wine.rows, len(wine.columns)
     (178, 14)
-    >>> found.columns[0].name, found.columns[0].kind, found.columns[0].missing
+    >>> wine.columns[0].name, wine.columns[0].kind, wine.columns[0].missing
     ('alcohol', 'number', 0)
     """
     source = resolve(data, context, repository)
@@ -79,7 +81,7 @@ def dataset_of(source: Source, frame: pd.DataFrame, preview_rows: int = 0) -> Da
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Scalar]:
-    """Return a row as JSON values; missing, NaN and infinite ones as None."""
+    """Return a row as JSON values; missing and infinite values become None."""
     return {str(name): _scalar(value) for name, value in row.items()}
 
 
@@ -90,4 +92,4 @@ def _scalar(value: Any) -> Scalar:
         return None
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return None if value != value else str(value)[:200]  # noqa: PLR0124  # NaT alone differs from itself
+    return None if value != value else str(value)[:200]  # noqa: PLR0124  # only NaT differs from itself here

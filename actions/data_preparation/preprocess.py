@@ -1,4 +1,4 @@
-"""The operation that fits a preprocessor on training rows, so that training and serving use the same."""
+"""The operations that fit a preprocessor on training rows, which training and serving then share."""
 
 from __future__ import annotations
 
@@ -30,33 +30,34 @@ class Preprocessor(Result):
 
     uri: str
     sha256: Sha256
-    kinds: dict[str, Kind] = Field(description="what each raw column is treated as")
-    features: int = Field(ge=0, description="numbers a row that come out")
+    kinds: dict[str, Kind] = Field(description="how each raw column is treated")
+    features: int = Field(ge=0, description="number of features per row")
     warnings: list[str] = Field(default_factory=list)
 
 
 @operation(stage="prepare", where="runner", idempotent=True)
 def preprocess_supervised(context: Context, data: DataUri, target: str, destination: StorageUri) -> Preprocessor:
-    """Fit a preprocessor on training rows and save it: impute, scale, one-hot, dates.
+    """Fit a preprocessor on training rows and save it: imputation, scaling, one-hot encoding, date parts.
 
-    Numbers: the median where missing, then scaled. Categories: one-hot, unseen ones are ignored. Dates: year, month, day,
-    weekday, hour, days since 1970. Give the training part alone, so that nothing is learnt from test rows.
+    Missing numbers are filled with the median, and numbers are scaled. Categories are one-hot encoded; unseen ones are
+    ignored. Dates become year, month, day, weekday, hour and days since 1970. Fit it on the training rows only, so that
+    nothing is learned from test rows.
 
     Parameters
     ----------
     data
         The training rows, with their raw columns.
     target
-        The column to predict; it is left out.
+        The column to predict, which is not a feature.
     destination
-        The folder under the storage root to write ``preprocessor.skops`` to.
+        The folder under the storage root that ``preprocessor.skops`` is written to.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
-    >>> made = preprocess_supervised(Context(Storage(Path("storage"))), "sklearn://iris", "target", "flowers")
-    >>> made.uri, made.features
+    >>> iris = preprocess_supervised(Context(Storage(Path("storage"))), "sklearn://iris", "target", "flowers")
+    >>> iris.uri, iris.features
     ('flowers/preprocessor.skops', 4)
     """
     folder = storage_path(destination, context, "destination")
@@ -70,26 +71,27 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
 def preprocess_unsupervised(
     context: Context, data: DataUri, destination: StorageUri, leave_out: list[str] | None = None
 ) -> Preprocessor:
-    """Fit a preprocessor on rows without a target and save it: impute, scale, one-hot, dates.
+    """Fit a preprocessor on rows without a target and save it: imputation, scaling, one-hot encoding, date parts.
 
-    Does to each column what ``preprocess_supervised`` does.
+    It treats each column as ``preprocess_supervised`` does.
 
     Parameters
     ----------
     data
         The rows, with their raw columns.
     destination
-        The folder under the storage root to write ``preprocessor.skops`` to.
+        The folder under the storage root that ``preprocessor.skops`` is written to.
     leave_out
-        Columns that are no features, such as an identifier, or labels to compare clusters with. Rows may have them or not.
+        Columns that are not features, such as an identifier, or labels to compare clusters with. They are optional in
+        the rows to transform.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")))
-    >>> made = preprocess_unsupervised(context, "sklearn://iris", "flowers", leave_out=["target"])
-    >>> made.features, made.kinds["target"]
+    >>> iris = preprocess_unsupervised(context, "sklearn://iris", "flowers", leave_out=["target"])
+    >>> iris.features, iris.kinds["target"]
     (4, 'ignored')
     """
     folder = storage_path(destination, context, "destination")
@@ -99,9 +101,9 @@ def preprocess_unsupervised(
     if unknown:
         raise InvalidInput(
             "unknown_column",
-            rule="leave_out names columns of the data.",
+            rule="leave_out must name columns of the data.",
             found=f"no column {unknown[0]!r}.",
-            next_step=f"The data's columns, the most likely first: {nearest_first(unknown[0], names)}.",
+            next_step=f"The data's columns, most similar first: {nearest_first(unknown[0], names)}.",
             field="leave_out",
         )
     used = frame.drop(columns=leave_out or [])
@@ -113,7 +115,7 @@ def preprocess_unsupervised(
 
 
 def kinds_of(columns: list[Column], target: str) -> dict[str, Kind]:
-    """Return what each column but the target is treated as."""
+    """Return how each column is treated, leaving out the target."""
     return {column.name: column.kind for column in columns if column.name != target}
 
 
@@ -121,7 +123,7 @@ def save_preprocessor(
     rows: pd.DataFrame, kinds: dict[str, Kind], folder: Path, context: Context, warnings: list[str]
 ) -> Preprocessor:
     """Fit a preprocessor on raw rows without the target and save it."""
-    fitted = fitted_preprocessor(rows, kinds)
+    fitted = fit_raw(rows, kinds)
     path = folder / PREPROCESSOR_FILE
     sha256 = save_fitted(fitted, path)
     return Preprocessor(
@@ -133,7 +135,7 @@ def save_preprocessor(
     )
 
 
-def fitted_preprocessor(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
+def fit_raw(rows: pd.DataFrame, kinds: dict[str, Kind]) -> Any:
     """Fit a preprocessor on raw rows without the target."""
     from actions.data_preparation.transformers import build_preprocessor, fit_preprocessor
 

@@ -1,4 +1,4 @@
-"""Reads data files and bundled data sets into frames; every way in which that can fail has its own reason."""
+"""Reads data files and bundled data sets into data frames; each way that can fail has its own reason code."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from actions.errors import InvalidInput
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_COLUMNS = 10_000
-"""Each column is described and checked one by one; a table that is wider is a matrix, or was split at the wrong sign."""
+MAX_COLUMNS = 10_000
+"""Every column is described and checked. A wider table is a matrix, or was split at the wrong separator."""
 
 
 def read_frame(source: Source) -> pd.DataFrame:
-    """Read data as a frame with unique, named columns and at least one row.
+    """Read data as a frame with unique column names and at least one row.
 
     Raises
     ------
     InvalidInput
-        ``data_unreadable`` (with the line, where it is known), ``data_empty``, ``duplicate_columns``,
+        ``data_unreadable`` (with the line, if it is known), ``data_empty``, ``duplicate_columns``,
         ``unnamed_column``, ``too_many_columns``, ``unsupported_column_type``.
     """
     from actions.data_preparation import delimited
@@ -37,18 +37,18 @@ def read_frame(source: Source) -> pd.DataFrame:
         read = {"csv": delimited.read_csv, "parquet": _read_parquet, "jsonl": _read_json_lines}[source.format]
         frame = from_arrow(read(source), source.uri)
     except EOFError:
-        raise unreadable(source.uri, "the compressed file ends too early") from None
+        raise unreadable(source.uri, "the compressed file is truncated") from None
     except zlib.error as error:
         raise unreadable(source.uri, f"the compressed file is damaged: {error}") from None
     except OSError as error:
         raise unreadable(source.uri, error.strerror or str(error)) from None
     if frame.empty:
-        raise empty(source.uri, "columns but no row" if len(frame.columns) else "nothing")
+        raise empty(source.uri, "columns but no rows" if len(frame.columns) else "nothing")
     return frame
 
 
 def frame_sha256(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a frame's column names and values, in their order."""
+    """Return the SHA-256 of a frame's column names, types and values, in order."""
     import numpy as np
     import pandas as pd
 
@@ -63,17 +63,17 @@ def frame_sha256(frame: pd.DataFrame) -> str:
 
 
 def opened(source: Source) -> IO[bytes]:
-    """Open a source's file; what gzip packed comes out unpacked."""
+    """Open a source's file for reading, decompressing it if necessary."""
     if source.path is None:
-        raise ValueError("a source is a bundled data set or a file")
+        raise ValueError("a bundled data set is not a file")
     return cast("IO[bytes]", gzip.open(source.path, "rb")) if source.gzipped else source.path.open("rb")
 
 
 def unreadable(uri: str, found: str) -> InvalidInput:
-    """Return the error for a file that is not what its suffix says."""
+    """Return the error for a file whose content does not match its suffix."""
     return InvalidInput(
         "data_unreadable",
-        rule="The file has to be readable as its suffix says.",
+        rule="The file must be readable as what its suffix says.",
         found=f"in {uri}: {found.rstrip('.')}.",
         next_step="Correct the file, or export it again.",
         field="data",
@@ -84,44 +84,44 @@ def empty(uri: str, found: str) -> InvalidInput:
     """Return the error for data without rows."""
     return InvalidInput(
         "data_empty",
-        rule="Data has a header (or names its columns) and at least one row.",
+        rule="Data must have a header (or name its columns) and at least one row.",
         found=f"{found} in {uri}.",
-        next_step="Name a file that has rows.",
+        next_step="Choose a file that has rows.",
         field="data",
     )
 
 
 def check_names(names: Iterable[Any], uri: str) -> None:
-    """Refuse column names that repeat, are blank, or are too many."""
+    """Refuse column names that are repeated, blank or too many."""
     counts = Counter(str(name) for name in names)
     check_width(counts.total(), uri, next(reversed(counts), ""))
-    twice = [name for name, count in counts.items() if count > 1 and name.strip()]
-    if twice:
+    repeated = [name for name, count in counts.items() if count > 1 and name.strip()]
+    if repeated:
         raise InvalidInput(
             "duplicate_columns",
-            rule="Each column has a name of its own.",
-            found=f"{uri} has more than one column {', '.join(repr(name) for name in twice[:10])}.",
+            rule="Column names must be unique.",
+            found=f"{uri} has more than one column {', '.join(repr(name) for name in repeated[:10])}.",
             next_step="Rename or remove the repeated columns.",
             field="data",
         )
     if any(not name.strip() for name in counts):
         raise InvalidInput(
             "unnamed_column",
-            rule="Each column has a name.",
+            rule="Each column must have a name.",
             found=f"a column without a name in {uri}.",
-            next_step="Name it, or write the file without row numbers (pandas: index=False).",
+            next_step="Name the column, or write the file without row numbers (pandas: index=False).",
             field="data",
         )
 
 
 def check_width(columns: int, uri: str, last: str) -> None:
     """Refuse a table that is too wide."""
-    if columns > MOST_COLUMNS:
+    if columns > MAX_COLUMNS:
         raise InvalidInput(
             "too_many_columns",
-            rule=f"A table has at most {MOST_COLUMNS} columns.",
+            rule=f"A table must have at most {MAX_COLUMNS} columns.",
             found=f"{columns} in {uri}, the last one {last[:100]!r}.",
-            next_step="Choose the columns that matter; if rows and columns are swapped, or the lines run together, "
+            next_step="Keep the columns that matter. If rows and columns are swapped, or the file's lines run together, "
             "export it again.",
             field="data",
         )
@@ -168,33 +168,35 @@ def _read_json_lines(source: Source) -> Any:
 
 
 def _has_json_lines(source: Source) -> bool:
-    """Refuse a line that is no JSON object, or that names a key twice; Arrow would not say which line it is."""
-    uri, some = source.uri, False
+    """Return whether there is any line; refuse lines that are not JSON objects or repeat a key, which Arrow cannot
+    locate.
+    """
+    uri, has_lines = source.uri, False
     with opened(source) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            some = True
+            has_lines = True
             try:
                 value = json.loads(line, object_pairs_hook=list)
             except (ValueError, RecursionError) as error:
-                raise unreadable(uri, f"line {number} is no JSON: {error}") from None
+                raise unreadable(uri, f"line {number} is not JSON: {error}") from None
             if not isinstance(value, list) or line.lstrip()[:1] != b"{":
-                raise unreadable(uri, f"line {number} is no JSON object")
+                raise unreadable(uri, f"line {number} is not a JSON object")
             check_names((key for key, _ in value), f"{uri}, line {number},")
-    return some
+    return has_lines
 
 
 # --- from Arrow ------------------------------------------------------------------------------------------------------
 
 
 def from_arrow(table: Any, uri: str) -> pd.DataFrame:
-    """Return an Arrow table as a frame of numbers, truth values, texts and dates; the table is used up.
+    """Convert an Arrow table to a frame of numbers, truth values, texts and dates; the table cannot be used afterwards.
 
     Raises
     ------
     InvalidInput
-        ``unsupported_column_type``, which names the column.
+        ``unsupported_column_type``, with the column.
     """
     import pyarrow as pa
 
@@ -203,8 +205,8 @@ def from_arrow(table: Any, uri: str) -> pd.DataFrame:
         if plain is None:
             raise InvalidInput(
                 "unsupported_column_type",
-                rule="A column holds numbers, truth values, text or dates.",
-                found=f"column {field.name!r} of {uri} holds {field.type}.",
+                rule="A column must contain numbers, truth values, text or dates.",
+                found=f"column {field.name!r} of {uri} contains {field.type}.",
                 next_step="Flatten, convert or remove the column.",
                 field="data",
             )
@@ -214,13 +216,13 @@ def from_arrow(table: Any, uri: str) -> pd.DataFrame:
             except pa.ArrowException as error:
                 found = f"column {field.name!r}: {str(error).splitlines()[0]}"
                 raise unreadable(uri, found) from None
-    # Column by column, each given back as soon as it is copied: the peak is one table, not two.
+    # Each column is freed as soon as it is copied, so the peak memory is one table rather than two.
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     return frame
 
 
 def _plain_type(kind: Any) -> Any:
-    """Return the Arrow type that a column is kept as, or None where it is none that a model can learn from."""
+    """Return the Arrow type to convert a column to, or None if a model cannot learn from it."""
     import pyarrow as pa
 
     types = pa.types
@@ -229,7 +231,7 @@ def _plain_type(kind: Any) -> Any:
     if types.is_decimal(kind):
         return pa.float64()
     if types.is_date(kind):
-        return pa.timestamp("s")  # nanoseconds end in 2262, and 9999-12-31 is a usual stand-in
+        return pa.timestamp("s")  # nanoseconds end in 2262, and 9999-12-31 often stands for "never"
     if types.is_time(kind):
         return pa.string()
     known = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, types.is_null)

@@ -1,4 +1,4 @@
-"""The operation that writes data to the storage root, with its digest and schema beside it."""
+"""The operation that writes data to the storage root, along with its SHA-256 and schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ProcessedData(Result):
-    """Data under the storage root; ``schema_uri`` names the same as JSON, beside it."""
+    """Data under the storage root; ``schema_uri`` is a JSON file with this same description."""
 
     uri: str
     sha256: Sha256
@@ -39,26 +39,26 @@ def save_processed_data(
     preprocessor: StorageUri | None = None,
     target: str | None = None,
 ) -> ProcessedData:
-    """Write data to the storage root, as a whole or not at all, with its SHA-256 and schema beside it.
+    """Write data to the storage root atomically, with its SHA-256 and schema next to it.
 
     Parameters
     ----------
     data
-        The data, as ``load_dataset`` takes it.
+        The data, as for ``load_dataset``.
     destination
-        The file under the storage root: ``.parquet`` or ``.csv``. Its schema is written to the same name with
+        The file under the storage root: ``.parquet`` or ``.csv``. The schema is written to the same name plus
         ``.schema.json``.
     preprocessor
-        A preprocessor that ``preprocess_supervised`` saved. If given, the data is transformed by it first.
+        A preprocessor that ``preprocess_supervised`` saved. If given, it transforms the data first.
     target
-        The column that the preprocessor leaves as it is.
+        The column that the preprocessor leaves unchanged.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
-    >>> made = save_processed_data(Context(Storage(Path("storage"))), "sklearn://iris", "flowers/iris.parquet")
-    >>> made.rows, made.schema_uri
+    >>> iris = save_processed_data(Context(Storage(Path("storage"))), "sklearn://iris", "flowers/iris.parquet")
+    >>> iris.rows, iris.schema_uri
     (150, 'flowers/iris.parquet.schema.json')
     """
     path = storage_path(destination, context, "destination")
@@ -87,9 +87,9 @@ def _format_of(destination: str) -> TableFormat:
         return "csv"
     raise InvalidInput(
         "unsupported_format",
-        rule="Data is written as .parquet or .csv.",
+        rule="The file to write must be .parquet or .csv.",
         found=f"{destination}.",
-        next_step="Name the file by one of these suffixes.",
+        next_step="Use one of these suffixes.",
         field="destination",
     )
 

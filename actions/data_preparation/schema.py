@@ -1,10 +1,10 @@
-"""Schemas: what is asked of each column, given as YAML or JSON or inferred from data, and held by pandera."""
+"""Schemas: rules for columns, written as YAML or JSON or inferred from data, and checked by pandera."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -22,12 +22,12 @@ from actions.text.validation import invalid_argument
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_BYTES = 4 << 20
-_MOST_CATEGORIES = 100
+_MAX_BYTES = 4 << 20
+_MAX_CATEGORIES = 100
 
 
 class ColumnRule(BaseModel):
-    """What a schema asks of one column."""
+    """What a schema requires of one column."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,11 +40,11 @@ class ColumnRule(BaseModel):
     allowed: list[Scalar] | None = None
 
     @model_validator(mode="after")
-    def _can_be_kept(self) -> ColumnRule:
+    def _is_consistent(self) -> ColumnRule:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
+            raise ValueError(f"minimum {self.minimum:g} is greater than maximum {self.maximum:g}")
         if self.kind not in {None, "number"} and not (self.minimum is None and self.maximum is None):
-            raise ValueError(f"minimum and maximum are for numbers, not for a {self.kind}")
+            raise ValueError(f"minimum and maximum apply to numbers, not to a {self.kind}")
         return self
 
 
@@ -52,11 +52,11 @@ Schema = dict[str, ColumnRule]
 
 
 def inferred_schema(frame: pd.DataFrame, columns: list[Column]) -> Schema:
-    """Return what a frame shows of its columns; the categories of a column where they are at most a hundred."""
+    """Return the schema that a frame conforms to; categories are listed if a column has at most a hundred."""
     schema = {}
     for column in columns:
-        few = column.kind == "category" and column.distinct <= _MOST_CATEGORIES
-        values = conformed(frame[column.name], "category").dropna().unique() if few else None
+        is_listed = column.kind == "category" and column.distinct <= _MAX_CATEGORIES
+        values = conformed(frame[column.name], "category").dropna().unique() if is_listed else None
         schema[column.name] = _rule_of(column, sorted(values) if values is not None else None)
     return schema
 
@@ -67,15 +67,17 @@ def read_schema(uri: str, context: Context, repository: Repository | None) -> Sc
     Parameters
     ----------
     uri
-        A ``.yaml``, ``.yml`` or ``.json`` file where data may lie: for each column a mapping of what ``ColumnRule`` has.
-        The ``.schema.json`` that ``save_processed_data`` writes is one, too.
+        A ``.yaml``, ``.yml`` or ``.json`` file, in a place where data may be: for each column, a mapping with the
+        fields of ``ColumnRule``. The ``.schema.json`` that ``save_processed_data`` writes is also accepted.
     context, repository
+        As for data.
         As for data.
 
     Raises
     ------
     InvalidInput
-        ``unsupported_format``, ``invalid_yaml``, ``invalid_json``, ``invalid_argument``; those of ``existing_file``.
+        ``unsupported_format``, ``invalid_yaml``, ``invalid_json``, ``invalid_argument``; also those of
+        ``existing_file``.
     """
     path = existing_file(uri, context, repository, "schema")
     value = _parsed(path, uri)
@@ -92,32 +94,32 @@ def read_schema(uri: str, context: Context, repository: Repository | None) -> Sc
 
 
 def schema_checks(frame: pd.DataFrame, columns: list[Column], schema: Schema, *, given: bool = True) -> list[Check]:
-    """Hold columns against a schema; one check a column, with the rows that break it.
+    """Check columns against a schema; returns one check per column, with the rows that break its rule.
 
     Parameters
     ----------
     frame, columns
-        The data and what is known of its columns.
+        The data and the description of its columns.
     schema
-        What is asked.
+        The rules.
     given
-        Whether a person asked for it. Of what was inferred from other data, only another kind and a missing column fail:
-        a number beyond those seen, or a new category, is a warning.
+        Whether a person wrote the schema. If it was inferred from other data instead, only a different kind or a
+        missing column fails; a number outside the range seen, or a new category, is a warning.
     """
     kinds = {column.name: column.kind for column in columns}
     present = {name: rule for name, rule in schema.items() if name in kinds}
-    broken = _broken(frame, kinds, present)
+    violations = _violations(frame, kinds, present)
     checks = []
     for name, rule in schema.items():
         if name in present:
-            checks.append(_column_check(name, broken.get(name, []), given=given))
+            checks.append(_column_check(name, violations.get(name, []), given=given))
         elif rule.required:
             checks.append(
                 Check(
                     name="column_missing",
                     status="failed",
                     column=name,
-                    rule="The column exists.",
+                    rule="The column must exist.",
                     found=f"no column {name!r}.",
                     next_step="Correct the data or the schema.",
                 )
@@ -130,13 +132,13 @@ def schema_checks(frame: pd.DataFrame, columns: list[Column], schema: Schema, *,
 
 def _parsed(path: Path, uri: str) -> Any:
     if path.suffix.lower() in {".yaml", ".yml"}:
-        return safe_yaml.load(path.read_bytes(), source=uri, limit=_MOST_BYTES)
+        return safe_yaml.load(path.read_bytes(), source=uri, limit=_MAX_BYTES)
     if path.suffix.lower() != ".json":
         raise InvalidInput(
             "unsupported_format",
-            rule="A schema is YAML (.yaml, .yml) or JSON (.json).",
+            rule="A schema must be YAML (.yaml, .yml) or JSON (.json).",
             found=f"{uri}.",
-            next_step="Write it as one of these, for each column: kind, required, may_be_missing, unique, minimum, "
+            next_step="Use one of these; each column may have kind, required, may_be_missing, unique, minimum, "
             "maximum, allowed.",
             field="schema",
         )
@@ -145,7 +147,7 @@ def _parsed(path: Path, uri: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
             "invalid_json",
-            rule=f"{uri}: one JSON object, with a member for each column.",
+            rule=f"{uri} must be one JSON object with a member for each column.",
             found=f"{type(error).__name__}: {str(error)[:200]}",
             next_step="Correct the file.",
             field="schema",
@@ -162,25 +164,32 @@ def _rule_of(column: Column, categories: list[Any] | None) -> ColumnRule:
     )
 
 
-# --- holding ---------------------------------------------------------------------------------------------------------
+# --- checking --------------------------------------------------------------------------------------------------------
 
 
-def _broken(frame: pd.DataFrame, kinds: dict[str, Kind], schema: Schema) -> dict[str, list[tuple[str, str, list[int]]]]:
-    """Return for each column that breaks its rule: which part, what to say of it, and the rows (from 0)."""
+class _Violation(NamedTuple):
+    """One part of a column's rule that is broken: which one, in words, and in which rows (from 0)."""
+
+    part: str
+    text: str
+    rows: list[int]
+
+
+def _violations(frame: pd.DataFrame, kinds: dict[str, Kind], schema: Schema) -> dict[str, list[_Violation]]:
     import pandas as pd
 
     pandera = _pandera()
     typed = {name: _typed(frame[name], kinds[name]) for name in schema}
     columns = {name: _pandera_column(name, rule, kinds[name]) for name, rule in schema.items()}
-    found: dict[str, list[tuple[str, str, list[int]]]] = {}
+    violations: dict[str, list[_Violation]] = {}
     try:
         pandera.DataFrameSchema(columns).validate(pd.DataFrame(typed).reset_index(drop=True), lazy=True)
     except pandera.errors.SchemaErrors as errors:
-        for (name, check), cases in errors.failure_cases.groupby(["column", "check"], sort=False):
+        for (name, part), cases in errors.failure_cases.groupby(["column", "check"], sort=False):
             rows = sorted({int(row) for row in cases["index"] if pd.notna(row)})
-            said = _said(str(check), schema[name], kinds[name], cases["failure_case"].tolist())
-            found.setdefault(name, []).append((str(check), said, rows))
-    return found
+            text = _describe(str(part), schema[name], kinds[name], cases["failure_case"].tolist())
+            violations.setdefault(name, []).append(_Violation(str(part), text, rows))
+    return violations
 
 
 def _pandera() -> Any:
@@ -193,12 +202,12 @@ def _pandera() -> Any:
 def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
     try:
         return conformed(values, kind)
-    except InvalidInput:  # infinity: pandera is to say in which rows it is out of bounds
+    except InvalidInput:  # infinite values: pandera reports the rows that are out of bounds
         return values.astype(float)
 
 
 def _pandera_column(name: str, rule: ColumnRule, kind: Kind) -> Any:
-    """Return a rule as pandera writes it. Where the kind is another, nothing else is asked."""
+    """Return a rule as a pandera column. If the kind differs, nothing else is checked."""
     pandera = _pandera()
     if rule.kind is not None and kind not in {rule.kind, "ignored"}:
         return pandera.Column(checks=pandera.Check(lambda _: False, error="kind"), nullable=True)
@@ -213,7 +222,7 @@ def _pandera_column(name: str, rule: ColumnRule, kind: Kind) -> Any:
 
 
 def _allowed(name: str, allowed: list[Scalar], kind: Kind) -> list[Any]:
-    """Return the allowed values in the form that the column has: YAML gives all of them as text."""
+    """Return the allowed values in the column's own form, because values in YAML are all text."""
     present = [value for value in allowed if value is not None]
     if kind != "number":
         return [str(value) for value in present]
@@ -223,14 +232,14 @@ def _allowed(name: str, allowed: list[Scalar], kind: Kind) -> list[Any]:
     except ValueError:
         raise InvalidInput(
             "schema_contradiction",
-            rule=f"What is allowed in column {name!r}, which holds numbers, is numbers.",
+            rule=f"Column {name!r} contains numbers, so its allowed values must be numbers.",
             found=", ".join(repr(value) for value in present[:10]),
             next_step="Correct the schema.",
             field=name,
         ) from None
 
 
-def _said(check: str, rule: ColumnRule, kind: Kind, cases: list[Any]) -> str:
+def _describe(check: str, rule: ColumnRule, kind: Kind, cases: list[Any]) -> str:
     if check == "kind":
         return f"a {kind} instead of a {rule.kind}"
     if check == "minimum":
@@ -239,22 +248,26 @@ def _said(check: str, rule: ColumnRule, kind: Kind, cases: list[Any]) -> str:
         return f"more than {rule.maximum:g}, up to {max(cases):g}"
     if check == "allowed":
         return f"{str(cases[0])[:100]!r}, which is not allowed"
-    return {"not_nullable": "without a value", "field_uniqueness": "a value that is there twice"}.get(check, check)
+    return {"not_nullable": "without a value", "field_uniqueness": "repeated values"}.get(check, check)
 
 
-def _column_check(name: str, broken: list[tuple[str, str, list[int]]], *, given: bool) -> Check:
-    rows = sorted({row for _, _, some in broken for row in some})
+def _column_check(name: str, violations: list[_Violation], *, given: bool) -> Check:
+    rows = sorted({row for violation in violations for row in violation.rows})
     found = "; ".join(
-        f"{said} ({len(some)} row{'s' if len(some) != 1 else ''})" if some else said for _, said, some in broken
+        f"{text} ({len(rows)} row{'s' if len(rows) != 1 else ''})" if rows else text for _, text, rows in violations
     )
-    failed = given or any(check == "kind" for check, _, _ in broken)
+    failed = given or any(violation.part == "kind" for violation in violations)
     return Check(
         name="schema",
-        status="passed" if not broken else "failed" if failed else "warning",
+        status="passed" if not violations else "failed" if failed else "warning",
         column=name,
-        rule=f"Column {name!r} is as {'the schema says' if given else 'in the reference data'}.",
-        found=f"column {name!r}: {found}." if broken else "as it should be.",
-        next_step="" if not broken else "Correct the data or the schema." if given else "Look whether that is meant.",
+        rule=f"Column {name!r} {'must conform to the schema' if given else 'should be like in the reference data'}.",
+        found=f"column {name!r}: {found}." if violations else "a column that conforms.",
+        next_step=""
+        if not violations
+        else "Correct the data or the schema."
+        if given
+        else "Check whether this is intended.",
         rows=row_numbers(rows),
         count=len(rows),
     )

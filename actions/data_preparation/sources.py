@@ -1,4 +1,4 @@
-"""Which data a request may name: ``sklearn://NAME``, or a file under an allowed root, here or in S3; nothing else."""
+"""Which data a request may name: ``sklearn://NAME``, or a file under an allowed root (a folder or S3)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from actions.storage.folder import contained
 from actions.text.suggestions import nearest_first
 
 DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-"""``sklearn://NAME``, a path under the storage root, or an absolute path or ``s3://`` URI below an allowed data root."""
+"""``sklearn://NAME``, a path under the storage root, or an absolute path or ``s3://`` URI below an allowed data root.
+"""
 
 StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-"""A path under the storage root; where that is in S3, also an ``s3://`` URI below it."""
+"""A path under the storage root; if that is in S3, also an ``s3://`` URI below it."""
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_KNOWN_FORMATS = "CSV (.csv, .tsv) or JSON Lines (.jsonl, .ndjson), each also with .gz, or Parquet (.parquet)"
+_KNOWN_FORMATS = "CSV (.csv, .tsv), JSON Lines (.jsonl, .ndjson), either of them with .gz, or Parquet (.parquet)"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Data that may be read: a bundled data set's name, or an existing file, its format and whether gzip packed it."""
+    """Data that may be read: either a bundled data set (``toy``) or an existing file."""
 
     uri: str
     format: str
@@ -36,16 +37,16 @@ class Source:
 
 
 def resolve(uri: str, context: Context, repository: Repository | None = None) -> Source:
-    """Find what a data URI names.
+    """Return the data that a URI names.
 
     Parameters
     ----------
     uri
         ``sklearn://NAME``; an absolute path below one of the context's data roots; or a relative path.
     context
-        Gives the storage root and the allowed data roots.
+        Provides the storage root and the allowed data roots.
     repository
-        If given, a relative path is below this repository's ``datasets/`` folder, else below the storage root.
+        If given, relative paths are resolved in this repository's ``datasets/`` folder instead of the storage root.
 
     Raises
     ------
@@ -57,9 +58,9 @@ def resolve(uri: str, context: Context, repository: Repository | None = None) ->
     if ("://" in uri and not is_s3(uri)) or uri.lower().startswith("file:"):
         raise InvalidInput(
             "unsupported_scheme",
-            rule="Data is `sklearn://NAME`, a path or `s3://bucket/key`; no other scheme is read.",
+            rule="Data must be `sklearn://NAME`, a path, or `s3://bucket/key`.",
             found=f"{uri}.",
-            next_step="Put the file below the repository's datasets/ folder and name it by its path there.",
+            next_step="Put the file into the repository's datasets/ folder, and name it by its path there.",
             field="data",
         )
     return _file_source(uri, existing_file(uri, context, repository))
@@ -68,28 +69,34 @@ def resolve(uri: str, context: Context, repository: Repository | None = None) ->
 def _file_source(uri: str, path: Path) -> Source:
     gzipped = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if gzipped else path.suffix.lower()
-    # Parquet compresses its columns itself and cannot be read from a stream.
+    # Parquet compresses its own columns, and cannot be read from a stream.
     if suffix in FORMATS and not (gzipped and suffix == ".parquet"):
         return Source(uri=uri, format=FORMATS[suffix], path=path, gzipped=gzipped)
     raise InvalidInput(
         "unsupported_format",
-        rule=f"A data file is {_KNOWN_FORMATS}.",
+        rule=f"A data file must be {_KNOWN_FORMATS}.",
         found=f"the suffix {''.join(path.suffixes[-2:] if gzipped else path.suffixes[-1:]) or '(none)'} in {uri}.",
-        next_step="Convert the file and name it by one of these suffixes.",
+        next_step="Convert the file, and use one of these suffixes.",
         field="data",
     )
 
 
 def storage_path(uri: str, context: Context, field: str) -> Path:
-    """Return the file or folder that a storage URI names (it need not exist)."""
+    """Return the file or folder that a storage URI names; it need not exist.
+
+    Raises
+    ------
+    InvalidInput
+        ``outside_storage``.
+    """
     try:
         return context.storage.path(uri)
     except (ValueError, OSError, RuntimeError):
         raise InvalidInput(
             "outside_storage",
-            rule="A URI is a path under the storage root, without `..` and without links that lead out.",
+            rule="A URI must be a path under the storage root, without `..` and without links that lead outside.",
             found=f"{uri}.",
-            next_step="Name a path relative to the storage root; to write to S3, give a storage root there.",
+            next_step="Use a path relative to the storage root; to write to S3, use a storage root in S3.",
             field=field,
         ) from None
 
@@ -98,16 +105,16 @@ def _toy_name(name: str) -> str:
     if name not in SKLEARN_DATASETS:
         raise InvalidInput(
             "unknown_dataset",
-            rule="sklearn:// names one of the data sets that scikit-learn ships.",
+            rule="sklearn:// must be followed by the name of a data set that ships with scikit-learn.",
             found=f"{name or '(nothing)'}.",
-            next_step=f"Use one of these, the most likely first: {nearest_first(name, list(SKLEARN_DATASETS))}.",
+            next_step=f"Choose one of these, most similar first: {nearest_first(name, list(SKLEARN_DATASETS))}.",
             field="data",
         )
     return name
 
 
 def existing_file(uri: str, context: Context, repository: Repository | None, field: str = "data") -> Path:
-    """Find the file that a path names, where data may lie.
+    """Return the file that a path names, in a place where data may be.
 
     Raises
     ------
@@ -123,14 +130,14 @@ def existing_file(uri: str, context: Context, repository: Repository | None, fie
         path, base = _place(given, context, repository)
         exists = path.is_file()
         neighbours = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path != base else []
-    except (ValueError, OSError, RuntimeError):  # the last: a loop of links
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
         raise _outside(uri, field) from None
     if not exists:
-        likely = f" There are: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
+        hint = f" Files there: {nearest_first(given.name, neighbours, limit=5)}." if neighbours else ""
         raise InvalidInput(
             "data_not_found",
-            rule="The file has to exist where the runner looks for it.",
-            found=f"no file {uri}.{likely}",
+            rule="The file must exist on the runner's storage.",
+            found=f"no file {uri}.{hint}",
             next_step="Correct the path, or put the file there.",
             field=field,
         )
@@ -138,7 +145,7 @@ def existing_file(uri: str, context: Context, repository: Repository | None, fie
 
 
 def is_s3(uri: str) -> bool:
-    """Tell whether a URI names something in S3."""
+    """Return whether a URI is in S3."""
     return uri.lower().startswith("s3://")
 
 
@@ -157,7 +164,7 @@ def _object(uri: str, context: Context, field: str) -> Path:
     if not path.is_file():
         raise InvalidInput(
             "data_not_found",
-            rule="The file has to exist where the runner looks for it.",
+            rule="The file must exist on the runner's storage.",
             found=f"no object {uri}.",
             next_step="Correct the URI, or put the file there.",
             field=field,
@@ -166,10 +173,10 @@ def _object(uri: str, context: Context, field: str) -> Path:
 
 
 def _place(given: PurePosixPath, context: Context, repository: Repository | None) -> tuple[Path, Path]:
-    """Return the file that is meant and the root that it lies below; ValueError where it leads out of what is allowed."""
+    """Return the file that is meant and the root that it is in; raise ValueError if it is outside all allowed roots."""
     if not given.is_absolute():
         base = context.storage.path(f"{repository}/datasets") if repository else context.storage.root
-        # Asked for by its URI, so that a storage root in S3 fetches it.
+        # Resolving it as a URI makes a storage root in S3 fetch the file.
         context.storage.path(f"{repository}/datasets/{given}" if repository else str(given))
         return contained(base / given, base), base.resolve()
     resolved = Path(given).resolve()
@@ -178,14 +185,14 @@ def _place(given: PurePosixPath, context: Context, repository: Repository | None
             continue
         if resolved.is_relative_to(Path(root).resolve()):
             return resolved, Path(root).resolve()
-    raise ValueError(f"below no data root: {given}")
+    raise ValueError(f"not below any data root: {given}")
 
 
 def _outside(uri: str, field: str) -> InvalidInput:
     return InvalidInput(
         "data_outside_roots",
-        rule="Data lies below the repository's datasets/ folder or below an allowed data root; links do not lead out.",
+        rule="Data must be in the repository's datasets/ folder or in an allowed data root; links must not lead outside.",
         found=f"{uri}.",
-        next_step="Move the file there, or have its folder added to data_roots in .github/modelyard.yml.",
+        next_step="Move the file there, or add its folder to data_roots in .github/modelyard.yml.",
         field=field,
     )

@@ -1,4 +1,4 @@
-"""The operation that parts rows into those to train on, to watch training by, and to test with."""
+"""The operation that splits rows into a training, a validation and a test part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from actions.context import Context
-from actions.data_preparation.checks import FEWEST_ROWS, require, target_checks
+from actions.data_preparation.checks import MIN_ROWS, require, target_checks
 from actions.data_preparation.columns import conformed, kind_of
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import SavedTable, frame_of, write_frame
@@ -25,22 +25,22 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 
-_MOST_CLASSES = 100
+_MAX_CLASSES = 100
 
 Fraction = Annotated[float, Field(ge=0, le=0.9)]
 
 
 class SplitDataset(Result):
-    """The three parts of a data set, each a Parquet file."""
+    """The parts of a data set, each a Parquet file."""
 
     train: SavedTable
-    validation: SavedTable | None = Field(description="absent where it has no rows")
+    validation: SavedTable | None = Field(description="null if it has no rows")
     test: SavedTable
     strategy: Strategy
     seed: int
     classes: dict[Part, dict[str, int]] = Field(
         default_factory=dict,
-        description="rows of each class in each part, where a target of at most 100 values is given",
+        description="number of rows of each class in each part; empty without a target, or if it has over 100 values",
     )
 
 
@@ -57,38 +57,39 @@ def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42,
     target: str | None = None,
 ) -> SplitDataset:
-    """Split data into train, validation and test parts; the same seed gives the same parts.
+    """Split data into train, validation and test parts; the same seed always gives the same parts.
 
     Parameters
     ----------
     data
-        The data, as ``load_dataset`` takes it.
+        The data, as for ``load_dataset``.
     destination
-        The folder under the storage root to write ``train.parquet``, ``validation.parquet`` and ``test.parquet`` to.
+        The folder under the storage root that ``train.parquet``, ``validation.parquet`` and ``test.parquet`` are
+        written to.
     strategy
-        random; stratified: each class of ``column`` in each part; grouped: rows with one value of ``column`` stay
-        together, the fractions are of the groups; time: the latest rows by ``column`` (dates or numbers) are the test
-        rows.
+        random; stratified keeps the shares of the classes in ``column``; grouped keeps rows with the same value in
+        ``column`` together (the fractions are of groups); time makes the latest rows by ``column`` (dates or numbers)
+        the test rows.
     column
-        What to stratify, group or order by.
+        The column to stratify, group or order by.
     test_fraction, validation_fraction
         Shares of the rows.
     seed
-        Of the random choice.
+        Seed of the random choice.
     target
-        The column to predict. If given, each part has to hold at least two values of it.
+        The column to predict. If given, the training and the test part must each contain at least two of its values.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")))
-    >>> made = split_dataset(
+    >>> split = split_dataset(
     ...     context, "sklearn://iris", "flowers", strategy="stratified", column="target", target="target"
     ... )
-    >>> made.train.rows, made.validation.rows, made.test.rows
+    >>> split.train.rows, split.validation.rows, split.test.rows
     (105, 15, 30)
-    >>> made.classes["test"]
+    >>> split.classes["test"]
     {'0': 10, '1': 10, '2': 10}
     """
     folder = storage_path(destination, context, "destination")
@@ -118,45 +119,44 @@ def split_labels(
     validation_fraction: float,
     seed: int,
 ) -> np.ndarray[Any, Any]:
-    """Return for each row the part that it belongs to."""
+    """Return, for each row, the part that it belongs to."""
     import numpy as np
 
     if test_fraction + validation_fraction >= 1 or test_fraction == 0:
         raise InvalidInput(
             "fractions_out_of_range",
-            rule="Test rows are some of the rows, and test and validation together are less than all.",
+            rule="There must be test rows, and test and validation rows together must leave some to train on.",
             found=f"test {test_fraction:g}, validation {validation_fraction:g}.",
-            next_step="Choose smaller shares, such as 0.2 and 0.1.",
+            next_step="Choose smaller fractions, such as 0.2 and 0.1.",
             field="test_fraction",
         )
     _require_rows(frame)
     fractions = (test_fraction, validation_fraction)
     generator = np.random.default_rng(seed)
     if strategy == "random":
-        labels = _dealt(generator.permutation(len(frame)), fractions)
+        labels = _assign(generator.permutation(len(frame)), fractions)
     else:
         keys = _keys(frame, strategy, column)
-        chosen = {"stratified": _stratified, "grouped": _grouped, "time": _by_time}[strategy]
-        labels = chosen(keys, fractions, generator)
+        split = {"stratified": _stratified, "grouped": _grouped, "time": _by_time}[strategy]
+        labels = split(keys, fractions, generator)
     _require_parts(labels)
     return labels
 
 
 def part_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], target: str) -> dict[Part, dict[str, int]]:
-    """Return how many rows of each class are in each part; of a target with more than a hundred values, nothing.
+    """Return the number of rows of each class in each part; empty if the target has more than a hundred values.
 
     Raises
     ------
     InvalidInput
-        ``target_missing``; ``one_class_in_part`` where the rows to train on or to test with show one value of the target
-        alone.
+        ``target_missing``; ``one_class_in_part`` if the training or the test rows contain a single value of the target.
     """
     if target not in frame:
         raise InvalidInput(
             "target_missing",
-            rule="The target is one of the data's columns.",
+            rule="The target must be a column of the data.",
             found=f"no column {target!r}.",
-            next_step=f"Choose one of the columns, the most likely first: {nearest_first(target, list(frame.columns))}.",
+            next_step=f"Choose a column, most similar first: {nearest_first(target, list(frame.columns))}.",
             field="target",
         )
     counts = {part: frame.loc[labels == part, target].value_counts() for part in PARTS}
@@ -164,19 +164,19 @@ def part_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], target: str)
         if len(counts[part]) == 1:
             raise InvalidInput(
                 "one_class_in_part",
-                rule="The rows to train on and those to test with show at least two values of the target.",
+                rule="The training rows and the test rows must each contain at least two values of the target.",
                 found=f"column {target!r} is {str(counts[part].index[0])[:100]!r} in each of the "
                 f"{int(counts[part].iloc[0])} {part} rows.",
-                next_step="Split stratified by the target, choose larger shares, or another column to split by.",
+                next_step="Split stratified by the target, choose larger fractions, or split by another column.",
                 field=target,
             )
-    if max(len(count) for count in counts.values()) > _MOST_CLASSES:
+    if max(len(count) for count in counts.values()) > _MAX_CLASSES:
         return {}
     return {part: {str(value): int(rows) for value, rows in counts[part].sort_index().items()} for part in PARTS}
 
 
-def _dealt(order: np.ndarray[Any, Any], fractions: tuple[float, float]) -> np.ndarray[Any, Any]:
-    """Label rows in a given order: test rows first, then validation, then training."""
+def _assign(order: np.ndarray[Any, Any], fractions: tuple[float, float]) -> np.ndarray[Any, Any]:
+    """Assign rows in a given order to parts: the first ones to test, then validation, then training."""
     import numpy as np
 
     count = len(order)
@@ -201,7 +201,7 @@ def _stratified(keys: pd.Series[Any], fractions: tuple[float, float], generator:
     labels = np.full(len(keys), "train", dtype="<U10")
     for value in sorted(keys.dropna().unique(), key=lambda value: (str(type(value)), value)):
         rows = np.flatnonzero((keys == value).to_numpy())
-        labels[rows] = _dealt(generator.permutation(len(rows)), fractions)
+        labels[rows] = _assign(generator.permutation(len(rows)), fractions)
     return labels
 
 
@@ -209,15 +209,15 @@ def _grouped(keys: pd.Series[Any], fractions: tuple[float, float], generator: An
     import numpy as np
 
     groups = np.unique(keys.astype(str).to_numpy(dtype=object))
-    parts = dict(zip(groups, _dealt(generator.permutation(len(groups)), fractions), strict=True))
+    parts = dict(zip(groups, _assign(generator.permutation(len(groups)), fractions), strict=True))
     return np.asarray([parts[key] for key in keys.astype(str)], dtype="<U10")
 
 
-def _by_time(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:  # noqa: ARG001  # one signature for all
+def _by_time(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:  # noqa: ARG001  # all three have the same signature
     import numpy as np
 
     latest_first = np.argsort(keys.to_numpy(), kind="stable")[::-1]
-    return _dealt(latest_first, fractions)
+    return _assign(latest_first, fractions)
 
 
 def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Series[Any]:
@@ -226,9 +226,9 @@ def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Ser
     if column is None or column not in frame:
         raise InvalidInput(
             "split_column_missing",
-            rule=f"The strategy {strategy} goes by one of the data's columns.",
+            rule=f"The strategy {strategy} must be given a column of the data.",
             found=f"{column!r}.",
-            next_step=f"Choose one of: {nearest_first(column or '', [str(name) for name in frame.columns], 20)}.",
+            next_step=f"Choose a column: {nearest_first(column or '', [str(name) for name in frame.columns], 20)}.",
             field="column",
         )
     keys = frame[column]
@@ -238,35 +238,35 @@ def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Ser
     if len(missing):
         raise InvalidInput(
             "split_column_has_missing_values",
-            rule=f"To split {'by time' if strategy == 'time' else 'by groups'}, each row has a value in {column!r}.",
-            found=f"{len(missing)} of {len(keys)} rows have none, the first is row {int(missing[0]) + 1}.",
-            next_step="Fill the column, leave these rows out, or split by another column.",
+            rule=f"To split {'by time' if strategy == 'time' else 'by groups'}, each row must have a value in {column!r}.",
+            found=f"{len(missing)} of {len(keys)} rows without one, the first in row {int(missing[0]) + 1}.",
+            next_step="Fill the column, remove these rows, or split by another column.",
             field=column,
         )
     return _moments(keys) if strategy == "time" else keys
 
 
 def _moments(keys: pd.Series[Any]) -> pd.Series[Any]:
-    """Return what can be brought into the order of time: dates, or numbers such as years."""
+    """Return values that can be put in order of time: dates, or numbers such as years."""
     kind = kind_of(keys)
     if kind not in {"date", "number"}:
         raise InvalidInput(
             "split_column_wrong_kind",
-            rule="To split by time, a column holds dates as ISO 8601 writes them (2024-12-31), or numbers.",
+            rule="A column to split by time must contain ISO 8601 dates (2024-12-31) or numbers.",
             found=f"{str(keys.iloc[0])[:100]!r} in column {keys.name!r}.",
-            next_step="Write the dates like 2024-12-31, or choose another column.",
+            next_step="Write dates like 2024-12-31, or choose another column.",
             field=str(keys.name),
         )
     return conformed(keys, kind)
 
 
 def _require_rows(frame: pd.DataFrame) -> None:
-    if len(frame) < FEWEST_ROWS:
+    if len(frame) < MIN_ROWS:
         raise InvalidInput(
             "too_few_rows",
-            rule=f"At least {FEWEST_ROWS} rows can be split.",
+            rule=f"There must be at least {MIN_ROWS} rows to split.",
             found=f"{len(frame)}.",
-            next_step="Give more data.",
+            next_step="Add data.",
             field="data",
         )
 
@@ -276,8 +276,8 @@ def _require_parts(labels: np.ndarray[Any, Any]) -> None:
         if not (labels == part).any():
             raise InvalidInput(
                 "split_empty",
-                rule="There are rows to train on and rows to test with.",
+                rule="There must be rows to train on and rows to test on.",
                 found=f"no {part} rows.",
-                next_step="Choose other shares, or a column with more values.",
+                next_step="Choose other fractions, or a column with more values.",
                 field="column",
             )

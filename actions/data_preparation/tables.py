@@ -1,4 +1,4 @@
-"""Frames as files under the storage root: read from URIs, written whole or not at all."""
+"""Data frames as files under the storage root: read by URI, written atomically."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def frame_of(data: DataUri, context: Context) -> pd.DataFrame:
 
 
 def write_frame(frame: pd.DataFrame, path: Path, context: Context, kind: TableFormat = "parquet") -> SavedTable:
-    """Write a frame in place of what is there."""
+    """Write a frame to a file, replacing it atomically if it exists."""
     with replacing(path) as temporary:
         if kind == "parquet":
             frame.to_parquet(temporary, index=False)

@@ -22,15 +22,15 @@ SchemaUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 
 
 class Validation(Result):
-    """Whether data can be used, check by check."""
+    """Whether data can be used, and the outcome of each check."""
 
     passed: bool
     rows: int = Field(ge=0)
     columns: list[Column]
     checks: list[Check]
-    classes: dict[str, int] = Field(description="rows of each class of the target, most first, at most a hundred")
+    classes: dict[str, int] = Field(description="number of rows of each class, most frequent first; at most a hundred")
     rules: dict[str, ColumnRule] = Field(
-        description="the schema that the columns were held against, else the one that they show; can be given as schema"
+        description="the schema that was checked, or else the one inferred from the data; can be passed as schema"
     )
 
 
@@ -44,36 +44,36 @@ def validate_data(
     repository: Repository | None = None,
     reference: DataUri | None = None,
 ) -> Validation:
-    """Check data: types, missing values, repeats, class balance, hints of target leakage, overlap, and a schema.
+    """Check data: types, missing values, repeated rows, class balance, target leakage, overlap with other data, schema.
 
-    Each check that fails or warns says which rows it is about. Without a schema and a reference, the schema that the data
-    itself shows is returned, to be kept and given the next time.
+    Each check that fails or warns names the rows concerned. Without a schema or a reference, the schema inferred from
+    the data is returned, to be saved and passed next time.
 
     Parameters
     ----------
     data
-        The data, as ``load_dataset`` takes it.
+        The data, as for ``load_dataset``.
     target
-        The column to predict. Without it, only the columns themselves are checked.
+        The column to predict. Without it, only the other checks are made.
     task
-        classification or regression. Without it: regression where the target holds many numbers.
+        classification or regression. By default, regression if the target has many different numbers.
     schema
-        For each named column: kind, required, may_be_missing, unique, minimum, maximum, allowed. Or the path of a YAML or
-        JSON file with the same, such as the ``.schema.json`` that ``save_processed_data`` writes.
+        For each column: kind, required, may_be_missing, unique, minimum, maximum, allowed. Or the path of a YAML or
+        JSON file with the same content, such as the ``.schema.json`` that ``save_processed_data`` writes.
     repository
-        OWNER/NAME. If given, a path is below this repository's ``datasets/`` folder.
+        OWNER/NAME. If given, paths are resolved in this repository's ``datasets/`` folder.
     reference
-        Other data, such as the training rows: its schema is inferred and held against (what lies outside of what was seen
-        is a warning), and rows that stand in both are found.
+        Other data, such as the training rows. The data is checked against its inferred schema (values outside the range
+        seen are warnings) and searched for rows that are in both.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from actions.storage.folder import Storage
-    >>> found = validate_data(Context(Storage(Path())), "sklearn://iris", target="target")
-    >>> found.passed, found.classes
+    >>> validation = validate_data(Context(Storage(Path())), "sklearn://iris", target="target")
+    >>> validation.passed, validation.classes
     (True, {'0': 50, '1': 50, '2': 50})
-    >>> [(check.name, check.count) for check in found.checks if check.status == "warning"]
+    >>> [(check.name, check.count) for check in validation.checks if check.status == "warning"]
     [('repeated_rows', 1)]
     """
     frame = read_frame(resolve(data, context, repository))
@@ -96,13 +96,13 @@ def validate_data(
 def _schema_checks(
     frame: pd.DataFrame, columns: list[Column], given: Schema | None, reference: pd.DataFrame | None
 ) -> tuple[list[Check], Schema]:
-    """Hold columns against a given schema and against what a reference shows; return the schema that counts, too."""
+    """Check columns against a given schema and against that of a reference; return the checks and the schema to report."""
     checks = schema_checks(frame, columns, given) if given else []
     if reference is None:
         return checks, given or inferred_schema(frame, columns)
-    seen = inferred_schema(reference, [describe(reference[name]) for name in reference.columns])
-    checks += schema_checks(frame, columns, seen, given=False)
-    return checks, given or seen
+    inferred = inferred_schema(reference, [describe(reference[name]) for name in reference.columns])
+    checks += schema_checks(frame, columns, inferred, given=False)
+    return checks, given or inferred
 
 
 def _classes(frame: pd.DataFrame, target: str) -> dict[str, int]:
@@ -112,10 +112,10 @@ def _classes(frame: pd.DataFrame, target: str) -> dict[str, int]:
 
 
 def likely_task(frame: pd.DataFrame, target: str) -> Task:
-    """Return regression for a target that holds more than twenty different numbers, else classification."""
+    """Return regression if the target has more than twenty different numbers, or else classification."""
     import pandas as pd
 
-    many = 20
-    if target in frame and pd.api.types.is_numeric_dtype(frame[target]) and frame[target].nunique() > many:
+    max_classes = 20
+    if target in frame and pd.api.types.is_numeric_dtype(frame[target]) and frame[target].nunique() > max_classes:
         return "regression"
     return "classification"

@@ -16,7 +16,7 @@ from actions.models.saved_model import Model
 from actions.text.suggestions import nearest_first
 
 MOST_VALUES = 10
-FEWEST_ROWS = 5
+MIN_ROWS = 5
 QUANTILE_BINS = 4
 MISSING = "(missing)"
 
@@ -58,7 +58,7 @@ def slices_of(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[Rows]:
         values, ordered = _told_apart(frame[column])
         for value in ordered:
             places = np.flatnonzero((values == value).to_numpy())
-            if len(places) >= FEWEST_ROWS:
+            if len(places) >= MIN_ROWS:
                 yield Rows(column, value[:100], places)
 
 

@@ -1,7 +1,7 @@
 """The rows that the trials of a search are compared on: a validation part, a part that is held out, or folds.
 
-Whatever is fitted to rows, the preprocessor too, is fitted anew to the training rows of each fold: one that encodes by the
-target, or chooses features by it, would else have seen the targets that the trial is compared by.
+Whatever is fitted to rows, the preprocessor too, is fitted anew to the training rows of each fold: one that encodes by
+the target, or chooses features by it, would else have seen the targets that the trial is compared by.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def _refitted(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame) -> Any:
     """Return a preprocessor of the same steps that knows these rows alone."""
     from sklearn.base import clone
 
-    from actions.data_preparation.transformers import learnable
+    from actions.data_preparation.transformers import encode_target
     from actions.models.targets import target_values
 
-    target = learnable(target_values(kept, spec.target, spec.task), spec.task)
+    target = encode_target(target_values(kept, spec.target, spec.task), spec.task)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # told when it was fitted on all rows
         return clone(preprocessor).fit(kept.drop(columns=spec.target), target)

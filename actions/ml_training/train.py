@@ -16,7 +16,7 @@ from actions.contracts.results import SearchFacts
 from actions.contracts.scalar import Scalar
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import describe
-from actions.data_preparation.preprocess import fitted_preprocessor, kinds_of
+from actions.data_preparation.preprocess import fit_raw, kinds_of
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
@@ -76,8 +76,8 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     algorithm
         What to train; docs/algorithms.md describes each.
     hyperparameters
-        With the names that the algorithm's library gives them; empty: the library's defaults. ``class_weight: balanced``
-        makes rare classes count as much as frequent ones.
+        With the names that the algorithm's library gives them; empty: the library's defaults. ``class_weight:
+        balanced`` makes rare classes count as much as frequent ones.
     seed
         The same seed on the same rows gives the same model.
     validation
@@ -85,7 +85,8 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     preprocessor
         The file that ``preprocess_supervised`` saved. Without it, a preprocessor is fitted on the training rows.
     resume
-        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the destination.
+        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the
+        destination.
 
     Examples
     --------
@@ -137,7 +138,8 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     preprocessor
         The file that ``preprocess_supervised`` saved. Without it, a preprocessor is fitted on the training rows.
     resume
-        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the destination.
+        Whether to resume from the checkpoint that an interrupted training with the same arguments left in the
+        destination.
 
     Examples
     --------
@@ -181,7 +183,7 @@ def read_and_check(
     else:
         columns = [describe(train[name]) for name in train.columns]
         require(feature_checks(train, columns, spec.target))
-        steps = fitted_preprocessor(train.drop(columns=spec.target), kinds_of(columns, spec.target))
+        steps = fit_raw(train.drop(columns=spec.target), kinds_of(columns, spec.target))
     return train, watched, steps
 
 
@@ -191,7 +193,9 @@ def _notices_interruptions(spec: TrainingSpec) -> AbstractContextManager[IsInter
 
 
 def _work(spec: TrainingSpec, rows_sha256: Future[Sha256], validation: pd.DataFrame | None) -> str:
-    """Return what a checkpoint belongs to. It takes a digest of the validation rows, which only algorithms with checkpoints need."""
+    """Return what a checkpoint belongs to. It takes a digest of the validation rows, which only algorithms with
+    checkpoints need.
+    """
     if not algorithm_named(spec.algorithm).keeps_checkpoints:
         return ""
     watched = frame_sha256(validation) if validation is not None else None
@@ -215,8 +219,8 @@ def train_model(
 ) -> TrainedModel:
     """Train on checked rows behind a fitted preprocessor; write ``model.skops`` and ``training.json``.
 
-    The latter includes the search that chose the hyperparameters, if there was one. During the training the folder contains a
-    checkpoint and the loss curves so far; the training resumes from a checkpoint of the same work.
+    The latter includes the search that chose the hyperparameters, if there was one. During the training the folder
+    contains a checkpoint and the loss curves so far; the training resumes from a checkpoint of the same work.
     """
     from actions.ml_training.fitting import fit_pipeline
     from actions.ml_training.hyperparameters import check_hyperparameters

@@ -1,7 +1,7 @@
 """GitHub Actions' workflow commands: annotations and step summaries, and protection against injected commands.
 
-The runner executes a line of a job's log that begins with ``::`` or contains ``##[``. Logs contain text that people wrote
-(an error quotes what it found), so only this module's own lines may be commands.
+The runner executes a line of a job's log that begins with ``::`` or contains ``##[``. Logs contain text that people
+wrote (an error quotes what it found), so only this module's own lines may be commands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def in_actions() -> bool:
 
 
 def error_command(title: str, message: str) -> str:
-    """Return the workflow command that annotates a run with an error, escaped so that neither text can start another command."""
+    """Return the workflow command that annotates a run with an error, escaped so that neither text can start another
+    command.
+    """
     return f"::error title={_property(title)}::{_data(message)}"
 
 

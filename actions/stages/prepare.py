@@ -10,9 +10,9 @@ from actions.contracts.results import DataFacts
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import Kind
 from actions.data_preparation.feature_plan import FeaturePlan, check_plan
-from actions.data_preparation.features import fitted_features
+from actions.data_preparation.features import fit_features
 from actions.data_preparation.load import Dataset, dataset_of
-from actions.data_preparation.preprocess import Preprocessor, fitted_preprocessor, kinds_of
+from actions.data_preparation.preprocess import Preprocessor, fit_raw, kinds_of
 from actions.data_preparation.readers import read_frame
 from actions.data_preparation.sources import resolve
 from actions.data_preparation.split import (
@@ -128,14 +128,14 @@ def _fitted(
 ) -> tuple[Any, list[str]]:
     """Fit the preprocessor; try the hyperparameters too, if there are any, on a few training rows.
 
-    Nothing comes of that trial but an error, so it takes the rows as test rows are taken: without the cross-fitted encoding
-    by the target, which the stage train makes.
+    Nothing comes of that trial but an error, so it takes the rows as test rows are taken: without the cross-fitted
+    encoding by the target, which the stage train makes.
     """
     rows, said = train.drop(columns=request.target), list[str]()
     if request.features:
-        preprocessor, said = fitted_features(rows, train[request.target], kinds, plan, request.seed)
+        preprocessor, said = fit_features(rows, train[request.target], kinds, plan, request.seed)
     else:
-        preprocessor = fitted_preprocessor(rows, kinds)
+        preprocessor = fit_raw(rows, kinds)
     if request.hyperparameters:
         from actions.ml_training.hyperparameters import rehearse
         from actions.models.targets import target_values

@@ -13,14 +13,16 @@ from actions.storage.folder import replacing, sha256_of
 
 TRUSTED_TYPES = (
     "actions.data_preparation.transformers.DateParts",
-    "actions.data_preparation.transformers.Frequencies",
-    "actions.data_preparation.transformers.MutualInformation",
+    "actions.data_preparation.transformers.FrequencyEncoder",
+    "actions.data_preparation.transformers.MutualInformationSelector",
     "actions.data_preparation.transformers.RawColumns",
     "numpy.dtype",
     "sklearn.model_selection._split.KFold",  # the folds of target encoding
     "sklearn.model_selection._split.StratifiedKFold",
 )
-"""What the preprocessor of any file may contain, beside the types that skops trusts itself: scikit-learn's public estimators, numpy's and plain ones."""
+"""What the preprocessor of any file may contain, beside the types that skops trusts itself: scikit-learn's public
+estimators, numpy's and plain ones.
+"""
 
 
 def save_fitted(estimator: Any, path: Path) -> Sha256:

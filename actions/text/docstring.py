@@ -1,4 +1,4 @@
-"""Numpydoc docstrings, parsed: the single source of an operation's help, its schema's descriptions and its error codes."""
+"""Parses numpydoc docstrings, which are the source of operations' help, schema descriptions and reason codes."""
 
 from __future__ import annotations
 

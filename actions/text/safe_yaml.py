@@ -1,7 +1,8 @@
 """YAML that people may have edited, read without surprises.
 
-Every scalar is read as the text that it is (``1.10`` stays ``1.10``, ``on`` stays ``on``): the Pydantic model that takes
-the outcome knows what is a number. Anchors, aliases, tags, repeated keys, deep nesting and large files are refused.
+Every scalar is read as the text that it is (``1.10`` stays ``1.10``, ``on`` stays ``on``): the Pydantic model that
+takes the outcome knows what is a number. Anchors, aliases, tags, repeated keys, deep nesting and large files are
+refused.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def test_a_target_that_is_no_column(real: RealLoop, model: str) -> None:
         comment = refused(real, real.open(model_name=model, data=data, target="Kind"))
     assert "**About:** `target`" in comment
     assert "no column 'Kind'" in comment
-    assert "kind, " in comment, "the columns that there are, the most likely first"
+    assert "kind, " in comment, "the columns of the data, most similar first"
     assert "`target_missing`" in comment
 
 
@@ -125,7 +125,7 @@ def test_a_column_to_split_by_that_is_none(real: RealLoop, model: str) -> None:
         comment = refused(real, issue)
     assert "**About:** `split_column`" in comment
     assert "'color'" in comment
-    assert "colour, " in comment, "the columns that there are, the most likely first"
+    assert "colour, " in comment, "the columns of the data, most similar first"
     assert "`split_column_missing`" in comment
 
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from vega_datasets import data as vega
 
-from actions.data_preparation.transformers import learnable, training_features
+from actions.data_preparation.transformers import encode_target, training_features
 from actions.storage.skops_file import open_fitted
 from tests.support.operating import Desk, people
 
@@ -186,7 +186,7 @@ def test_engineered_data_can_be_saved_with_its_names(desk: Desk) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "an unknown column": ({"polynomial": ["agee"]}, "unknown_column", "most likely first: age"),
+    "an unknown column": ({"polynomial": ["agee"]}, "unknown_column", "most similar first: age"),
     "products of a category": ({"interactions": ["age", "city"]}, "column_wrong_kind", ""),
     "bins of a date": ({"bins": {"joined": 3}}, "column_wrong_kind", ""),
     "encoding a number by the target": ({"target_encoding": ["age"]}, "column_wrong_kind", ""),
@@ -228,6 +228,6 @@ def test_dates_are_asked_for_where_there_are_some_and_products_are_counted(desk:
 
 
 def test_labels_are_learnt_by_their_order_whatever_they_are() -> None:
-    assert learnable(np.array([True, False]), "classification").tolist() == [1, 0]
-    assert learnable(np.array(["b", "a", "b"], dtype=object), "classification").tolist() == [1, 0, 1]
-    assert learnable([1, 2.5], "regression").tolist() == [1, 2.5]
+    assert encode_target(np.array([True, False]), "classification").tolist() == [1, 0]
+    assert encode_target(np.array(["b", "a", "b"], dtype=object), "classification").tolist() == [1, 0, 1]
+    assert encode_target([1, 2.5], "regression").tolist() == [1, 2.5]

@@ -67,10 +67,10 @@ def test_rows_with_other_columns_are_named(desk: Desk, rows: dict[str, list[obje
 
 
 def test_a_column_that_is_empty_in_the_training_rows_alone_does_no_harm(desk: Desk) -> None:
-    from actions.data_preparation.preprocess import fitted_preprocessor
+    from actions.data_preparation.preprocess import fit_raw
 
     train = pd.DataFrame({"x": [np.nan] * 5, "c": [None] * 5, "d": [None] * 5, "z": [1.0, 2, 3, 4, 5]})
-    fitted = fitted_preprocessor(train, {"x": "number", "c": "category", "d": "date", "z": "number"})
+    fitted = fit_raw(train, {"x": "number", "c": "category", "d": "date", "z": "number"})
     later = pd.DataFrame({"x": [3.0], "c": ["a"], "d": ["2024-05-01"], "z": [1.0]})
     assert np.isfinite(fitted.transform(train)).all()
     assert np.isfinite(fitted.transform(later)).all()

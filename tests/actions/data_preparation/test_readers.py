@@ -100,18 +100,18 @@ UNREADABLE: dict[str, tuple[str, bytes, str, str]] = {
     ),
     "Shift-JIS": ("a.tsv", "名\t値\n一\t1\n".encode("shift-jis"), "data_unreadable", "is not UTF-8"),
     "a cut character": ("a.csv", "a,b\n1,é".encode()[:-1], "data_unreadable", "line 2, column 'b'"),
-    "UTF-16 without a mark": ("a.csv", "a,b\n1,2\n".encode("utf-16-le"), "data_unreadable", "UTF-16 without its mark"),
+    "UTF-16 without a mark": ("a.csv", "a,b\n1,2\n".encode("utf-16-le"), "data_unreadable", "UTF-16 without a byte order mark"),
     "UTF-32": ("a.csv", "a,b\n1,2\n".encode("utf-32"), "data_unreadable", "UTF-32"),
     "a packed file under a plain name": ("a.csv", gzip.compress(b"a,b\n1,2\n"), "data_unreadable", ".csv.gz"),
     "a plain file under a packed name": ("a.csv.gz", b"a,b\n1,2\n", "data_unreadable", "Not a gzipped file"),
-    "a packed file that ends too early": (
-        "a.csv.gz", gzip.compress(b"a,b\n" + bytes(range(48, 58)) * 900)[:-12], "data_unreadable", "ends too early",
+    "a truncated gzip file": (
+        "a.csv.gz", gzip.compress(b"a,b\n" + bytes(range(48, 58)) * 900)[:-12], "data_unreadable", "truncated",
     ),
     "a damaged packed file": (
         "a.jsonl.gz", gzip.compress(b'{"a": 1}\n')[:10] + b"\xff" * 30, "data_unreadable", "damaged",
     ),
     "an Excel workbook": ("a.csv", b"PK\x03\x04rest", "data_unreadable", "Excel"),
-    "a zero byte late": ("a.csv", b"a,b\n1,2\n3,\x00\n", "data_unreadable", "line 3 holds a zero byte"),
+    "a zero byte late": ("a.csv", b"a,b\n1,2\n3,\x00\n", "data_unreadable", "line 3 contains a zero byte"),
     "a short row late": ("a.csv", b"a,b\n" + b"1,2\n" * 9 + b"3\n", "data_unreadable", "line 11 has 1 fields"),
     "a quotation mark within": ("a.csv", b'a,b\n1,"2"x\n', "data_unreadable", "line 2"),
     "a packed file of nothing": ("a.jsonl.gz", gzip.compress(b"\n"), "data_empty", ""),

@@ -78,7 +78,7 @@ def test_a_target_that_cannot_be_learnt_is_named(
 
 def test_a_missing_target_lists_the_columns_nearest_first(desk: Desk) -> None:
     check = failed(desk, people(), target="pay", task="classification")
-    assert check.next_step.startswith("Choose one of the columns, the most likely first: pays, ")
+    assert check.next_step.startswith("Choose a column, most similar first: pays, ")
 
 
 def test_one_word_among_numbers_is_named_with_its_row(desk: Desk) -> None:
@@ -277,7 +277,7 @@ LEAKS: dict[str, tuple[dict[str, list[Any]], str, str]] = {
     "a code": ({"y": HALF, "z": [{0: 7, 1: 3}[half] for half in HALF]}, "classification", "'z'"),
     "a word for each class": ({"y": HALF, "z": [["out", "in"][half] for half in HALF]}, "classification", "'z'"),
     "a date that only one class has": (
-        {"y": HALF, "z": ["2024-01-02" if half else "" for half in HALF]}, "classification", "whether there is"
+        {"y": HALF, "z": ["2024-01-02" if half else "" for half in HALF]}, "classification", "whether column"
     ),
 }  # fmt: skip
 

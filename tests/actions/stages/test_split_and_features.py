@@ -193,7 +193,7 @@ def test_training_sees_no_row_s_own_target_in_its_encoding(desk: Desk, asked: di
     ("features", "reason", "field", "found"),
     [
         ({"polynomial": ["wnd"]}, "unknown_column", "polynomial", "'wnd'"),
-        ({"target_encoding": ["wind"]}, "column_wrong_kind", "target_encoding", "'wind' holds a number"),
+        ({"target_encoding": ["wind"]}, "column_wrong_kind", "target_encoding", "'wind' contains a number"),
         ({"bins": {"weather": 3}}, "features_contradict", "bins", "the target 'weather'"),
     ],
     ids=["no such column", "another kind", "the target"],

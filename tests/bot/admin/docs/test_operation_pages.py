@@ -61,7 +61,7 @@ def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(oper
 def test_reasons_are_found_wherever_an_operation_leads() -> None:
     found = {each.reason: each for each in reasons_of(KNOWN["split_dataset"].function)}
     assert found["fractions_out_of_range"].kind == "invalid_input"
-    assert found["unnamed_column"].rule == "Each column has a name."
+    assert found["unnamed_column"].rule == "Each column must have a name."
     assert "not_comparable" not in found
     assert "history_unavailable" in {each.reason for each in reasons_of(KNOWN["register_model"].function)}
     assert "mail_refused" in {each.reason for each in reasons_of(KNOWN["notify_email"].function)}
