@@ -8,6 +8,7 @@
 #   make lint     what CI checks       make bench      what takes how long
 #   make chaos    hundreds of runs while the App is killed again and again: nothing lost, nothing done twice
 #   make structure   rooms, lengths of functions, import cycles, and how many files an addition touches
+#   make generate the files that are derived from the code: forms, operation pages, schemas, algorithms, ...
 #   make lock     newest versions into requirements/*.txt
 #   make clean    removes what make has made, environment and demo included
 
@@ -25,7 +26,7 @@ environment=$$(sh actions/setup/environment.sh requirements/runner.txt $(1:%=req
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
-.PHONY: help structure demo serve test test-slow test-all lint bench chaos lock clean
+.PHONY: help structure generate demo serve test test-slow test-all lint bench chaos lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +50,9 @@ test-all:
 # marked layer(name="NAME") and import it inside functions, because every other target collects them too.
 test-%: requirements/%.txt
 	@$(call with,dev $*); exec "$$python" -m pytest -n 2 -m "layer(name='$*') and not gpu" $(ARGS)
+
+generate:
+	@$(call with,dev); exec "$$python" -m bot.admin.docs.generate
 
 lint:
 	@$(call with,dev); PATH="$$environment/bin:$$PATH" exec sh .ci/lint

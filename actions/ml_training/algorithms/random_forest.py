@@ -86,6 +86,6 @@ ALGORITHM = Algorithm(
     rounds="n_estimators",
     left_out_of_rehearsal=("max_samples",),
     can_be_interrupted=True,
-    checkpoint_note="A forest starts again: its trees would make large checkpoints.",
+    checkpoint_note="Its trees would make large checkpoints.",
     memory_advice="Lower n_estimators or max_depth, or raise min_samples_leaf",
 )

@@ -1,4 +1,4 @@
-"""One page of documentation an operation, made from the registry: ``python -m bot.admin.docs.operation_pages`` writes them (pure).
+"""One page of documentation an operation, made from the registry: ``make generate`` writes them (pure).
 
 What is said comes from signature, docstring and source alone, so that a page cannot tell of what is not there.
 """
@@ -9,10 +9,8 @@ import ast
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from doctest import DocTestParser, Example
-from pathlib import Path
 from typing import Any
 
 from actions.operation import Operation, operations
@@ -24,9 +22,9 @@ from bot.parsing.command import COMMANDS
 from bot.parsing.scalars import format_argument
 from bot.version import APP_OPERATIONS
 
-FOLDER = Path(__file__).parents[3] / "docs" / "operations"
+FOLDER = "docs/operations"
 INDEX = "README.md"
-_MADE = "Written by `python -m bot.admin.docs.operation_pages`: change the operation, not this page."
+_MADE = "Written by `make generate`: change the operation, not this page."
 _BOUNDS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -237,17 +235,3 @@ def _cell(text: str) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def write(folder: Path) -> None:
-    """Write all pages into a folder, and remove those of operations that are gone."""
-    made = pages()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in {path.name for path in folder.glob("*.md")} - set(made):
-        (folder / name).unlink()
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

@@ -93,7 +93,7 @@ def permissions_page() -> str:
     lines = [
         "# What the App may do on GitHub, and why",
         "",
-        "Made from `actions/github_integration/app_needs.py` by `modelyard docs permissions`. The App asks for these and for",
+        "Made from `actions/github_integration/app_needs.py` by `make generate`. The App asks for these and for",
         "nothing else; `modelyard doctor` and `/setup/check` name what is missing or too much.",
         "",
     ]

@@ -197,6 +197,7 @@ def test_of_the_locks_only_that_of_pytorch_says_that_it_is_not_whole() -> None:
         ),
         ('{"model": "owner/repo/models/run/2/model.skops"}', False),
         ('{"model": "owner/repo/models/run/3/model.skops"}', False),
+        ('{"a": "another_network", "b": "neural_network"}', True),
     ],
 )
 def test_a_job_about_a_neural_network_gets_pytorch_and_no_other_does(
@@ -205,6 +206,8 @@ def test_a_job_about_a_neural_network_gets_pytorch_and_no_other_does(
     source = machine.root / "source"
     shutil.copytree(SETUP, source / "actions" / "setup")
     (source / "requirements").mkdir()
+    layers = source / "actions" / "setup" / "layers.txt"
+    layers.write_text(layers.read_text(encoding="utf-8") + "another_network torch\n", encoding="utf-8")
     (source / "requirements" / "runner.txt").write_text("tiny==1.0\n", encoding="utf-8")
     (source / "requirements" / "torch.txt").write_text("# Not whole: of the test.\ntorch==2.0\n", encoding="utf-8")
     wheel(machine.root / "wheels", "torch", "2.0")

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from actions.operation import Operation, operations
 from bot.admin.docs.error_reasons import reasons_of
-from bot.admin.docs.operation_pages import FOLDER, example_arguments, pages, write
+from bot.admin.docs.operation_pages import example_arguments, pages
 from bot.events.commands.run_operation import carried_out
 from bot.parsing.command import ParsedCommand, parse_command
 
 KNOWN = operations("bot.operations")
 every_operation = pytest.mark.parametrize("operation", KNOWN.values(), ids=KNOWN)
-
-
-def test_the_committed_pages_are_those_that_are_made() -> None:
-    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert there == pages(), "python -m bot.admin.docs.operation_pages writes them anew"
 
 
 def test_each_operation_has_a_page_that_the_index_leads_to() -> None:
@@ -65,9 +59,3 @@ def test_reasons_are_found_wherever_an_operation_leads() -> None:
     assert "not_comparable" not in found
     assert "history_unavailable" in {each.reason for each in reasons_of(KNOWN["register_model"].function)}
     assert "mail_refused" in {each.reason for each in reasons_of(KNOWN["notify_email"].function)}
-
-
-def test_pages_of_operations_that_are_gone_are_removed(tmp_path: Path) -> None:
-    (tmp_path / "gone.md").touch()
-    write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(pages())

@@ -1,17 +1,16 @@
-"""The operations' public face as one JSON file: ``python -m tests.support.snapshot`` writes it anew."""
+"""The schemas of all operations as one JSON file, which shows in a diff when an interface changes (pure)."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from actions.operation import operations
 
-SNAPSHOT = Path(__file__).parents[1] / "actions" / "operations.json"
+PATH = "tests/actions/operations.json"
 
 
-def face() -> str:
-    """Return what every door shows of each operation, as JSON."""
+def operation_schemas() -> str:
+    """Return what every interface shows of each operation, as JSON."""
     described = {
         name: {
             "toolset": operation.toolset,
@@ -27,7 +26,3 @@ def face() -> str:
         for name, operation in operations("bot.operations").items()
     }
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    SNAPSHOT.write_text(face(), encoding="utf-8")
