@@ -51,7 +51,7 @@ def run() -> Outcome:
 
 def _fill(folder: Path) -> None:
     store = Store(servers.database_url(folder))
-    store.save(store.open_run(_waiting))
+    store.runs.save(store.runs.open(_waiting))
     store.close()
     with closing(sqlite3.connect(database(folder))) as connection, connection:
         connection.row_factory = sqlite3.Row

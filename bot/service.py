@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from actions.errors import OperationError
 from bot.clock import utc_now
 from bot.database import statistics
+from bot.database.inbox import InboxEntry
 from bot.database.leases import Leases
-from bot.database.store import KeptDelivery, Store
+from bot.database.store import Store
 from bot.engine.poller import Poller
 from bot.engine.reconciler import Reconciler
 from bot.engine.scheduler import Scheduler
@@ -68,7 +69,7 @@ class Service:
         self.wake = asyncio.Event()
         self.masked = JsonLines(settings.secrets()).masked
         secret = settings.webhook_secret.get_secret_value().encode()
-        self.webhooks = Webhooks(self.store, secret, self.wake, clock=clock)
+        self.webhooks = Webhooks(self.store.inbox, secret, self.wake, clock=clock)
         self._worker_is_up = False
         self.metrics = Metrics(self.store.database, self.webhooks.counts, self.github.traffic, self.worker_is_up)
         self._github_checked = -GITHUB_CHECK_SECONDS
@@ -150,9 +151,9 @@ class Service:
         limits = self.github.traffic.limits
         return dashboard.Overview(figures, runs, dead, waiting, problems, limits, hub, self._clock())
 
-    def _read(self) -> tuple[statistics.Figures, statistics.Runs, list[KeptDelivery], list[KeptDelivery]]:
+    def _read(self) -> tuple[statistics.Figures, statistics.Runs, list[InboxEntry], list[InboxEntry]]:
         database = self.store.database
-        dead, waiting = (self.store.kept(status, limit=MAX_DELIVERIES_SHOWN) for status in ("dead", "new"))
+        dead, waiting = (self.store.inbox.entries(status, limit=MAX_DELIVERIES_SHOWN) for status in ("dead", "new"))
         return statistics.figures(database), statistics.runs(database), dead, waiting
 
 

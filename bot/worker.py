@@ -23,7 +23,8 @@ from actions.storage.folder import Storage
 from bot import kill_points
 from bot.clock import utc_now
 from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
-from bot.database.store import StaleRunError, Store
+from bot.database.runs import StaleRunError
+from bot.database.store import Store
 from bot.engine.effects import Effects
 from bot.engine.states import function_of
 from bot.events.doors import Told
@@ -194,7 +195,7 @@ class Worker:
     async def _handle_all(self, deliveries: Sequence[str]) -> None:
         for delivery_id in deliveries:
             self._check_alive()
-            delivery = await to_thread.run_sync(self._store.delivery, delivery_id)
+            delivery = await to_thread.run_sync(self._store.inbox.to_handle, delivery_id)
             if delivery is not None:
                 await self._handle(delivery)
 
@@ -208,7 +209,7 @@ class Worker:
             await self._put_off(delivery, error, intake)
             return
         kill_points.hit(f"{delivery.event}.after")
-        await to_thread.run_sync(self._store.delivery_done, delivery.id)
+        await to_thread.run_sync(self._store.inbox.mark_done, delivery.id)
         log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=_measured(began, "done"))
 
     async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
@@ -219,9 +220,9 @@ class Worker:
                 "delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error, extra={"status": "waits"}
             )
             due = now + pause(error, waited) * self._settings.time_factor
-            await to_thread.run_sync(self._store.put_delivery_off, delivery.id, str(error), due)
+            await to_thread.run_sync(self._store.inbox.postpone, delivery.id, str(error), due)
             return
-        dead = await to_thread.run_sync(self._store.delivery_failed, delivery.id, str(error), now)
+        dead = await to_thread.run_sync(self._store.inbox.mark_failed, delivery.id, str(error), now)
         end = " for good" if dead else ""
         extra = {"status": "dead" if dead else "failed"}
         log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, end, exc_info=error, extra=extra)
@@ -232,7 +233,7 @@ class Worker:
 
     async def _carry_on(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait."""
-        run = await to_thread.run_sync(self._store.run, repository, run_id)
+        run = await to_thread.run_sync(self._store.runs.get, repository, run_id)
         # Late news of a workflow run does not shorten the pause before the next one is sent, or a channel is told again.
         pauses = run.needs_dispatch or (run.tries > 0 and bool(run.notified))
         waits = pauses and run.due is not None and run.due > self._clock()
@@ -246,10 +247,10 @@ class Worker:
                 if step.run.ended:  # it was ended from elsewhere meanwhile
                     return
                 run = await to_thread.run_sync(
-                    self._store.save, advance(step, self._clock(), self._settings.time_factor)
+                    self._store.runs.save, advance(step, self._clock(), self._settings.time_factor)
                 )
             except StaleRunError:
-                run = await to_thread.run_sync(self._store.run, repository, run_id)
+                run = await to_thread.run_sync(self._store.runs.get, repository, run_id)
             else:
                 waits = run.due is None or run.due > self._clock()
                 log_context.about_run(run)

@@ -7,7 +7,8 @@ import json
 import sys
 
 from bot.clock import utc_now
-from bot.database.store import KeptDelivery, Store
+from bot.database.inbox import InboxEntry
+from bot.database.store import Store
 from bot.settings import settings_or_exit
 
 
@@ -25,21 +26,21 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _list(store: Store, *, waiting: bool) -> int:
-    found = store.kept(*(["dead", "new"] if waiting else ["dead"]))
+    found = store.inbox.entries(*(["dead", "new"] if waiting else ["dead"]))
     if not found:
         sys.stderr.write("Nothing waits.\n" if waiting else "There is no dead letter.\n")
     sys.stdout.write("".join(_line(each) for each in found))
     return 0
 
 
-def _line(kept: KeptDelivery) -> str:
+def _line(kept: InboxEntry) -> str:
     what = f"{kept.event}.{kept.action}" if kept.action else kept.event
     error = " ".join((kept.error or "").split())[:200]
     return f"{kept.status}  {kept.id}  {kept.received:%Y-%m-%d %H:%M:%S}Z  {kept.repository}  {what}  tries {kept.tries}  {error}\n"
 
 
 def _show(store: Store, delivery_id: str) -> int:
-    found = store.find_delivery(delivery_id)
+    found = store.inbox.find(delivery_id)
     if found is None:
         sys.stderr.write(
             f"The inbox has no delivery {delivery_id[:100]!r}; `modelyard inbox` lists the dead letters.\n"
@@ -62,8 +63,8 @@ def _show(store: Store, delivery_id: str) -> int:
 
 
 def _replay(store: Store, wanted: list[str]) -> int:
-    ids = [kept.id for kept in store.kept("dead", limit=10_000)] if wanted == ["all"] else wanted
-    revived = store.revive(ids, utc_now())
+    ids = [kept.id for kept in store.inbox.entries("dead", limit=10_000)] if wanted == ["all"] else wanted
+    revived = store.inbox.retry_dead(ids, utc_now())
     sys.stdout.write(f"{revived} of {len(ids)} will be handled once more.\n")
     if revived < len(ids):
         sys.stderr.write("The others are no dead letters; `modelyard inbox` lists those.\n")

@@ -104,14 +104,14 @@ class Effects:
     # --- lock --------------------------------------------------------------------------------------------------------
 
     async def take_lock(self, run: Run) -> str:
-        return await to_thread.run_sync(self._store.take_lock, run)
+        return await to_thread.run_sync(self._store.locks.take, run)
 
     async def run_of(self, run_id: str) -> Run:
         """Return another run of the same repository."""
-        return await to_thread.run_sync(self._store.run, self.run.repository, run_id)
+        return await to_thread.run_sync(self._store.runs.get, self.run.repository, run_id)
 
     async def release_lock(self, run: Run) -> None:
-        await to_thread.run_sync(self._store.release_lock, run)
+        await to_thread.run_sync(self._store.locks.release, run)
 
     # --- workflow runs -----------------------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class Effects:
             pending = WorkflowDispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=self.now())
             run = run.replace(dispatches=(*run.dispatches, pending))
             await self.show(run)
-            run = self.run = await to_thread.run_sync(self._store.save, run)
+            run = self.run = await to_thread.run_sync(self._store.runs.save, run)
         info = await self.info()
         inputs = await self._inputs(run, start_at)
         try:
@@ -138,12 +138,14 @@ class Effects:
             )
         except HubError as error:
             if not error.unknown:  # certainly not sent: nothing to look for
-                self.run = await to_thread.run_sync(self._store.change, run, _without_pending)
+                self.run = await to_thread.run_sync(self._store.runs.change, run, _without_pending)
             raise
         url = f"{info.html_url}/actions/runs/{workflow_run}"
         sent = pending.model_copy(update={"workflow_run": workflow_run, "url": url})
         # At once, whatever else has changed in the run meanwhile: a command must find the workflow run that it stops.
-        run = self.run = await to_thread.run_sync(self._store.change, run, functools.partial(_with_sent, sent=sent))
+        run = self.run = await to_thread.run_sync(
+            self._store.runs.change, run, functools.partial(_with_sent, sent=sent)
+        )
         await self.label(run, "running")
         return run
 
@@ -423,7 +425,7 @@ class Effects:
         if told.done != run.notified:
             kill_points.hit(f"{run.state}.notified")
             remembered = functools.partial(_with_told, before=run, told=told.done)
-            run = self.run = await to_thread.run_sync(self._store.change, run, remembered)
+            run = self.run = await to_thread.run_sync(self._store.runs.change, run, remembered)
         return run, told.rest
 
     def give_up_telling(self, run: Run, event: Event) -> None:

@@ -73,7 +73,7 @@ class Poller:
             return
         began = self._clock()
         listed = await self._github.deliveries(self._since)
-        arrived = await to_thread.run_sync(self._store.arrived, {attempt.guid for attempt in listed})
+        arrived = await to_thread.run_sync(self._store.inbox.known, {attempt.guid for attempt in listed})
         for attempt in to_fetch(listed, arrived | self._refused):
             await self._take(attempt)
         # Only now: where one of them could not be fetched, all of it is done again.
@@ -89,7 +89,7 @@ class Poller:
         if not delivery.is_used(found):
             self._refused.add(attempt.guid)
             return
-        if await to_thread.run_sync(self._store.take_in, found):
+        if await to_thread.run_sync(self._store.inbox.add, found):
             log.info("webhook %s %s.%s fetched", found.id, found.event, found.action)
             self._wake.set()
 

@@ -101,18 +101,18 @@ class Reconciler:
             return
         now = self._clock()
         failed = await self._github.failed_deliveries(now - RETENTION)
-        arrived = await to_thread.run_sync(self._store.arrived, {attempt.guid for attempt in failed})
+        arrived = await to_thread.run_sync(self._store.inbox.known, {attempt.guid for attempt in failed})
         for attempt in to_redeliver(failed, arrived, now, self._settings.time_factor):
             log.info("webhook missed: the attempt %d is made again", attempt)
             await self._github.redeliver(attempt)
 
     async def _handled_webhooks(self) -> None:
         """Forget what was handled long ago, so that the inbox does not grow for ever."""
-        await to_thread.run_sync(self._store.forget_handled, self._clock() - HANDLED_RETENTION)
+        await to_thread.run_sync(self._store.inbox.delete_done, self._clock() - HANDLED_RETENTION)
 
     async def _locks(self) -> None:
         """Free what no open run holds."""
-        for repository, model in await to_thread.run_sync(self._store.free_orphaned_locks):
+        for repository, model in await to_thread.run_sync(self._store.locks.free_orphaned):
             log.warning("the lock of %s in %s was nobody's and is free again", model, repository)
 
     async def _repositories(self) -> None:

@@ -51,7 +51,7 @@ class Recovery:
 
     async def run_of(self, repository: Repository, issue: int) -> Run | None:
         """Return the issue's latest run, out of its comment where the database has none."""
-        known = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
+        known = await to_thread.run_sync(self._store.runs.of_issue, repository.name, issue)
         if known is not None:
             return known
         comments, who = await repository.comments(issue), await repository.who()
@@ -62,13 +62,13 @@ class Recovery:
         if found.editable and state_label("invalid") in below.labels:
             return None  # its request was withdrawn from the queue: an edit made it wrong
         await self.count_on(repository)
-        if await to_thread.run_sync(self._store.restore, found.replace(due=self._clock())):
+        if await to_thread.run_sync(self._store.runs.restore, found.replace(due=self._clock())):
             log.warning("run %s was not in the database; it goes on from its comment, in %s", found.id, found.state)
             # What the snapshot knows nothing of is read again, even what was obeyed once.
             for comment in unanswered_commands(found, comments, who):
                 again = synthetic.for_comment(repository.name, found.installation, below, comment, self._clock())
-                await to_thread.run_sync(self._store.take_in, again)
-        return await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
+                await to_thread.run_sync(self._store.inbox.add, again)
+        return await to_thread.run_sync(self._store.runs.of_issue, repository.name, issue)
 
     def _latest(self, comments: Sequence[Comment], who: Identity, repository: str, issue: int) -> Run | None:
         marked = [
@@ -83,7 +83,7 @@ class Recovery:
 
     async def count_on(self, repository: Repository) -> None:
         """See to it that no run gets a number that another one has had, even if the database knows of none."""
-        if await to_thread.run_sync(self._store.counts, repository.name):
+        if await to_thread.run_sync(self._store.runs.has_counter, repository.name):
             return
         texts = [(await repository.file(INDEX, await self._branch(repository)) or b"").decode(errors="replace")]
         began = self._clock() - WORKFLOW_RUN_HISTORY
@@ -95,7 +95,7 @@ class Recovery:
             own = [comment for comment in await repository.comments(issue.number) if who.wrote(comment)]
             texts += [comment.body.partition("\n")[0] for comment in own]
         highest = max((number_of(found[0]) for text in texts for found in _ANY_ID.finditer(text)), default=0)
-        await to_thread.run_sync(self._store.count_from, repository.name, highest)
+        await to_thread.run_sync(self._store.runs.start_counter, repository.name, highest)
 
     async def _branch(self, repository: Repository) -> str | None:
         """Return the branch of the history; None for the default branch."""

@@ -66,7 +66,7 @@ class Comparison:
         # Before the runs are read: one that begins in between owns nothing that is listed here.
         under_way = await self._repository.workflow_runs_under_way(TRAIN_WORKFLOW)
         await self._read_requests(since)
-        runs = await to_thread.run_sync(self._store.open_runs, self._name)
+        runs = await to_thread.run_sync(self._store.runs.open_runs, self._name)
         who = await self._repository.who()
         for unowned in drift.unowned(under_way, runs, who):
             if self._is_settled(unowned.created_at):
@@ -80,11 +80,11 @@ class Comparison:
 
     async def _compare(self, run: Run) -> None:
         if run.entered > self._clock():  # the clock has gone back: its timer would come too late
-            await to_thread.run_sync(self._store.poke_run, run)
+            await to_thread.run_sync(self._store.runs.wake, run)
         issue = await self._issue(run)
         withdrawn = drift.withdrawal(run, issue, self._clock())
         if withdrawn is not None:
-            await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
+            await to_thread.run_sync(self._store.runs.change, run, lambda now: with_decision(now, withdrawn))
         if issue is None:
             return
         await self._set_label(run, issue)
@@ -106,14 +106,14 @@ class Comparison:
         while label is not None and present != {label}:
             await self._repository.set_state_label(run.issue, label, STATE_LABELS)
             present = {label}
-            now = await to_thread.run_sync(self._store.run, run.repository, run.id)
+            now = await to_thread.run_sync(self._store.runs.get, run.repository, run.id)
             label = drift.expected_label(now)
 
     async def _look_at_comments(self, run: Run, issue: Issue) -> None:
         comments, who = await self._repository.comments(run.issue), await self._repository.who()
         if not any(who.wrote(comment) and carries(comment, sticky_marker(run)) for comment in comments):
             self._repository.forget_comments(run.issue)
-            await to_thread.run_sync(self._store.poke_run, run)
+            await to_thread.run_sync(self._store.runs.wake, run)
         for comment in drift.unanswered_commands(run, comments, who):
             if self._is_settled(comment.created_at) and not await self._repository.has_reacted(comment.id, TAKEN):
                 await self._take_in(
@@ -123,7 +123,7 @@ class Comparison:
     async def _read_requests(self, since: datetime | None) -> None:
         """Go on with the runs that the database has lost, and read the requests that were never told."""
         issues = await self._repository.issues(labels=[ASKS], since=since - OVERLAP if since else None)
-        known = await to_thread.run_sync(self._store.issues_with_runs, self._name)
+        known = await to_thread.run_sync(self._store.runs.issues, self._name)
         for issue in issues:
             if issue.number not in known and await self._recovery.run_of(self._repository, issue.number) is not None:
                 known.add(issue.number)
@@ -135,5 +135,5 @@ class Comparison:
         return drift.is_settled(when, self._clock(), self._stretch)
 
     async def _take_in(self, delivery: Delivery) -> None:
-        if await to_thread.run_sync(self._store.take_in, delivery):
+        if await to_thread.run_sync(self._store.inbox.add, delivery):
             log.info("%s was never told, and is handled now", delivery.id)

@@ -59,7 +59,7 @@ class Scheduler:
         """Put the slot into the inbox, which knows it by its id; before it is over, so that a crash loses none."""
         installation, _, rest = slot.name.partition("/")
         repository, _, name = rest.rpartition("/")
-        self._store.take_in(synthetic.for_slot(repository, int(installation), name, slot.at, self._clock()))
+        self._store.inbox.add(synthetic.for_slot(repository, int(installation), name, slot.at, self._clock()))
 
 
 async def keep(repository: Repository, installation: int, schedules: Schedules, now: datetime) -> None:

@@ -54,11 +54,11 @@ class Installations:
         elif action == "suspend":
             log.warning("the installation %d is suspended: its runs wait", installation)
         elif action == "deleted":
-            runs = await to_thread.run_sync(self._store.open_runs)
+            runs = await to_thread.run_sync(self._store.runs.open_runs)
             await self._shut_out([run for run in runs if run.installation == installation])
         elif action == "removed":
             for name in _names(payload.get("repositories_removed")):
-                await self._shut_out(await to_thread.run_sync(self._store.open_runs, name))
+                await self._shut_out(await to_thread.run_sync(self._store.runs.open_runs, name))
 
     async def _let_in(self, installation: int, names: Iterable[str]) -> None:
         """Have open runs looked at, as what they waited for may be there, and make the labels.
@@ -67,8 +67,8 @@ class Installations:
         """
         until = time.monotonic() + AT_ONCE
         for name in names:
-            for run in await to_thread.run_sync(self._store.open_runs, name):
-                await to_thread.run_sync(self._store.poke_run, run)
+            for run in await to_thread.run_sync(self._store.runs.open_runs, name):
+                await to_thread.run_sync(self._store.runs.wake, run)
             if time.monotonic() > until:
                 continue
             try:
@@ -84,12 +84,12 @@ class Installations:
                 await to_thread.run_sync(self._end, run)
             elif now != run.installation:  # removed and put back: the run goes on there
                 await to_thread.run_sync(
-                    self._store.change, run, lambda stored, now=now: stored.replace(installation=now)
+                    self._store.runs.change, run, lambda stored, now=now: stored.replace(installation=now)
                 )
 
     def _end(self, run: Run) -> None:
-        ended = self._store.change(run, lambda stored: _cancelled(stored, self._clock()))
-        self._store.release_lock(ended)
+        ended = self._store.runs.change(run, lambda stored: _cancelled(stored, self._clock()))
+        self._store.locks.release(ended)
         log.warning("run %s ended as cancelled: the App was taken from %s", run.id, run.repository)
 
 

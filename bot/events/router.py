@@ -1,6 +1,6 @@
 """What a webhook delivery means: a new request, a corrected one, or a command.
 
-News of a workflow run is not among them: it has its effect when it is stored (``Store.take_in_all``). Every handler may run twice
+News of a workflow run is not among them: it has its effect when it is stored (``Inbox.add_all``). Every handler may run twice
 for one delivery (a crash comes in between), so each looks before it acts.
 """
 
@@ -120,7 +120,7 @@ class Intake:
         if request is None:
             await self._requests.say_invalid(repository, issue.number, run, asked.refusal)
         elif run is not None and not run.ended:
-            changed = await to_thread.run_sync(self._store.change, run, lambda now: _corrected(now, request))
+            changed = await to_thread.run_sync(self._store.runs.change, run, lambda now: _corrected(now, request))
             if changed.request != request:
                 await self._requests.say_frozen(repository, run)
         else:
@@ -149,13 +149,13 @@ class Intake:
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
         """Stop the run of an issue that is closed, or gone: nobody would see its end."""
         number = int(payload["issue"]["number"])
-        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, number)
+        run = await to_thread.run_sync(self._store.runs.of_issue, repository.name, number)
         if run is None or not run.spec.cancellable:  # closed by the App itself, mostly
             return
         issue = None if delivery.action == "deleted" else await repository.issue(number)
         withdrawn = withdrawal(run, issue, self._clock())
         if withdrawn is not None:
-            await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, withdrawn))
+            await to_thread.run_sync(self._store.runs.change, run, lambda now: with_decision(now, withdrawn))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Intake:
             return
         issue, comment = int(payload["issue"]["number"]), int(payload["comment"]["id"])
         written = datetime.fromisoformat(payload["comment"]["created_at"])
-        run = await to_thread.run_sync(self._store.run_of_issue, repository.name, issue)
+        run = await to_thread.run_sync(self._store.runs.of_issue, repository.name, issue)
         if run is None and not _is_ours(payload["issue"]):
             return
         run = run or await self._recovery.run_of(repository, issue)

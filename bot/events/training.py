@@ -101,12 +101,12 @@ class TrainingRequests:
         """One comment and one label; a request that was waiting in the queue leaves it."""
         if run is not None:
             changed = await to_thread.run_sync(
-                self._store.change, run, lambda stored: _withdrawn(stored, self._clock())
+                self._store.runs.change, run, lambda stored: _withdrawn(stored, self._clock())
             )
             if not changed.ended:
                 await self.say_frozen(repository, run)
                 return
-            await to_thread.run_sync(self._store.release_lock, run)
+            await to_thread.run_sync(self._store.locks.release, run)
         await repository.upsert_comment(issue, f"issue-{issue}", text)
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
 
@@ -162,7 +162,7 @@ class TrainingRequests:
             )
 
         await self._recovery.count_on(repository)
-        run = await to_thread.run_sync(self._store.open_run, make)
+        run = await to_thread.run_sync(self._store.runs.open, make)
         log_context.about_run(run)
         return run
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import jinja2
 
+from bot.database.inbox import InboxEntry
 from bot.database.statistics import Figures, Runs
-from bot.database.store import KeptDelivery
 from bot.github.traffic import RateLimit
 from bot.observability.html_pages import TEMPLATES, with_filters
 from bot.runs.run import Run
@@ -52,8 +52,8 @@ class Overview:
 
     figures: Figures | None
     runs: Runs
-    dead: Sequence[KeptDelivery]
-    waiting: Sequence[KeptDelivery]
+    dead: Sequence[InboxEntry]
+    waiting: Sequence[InboxEntry]
     problems: Mapping[str, str]
     limits: Mapping[tuple[str, str], RateLimit]
     hub: str

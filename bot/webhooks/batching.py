@@ -21,7 +21,7 @@ MAX_BATCH = 100
 class Inbox(Protocol):
     """Stores deliveries."""
 
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
+    def add_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         """Store deliveries durably before returning, all or none; return what happened to each."""
 
 
@@ -39,7 +39,7 @@ class InboxBatch:
         self._waiting: list[tuple[Delivery, asyncio.Future[InboxResult]]] = []
         self._storing: asyncio.Task[None] | None = None
 
-    async def take_in(self, delivery: Delivery) -> InboxResult:
+    async def add(self, delivery: Delivery) -> InboxResult:
         """Store a delivery durably before returning; return what happened to it.
 
         An exception raised by the inbox is raised for every delivery in the same transaction.
@@ -73,7 +73,7 @@ class InboxBatch:
 
     async def _store(self, batch: Sequence[tuple[Delivery, asyncio.Future[InboxResult]]]) -> None:
         try:
-            stored = await to_thread.run_sync(self._inbox.take_in_all, [delivery for delivery, _ in batch])
+            stored = await to_thread.run_sync(self._inbox.add_all, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001 - passed on to every request in the batch
             for _, result in batch:
                 if not result.done():

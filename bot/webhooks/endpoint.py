@@ -140,7 +140,7 @@ class Webhooks:
     async def _store(self, received: Delivery) -> InboxResult:
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                return await self._inbox.take_in(received)
+                return await self._inbox.add(received)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             # It may have been stored after all. Its id keeps a redelivery from counting twice.
             log.warning("webhook %s could not be stored: %s", received.id, error)

@@ -179,7 +179,7 @@ def test_what_was_accepted_survives_a_kill_right_after_the_answer(world: World) 
 
     assert status == 202
     store = Store(url)
-    assert store.take_in_all([replace(A_DELIVERY, id="d-1"), replace(A_DELIVERY, id="d-2")]) == ["repeated", "stored"]
+    assert store.inbox.add_all([replace(A_DELIVERY, id="d-1"), replace(A_DELIVERY, id="d-2")]) == ["repeated", "stored"]
     store.close()
 
 

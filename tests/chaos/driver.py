@@ -131,7 +131,7 @@ class People:
 
     def _open(self) -> dict[int, Run | None]:
         """Return the issues that have not come to their end, with their runs."""
-        found = {issue: self._loop.store.run_of_issue(self._loop.name, issue) for issue in self.issues}
+        found = {issue: self._loop.store.runs.of_issue(self._loop.name, issue) for issue in self.issues}
         return {issue: run for issue, run in found.items() if run is None or not run.ended}
 
     def _answer(self, run: Run, one: Asked) -> None:

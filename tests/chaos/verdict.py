@@ -23,7 +23,7 @@ def wrong(loop: Loop, issues: Mapping[int, Asked]) -> tuple[list[str], list[str]
     titles = Counter(run.title for run in loop.hub.runs.runs.find() if run.conclusion != "cancelled")
     commits = loop.hub.git(loop.ready.repository).run("log", "--format=%s", "main").decode().splitlines()
     for issue, one in issues.items():
-        run = loop.store.run_of_issue(loop.name, issue)
+        run = loop.store.runs.of_issue(loop.name, issue)
         if run is None:
             lost.append(f"issue {issue} has no run")
             continue
@@ -35,7 +35,7 @@ def wrong(loop: Loop, issues: Mapping[int, Asked]) -> tuple[list[str], list[str]
         count = sum(run.id in subject for subject in commits)
         twice += [f"{run.id} was committed {count} times"] if count > 1 else []
         lost += [f"{run.id} was not committed"] if count == 0 and run.status != "invalid" else []
-    lost += [f"delivery {kept.id} is a dead letter: {kept.error}" for kept in loop.store.kept("dead")]
+    lost += [f"delivery {kept.id} is a dead letter: {kept.error}" for kept in loop.store.inbox.entries("dead")]
     versions_lost, versions_twice = _registry(loop, issues)
     return lost + versions_lost, twice + versions_twice
 
@@ -60,7 +60,7 @@ def _registry(loop: Loop, issues: Mapping[int, Asked]) -> tuple[list[str], list[
     """Compare the registry with the runs that passed: each has exactly one version, and nothing else has."""
     passed: dict[str, list[str]] = {}
     for issue in issues:
-        run = loop.store.run_of_issue(loop.name, issue)
+        run = loop.store.runs.of_issue(loop.name, issue)
         if run is not None and run.status == "passed":
             passed.setdefault(run.model, []).append(run.id)
     lost, twice = [], []

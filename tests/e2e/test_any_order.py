@@ -108,7 +108,7 @@ def check(post: tuple[Loop, Post], order: int, when: str) -> None:
     run = loop.until_ended(issue)
     for each in [*begun, *shuffled()]:
         mail.bring(each)
-    loop.until(lambda: not loop.store.kept("new"), "everything was read")
+    loop.until(lambda: not loop.store.inbox.entries("new"), "everything was read")
 
     assert (run.status, run.attempt, loop.labels(issue)) == ("passed", 2, {"mlops:passed"})
     assert [(one.what, one.attempt) for one in run.decisions] == [("approve", 1)]
@@ -121,7 +121,7 @@ def check(post: tuple[Loop, Post], order: int, when: str) -> None:
     assert [order_of(work)["attempt"] for work in loop.jobs.works] == [1, 2]
     log = loop.hub.git(loop.ready.repository).run("log", "--format=%s", "main").decode()
     assert log.count(run.id) == 1
-    assert not loop.store.kept("dead")
+    assert not loop.store.inbox.entries("dead")
 
 
 any_order = given(order=orders, when=WHEN)

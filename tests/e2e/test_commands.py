@@ -182,11 +182,11 @@ def test_a_promotion_that_is_handled_twice_is_made_once(loop: Loop, model: str) 
     issue = passed(loop, model)
     comment = loop.say(issue, "/promote", "owner")
     loop.until(lambda: registry(loop, model).aliases.get("champion") == 1, "it is the champion")
-    loop.until(lambda: not loop.store.kept("new"), "everything was read")
+    loop.until(lambda: not loop.store.inbox.entries("new"), "everything was read")
     head, said = loop.head(), loop.comments(issue)
 
-    loop.store.take_in(loop.delivery_of(comment, body="/promote"))
-    loop.until(lambda: not loop.store.kept("new"), "it was read once more")
+    loop.store.inbox.add(loop.delivery_of(comment, body="/promote"))
+    loop.until(lambda: not loop.store.inbox.entries("new"), "it was read once more")
 
     assert (loop.head(), loop.comments(issue)) == (head, said)
 
@@ -254,7 +254,7 @@ def test_a_command_that_comes_late_does_nothing_to_a_run_that_was_asked_for_afte
     loop.say(issue, "/retry")
     loop.until(lambda: loop.run(issue).id != first.id and loop.run(issue).state is State.TRAIN_MODEL, "it trains anew")
 
-    loop.store.take_in(loop.delivery_of(late, body="/cancel"))
+    loop.store.inbox.add(loop.delivery_of(late, body="/cancel"))
 
     marker = f"<!-- modelyard:reply-{late} -->"
     loop.until(lambda: any("`about_an_earlier_run`" in text for text in loop.comments(issue) if marker in text))
@@ -452,7 +452,7 @@ def test_people_are_reminded_once_before_a_question_lapses(loop: Loop, model: st
     reminder = f"<!-- modelyard:expiring-{run.id}-1 -->"
 
     loop.jump(hours=19)
-    loop.until(lambda: not [each for each in loop.store.open_runs() if each.due and each.due < loop.clock()])
+    loop.until(lambda: not [each for each in loop.store.runs.open_runs() if each.due and each.due < loop.clock()])
     assert not any(text.startswith(reminder) for text in loop.comments(issue))
 
     loop.jump(hours=2)
@@ -534,8 +534,8 @@ def test_an_operation_that_changes_something_or_reads_the_shared_storage_is_refu
 def test_an_operation_that_computes_is_sent_to_a_runner_once(loop: Loop, ended: int) -> None:
     comment = loop.say(ended, "/run load_dataset data=sklearn://iris", "writer")
     loop.until(lambda: any("was sent to a runner" in text for text in loop.comments(ended)), "it was sent")
-    loop.store.take_in(loop.delivery_of(comment, body="/run load_dataset data=sklearn://iris"))
-    loop.until(lambda: not loop.store.kept("new"), "it was read once more")
+    loop.store.inbox.add(loop.delivery_of(comment, body="/run load_dataset data=sklearn://iris"))
+    loop.until(lambda: not loop.store.inbox.entries("new"), "it was read once more")
 
     works = [work for work in loop.hub.runs.runs.find() if work.title == f"load_dataset for comment {comment}"]
     assert [work.inputs["arguments"] for work in works] == ['{"data": "sklearn://iris"}']

@@ -40,7 +40,7 @@ def waiting(loop: Loop, model: str) -> int:
     issue = loop.open(model_name=model)
     run = loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
     # The App's clock runs ahead of GitHub's here, by which comments are dated.
-    loop.store.change(run, lambda now: now.replace(created=now.created - timedelta(days=1)))
+    loop.store.runs.change(run, lambda now: now.replace(created=now.created - timedelta(days=1)))
     return issue
 
 
@@ -169,7 +169,7 @@ def test_a_workflow_run_that_no_open_run_owns_is_cancelled_and_a_persons_is_not(
     with loop.person("owner") as client:
         body = {"ref": "main", "inputs": sent.inputs, "return_run_details": True}
         own = client.post("/actions/workflows/modelyard-train.yml/dispatches", json=body).raise_for_status().json()
-        loop.store.change(loop.run(training), lambda run: run.replace(state=State.END, status="failed"))
+        loop.store.runs.change(loop.run(training), lambda run: run.replace(state=State.END, status="failed"))
         loop.jump(minutes=2)
         loop.until(lambda: client.get(f"/actions/runs/{sent.run_id}").json()["conclusion"] == "cancelled")
         reconciled(loop)

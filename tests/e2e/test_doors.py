@@ -47,7 +47,7 @@ def settled(loop: Loop) -> None:
     """Wait until the App has nothing left to handle."""
     delivered = loop.hub.deliveries
     loop.until(lambda: not delivered.find(state="pending"), "everything is delivered")
-    loop.until(lambda: not loop.store.kept("new"), "everything is handled")
+    loop.until(lambda: not loop.store.inbox.entries("new"), "everything is handled")
 
 
 def figure(loop: Loop, line: str) -> float:
@@ -158,10 +158,10 @@ def test_a_dispatch_that_is_delivered_again_opens_nothing_even_where_the_inbox_h
     )
     loop.hub.webhooks.redeliver(sent)
     settled(loop)
-    loop.store.forget_handled(loop.clock().replace(year=9000))
+    loop.store.inbox.delete_done(loop.clock().replace(year=9000))
     loop.hub.webhooks.redeliver(sent)
     settled(loop)
-    loop.until(lambda: sent.guid in {kept.id for kept in loop.store.kept("done")}, "it is handled once more")
+    loop.until(lambda: sent.guid in {kept.id for kept in loop.store.inbox.entries("done")}, "it is handled once more")
     assert (of_model(loop, model), len(loop.jobs.works)) == ([issue], 1)
 
 
@@ -205,12 +205,12 @@ def test_a_workflow_s_own_token_may_not_dispatch(loop: Loop, model: str) -> None
 
 
 def test_a_dispatch_for_others_is_not_even_kept(loop: Loop, model: str) -> None:
-    before = len(loop.store.kept("new", "done", "dead"))
+    before = len(loop.store.inbox.entries("new", "done", "dead"))
     dispatch(loop, {"secret": model}, event_type="deploy")
     settled(loop)
     sent = [each for each in loop.hub.deliveries.find() if model in each.payload]
     assert [each.status_code for each in sent] == [202]
-    assert len(loop.store.kept("new", "done", "dead")) == before
+    assert len(loop.store.inbox.entries("new", "done", "dead")) == before
 
 
 @pytest.mark.parametrize(

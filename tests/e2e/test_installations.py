@@ -76,7 +76,7 @@ def handled(loop: Loop, event: str, action: str, times: int = 1) -> None:
 
 
 def count(loop: Loop, event: str, action: str) -> int:
-    return sum((kept.event, kept.action) == (event, action) for kept in loop.store.kept("done", limit=10_000))
+    return sum((kept.event, kept.action) == (event, action) for kept in loop.store.inbox.entries("done", limit=10_000))
 
 
 def wait_for_another_try(loop: Loop, issue: int) -> None:
@@ -120,7 +120,7 @@ def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_mor
     loop.until(loop.jobs.hanging.is_set)
     loop.until_state(training, State.TRAIN_MODEL)
     loop.until_label(training, "mlops:running")
-    loop.until(lambda: loop.store.run_of_issue(loop.name, training), "stored")
+    loop.until(lambda: loop.store.runs.of_issue(loop.name, training), "stored")
     before = written(loop, asked), written(loop, training)
     if how == "the App is uninstalled":
         installations.remove(loop.hub, present(loop))
@@ -131,7 +131,7 @@ def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_mor
         assert run.status == "cancelled"
         assert run.decisions[-1].reason == "the App was removed from the repository"
     assert (written(loop, asked), written(loop, training)) == before
-    assert loop.store.open_runs(loop.name) == []
+    assert loop.store.runs.open_runs(loop.name) == []
     loop.hub.install(loop.ready.app, loop.ready.repository)
     loop.script()
     loop.values = []
@@ -196,7 +196,7 @@ def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(lo
     installations.suspend(loop.hub, present(loop))
     now = loop.clock()
     no = Decision(who="owner", what="reject", when=now, attempt=1, reason="enough")
-    loop.store.change(loop.run(issue), lambda run: with_decision(run, no))
+    loop.store.runs.change(loop.run(issue), lambda run: with_decision(run, no))
     loop.until_state(issue, State.ROLLBACK_MODEL)
     for _ in range(3):
         loop.jump(hours=3)

@@ -251,8 +251,8 @@ def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, 
     def publish(work: Any, job: Any) -> None:
         loop.until_state(issue, S.JUDGE_RESULTS)
         late = loop.delivery_of(second_click, body="/approve")
-        loop.store.take_in(late)
-        loop.until(lambda: loop.store.delivery(late.id) is None, "what came late was read")
+        loop.store.inbox.add(late)
+        loop.until(lambda: loop.store.inbox.to_handle(late.id) is None, "what came late was read")
         loop.publish(work, job)
 
     # GitHub's times are in whole seconds.
@@ -269,13 +269,13 @@ def test_actions_that_the_app_does_not_know_are_taken_and_ask_for_nothing(loop: 
     issue = loop.open(model_name=model)
     loop.until_ended(issue)
     comment = loop.delivery_of(loop.say(issue, "hello"), body="/retry")
-    before, dead = (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)), loop.store.kept("dead")
+    before, dead = (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)), loop.store.inbox.entries("dead")
     payload = json.loads(comment.payload)
     for event in ("issues", "issue_comment", "workflow_run", "installation"):
         strange = payload | {"action": "frobnicated", "workflow_run": {"id": 1}}
         assert (event, loop.deliver(event, strange)) == (event, httpx.codes.ACCEPTED)
-    loop.until(lambda: not loop.store.kept("new"), "all are handled")
-    assert loop.store.kept("dead") == dead
+    loop.until(lambda: not loop.store.inbox.entries("new"), "all are handled")
+    assert loop.store.inbox.entries("dead") == dead
     assert (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)) == before
 
 
@@ -285,8 +285,8 @@ def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_in_the_end_a_pers
     issue = loop.open(model_name=model)
     broken = loop.delivery_of(loop.say(issue, "hello"), body="hello")
     payload = json.dumps({"action": "created", "issue": {"number": issue}}).encode()
-    loop.store.take_in(dataclasses.replace(broken, payload=payload))
+    loop.store.inbox.add(dataclasses.replace(broken, payload=payload))
     assert loop.until_ended(loop.open(model_name=f"b{model[-50:]}")).status == "passed"
     loop.until(lambda: any(f"modelyard:dead-{broken.id}" in text for text in loop.comments(issue)), "it is told")
-    assert [kept.id for kept in loop.store.kept("dead")] == [broken.id]
+    assert [kept.id for kept in loop.store.inbox.entries("dead")] == [broken.id]
     loop.until_ended(issue)

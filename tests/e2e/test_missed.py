@@ -96,13 +96,13 @@ def test_deliveries_that_were_handled_are_forgotten_once_github_cannot_send_them
     loop, serve = apart
     with serve():
         loop.until_ended(loop.open())
-        handled = {kept.id for kept in loop.store.kept("done")}
+        handled = {kept.id for kept in loop.store.inbox.entries("done")}
         assert handled
         loop.jump(days=5)
         loop.until_ended(loop.open())
-        assert handled <= {kept.id for kept in loop.store.kept("done")}, "GitHub may still send them again"
+        assert handled <= {kept.id for kept in loop.store.inbox.entries("done")}, "GitHub may still send them again"
         loop.jump(days=2)
-        loop.until(lambda: not handled & {kept.id for kept in loop.store.kept("done")}, "they are forgotten")
+        loop.until(lambda: not handled & {kept.id for kept in loop.store.inbox.entries("done")}, "they are forgotten")
 
 
 @pytest.mark.slow
@@ -110,6 +110,6 @@ def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         gone = loop.until_ended(loop.open())
-        loop.store.take_lock(gone.replace(id="train-20260101-999"))
+        loop.store.locks.take(gone.replace(id="train-20260101-999"))
         issue = loop.open()
         assert loop.until_ended(issue).status == "passed"

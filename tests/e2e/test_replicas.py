@@ -31,7 +31,7 @@ def test_one_takes_webhooks_and_two_work_and_one_of_them_dies(tmp_path: Path, ki
     with loop_of_processes(tmp_path, url) as (loop, start):
         start("serve", "--no-worker")
         issues = [loop.open(model_name=f"model-{number}") for number in range(4)]
-        assert not loop.store.open_runs(), "nobody works yet"
+        assert not loop.store.runs.open_runs(), "nobody works yet"
         first = start("worker", kill_at=f"TrainModel.after:{tmp_path}")
         start("worker", kill_at=f"TrainModel.after:{tmp_path}")
         for issue in issues:

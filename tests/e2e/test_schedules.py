@@ -74,7 +74,7 @@ def settled(loop: Loop) -> None:
     schedules = Schedules(loop.store.database)
     loop.until(lambda: (at := schedules.next_at()) is None or at > loop.clock(), "nothing is due")
     loop.until(lambda: not loop.hub.deliveries.find(state="pending"), "everything is delivered")
-    loop.until(lambda: not loop.store.kept("new"), "everything is handled")
+    loop.until(lambda: not loop.store.inbox.entries("new"), "everything is handled")
 
 
 def test_each_slot_opens_one_issue_that_is_trained_once(apart: Apart) -> None:
@@ -200,5 +200,5 @@ def test_two_replicas_of_which_one_dies_open_one_issue_for_a_slot(tmp_path: Path
         loop.until((tmp_path / "modelyard_schedule.after").exists, "one opens the issue and dies")
         loop.until(lambda: len(opened(loop)) == 1, "an issue")
         loop.until_ended(opened(loop)[0]["number"])
-        loop.until(lambda: not loop.store.kept("new"), "everything is handled")
+        loop.until(lambda: not loop.store.inbox.entries("new"), "everything is handled")
         assert len(opened(loop)) == len(loop.jobs.works) == 1

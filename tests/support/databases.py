@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 import warnings
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,9 @@ import sqlalchemy as sa
 
 from bot.database.leases import Leases
 from bot.database.store import Store
+from bot.runs.run import Run
+from bot.webhooks.delivery import Delivery
+from tests.support.runs import NOON, a_run
 
 _numbers = itertools.count(1)
 
@@ -59,12 +63,28 @@ def _tcp_or_socket(uri: str) -> sa.URL:
     )
 
 
+def a_delivery(name: str = "d-1") -> Delivery:
+    return Delivery(
+        id=name, event="issues", action="opened", repository="owner/demo", installation=1, payload=b"{}",
+        received_at=NOON,
+    )  # fmt: skip
+
+
+def wake_event(name: str, workflow_run: int, repository: str = "owner/demo") -> Delivery:
+    """Return a delivery that does nothing but wake the run of a workflow run."""
+    return replace(a_delivery(name), event="workflow_job", repository=repository, workflow_run=workflow_run)
+
+
+def open_run(store: Store, issue: int, model: str = "breast-cancer") -> Run:
+    return store.runs.open(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue, model_name=model))
+
+
 def waiting(store: Store, now: datetime) -> list[str]:
-    """Return the ids of the deliveries that are due, as somebody who works them off gets them."""
+    """Return the ids of the deliveries that are due, as a worker gets them."""
     inboxes = Leases(store.database).inboxes(now, busy=(), room=100)
     return [delivery for deliveries in inboxes.values() for delivery in deliveries]
 
 
 def due(store: Store, now: datetime) -> list[str]:
-    """Return the ids of the runs that are due, as somebody who works on them gets them."""
+    """Return the ids of the runs that are due, as a worker gets them."""
     return [run for _, run in Leases(store.database).runs(now, busy=(), room=100)]

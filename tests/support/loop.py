@@ -96,9 +96,9 @@ class Loop:
 
     def reset(self) -> None:
         """Forget what the test before scripted, and end the runs that it left when it failed."""
-        for run in self.store.open_runs():
-            self.store.change(run, lambda now: now.replace(state=State.END))
-            self.store.release_lock(run)
+        for run in self.store.runs.open_runs():
+            self.store.runs.change(run, lambda now: now.replace(state=State.END))
+            self.store.locks.release(run)
         for work in self.hub.runs.runs.find():
             self.hub.runs.cancel(work)
         self.until(lambda: not self.hub.runs.runs.find(status="in_progress"), "the jobs of the test before are over")
@@ -209,12 +209,12 @@ class Loop:
         return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
 
     def run(self, issue: int) -> Run:
-        found = self.store.run_of_issue(self.name, issue)
+        found = self.store.runs.of_issue(self.name, issue)
         assert found is not None, "the issue has no run"
         return found
 
     def has_run(self, issue: int) -> bool:
-        return self.store.run_of_issue(self.name, issue) is not None
+        return self.store.runs.of_issue(self.name, issue) is not None
 
     def states(self, issue: int) -> list[State]:
         """Return the states that the issue's run has been in, and is in."""
@@ -243,7 +243,7 @@ class Loop:
 
     def until_state(self, issue: int, state: State) -> Run:
         def there() -> Run | None:
-            run = self.store.run_of_issue(self.name, issue)
+            run = self.store.runs.of_issue(self.name, issue)
             return run if run is not None and run.state is state else None
 
         found: Run = self.until(there, f"issue {issue} is in {state}")
@@ -257,7 +257,7 @@ class Loop:
         self.clock.jump(timedelta(**by))
 
     def _report(self) -> str:
-        runs = self.store.open_runs()
+        runs = self.store.runs.open_runs()
         return "; ".join(f"{run.id}: {run.state}, tries {run.tries}, {run.error}" for run in runs) or "no open run"
 
     # --- the jobs' scripts -------------------------------------------------------------------------------------------

@@ -224,13 +224,13 @@ class CommandAnswers:
     async def _unlock(self, about: _About) -> str:
         """Free the model's lock; whoever waits for it is looked at."""
         run = about.need_run()
-        owner = await to_thread.run_sync(self._store.lock_of, run.repository, run.model)
+        owner = await to_thread.run_sync(self._store.locks.owner, run.repository, run.model)
         if owner is None:
             return comments.unlocked(run.model, None, self._clock(), about.language)
-        holder = await to_thread.run_sync(self._store.run, run.repository, owner)
+        holder = await to_thread.run_sync(self._store.runs.get, run.repository, owner)
         if holder.lock_since > about.said.received:  # handled before, or somebody else was faster
             return comments.unlocked(run.model, None, self._clock(), about.language)
-        await to_thread.run_sync(self._store.release_lock, holder)
+        await to_thread.run_sync(self._store.locks.release, holder)
         log.warning(
             "%s freed the lock of %s, which %s had: %s", about.said.who, run.model, owner, about.said.command.reason
         )
@@ -274,7 +274,7 @@ class CommandAnswers:
             check_another(about.config, said, run.requester, run.id)
         if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, said.written, about.repository):
             return comments.not_waiting(view, said.name)
-        await to_thread.run_sync(self._store.change, run, lambda now: with_decision(now, decision))
+        await to_thread.run_sync(self._store.runs.change, run, lambda now: with_decision(now, decision))
         return ""
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.database.store import MAX_ATTEMPTS, Store
+from bot.database.inbox import MAX_ATTEMPTS
+from bot.database.store import Store
 from bot.webhooks.delivery import Delivery
 from tests.support.databases import waiting
 from tests.support.keys import private_key
@@ -20,14 +21,14 @@ from tests.support.runs import NOON
 def dead(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store with a dead letter and one that waits; the command's settings lead to it."""
     for name in ("dead-1", "waits-1"):
-        store.take_in(
+        store.inbox.add(
             Delivery(
                 id=name, event="issues", action="opened", repository="owner/demo", installation=1,
                 payload=b'{"issue": {"number": 7}}', received_at=NOON,
             )
         )  # fmt: skip
     for _ in range(MAX_ATTEMPTS):
-        store.delivery_failed("dead-1", "a bug\nin two lines", NOON)
+        store.inbox.mark_failed("dead-1", "a bug\nin two lines", NOON)
     settings = {"APP_ID": "1", "PRIVATE_KEY": private_key(), "WEBHOOK_SECRET": "s", "DATABASE_URL": database_url}
     for name, value in settings.items():
         monkeypatch.setenv(f"MODELYARD_{name}", value)
@@ -62,7 +63,7 @@ def test_one_that_is_not_there_is_told(dead: Store, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("wanted", ["dead-1", "all"])
 def test_a_dead_letter_is_handled_once_more(dead: Store, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
-    dead.put_delivery_off("waits-1", "", NOON + timedelta(days=9_000))
+    dead.inbox.postpone("waits-1", "", NOON + timedelta(days=9_000))
     assert main(["inbox", "--replay", wanted]) == 0
     assert "1 of 1" in capsys.readouterr().out
     assert waiting(dead, NOON + timedelta(days=8_000)) == ["dead-1"]
@@ -74,7 +75,7 @@ def test_what_is_no_dead_letter_is_not_handled_again(dead: Store, capsys: pytest
 
 
 def test_what_was_handled_is_forgotten_in_the_end(dead: Store, tmp_path: Path) -> None:
-    dead.delivery_done("waits-1")
-    assert dead.forget_handled(NOON) == 0
-    assert dead.forget_handled(NOON + timedelta(seconds=1)) == 1
-    assert [kept.id for kept in dead.kept("dead", "new", "done")] == ["dead-1"]
+    dead.inbox.mark_done("waits-1")
+    assert dead.inbox.delete_done(NOON) == 0
+    assert dead.inbox.delete_done(NOON + timedelta(seconds=1)) == 1
+    assert [kept.id for kept in dead.inbox.entries("dead", "new", "done")] == ["dead-1"]

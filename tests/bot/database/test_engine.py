@@ -39,7 +39,7 @@ def old_database(folder: Path) -> str:
 
 def test_a_database_from_before_is_brought_to_what_a_new_one_has_and_keeps_its_runs(tmp_path: Path) -> None:
     store = Store(old_database(tmp_path))
-    assert store.run("owner/demo", a_run().id) == a_run()
+    assert store.runs.get("owner/demo", a_run().id) == a_run()
     with store.database.transaction() as connection:
         assert version(connection) == HEAD
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []

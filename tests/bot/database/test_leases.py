@@ -29,11 +29,11 @@ def a_replica(store: Store) -> Leases:
 
 
 def opened(store: Store, issue: int) -> str:
-    return store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue)).id
+    return store.runs.open(lambda number: a_run(id=f"train-20261122-{number:03}", issue=issue)).id
 
 
 def deliver(store: Store, name: str, repository: str = "owner/demo") -> None:
-    store.take_in(
+    store.inbox.add(
         Delivery(
             id=name, event="issues", action="opened", repository=repository, installation=1, payload=b"{}",
             received_at=NOON,
@@ -134,15 +134,15 @@ def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
 
 
 def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Store) -> None:
-    run = store.run("owner/demo", opened(store, 1))
+    run = store.runs.get("owner/demo", opened(store, 1))
     replica = a_replica(store)
     assert replica.runs(NOON, (), ROOM)
-    store.save(run.replace(due=NOON + timedelta(days=1)))
+    store.runs.save(run.replace(due=NOON + timedelta(days=1)))
     replica.release("owner/demo", run.id)
     assert replica.runs(NOON, (), ROOM) == []
-    other = store.open_run(lambda number: a_run(id=f"train-20261122-{number:03}", issue=2))
-    store.save(other.replace(state=State.END))
-    store.release_lock(other)
+    other = store.runs.open(lambda number: a_run(id=f"train-20261122-{number:03}", issue=2))
+    store.runs.save(other.replace(state=State.END))
+    store.locks.release(other)
     assert replica.runs(NOON, (), ROOM) == [("owner/demo", run.id)]
 
 
@@ -176,9 +176,9 @@ def test_replicas_that_open_runs_at_once_give_no_number_twice(database_url: str)
 def test_a_lock_that_replicas_ask_for_at_once_has_one_owner(database_url: str) -> None:
     stores = [Store(database_url) for _ in range(3)]
     try:
-        run = stores[0].run("owner/demo", opened(stores[0], 1))
+        run = stores[0].runs.get("owner/demo", opened(stores[0], 1))
         with ThreadPoolExecutor(len(stores)) as pool:
-            owners = list(pool.map(lambda number: stores[number % 3].take_lock(run), range(30)))
+            owners = list(pool.map(lambda number: stores[number % 3].locks.take(run), range(30)))
     finally:
         for each in stores:
             each.close()

@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.database import statistics
+from bot.database.inbox import MAX_ATTEMPTS
 from bot.database.leases import Leases
-from bot.database.store import MAX_ATTEMPTS, Store
+from bot.database.store import Store
 from bot.runs.machines.training import State
 from bot.runs.run import Run
 from bot.webhooks.delivery import Delivery
@@ -13,11 +14,11 @@ from tests.support.runs import NOON, a_run
 
 def opened(store: Store, issue: int, **changes: object) -> Run:
     day = changes.pop("day", "20261122")
-    return store.open_run(lambda number: a_run(id=f"train-{day}-{number:03}", issue=issue, **changes))
+    return store.runs.open(lambda number: a_run(id=f"train-{day}-{number:03}", issue=issue, **changes))
 
 
 def delivered(store: Store, name: str, minutes: int) -> None:
-    store.take_in(
+    store.inbox.add(
         Delivery(
             id=name, event="issues", action="opened", repository="owner/demo", installation=1, payload=b"{}",
             received_at=NOON + timedelta(minutes=minutes),
@@ -33,9 +34,9 @@ def test_an_empty_database_has_nothing_to_show(store: Store) -> None:
 def test_deliveries_are_counted_by_how_they_stand_and_the_oldest_that_waits_is_known(store: Store) -> None:
     for minutes, name in enumerate(["dead", "done", "old", "new"]):
         delivered(store, name, minutes)
-    store.delivery_done("done")
+    store.inbox.mark_done("done")
     for _ in range(MAX_ATTEMPTS):
-        store.delivery_failed("dead", "a bug", NOON)
+        store.inbox.mark_failed("dead", "a bug", NOON)
 
     found = statistics.figures(store.database)
 
@@ -63,7 +64,7 @@ def test_replicas_count_while_they_say_that_they_live(store: Store) -> None:
 
 def test_open_runs_and_the_latest_ended_ones_are_shown_with_the_locks(store: Store) -> None:
     holder, waiting = opened(store, 1), opened(store, 2)
-    store.take_lock(holder)
+    store.locks.take(holder)
     first = opened(store, 3, state=State.END)
     elsewhere = opened(store, 1, state=State.END, repository="owner/other", day="20261123")
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.app import create_app
-from bot.database.store import MAX_ATTEMPTS
+from bot.database.inbox import MAX_ATTEMPTS
 from bot.observability.dashboard import web_address
 from bot.runs.machines.training import State
 from bot.runs.run import WorkflowDispatch
@@ -173,19 +173,19 @@ def test_a_proxy_that_speaks_http_1_0_does_not_count_as_this_machine(door: Door)
 def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: Door) -> None:
     store = door.service.store
     sent = WorkflowDispatch(attempt=2, start_at="train", title="t", workflow_run=77, sent_at=NOON)
-    held = store.open_run(
+    held = store.runs.open(
         lambda _: a_run(issue=7, attempt=2, state=State.WAIT_FOR_OPERATOR_INPUT, due=None, dispatches=(sent,))
     )
-    store.take_lock(held)
-    store.open_run(lambda _: a_run(id="train-20261122-002", issue=8, due=None))
-    store.take_in(
+    store.locks.take(held)
+    store.runs.open(lambda _: a_run(id="train-20261122-002", issue=8, due=None))
+    store.inbox.add(
         Delivery(
             id="0b1c4fd0", event="issues", action="opened", repository="owner/demo", installation=1,
             payload=b"not JSON", received_at=NOON,
         )
     )  # fmt: skip
     for _ in range(MAX_ATTEMPTS):
-        store.delivery_failed("0b1c4fd0", "<script>alert(1)</script>", NOON)
+        store.inbox.mark_failed("0b1c4fd0", "<script>alert(1)</script>", NOON)
 
     answer = door.client.get("/")
 
@@ -206,7 +206,7 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
 def test_the_page_says_how_many_runs_it_does_not_list(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.database.statistics.MAX_OPEN", 2)
     for number in (1, 2, 3):
-        door.service.store.open_run(lambda _, n=number: a_run(id=f"train-20261122-00{n}", issue=n, due=None))  # type: ignore[misc]
+        door.service.store.runs.open(lambda _, n=number: a_run(id=f"train-20261122-00{n}", issue=n, due=None))  # type: ignore[misc]
 
     text = door.client.get("/").text
 
@@ -246,7 +246,7 @@ def test_links_lead_to_the_local_hub(world: World) -> None:
 
 def test_the_metrics_tell_how_everything_stands(door: Door) -> None:
     store = door.service.store
-    store.open_run(lambda _: a_run(state=State.WAIT_FOR_OPERATOR_INPUT, due=None))
+    store.runs.open(lambda _: a_run(state=State.WAIT_FOR_OPERATOR_INPUT, due=None))
     door.client.get("/readyz")
     door.client.post("/webhook", content=b"{}")
 

@@ -29,7 +29,7 @@ class Disk:
         self.trouble: Exception | None = None
         self.may_end = threading.Semaphore(0)
 
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
+    def add_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         self.transactions.append([one.id for one in deliveries])
         assert self.may_end.acquire(timeout=10)
         if self.trouble is not None:
@@ -48,9 +48,9 @@ def test_what_comes_while_one_transaction_runs_shares_the_next() -> None:
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)
-        first = asyncio.create_task(batch.take_in(a_delivery("a")))
+        first = asyncio.create_task(batch.add(a_delivery("a")))
         await begun(disk, 1)
-        others = [asyncio.create_task(batch.take_in(a_delivery(name))) for name in ("b", "known-c", "d")]
+        others = [asyncio.create_task(batch.add(a_delivery(name))) for name in ("b", "known-c", "d")]
         await asyncio.sleep(0.02)
         assert not first.done(), "nothing is answered before its transaction has ended"
         disk.may_end.release()
@@ -68,9 +68,9 @@ def test_a_transaction_that_fails_fails_for_all_in_it_and_for_nobody_else() -> N
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)
-        first = asyncio.create_task(batch.take_in(a_delivery("a")))
+        first = asyncio.create_task(batch.add(a_delivery("a")))
         await begun(disk, 1)
-        others = [asyncio.create_task(batch.take_in(a_delivery(name))) for name in ("b", "c")]
+        others = [asyncio.create_task(batch.add(a_delivery(name))) for name in ("b", "c")]
         await asyncio.sleep(0.02)
         disk.may_end.release()
         assert await first == "stored"
@@ -80,7 +80,7 @@ def test_a_transaction_that_fails_fails_for_all_in_it_and_for_nobody_else() -> N
         assert await asyncio.gather(*others, return_exceptions=True) == [disk.trouble, disk.trouble]
         disk.trouble = None
         disk.may_end.release()
-        assert await batch.take_in(a_delivery("d")) == "stored"
+        assert await batch.add(a_delivery("d")) == "stored"
 
     asyncio.run(scenario())
 
@@ -89,10 +89,10 @@ def test_who_gave_up_waiting_is_not_stored_and_holds_nobody_up() -> None:
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)
-        stuck = asyncio.create_task(batch.take_in(a_delivery("a")))
+        stuck = asyncio.create_task(batch.add(a_delivery("a")))
         await begun(disk, 1)
-        impatient = asyncio.create_task(batch.take_in(a_delivery("b")))
-        patient = asyncio.create_task(batch.take_in(a_delivery("c")))
+        impatient = asyncio.create_task(batch.add(a_delivery("b")))
+        patient = asyncio.create_task(batch.add(a_delivery("c")))
         await asyncio.sleep(0.02)
         for task in (stuck, impatient):
             task.cancel()

@@ -51,7 +51,7 @@ class Door:
         self.host, self.port = urllib.parse.urlsplit(address).hostname, urllib.parse.urlsplit(address).port
 
     def rows(self) -> list[Delivery]:
-        found = (self.store.delivery(name) for name in waiting(self.store, datetime.now(UTC)))
+        found = (self.store.inbox.to_handle(name) for name in waiting(self.store, datetime.now(UTC)))
         return [delivery for delivery in found if delivery is not None]
 
     def send(self, body: bytes, headers: dict[str, Any], *, drop: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
@@ -105,7 +105,7 @@ def switch() -> Iterator[tuple[Switch, str]]:
 
 @pytest.fixture
 def door(store: Store, switch: tuple[Switch, str]) -> Door:
-    endpoint = Webhooks(store, SECRET, asyncio.Event(), read_seconds=1.0)
+    endpoint = Webhooks(store.inbox, SECRET, asyncio.Event(), read_seconds=1.0)
     switch[0].endpoint = endpoint
     return Door(switch[1], store, endpoint)
 
@@ -471,12 +471,12 @@ def test_many_requests_on_one_connection_have_a_head_each(door: Door) -> None:
 
 
 class FullDisk:
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
+    def add_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class SlowDisk:
-    def take_in_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
+    def add_all(self, deliveries: Sequence[Delivery]) -> list[InboxResult]:
         time.sleep(1.0)
         return ["stored" for _ in deliveries]
 

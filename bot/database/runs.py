@@ -1,0 +1,155 @@
+"""The runs of a database, and the counters that number them.
+
+Every method is one transaction and may block for some milliseconds, so asynchronous callers run it in a thread. All of
+them are safe with several replicas on one database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from bot.database.engine import Database
+from bot.database.tables import COUNTERS, LOCKS, RUNS
+from bot.runs.machine import END
+from bot.runs.run import Run
+
+
+class StaleRunError(Exception):
+    """The run was saved by someone else in the meantime: read it again, then decide again."""
+
+
+class RunStore:
+    """The runs of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, make: Callable[[int], Run]) -> Run:
+        """Number and store a new run, unless its issue has an open one: then return that.
+
+        ``make`` gets the run's number. It is called inside the transaction, so it must not do I/O.
+        """
+        with self._database.transaction() as connection:
+            draft = make(1)
+            start = self._database.insert(COUNTERS).values(repository=draft.repository, last_run=0)
+            connection.execute(start.on_conflict_do_nothing())
+            # The counter's row is locked: another run of the same repository waits here until this one is stored, so
+            # that neither a number nor an issue gets two runs.
+            counter = COUNTERS.c.repository == draft.repository
+            last = connection.execute(sa.select(COUNTERS.c.last_run).where(counter).with_for_update()).scalar_one()
+            known = _latest_of_issue(connection, draft.repository, draft.issue)
+            if known is not None and not known.ended:
+                return known
+            connection.execute(COUNTERS.update().where(counter).values(last_run=last + 1))
+            run = make(last + 1)
+            connection.execute(RUNS.insert().values(_row_of(run)))
+            return run
+
+    def has_counter(self, repository: str) -> bool:
+        """Tell whether the repository's runs are being counted."""
+        query = sa.select(COUNTERS.c.last_run).where(COUNTERS.c.repository == repository)
+        with self._database.transaction() as connection:
+            return connection.execute(query).one_or_none() is not None
+
+    def start_counter(self, repository: str, last: int) -> None:
+        """Begin to count a repository's runs after the last known one."""
+        first = self._database.insert(COUNTERS).values(repository=repository, last_run=last).on_conflict_do_nothing()
+        with self._database.transaction() as connection:
+            connection.execute(first)
+
+    def restore(self, run: Run) -> bool:
+        """Store a run that a lost database held, with its lock; return False if its issue or its id has a run already."""
+        lock = {"repository": run.repository, "model": run.model, "run": run.id}
+        known = (RUNS.c.issue == run.issue) | (RUNS.c.id == run.id)
+        with self._database.transaction() as connection:
+            if connection.execute(sa.select(RUNS.c.id).where(RUNS.c.repository == run.repository, known)).first():
+                return False
+            # If another replica restores the run at this moment, one of the two inserts does nothing.
+            connection.execute(self._database.insert(RUNS).values(_row_of(run)).on_conflict_do_nothing())
+            if run.spec.stage is not None:  # its job may be running: nobody else may get the model
+                connection.execute(self._database.insert(LOCKS).values(lock).on_conflict_do_nothing())
+        return True
+
+    def save(self, run: Run) -> Run:
+        """Replace a stored run; return it with its new row version.
+
+        Raises
+        ------
+        StaleRunError
+            The stored run is not the one that ``run`` was made from.
+        """
+        saved = run.replace(row_version=run.row_version + 1)
+        is_unchanged = _is(run.repository, run.id) & (RUNS.c.row_version == run.row_version)
+        with self._database.transaction() as connection:
+            if connection.execute(RUNS.update().where(is_unchanged).values(_row_of(saved))).rowcount != 1:
+                raise StaleRunError(run.id)
+        return saved
+
+    def change(self, run: Run, change: Callable[[Run], Run]) -> Run:
+        """Apply a pure change to the run as it is stored now, however often someone else saves it first."""
+        while True:
+            try:
+                return self.save(change(self.get(run.repository, run.id)))
+            except StaleRunError:
+                continue
+
+    def get(self, repository: str, run_id: str) -> Run:
+        query = sa.select(RUNS.c.document).where(_is(repository, run_id))
+        with self._database.transaction() as connection:
+            return Run.model_validate_json(connection.execute(query).scalar_one())
+
+    def of_issue(self, repository: str, issue: int) -> Run | None:
+        """Return the issue's latest run, open or ended."""
+        with self._database.transaction() as connection:
+            return _latest_of_issue(connection, repository, issue)
+
+    def wake(self, run: Run) -> None:
+        """Have a run looked at."""
+        with self._database.transaction() as connection:
+            connection.execute(RUNS.update().where(_is(run.repository, run.id)).values(poked=True))
+
+    def issues(self, repository: str) -> set[int]:
+        """Return the issues that ever had a run."""
+        query = sa.select(RUNS.c.issue).where(RUNS.c.repository == repository)
+        with self._database.transaction() as connection:
+            return set(connection.execute(query).scalars())
+
+    def open_runs(self, repository: str | None = None) -> list[Run]:
+        """Return the runs that have not ended, of one repository or of all, by number."""
+        query = sa.select(RUNS.c.document).where(RUNS.c.state != END).order_by(RUNS.c.number)
+        if repository is not None:
+            query = query.where(RUNS.c.repository == repository)
+        with self._database.transaction() as connection:
+            return [Run.model_validate_json(document) for document in connection.execute(query).scalars()]
+
+
+def _is(repository: str, run_id: str) -> sa.ColumnElement[bool]:
+    return (RUNS.c.repository == repository) & (RUNS.c.id == run_id)
+
+
+def _latest_of_issue(connection: sa.Connection, repository: str, issue: int) -> Run | None:
+    query = (
+        sa.select(RUNS.c.document)
+        .where(RUNS.c.repository == repository, RUNS.c.issue == issue)
+        .order_by(RUNS.c.number.desc())
+        .limit(1)
+    )
+    document = connection.execute(query).scalar_one_or_none()
+    return None if document is None else Run.model_validate_json(document)
+
+
+def _row_of(run: Run) -> dict[str, object]:
+    return {
+        "repository": run.repository,
+        "id": run.id,
+        "number": run.number,
+        "issue": run.issue,
+        "model": run.model,
+        "state": str(run.state),
+        "workflow_run": run.dispatch.workflow_run if run.dispatch else None,
+        "due": run.due.timestamp() if run.due else None,
+        "row_version": run.row_version,
+        "document": run.model_dump_json(),
+    }
