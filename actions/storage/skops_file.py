@@ -38,6 +38,20 @@ def save_fitted(estimator: Any, path: Path) -> Sha256:
     return sha256_of(path)
 
 
+def fitted_to_bytes(estimator: Any) -> bytes:
+    """Return a fitted estimator as the content of a file."""
+    from actions.storage.skops_import import dumps
+
+    return bytes(dumps(estimator))
+
+
+def fitted_from_bytes(content: bytes, trusted_types: Collection[str]) -> Any:
+    """Return the fitted estimator of ``fitted_to_bytes``; skops refuses types that are not trusted."""
+    from actions.storage.skops_import import loads
+
+    return loads(content, trusted=[*TRUSTED_TYPES, *trusted_types])
+
+
 def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str] = ()) -> Any:
     """Read a fitted estimator.
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-__all__ = ["UnsupportedTypeException", "UntrustedTypesFoundException", "dump", "load"]
+__all__ = ["UnsupportedTypeException", "UntrustedTypesFoundException", "dump", "dumps", "load", "loads"]
 
 _ADAPTS_TORCH = "sklearn.externals.array_api_compat.torch"
 
@@ -34,7 +34,7 @@ def _without_torch() -> Iterator[None]:
 
 
 with _without_torch():
-    from skops.io import _persist, dump, load
+    from skops.io import _persist, dump, dumps, load, loads
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 _persist.json = SimpleNamespace(dumps=lambda state, indent: json.dumps(state))  # noqa: ARG005

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 
+from actions.ml_training.registry import every_algorithm
 from tests.support.by_hand import GIVEN, by_hand, cars, votes, weather
 from tests.support.real_loop import RealLoop
 
@@ -30,7 +31,7 @@ class Case(NamedTuple):
 
 
 QUICK = Case("classification", "neural_network", "iris", 0.9)
-CASES = [
+CHOSEN = [
     Case("classification", "logistic_regression", "breast_cancer", 0.95),
     Case("classification", "random_forest", "digits", 0.95),
     Case("classification", "xgboost", "wine", 0.9),
@@ -42,6 +43,14 @@ CASES = [
     Case("regression", "xgboost", "cars", 0.72),
     Case("regression", "neural_network", "cars", 0.72),
 ]
+USUAL = {"classification": ("wine", 0.9), "regression": ("cars", 0.72)}
+CASES = CHOSEN + [
+    Case(task, algorithm.name, *USUAL[task])
+    for algorithm in every_algorithm()
+    for task in algorithm.tasks
+    if (task, algorithm.name) not in {case[:2] for case in CHOSEN}
+]
+"""Each algorithm of the registry for each of its tasks."""
 
 
 def opened(real: RealLoop, model: str, case: Case) -> int:

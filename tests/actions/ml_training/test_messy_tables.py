@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.support.by_hand import GIVEN, by_hand, cars, votes, weather
+from actions.contracts.algorithms import algorithm_names
+from tests.support.by_hand import GIVEN, TASKS, by_hand, cars, votes, weather
 from tests.support.operating import Desk
 
 
@@ -22,12 +23,7 @@ def desk(tmp_path: Path) -> Desk:
     [
         (table, kind, algorithm)
         for table, kind in ((cars, "regressor"), (votes, "classifier"), (weather, "classifier"))
-        for algorithm in (
-            "linear_regression" if kind == "regressor" else "logistic_regression",
-            "random_forest",
-            "xgboost",
-            "neural_network",
-        )
+        for algorithm in algorithm_names(TASKS[kind])
     ],
 )
 def test_a_messy_table_is_learnt_as_well_as_by_hand(desk: Desk, table: Any, kind: str, algorithm: str) -> None:
