@@ -19,6 +19,8 @@ Parts = Mapping[str, tuple[Any, Any]]
 """Features and target of the training rows (``train``) and of the validation rows, if there are any (``validation``)."""
 
 ALL_CORES = -1
+MIN_VALUES_FOR_THREADS = 500_000
+"""With fewer values in the table, starting threads costs more than it saves; the same is true of a GPU."""
 
 
 def fit_in_one_call(estimator: Any, parts: Parts, progress: TrainingProgress) -> None:  # noqa: ARG001  # nothing to report

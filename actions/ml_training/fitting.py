@@ -13,7 +13,7 @@ import numpy as np
 from actions.contracts.request import Task
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
-from actions.ml_training.algorithm import ALL_CORES, Algorithm, Parts
+from actions.ml_training.algorithm import ALL_CORES, MIN_VALUES_FOR_THREADS, Algorithm, Parts
 from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_by_library
 from actions.ml_training.progress import Curves, TrainingProgress
 from actions.ml_training.registry import algorithm_named
@@ -24,9 +24,6 @@ from actions.models.targets import target_values
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MIN_VALUES_FOR_THREADS = 500_000
-"""With fewer values in the table, starting threads costs more than it saves; the same is true of a GPU."""
 
 
 @dataclass(frozen=True)
