@@ -18,7 +18,8 @@ from actions.errors import InvalidInput, Problem, invalid_field
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
 from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, brief, format_scalar
+from bot.parsing.name_values import MAX_PROBLEMS
+from bot.parsing.scalars import brief, format_scalar
 
 BODY_LIMIT = 65_536
 """GitHub's limit for the body of an issue, in characters."""
@@ -167,14 +168,14 @@ def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str
     wrong: list[Problem] = []
     guessed: set[str] = set()
     missing = {label_of(name): name for name in request_fields() if name not in texts}
-    for label in unknown[:MOST_PROBLEMS]:
+    for label in unknown[:MAX_PROBLEMS]:
         near = nearest(label, [label_of(name) for name in request_fields()])
         cure = f"Write ### {near} instead." if near else "Remove this line."
         wrong.append(invalid_field("form", rule, f"### {brief(label)}", cure))
         if near in missing:
             guessed.add(missing[near])
-    if len(unknown) > MOST_PROBLEMS:
-        more = f"{len(unknown) - MOST_PROBLEMS} more unknown headings"
+    if len(unknown) > MAX_PROBLEMS:
+        more = f"{len(unknown) - MAX_PROBLEMS} more unknown headings"
         wrong.append(invalid_field("form", rule, more, "Remove them."))
     for name in dict.fromkeys(twice):
         found = f"### {label_of(name)} more than once"

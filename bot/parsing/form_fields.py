@@ -19,7 +19,8 @@ from actions.errors import InvalidInput, Problem, invalid_field
 from actions.storage.s3 import S3Uri
 from actions.text.suggestions import did_you_mean, nearest
 from bot.parsing.feature_fields import parse_features
-from bot.parsing.scalars import brief, parse_hyperparameters, read_integer, read_number
+from bot.parsing.name_values import parse_hyperparameters
+from bot.parsing.scalars import brief, read_integer, read_number
 
 NO_RESPONSE = "_No response_"
 _LONG_TEXT = 2_000

@@ -12,7 +12,8 @@ from actions.errors import InvalidInput, Problem, invalid_field
 from actions.text.suggestions import nearest
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
 from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, may_be_none, request_fields
-from bot.parsing.scalars import MOST_PROBLEMS, brief
+from bot.parsing.name_values import MAX_PROBLEMS
+from bot.parsing.scalars import brief
 
 ROOM = 2_000
 """Characters of an issue's body that whoever opens it needs beside the form."""
@@ -65,13 +66,13 @@ def _unknown(given: Mapping[str, object]) -> tuple[list[Problem], set[str]]:
     fields = list(request_fields())
     strange = [name for name in given if name not in fields]
     wrong, guessed = [], set()
-    for name in strange[:MOST_PROBLEMS]:
+    for name in strange[:MAX_PROBLEMS]:
         near = nearest(name, [field for field in fields if field not in given])
         cure = f"Did you mean {near}?" if near else f"Fields are {', '.join(fields)}."
         wrong.append(invalid_field("request", "Fields have the names of the training request.", brief(name), cure))
         guessed |= {near} if near else set()
-    if len(strange) > MOST_PROBLEMS:
-        more = f"{len(strange) - MOST_PROBLEMS} more unknown names"
+    if len(strange) > MAX_PROBLEMS:
+        more = f"{len(strange) - MAX_PROBLEMS} more unknown names"
         wrong.append(invalid_field("request", "Fields have the names of the training request.", more, "Remove them."))
     return wrong, guessed
 

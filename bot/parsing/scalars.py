@@ -1,46 +1,60 @@
-"""What people type, read as typed values: scalars, `name: value` lines, and what was wrong with them (pure)."""
+"""What people type, read as typed values: numbers, true or false, null and text, bare or quoted (pure).
+
+This is YAML without its surprises: ``yes`` is text, ``1_000`` and ``010`` are no other numbers than they seem.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from actions.contracts.scalar import Scalar
-from actions.errors import Problem, invalid_field
 
-MOST_PROBLEMS = 10
-"""Of one kind of trouble (bad lines, unknown headings) so many are listed; the rest is counted."""
+STORABLE_RULE = "Text must not contain a null character or half of a surrogate pair."
+NAME_RULE = "The name of a hyperparameter must consist of letters, digits and `_`, and must not start with a digit."
+QUOTED = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+')"""
+"""A quoted text, for regular expressions."""
+Argument = Scalar | list[Any] | dict[str, Any]
+"""The value of an operation's argument: a scalar, or a list or mapping written as JSON."""
 
-_T = TypeVar("_T")
-_MOST_LINES = 1_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _LONG_INTEGER = re.compile(r"[+-]?[0-9]{19,}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None, "~": None}
-_COLLECTION = "[{(|>&*!%@`"
-_JSON = ("[", "{")
-_JSON_RULE = 'A list or a mapping is written as JSON: ["a", "b"], {"depth": 3}.'
-STORABLE_RULE = "Text holds no null character and no half of a surrogate pair."
-NAME_RULE = "A hyperparameter's name has letters, digits and `_`, and starts with no digit."
+_QUOTES = ('"', "'")
+_BRACKETS = ("[", "{")
+_QUOTED = re.compile(QUOTED, re.DOTALL)
+_VALUE = re.compile(rf"{QUOTED}?+\S*+", re.DOTALL)
+_SPECIAL = "[{(|>&*!%@`"
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a hyperparameter can have this name."""
+    """Return whether a hyperparameter can have this name."""
     return _NAME.fullmatch(text) is not None
 
 
+def is_storable(value: object) -> bool:
+    """Return whether files and databases accept every text in a value: no null character, no half surrogate pair."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return all(map(is_storable, parts))
+
+
 def brief(text: str, limit: int = 200) -> str:
-    """Return the start of what was found, short enough to be shown."""
+    """Return the start of a text, short enough to be shown."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+# --- reading -------------------------------------------------------------------------------------------------------------
+
+
 def parse_scalar(text: str) -> Scalar:
-    """Read one value as YAML would, in linear time: true or false, null, a number, else text, in quotes or bare.
+    """Read one value: true or false, null, a number or text, quoted or bare.
 
     Raises
     ------
@@ -48,32 +62,99 @@ def parse_scalar(text: str) -> Scalar:
         With the rule that it breaks.
     """
     text = text.strip()
-    if text[:1] in {'"', "'"}:
+    if text.startswith(_QUOTES):
         return read_quoted(text)
     text = without_comment(text)
     if not text:
-        raise ValueError("A value has to follow the name; write null for nothing.")
+        raise ValueError("A value must follow the name; write null for nothing.")
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _LONG_INTEGER.fullmatch(text):
-        raise ValueError("A whole number has at most 18 digits.")
+        raise ValueError("A whole number must have at most 18 digits.")
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError("A number has to be finite.")
+        raise ValueError("A number must be finite.")
     if _FLOAT.fullmatch(text):
-        return _finite(float(text))
-    if text[0] in _COLLECTION:
-        raise ValueError("A value is true, false, null, a number or text; text with special characters goes in quotes.")
+        return _finite(text)
+    if text[0] in _SPECIAL:
+        raise ValueError(
+            "A value must be true, false, null, a number or text; text with special characters must be quoted."
+        )
     return text
 
 
-Argument = Scalar | list[Any] | dict[str, Any]
-"""What an operation's argument can be: a scalar, or what JSON writes in brackets or braces."""
+def read_quoted(text: str) -> str:
+    """Read quoted text, which only a comment may follow; ValueError has the rule that it breaks."""
+    match = _QUOTED.match(text)
+    if match is None or without_comment(text[match.end() :].strip()):
+        raise ValueError(f"Text that starts with {text[0]} must end with {text[0]}, and nothing may follow.")
+    if text[0] == "'":
+        return match[0][1:-1].replace("''", "'")
+    try:
+        value: str = json.loads(match[0], strict=False)
+    except ValueError:
+        raise ValueError(r"A backslash in double quotes must start an escape, as in JSON; write \\ for one.") from None
+    if not is_storable(value):
+        raise ValueError(STORABLE_RULE)
+    return value
+
+
+def without_comment(text: str) -> str:
+    """Return the text before a comment."""
+    if text.startswith("#"):
+        return ""
+    return text.partition(" #")[0].partition("\t#")[0].rstrip()
+
+
+def parse_json(text: str) -> Any:
+    """Read JSON with unique names, finite numbers and storable text; ValueError says what is wrong with it."""
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite, parse_int=read_integer
+        )
+        if not is_storable(value):
+            raise ValueError(STORABLE_RULE)
+    except RecursionError:
+        raise ValueError("It must not be nested so deeply.") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"Each name must be unique; {brief(name)} appears twice.")
+        values[name] = value
+    return values
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("A number must be finite.")
+    return number
+
+
+def read_number(text: str) -> float:
+    """Read a decimal number; ValueError has the rule that it breaks."""
+    if _FLOAT.fullmatch(text):
+        return _finite(text)
+    raise ValueError("It must be a number, written with a decimal point, such as 0.95.")
+
+
+def read_integer(text: str) -> int:
+    """Read a whole number; ValueError has the rule that it breaks."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    raise ValueError("It must be a whole number of at most 18 digits.")
+
+
+# --- arguments on a command's line -------------------------------------------------------------------------------------
 
 
 def parse_argument(text: str) -> Argument:
-    """Read one argument of an operation: as ``parse_scalar``, or JSON where it begins as a list or a mapping.
+    """Read one argument of an operation: as ``parse_scalar``, or as JSON if it starts like a list or a mapping.
 
     Examples
     --------
@@ -85,19 +166,18 @@ def parse_argument(text: str) -> Argument:
     ValueError
         With the rule that it breaks.
     """
-    if text[:1] not in _JSON:
+    if not text.startswith(_BRACKETS):
         return parse_scalar(text)
     try:
-        found: list[Any] | dict[str, Any] = json.loads(text, parse_constant=_no_constant, parse_float=_json_number)
-        json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise ValueError(_JSON_RULE) from None
-    return found
+        value: list[Any] | dict[str, Any] = parse_json(text)
+    except ValueError:
+        raise ValueError('A list or a mapping must be written as JSON: ["a", "b"], {"depth": 3}.') from None
+    return value
 
 
 def end_of_argument(text: str, start: int) -> int:
-    """Return where the argument ends that starts there: as ``end_of_value``, or behind the JSON that it begins."""
-    if text[start : start + 1] not in _JSON:
+    """Return where the argument ends that starts there: as ``end_of_value``, or after its JSON."""
+    if not text.startswith(_BRACKETS, start):
         return end_of_value(text, start)
     try:
         return json.JSONDecoder().raw_decode(text, start)[1]
@@ -105,76 +185,18 @@ def end_of_argument(text: str, start: int) -> int:
         return len(text)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _json_number(text: str) -> float:
-    return _finite(float(text))
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError("A number has to be finite.")
-    return number
-
-
-def without_comment(text: str) -> str:
-    """Return what stands before a comment."""
-    if text.startswith("#"):
-        return ""
-    return text.partition(" #")[0].partition("\t#")[0].rstrip()
-
-
-def read_quoted(text: str) -> str:
-    """Read text in quotes, which nothing but a comment may follow; ValueError says what is wrong."""
-    mark = text[0]
-    end = closing_quote(text)
-    if end is None or without_comment(text[end + 1 :].strip()):
-        raise ValueError(f"Text that opens with {mark} has to close with {mark}, and nothing may follow.")
-    if mark == "'":
-        return text[1:end].replace("''", "'")
-    try:
-        value: str = json.loads(text[: end + 1], strict=False)
-    except ValueError:
-        raise ValueError(r"Within double quotes a backslash starts an escape, as in JSON; write \\ for one.") from None
-    if not is_storable(value):
-        raise ValueError(STORABLE_RULE)
-    return value
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether files and databases take a text: no null character, no half of a surrogate pair."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def end_of_value(text: str, start: int) -> int:
-    """Return where the value ends that starts there: behind its closing quote, or before the next blank.
+    """Return where the value ends that starts there: at the first blank outside quotes.
 
-    Quotes that never close take the rest of the text.
+    Quotes that are never closed take the rest of the text.
     """
-    if text[start : start + 1] in {'"', "'"}:
-        end = closing_quote(text, start)
-        start = len(text) if end is None else end
-    while start < len(text) and not text[start].isspace():
-        start += 1
-    return start
+    if text.startswith(_QUOTES, start) and not _QUOTED.match(text, start):
+        return len(text)
+    value = _VALUE.match(text, start)
+    return value.end() if value else start
 
 
-def closing_quote(text: str, start: int = 0) -> int | None:
-    """Return where the quotation closes that opens at ``start``, or None."""
-    mark = text[start]
-    position = start + 1
-    while position < len(text):
-        if text[position] == "\\" and mark == '"':
-            position += 2
-        elif text[position] != mark:
-            position += 1
-        elif mark == "'" and text[position + 1 : position + 2] == "'":
-            position += 2
-        else:
-            return position
-    return None
+# --- writing -------------------------------------------------------------------------------------------------------------
 
 
 def format_scalar(value: Scalar) -> str:
@@ -182,12 +204,12 @@ def format_scalar(value: Scalar) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+        return value if _is_bare(value) else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
 
 
 def format_argument(value: Argument) -> str:
-    """Write a value so that ``parse_argument`` reads the same, in one piece on a command's line.
+    """Write a value so that ``parse_argument`` reads the same, as one word of a command's line.
 
     Examples
     --------
@@ -199,144 +221,11 @@ def format_argument(value: Argument) -> str:
     return format_scalar(value)
 
 
-def _is_plain(text: str) -> bool:
-    """Tell whether a text stays the same without quotes."""
-    if text != text.strip() or "\n" in text or "\r" in text:
+def _is_bare(text: str) -> bool:
+    """Return whether a text is read as itself without quotes."""
+    if text != text.strip() or "\n" in text or "\r" in text or text.startswith(_QUOTES):
         return False
     try:
-        return parse_scalar(text) == text and text[:1] not in {'"', "'"}
+        return parse_scalar(text) == text
     except ValueError:
         return False
-
-
-def read_number(text: str) -> float:
-    """Read a decimal number; ValueError says what is wrong."""
-    if _FLOAT.fullmatch(text):
-        return _finite(float(text))
-    raise ValueError("A number, written with a point, such as 0.95.")
-
-
-def read_integer(text: str) -> int:
-    """Read a whole number; ValueError says what is wrong."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    raise ValueError("A whole number.")
-
-
-# --- hyperparameters ---------------------------------------------------------------------------------------------------
-
-
-def parse_hyperparameters(text: str) -> tuple[dict[str, Scalar], list[Problem]]:
-    """Read one `name: value` a line, or one JSON object, perhaps within a code fence; blank lines and `#` lines are skipped.
-
-    Returns
-    -------
-    tuple
-        What could be read, and what is wrong.
-    """
-    lines, first = without_fence(text)
-    content = "\n".join(lines).strip()
-    if content.startswith("{"):
-        pairs, problems = _json_pairs(content)
-    else:
-        pairs, problems = line_pairs(lines, first, parse_scalar, "hyperparameters")
-    values: dict[str, Scalar] = {}
-    for name, value, place in pairs:
-        if not is_name(name):
-            problems.append((NAME_RULE, f"{place}{name}", "Use the name that the library gives it."))
-        elif name in values:
-            problems.append(("Each name stands once.", f"{place}{name} a second time", "Remove one of the two."))
-        else:
-            values[name] = value
-    return values, told("hyperparameters", problems)
-
-
-Problems = list[tuple[str, str, str]]
-"""Of each: the rule, what was found, what to do."""
-_Pairs = list[tuple[str, Scalar, str]]
-
-
-def told(field: str, problems: Problems) -> list[Problem]:
-    """Return what is wrong with a field of several lines; of very many problems the rest is counted."""
-    shown = problems[:MOST_PROBLEMS]
-    wrong = [invalid_field(field, rule, brief(found), cure) for rule, found, cure in shown]
-    if len(problems) > len(shown):
-        more = f"{len(problems) - len(shown)} more lines like these"
-        wrong.append(invalid_field(field, "Every line has to be right.", more, "Correct them as well."))
-    return wrong
-
-
-def without_fence(text: str) -> tuple[list[str], int]:
-    """Return a text's lines without the code fence around them, and the first one's number."""
-    lines = text.strip().split("\n")
-    if len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```":
-        return lines[1:-1], 2
-    return lines, 1
-
-
-def line_pairs(
-    lines: list[str], first: int, read: Callable[[str], _T], what: str
-) -> tuple[list[tuple[str, _T, str]], Problems]:
-    """Read one `name: value` a line; of each name, value and the line's place."""
-    if len(lines) > _MOST_LINES:
-        rule = f"At most {_MOST_LINES:,} lines, and 50 {what} in them."
-        return [], [(rule, f"{len(lines):,} lines", f"Leave out what is none of the {what}.")]
-    pairs: list[tuple[str, _T, str]] = []
-    problems: Problems = []
-    for number, line in enumerate(lines, first):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        name, colon, value = stripped.partition(":")
-        place = f"line {number}: "
-        if not colon:
-            problems.append(("One `name: value` a line.", place + stripped, "Put a colon between name and value."))
-            continue
-        try:
-            pairs.append((name.rstrip(), read(value), place))
-        except ValueError as error:
-            problems.append((str(error), place + stripped, "Correct the value."))
-    return pairs, problems
-
-
-def load_object(content: str, rule: str) -> tuple[JsonObject, Problems]:
-    """Read a text that starts with { as one JSON object, or say why it is none."""
-    try:
-        loaded: JsonObject = json.loads(content, object_pairs_hook=JsonObject, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        cure = "Correct it, or write one `name: value` a line."
-        return JsonObject(), [(rule, str(error) or "too deep a nesting", cure)]
-    return loaded, []
-
-
-def _json_pairs(content: str) -> tuple[_Pairs, Problems]:
-    rule = "A text that starts with { has to be one JSON object of plain values."
-    loaded, problems = load_object(content, rule)
-    pairs: _Pairs = []
-    for name, value in loaded:
-        if isinstance(value, list):
-            problems.append((rule, f"{name}: a list or an object", "Give one plain value a name."))
-        elif not _is_sound_number(value):
-            problems.append(
-                ("A number has to be finite, a whole one of at most 18 digits.", name, "Correct the value.")
-            )
-        elif isinstance(value, str) and not is_storable(value):
-            problems.append((STORABLE_RULE, name, "Correct the value."))
-        else:
-            pairs.append((name, value, ""))
-    return pairs, problems
-
-
-def _is_sound_number(value: Scalar) -> bool:
-    """Tell whether a value is no number at all, or one that every later reader takes."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, int) or abs(value) < 10**18
-
-
-class JsonObject(list[tuple[str, Any]]):
-    """The pairs of a JSON object, doubled names kept."""
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")

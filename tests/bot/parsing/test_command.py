@@ -199,7 +199,7 @@ def test_an_operations_lists_and_mappings_are_written_as_json() -> None:
 def test_json_that_is_none_is_told(value: str) -> None:
     command = parsed(f"/run tune slices={value}")
     assert (len(command.wrong), command.wrong[0].field) == (1, "slices")
-    assert "is written as JSON" in command.wrong[0].rule
+    assert "must be written as JSON" in command.wrong[0].rule
     assert not command.arguments
 
 
