@@ -28,6 +28,7 @@ from bot.database.store import Store
 from bot.engine.effects import Effects
 from bot.engine.states import function_of
 from bot.events.doors import Told
+from bot.events.installations import Installations
 from bot.events.router import Intake
 from bot.github import GitHub, HubError
 from bot.github.errors import SUSPENDED
@@ -277,10 +278,22 @@ class Worker:
             raise
         except (OperationError, TimeoutError, OSError) as error:
             log.warning("run %s: %s failed: %s", run.id, run.state, error)
+            if await self._has_moved(run, error):
+                raise StaleRunError from error
             return self._after_trouble(fx.run, error)
         except Exception as error:  # the outermost edge: a run with a bug in its way ends as failed, and says so
             log.exception("run %s: %s broke", run.id, run.state)
             return self._after_trouble(fx.run, error)
+
+    async def _has_moved(self, run: Run, error: Exception) -> bool:
+        """Check whether a step failed because the App was removed: GitHub's event about that often comes later."""
+        if run.ended or passes(error):
+            return False
+        try:
+            return await Installations(self._store, self._github, self._clock).has_moved(run)
+        except HubError as unknown:
+            log.warning("run %s: cannot check whether the App is still installed: %s", run.id, unknown)
+            return False
 
     def _after_trouble(self, run: Run, error: Exception) -> StepResult:
         """Decide what follows where a state's own work failed (not its stage's).

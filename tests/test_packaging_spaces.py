@@ -24,7 +24,9 @@ def test_make_sets_itself_up_under_a_path_with_a_space(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "actions" / "setup", clone / "actions" / "setup")
     command_line = "import sys\nprint(sys.prefix, sys.argv[1:], sep='|')\n"
     (clone / "bot" / "cli.py").write_text(command_line, encoding="utf-8")
-    environment = os.environ | {"MODELYARD_BASE_PYTHON": os.path.realpath(sys.executable), "PIP_NO_INDEX": "1"}
+    # A make that started the tests passes its own variables on.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment = inherited | {"MODELYARD_BASE_PYTHON": os.path.realpath(sys.executable), "PIP_NO_INDEX": "1"}
 
     made = subprocess.run(
         ["make", "-s", "demo", "ARGS=--only-serve"],
@@ -38,6 +40,6 @@ def test_make_sets_itself_up_under_a_path_with_a_space(tmp_path: Path) -> None:
     assert arguments == "['demo', '--only-serve']"
     assert Path(prefix).parent == clone / ".modelyard" / "environments"
 
-    installed = clone / ".modelyard" / "environment" / "bin" / "modelyard"
+    installed = clone / ".modelyard" / "bin" / "modelyard"
     asked = subprocess.run([installed, "operations"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert asked.stdout == f"{prefix}|['operations']\n"

@@ -79,13 +79,18 @@ class Installations:
     async def _shut_out(self, runs: Iterable[Run]) -> None:
         """End the runs of repositories that the App may not see any more; nothing can be written there, so nothing is."""
         for run in runs:
-            now = await self._github.installation_now(run.repository)
-            if now is None:
-                await to_thread.run_sync(self._end, run)
-            elif now != run.installation:  # removed and put back: the run goes on there
-                await to_thread.run_sync(
-                    self._store.runs.change, run, lambda stored, now=now: stored.replace(installation=now)
-                )
+            await self.has_moved(run)
+
+    async def has_moved(self, run: Run) -> bool:
+        """Check whether the App was removed from a run's repository, or installed again; end or move the run if so."""
+        now = await self._github.installation_now(run.repository)
+        if now == run.installation:
+            return False
+        if now is None:
+            await to_thread.run_sync(self._end, run)
+        else:
+            await to_thread.run_sync(self._store.runs.change, run, lambda stored: stored.replace(installation=now))
+        return True
 
     def _end(self, run: Run) -> None:
         ended = self._store.runs.change(run, lambda stored: _cancelled(stored, self._clock()))

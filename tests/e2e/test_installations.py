@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -49,9 +50,9 @@ def labels(loop: Loop, repository: Repository) -> set[str]:
 
 
 def written(loop: Loop, issue: int) -> tuple[object, ...]:
-    """Return everything that the App may have written about an issue."""
+    """Return everything that the App may have written about an issue, without the time that comments carry."""
     return (
-        loop.comments(issue),
+        [re.sub("as of [^·]+", "", text) for text in loop.comments(issue)],
         loop.labels(issue),
         loop.issue(issue)["state"],
         loop.head(),
@@ -64,6 +65,18 @@ def waiting_for_a_person(loop: Loop, model: str) -> int:
     issue = loop.open(model_name=model)
     loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
     loop.until_label(issue, "mlops:waiting")
+    return issue
+
+
+def in_training(loop: Loop, model: str) -> int:
+    """Open an issue whose training does not end; return it when the App has written all that it has to say."""
+    loop.script(train=Script(hang=True))
+    issue = loop.open(model_name=model)
+    loop.until(loop.jobs.hanging.is_set)
+    loop.until_state(issue, State.TRAIN_MODEL)
+    loop.until_label(issue, "mlops:running")
+    loop.until(lambda: "running |  | Train |" in loop.comments(issue)[0], "the comment has the job's present step")
+    loop.until_idle()
     return issue
 
 
@@ -115,12 +128,7 @@ def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_mor
     loop: Loop, model: str, how: str
 ) -> None:
     asked = waiting_for_a_person(loop, f"a-{model}"[:60])
-    loop.script(train=Script(hang=True))
-    training = loop.open(model_name=f"b-{model}"[:60])
-    loop.until(loop.jobs.hanging.is_set)
-    loop.until_state(training, State.TRAIN_MODEL)
-    loop.until_label(training, "mlops:running")
-    loop.until(lambda: loop.store.runs.of_issue(loop.name, training), "stored")
+    training = in_training(loop, f"b-{model}"[:60])
     before = written(loop, asked), written(loop, training)
     if how == "the App is uninstalled":
         installations.remove(loop.hub, present(loop))
@@ -136,6 +144,18 @@ def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_mor
     loop.script()
     loop.values = []
     assert loop.until_ended(loop.open(model_name=f"b-{model}"[:60])).status == "passed"  # the lock is free
+
+
+def test_a_run_that_finds_the_app_removed_ends_as_cancelled_before_github_s_event_arrives(
+    loop: Loop, model: str
+) -> None:
+    issue = in_training(loop, model)
+    before = written(loop, issue)
+    loop.hub.installations.delete(present(loop).id)
+    run = loop.until_ended(issue)
+    assert run.status == "cancelled"
+    assert run.decisions[-1].reason == "the App was removed from the repository"
+    assert written(loop, issue) == before
 
 
 def test_an_old_event_of_a_removal_ends_nothing_where_the_app_is_installed_again(loop: Loop, model: str) -> None:

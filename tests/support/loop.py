@@ -25,11 +25,13 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+import sqlalchemy as sa
 
 from actions.contracts.request import TrainingRequest, WorkOrder
 from bot.admin.init import Source, files
 from bot.app import create_app
 from bot.database.store import Store
+from bot.database.tables import LEASES
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
 from bot.runs.run import Run
@@ -237,6 +239,18 @@ class Loop:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"it never came to this: {why or what}; {self._report()}")
+
+    def until_idle(self) -> None:
+        """Wait until the App has handled all that has happened and no step of a run is under way."""
+        working = sa.select(LEASES.c.work).where(LEASES.c.repository != "")
+
+        def idle() -> bool:
+            if self.hub.deliveries.count(state="pending") or self.store.inbox.entries("new"):
+                return False
+            with self.store.database.transaction() as connection:
+                return connection.execute(working).first() is None
+
+        self.until(idle, "the App is idle")
 
     def until_label(self, issue: int, label: str) -> None:
         self.until(lambda: self.labels(issue) == {label}, f"issue {issue} has {label}")
