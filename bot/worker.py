@@ -25,7 +25,8 @@ from bot.clock import utc_now
 from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
 from bot.database.runs import StaleRunError
 from bot.database.store import Store
-from bot.engine.effects import Effects
+from bot.engine.effects import workflow
+from bot.engine.effects.context import RunContext
 from bot.engine.states import function_of
 from bot.events.doors import Told
 from bot.events.installations import Installations
@@ -267,23 +268,23 @@ class Worker:
             None if run.spec.stage or run.timeout is None else run.timeout.total_seconds() * self._settings.time_factor
         )
         repository = self._github.repository(run.repository, run.installation)
-        fx = Effects(run, repository, self._store, self._storage, self._settings, self._clock)
+        context = RunContext(run, repository, self._store, self._storage, self._settings, self._clock)
         try:
             async with asyncio.timeout(limit):
                 if run.cancel is not None and run.spec.cancellable:
-                    await fx.stop(run)
+                    await workflow.cancel(context, run)
                     return StepResult(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
-                return await function_of(run)(run, fx)
+                return await function_of(run)(context, run)
         except StaleRunError:
             raise
         except (OperationError, TimeoutError, OSError) as error:
             log.warning("run %s: %s failed: %s", run.id, run.state, error)
             if await self._has_moved(run, error):
                 raise StaleRunError from error
-            return self._after_trouble(fx.run, error)
+            return self._after_trouble(context.run, error)
         except Exception as error:  # the outermost edge: a run with a bug in its way ends as failed, and says so
             log.exception("run %s: %s broke", run.id, run.state)
-            return self._after_trouble(fx.run, error)
+            return self._after_trouble(context.run, error)
 
     async def _has_moved(self, run: Run, error: Exception) -> bool:
         """Check whether a step failed because the App was removed: GitHub's event about that often comes later."""

@@ -14,10 +14,11 @@ from anyio import to_thread
 
 from actions.contracts.run_id import RUN_ID, number_of
 from bot.database.store import Store
-from bot.engine.effects import INDEX, TRAIN_WORKFLOW
+from bot.engine.effects.workflow import TRAIN_WORKFLOW
 from bot.github import Comment, Identity, Repository
 from bot.parsing.repository_config import ConfigError, read_config
 from bot.runs.drift import unanswered_commands
+from bot.runs.history import INDEX
 from bot.runs.labels import ASKS, state_label
 from bot.runs.run import Run
 from bot.runs.snapshot import read_snapshot

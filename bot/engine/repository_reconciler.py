@@ -11,7 +11,8 @@ from anyio import to_thread
 
 from actions.errors import OperationError
 from bot.database.store import Store
-from bot.engine.effects import TRAIN_WORKFLOW, sticky_marker
+from bot.engine.effects.comment import sticky_marker
+from bot.engine.effects.workflow import TRAIN_WORKFLOW
 from bot.engine.recovery import Recovery
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries

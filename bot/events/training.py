@@ -14,7 +14,7 @@ from actions.data_preparation.sources import is_s3
 from actions.errors import invalid_field
 from actions.storage.s3 import may_read
 from bot.database.store import Store
-from bot.engine.effects import sticky_marker
+from bot.engine.effects.comment import sticky_marker
 from bot.engine.recovery import Recovery
 from bot.github import Repository
 from bot.messages import comments

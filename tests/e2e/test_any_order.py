@@ -54,7 +54,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Loop, Post]
     # Without news in between, stages are looked at by time alone: more often than otherwise.
     folder = tmp_path_factory.mktemp("loop")
     with (
-        patch("bot.engine.states.training.POLL_INTERVAL", timedelta(seconds=1)),
+        patch("bot.engine.stage_watch.POLL_INTERVAL", timedelta(seconds=1)),
         running_loop(folder, speed=1, time_factor=0.05) as loop,
     ):
         yield loop, Post(loop)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from bot.engine.effects.context import RunContext
 from bot.runs.advance import StepResult
 from bot.runs.run import Run
 
-if TYPE_CHECKING:
-    from bot.engine.effects import Effects
-
-StateFunction = Callable[[Run, "Effects"], Awaitable[StepResult]]
+StateFunction = Callable[[RunContext, Run], Awaitable[StepResult]]
 
 # Members of different string enumerations may be equal, so that the enumeration itself is part of the key.
 _FUNCTIONS: dict[tuple[type[StrEnum], StrEnum], StateFunction] = {}

@@ -1,0 +1,79 @@
+"""Notifications outside GitHub."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from actions.contracts.channels import ChannelName, Event
+from actions.errors import OperationError
+from actions.notification.templates import LONGEST_TEMPLATE, path_of
+from bot import kill_points
+from bot.engine.effects import comment, history
+from bot.engine.effects.context import RunContext
+from bot.github import HubError
+from bot.messages.notifications import notice_of, tell
+from bot.parsing.repository_config import ConfigError, NotificationsConfig
+from bot.runs.run import Run
+
+log = logging.getLogger(__name__)
+
+MAX_TEMPLATE_BYTES = 4 * LONGEST_TEMPLATE
+"""Bytes that are read of a repository's own template. The template itself reports what exceeds its limit."""
+
+
+async def notify(context: RunContext, run: Run, event: Event) -> tuple[Run, timedelta | None]:
+    """Notify the channels that want the event and have not had it yet.
+
+    Returns
+    -------
+    tuple
+        The run with the channels that have been notified, and how long to wait before trying the others again; None if
+        all are done.
+    """
+    config = await _config(context, run)
+    channels = [] if config is None else [channel for channel in (config.slack, config.email) if channel is not None]
+    if config is None or not any(event in channel.events for channel in channels):
+        return run, None
+    view = replace(comment.view_of(context, run), history_url=await history.page_url(context, run))
+    notice = notice_of(view, event, (await context.info()).html_url)
+
+    async def own_template(channel: ChannelName) -> bytes | None:
+        path = path_of(event, channel, notice.language)
+        try:
+            return await context.repository.file(path, max_bytes=MAX_TEMPLATE_BYTES)
+        except OperationError as error:
+            log.warning("run %s: %s cannot be read: %s", run.id, path, error)
+            return None
+
+    sent = await tell(run, notice, config, context.settings.channels, own_template)
+    if sent.done != run.notified:
+        kill_points.hit(f"{run.state}.notified")
+        # Stored immediately, whatever else changed meanwhile: nobody is notified twice because an answer to the
+        # question arrived while another channel was slow.
+        run = await context.change(run, functools.partial(_with_notified, before=run, notified=sent.done))
+    return run, sent.rest
+
+
+def give_up(run: Run, event: Event) -> None:
+    """Log that a channel could not be notified despite all retries."""
+    log.error("run %s: some channels outside GitHub could not be notified: %s", run.id, event)
+
+
+async def _config(context: RunContext, run: Run) -> NotificationsConfig | None:
+    try:
+        return (await context.config()).notifications
+    except (ConfigError, HubError) as error:
+        if isinstance(error, HubError) and error.transient:
+            raise
+        log.warning("run %s: no channels outside GitHub are notified: %s", run.id, error)
+        return None
+
+
+def _with_notified(run: Run, before: Run, notified: tuple[str, ...]) -> Run:
+    """Note who was notified, and what the state did before that: its question at the issue, how the run ended."""
+    if run.ended:  # meanwhile, because the App was removed
+        return run
+    return run.replace(notified=notified, question_comment=before.question_comment, status=before.status)

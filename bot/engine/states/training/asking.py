@@ -1,0 +1,65 @@
+"""From a rejection to a person's decision, and to the next attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.engine.effects import comment, model_lock
+from bot.engine.effects.context import RunContext
+from bot.engine.states import state
+from bot.engine.states.notifying import ISSUE, notify_channels
+from bot.parsing.command import changed_request
+from bot.runs.advance import StepResult
+from bot.runs.machines.training import OPERATOR_TIMEOUT, State
+from bot.runs.run import Run
+
+REMINDER_LEAD_TIME = timedelta(hours=4)
+"""People are reminded of a question this long before it expires."""
+
+
+@state(State.CHECK_RETRY_LIMIT)
+async def check_retry_limit(_: RunContext, run: Run) -> StepResult:
+    """Check whether the request allows another attempt."""
+    if run.attempt < run.attempts_allowed:
+        return StepResult(run, "left")
+    return StepResult(run.replace(status="rejected"), "none")
+
+
+@state(State.NOTIFY_OPERATOR)
+async def notify_operator(context: RunContext, run: Run) -> StepResult:
+    """Ask a person, once per attempt. Other runs may use the model while this one waits."""
+    if ISSUE not in run.notified:
+        await model_lock.release(context, run)
+        question = await comment.ask(context, run)
+        await comment.label(context, run, "waiting")
+        run = run.replace(question_comment=question, notified=(ISSUE,))
+    return await notify_channels(context, run)
+
+
+@state(State.WAIT_FOR_OPERATOR_INPUT)
+async def wait_for_operator_input(context: RunContext, run: Run) -> StepResult:
+    """Wait for an answer until the question expires."""
+    answer = run.answer
+    if answer is not None and answer.attempt == run.attempt:
+        run = run.replace(answer=None, decisions=(*run.decisions, answer))
+        if answer.what == "approve":
+            return StepResult(run, "approve")
+        return StepResult(run.replace(status="rejected"), "reject")
+    left = OPERATOR_TIMEOUT - context.stayed(run)
+    if left <= timedelta(0):
+        return StepResult(run.replace(status="rejected"), "time-out")
+    await comment.show(context, run)
+    if left > REMINDER_LEAD_TIME:
+        return StepResult(run, again=left - REMINDER_LEAD_TIME)
+    await comment.remind(context, run)
+    return StepResult(run, again=left)
+
+
+@state(State.INCREMENT_RETRY)
+async def increment_retry(_: RunContext, run: Run) -> StepResult:
+    """Begin the next attempt with the approval's overrides; without any, with the next seed."""
+    overrides = dict(run.decisions[-1].overrides)
+    seed = overrides.pop("seed", None)
+    request = changed_request(run.request, overrides)
+    fresh = {"seed": seed, "question_comment": 0, "answer": None, "result": None, "published_sha": None, "error": None}
+    return StepResult(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")
