@@ -1,1 +1,1 @@
-"""Evaluation: how good a saved model is on rows that it has not seen, as figures and as plots."""
+"""Evaluation: how good a saved model is on rows it has not seen, and whether it is better than another model."""

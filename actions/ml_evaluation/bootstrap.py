@@ -1,8 +1,8 @@
-"""How sure figures are: the bootstrap of Efron (1979), its intervals by percentiles.
+"""Confidence intervals of metrics by Efron's bootstrap (percentile method).
 
-Rows are drawn with replacement, as many as there are, and scored again; what 95 % of the resamples lie between is the
-interval. BCa intervals would need each figure once more for every row left out, the square of the rows: percentiles do
-not.
+Rows are drawn with replacement, as many as there are, and scored again. The interval contains the middle 95 % of the
+resamples' scores. BCa intervals would need a score for every row left out in turn, which takes time quadratic in the
+number of rows; percentiles do not.
 
 References
 ----------
@@ -20,84 +20,89 @@ from actions.ml_evaluation.weighted_scores import Figures, Statistic
 from actions.models.evaluation import Interval
 
 CONFIDENCE = 0.95
-MOST_RESAMPLES, FEWEST_RESAMPLES = 1_000, 200
-_WORK = 500_000_000
-"""Counts gone through in all, about: with more rows there are fewer resamples, and less need of them."""
-_VALUES_AT_ONCE = 100_000
-"""So few that they stay in a core's cache, which makes it three times as fast."""
-_DEFINED = 0.9
-"""Below this share of resamples in which a figure is defined it has no interval."""
+MAX_RESAMPLES, MIN_RESAMPLES = 1_000, 200
+_MAX_COUNTS = 500_000_000
+"""Counts to process in all, approximately. With more rows there are fewer resamples, and fewer are needed."""
+_BATCH = 100_000
+"""Values to process at a time: few enough to stay in a core's cache, which is three times as fast."""
+_MIN_DEFINED = 0.9
+"""A metric has no interval if fewer of its resamples than this share define it."""
 
 
-def resamples_for(statistic: Statistic, most: int = MOST_RESAMPLES, parts: int = 1) -> int:
-    """Return how many resamples are worth their time.
+def resample_count(statistic: Statistic, most: int = MAX_RESAMPLES, parts: int = 1) -> int:
+    """Return the number of resamples that are worth their time.
 
     Parameters
     ----------
     statistic
         What is scored.
     most
-        How many there are at most.
+        The maximum number.
     parts
-        Among how many statistics that time is shared out.
+        The number of statistics that share the time.
     """
-    return int(np.clip(_WORK // parts // (statistic.rows * statistic.passes), FEWEST_RESAMPLES, most))
+    return int(np.clip(_MAX_COUNTS // parts // (statistic.rows * statistic.passes), MIN_RESAMPLES, most))
 
 
 def distributions(statistic: Statistic, seed: int, resamples: int) -> Figures:
-    """Return each figure in each resample; the same seed on the same rows draws the same resamples.
+    """Return each metric's value in each resample; the same seed and number of rows always draw the same resamples.
 
     Parameters
     ----------
     statistic
         What to score.
     seed
-        Of the draws.
+        Seed of the draws.
     resamples
-        How many.
+        The number of resamples.
+
+    Returns
+    -------
+    dict of str to array of shape (resamples,)
+        NaN where a metric is undefined.
     """
     from scipy.stats import DegenerateDataWarning, bootstrap
 
     rows = statistic.rows
     names: list[str] = []
 
-    def scored(drawn: Any, axis: int) -> Any:  # noqa: ARG001 - scipy hands it in; it is the last one
-        several = np.atleast_2d(drawn)
-        places = several + rows * np.arange(len(several))[:, None]
-        counts = np.bincount(places.ravel(), minlength=rows * len(several)).reshape(len(several), rows).astype(float)
-        found = statistic.figures(counts)
-        names[:] = found
-        figures = np.stack(list(found.values()))
+    def score(drawn: Any, axis: int) -> Any:  # noqa: ARG001 - scipy passes it; it is always the last axis
+        batch = np.atleast_2d(drawn)
+        positions = batch + rows * np.arange(len(batch))[:, None]
+        counts = np.bincount(positions.ravel(), minlength=rows * len(batch)).reshape(len(batch), rows).astype(float)
+        by_name = statistic.figures(counts)
+        names[:] = by_name
+        figures = np.stack(list(by_name.values()))
         return figures if drawn.ndim > 1 else figures[:, 0]
 
-    if rows < 2:  # noqa: PLR2004 - of one row there is one resample: itself
+    if rows < 2:  # noqa: PLR2004 - the only resample of one row is the row itself
         return {name: np.repeat(values, resamples) for name, values in statistic.figures(np.ones((1, rows))).items()}
     with warnings.catch_warnings():
-        # Figures that some resamples leave undefined have no interval of scipy's; ``interval`` below counts them.
+        # scipy warns about metrics that some resamples leave undefined; ``interval`` below handles them.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        drawn = bootstrap(
+        distribution = bootstrap(
             (np.arange(rows),),
-            scored,
+            score,
             n_resamples=resamples,
-            batch=max(1, _VALUES_AT_ONCE // rows),
+            batch=max(1, _BATCH // rows),
             vectorized=True,
             method="percentile",
             rng=np.random.default_rng(seed),
         ).bootstrap_distribution
-    return dict(zip(names, drawn, strict=True))
+    return dict(zip(names, distribution, strict=True))
 
 
 def interval(values: Any, low: float, high: float) -> Interval | None:
-    """Return two quantiles of a figure's distribution; None where it is undefined in too many resamples."""
+    """Return two quantiles of a distribution, or None if the metric is undefined in too many resamples."""
     defined = values[np.isfinite(values)]
-    if len(defined) < max(_DEFINED * len(values), 1):
+    if len(defined) < max(_MIN_DEFINED * len(values), 1):
         return None
     return Interval(low=float(np.quantile(defined, low)), high=float(np.quantile(defined, high)))
 
 
 def intervals(statistic: Statistic, seed: int, parts: int = 1, confidence: float = CONFIDENCE) -> dict[str, Interval]:
-    """Return the interval of each figure that has one; ``parts`` as in ``resamples_for``."""
+    """Return the interval of each metric that has one; ``parts`` as in ``resample_count``."""
     outside = (1 - confidence) / 2
-    drawn = distributions(statistic, seed, resamples_for(statistic, parts=parts))
-    found = {name: interval(values, outside, 1 - outside) for name, values in drawn.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    by_name = distributions(statistic, seed, resample_count(statistic, parts=parts))
+    candidates = {name: interval(values, outside, 1 - outside) for name, values in by_name.items()}
+    return {name: candidate for name, candidate in candidates.items() if candidate is not None}

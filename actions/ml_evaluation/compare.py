@@ -1,4 +1,4 @@
-"""The operation that puts two models to the same rows."""
+"""The operation that compares two models on the same rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Field
 from actions.context import Context
 from actions.contracts.request import Gate, MetricName, Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
-from actions.ml_evaluation.evaluate import Seed, rows_to_evaluate_on
+from actions.ml_evaluation.evaluate import Seed, rows_to_evaluate
 from actions.models.comparison import Comparison
 from actions.models.saved_model import open_model
 from actions.operation import operation
 
-USUAL_METRIC: dict[Task, MetricName] = {"classification": "accuracy", "regression": "rmse"}
+DEFAULT_METRIC: dict[Task, MetricName] = {"classification": "accuracy", "regression": "rmse"}
 
 
 @operation(stage="evaluate", where="runner", read_only=True)
@@ -32,12 +32,12 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     champion_sha256: Sha256 | None = None,
     seed: Seed = 0,
 ) -> Comparison:
-    """Compare two models on the same rows: paired bootstrap of each metric's difference, slices, and a verdict.
+    """Compare two models on the same rows with a paired bootstrap: every metric, slices, and a verdict.
 
-    The verdict is ``accepted`` where the challenger is shown to be no worse than the champion by more than the margin,
-    ``rejected`` where it is shown to be, and ``too_close_to_tell`` where the rows show neither. A slice has regressed where
-    the same is shown of its rows alone, with alpha shared out among the slices. Differences are above zero where the
-    challenger is better, of errors and losses too.
+    The verdict is that of a non-inferiority test. It is ``accepted`` if the challenger is shown to be no worse than the
+    champion by more than the margin, ``rejected`` if it is shown to be worse, and ``too_close_to_tell`` if the rows
+    show neither. A slice has regressed if the challenger is shown to be worse on its rows, with alpha divided among the
+    slices. Differences are positive if the challenger is better, for errors and losses too.
 
     Parameters
     ----------
@@ -46,19 +46,21 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     champion
         The other model's file under the storage root.
     data
-        Rows with the raw columns of both and the target. Without it: the test rows of the challenger's run.
+        Rows with the raw columns of both models and the target. By default, the test rows of the challenger's run.
     metric
-        What the verdict is about. Without it: accuracy or RMSE.
+        The metric to judge by. By default, accuracy or RMSE.
     alpha
-        The risk of accepting a model that is worse by more than the margin: each bound of the interval is one-sided.
+        The risk of accepting a model that is worse by more than the margin. Each bound of the interval is one-sided.
     margin
-        How much worse the challenger may be: in the metric's own points; of errors and losses, a share of the champion's.
+        How much worse the challenger may be: an absolute difference, or for errors and losses a share of the
+        champion's.
     slices
-        Columns to tell rows apart by: by value, numbers by quarters. Without it: up to five columns of few categories.
+        Columns to slice the rows by: by value, or numbers by quartile. By default, up to five columns with few
+        categories.
     challenger_sha256, champion_sha256
-        The digests that the files must have.
+        The SHA-256 that each file must have.
     seed
-        Of the bootstrap's draws.
+        Seed of the resampling.
 
     Examples
     --------
@@ -77,13 +79,13 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     >>> compare_models(context, good, bad, "sklearn://iris").reason
     'better'
     """
-    from actions.ml_evaluation.paired_bootstrap import check_comparable, compared
-    from actions.ml_evaluation.slices import usual_columns
+    from actions.ml_evaluation.paired_bootstrap import check_comparable, compare
+    from actions.ml_evaluation.slices import default_columns
 
     new = open_model(storage_path(challenger, context, "challenger"), challenger_sha256)
     old = open_model(storage_path(champion, context, "champion"), champion_sha256)
     check_comparable(new, old)
-    rows = rows_to_evaluate_on(data, challenger, new.signature.target, context)
-    chosen = usual_columns(new, rows) if slices is None else slices
-    asked = metric or USUAL_METRIC[new.signature.task]
-    return compared(new, old, rows, asked, Gate(alpha=alpha, margin=margin), chosen, seed=seed)
+    rows = rows_to_evaluate(data, challenger, new.signature.target, context)
+    columns = default_columns(new, rows) if slices is None else slices
+    judged_metric = metric or DEFAULT_METRIC[new.signature.task]
+    return compare(new, old, rows, judged_metric, Gate(alpha=alpha, margin=margin), columns, seed=seed)

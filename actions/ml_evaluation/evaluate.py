@@ -12,7 +12,7 @@ from actions.contracts.request import Sha256, Task
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.errors import InvalidInput
-from actions.ml_evaluation.test_rows import kept_test_rows
+from actions.ml_evaluation.test_rows import uri_of_test_rows
 from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, RegressorEvaluation
 from actions.models.saved_model import Model, open_model
 from actions.models.training_record import TRAINING_FILE, TrainingRecord
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-_MOST_POINTS = 200
+_MAX_POINTS = 200
 
 
 @operation(stage="evaluate", where="runner", idempotent=True)
@@ -36,27 +36,30 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     *,
     seed: Seed = 0,
 ) -> ClassifierEvaluation:
-    """Evaluate a classifier: figures over all, per class and per slice, confusion matrix, curves, calibration, importances.
+    """Evaluate a classifier: metrics overall, per class and per slice, confusion matrix, curves, calibration,
+    importances.
 
-    Accuracy, balanced accuracy, precision, recall, F1, ROC AUC, PR AUC (average precision), log loss, expected calibration
-    error, as scikit-learn defines them. Of two classes, precision, recall, F1 and the areas are of the last one in sorted
-    order; of more, the mean over the classes. A figure that is not defined for the rows is null. Each has its 95 % interval
-    by bootstrap: rows drawn with replacement, up to 1,000 times (less often with many rows).
+    The metrics are accuracy, balanced accuracy, precision, recall, F1, ROC AUC, PR AUC (average precision), log loss
+    and expected calibration error, as scikit-learn defines them. With two classes, precision, recall, F1 and the areas
+    are those of the last class in sorted order; with more, they are averaged over the classes. A metric that is
+    undefined for the rows is null. Each metric has a 95 % bootstrap interval from up to 1,000 resamples (fewer if there
+    are many rows).
 
     Parameters
     ----------
     model
         The model file under the storage root.
     data
-        Rows with the model's raw columns and the target. Without it: the test rows of the run that made the model.
+        Rows with the model's raw columns and the target. By default, the test rows of the run that trained the model.
     sha256
-        The digest that the model file must have.
+        The SHA-256 that the model file must have.
     slices
-        Columns to tell rows apart by: by value, numbers by quarters. Without it: up to five columns of few categories.
+        Columns to slice the rows by: by value, or numbers by quartile. By default, up to five columns with few
+        categories.
     destination
-        A folder under the storage root to save figures and plots to, as ``save_evaluation_results`` does.
+        A folder under the storage root. If given, results and plots are saved there, as by ``save_evaluation_results``.
     seed
-        Of the bootstrap's draws and of the shuffled columns.
+        Seed of the resampling and of permutation importance.
 
     Examples
     --------
@@ -65,16 +68,19 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> iris = {"data": "sklearn://iris", "target": "target"}
-    >>> made = find_operation("train_supervised_classifier").call({**iris, "destination": "iris"}, context)
+    >>> training = find_operation("train_supervised_classifier").call({**iris, "destination": "iris"}, context)
     >>> saved = find_operation("save_model").call({"training": "iris", "destination": "iris", "name": "iris"}, context)
-    >>> found = evaluate_classifier(context, saved.uri, "sklearn://iris")
-    >>> found.rows, found.metrics["accuracy"], found.intervals["accuracy"]  # the rows that it was trained on
+    >>> evaluation = evaluate_classifier(context, saved.uri, "sklearn://iris")  # the rows that it was trained on
+    >>> evaluation.rows, evaluation.metrics["accuracy"], evaluation.intervals["accuracy"]
     (150, 1.0, Interval(low=1.0, high=1.0))
     """
-    opened, frame = _opened(context, model, data, sha256, "classification")
-    found = classifier_evaluation(opened, frame, slices, learning_curves(storage_path(model, context, "model")), seed)
-    _keep(found, destination, context)
-    return found
+    from actions.ml_evaluation.evaluation import evaluate_classification
+
+    opened, rows = _open(context, model, data, sha256, "classification")
+    curves = learning_curves(storage_path(model, context, "model"))
+    evaluation = evaluate_classification(opened, rows, slices, curves, seed)
+    _save(evaluation, destination, context)
+    return evaluation
 
 
 @operation(stage="evaluate", where="runner", idempotent=True)
@@ -88,25 +94,26 @@ def evaluate_regressor(  # an operation's parameters are its public arguments
     *,
     seed: Seed = 0,
 ) -> RegressorEvaluation:
-    """Evaluate a regressor: RMSE, MAE, MAPE, R2, median and largest error, residuals, per slice, importances.
+    """Evaluate a regressor: RMSE, MAE, MAPE, R2, median and maximum error, residuals, slices, importances.
 
-    RMSE and the errors are in the target's unit, MAPE is a share; it is null where a true value is zero. Each but the
-    largest error has its 95 % interval by bootstrap: rows drawn with replacement, up to 1,000 times (less often with many).
+    RMSE and the errors are in units of the target. MAPE is a fraction, and null if a true value is zero. Each metric
+    except the maximum error has a 95 % bootstrap interval from up to 1,000 resamples (fewer if there are many rows).
 
     Parameters
     ----------
     model
         The model file under the storage root.
     data
-        Rows with the model's raw columns and the target. Without it: the test rows of the run that made the model.
+        Rows with the model's raw columns and the target. By default, the test rows of the run that trained the model.
     sha256
-        The digest that the model file must have.
+        The SHA-256 that the model file must have.
     slices
-        Columns to tell rows apart by: by value, numbers by quarters. Without it: up to five columns of few categories.
+        Columns to slice the rows by: by value, or numbers by quartile. By default, up to five columns with few
+        categories.
     destination
-        A folder under the storage root to save figures and plots to, as ``save_evaluation_results`` does.
+        A folder under the storage root. If given, results and plots are saved there, as by ``save_evaluation_results``.
     seed
-        Of the bootstrap's draws and of the shuffled columns.
+        Seed of the resampling and of permutation importance.
 
     Examples
     --------
@@ -115,57 +122,25 @@ def evaluate_regressor(  # an operation's parameters are its public arguments
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> rows = {"data": "sklearn://diabetes", "target": "target"}
-    >>> made = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
+    >>> training = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
     >>> saved = find_operation("save_model").call({"training": "out", "destination": "out", "name": "sugar"}, context)
-    >>> found = evaluate_regressor(context, saved.uri, "sklearn://diabetes", slices=["sex"])
-    >>> round(found.metrics["r2"], 2), [one.rows for one in found.slices]
+    >>> evaluation = evaluate_regressor(context, saved.uri, "sklearn://diabetes", slices=["sex"])
+    >>> round(evaluation.metrics["r2"], 2), [part.rows for part in evaluation.slices]
     (0.52, [235, 207])
     """
-    opened, frame = _opened(context, model, data, sha256, "regression")
-    found = regressor_evaluation(opened, frame, slices, learning_curves(storage_path(model, context, "model")), seed)
-    _keep(found, destination, context)
-    return found
-
-
-def evaluation_of(model: Model, frame: pd.DataFrame, curves: list[Curve] | None = None) -> Evaluation:
-    """Evaluate an opened model of either task on a frame, with the usual slices."""
-    if model.signature.task == "classification":
-        return classifier_evaluation(model, frame, None, curves)
-    return regressor_evaluation(model, frame, None, curves)
-
-
-def classifier_evaluation(
-    model: Model,
-    frame: pd.DataFrame,
-    slices: list[str] | None = None,
-    curves: list[Curve] | None = None,
-    seed: int = 0,
-) -> ClassifierEvaluation:
-    """Evaluate an opened classifier on a frame."""
-    from actions.ml_evaluation.evaluation import evaluate_classification
-    from actions.ml_evaluation.slices import usual_columns
-
-    chosen = usual_columns(model, frame) if slices is None else slices
-    return evaluate_classification(model, frame, chosen, curves or [], seed)
-
-
-def regressor_evaluation(
-    model: Model,
-    frame: pd.DataFrame,
-    slices: list[str] | None = None,
-    curves: list[Curve] | None = None,
-    seed: int = 0,
-) -> RegressorEvaluation:
-    """Evaluate an opened regressor on a frame."""
     from actions.ml_evaluation.evaluation import evaluate_regression
-    from actions.ml_evaluation.slices import usual_columns
 
-    chosen = usual_columns(model, frame) if slices is None else slices
-    return evaluate_regression(model, frame, chosen, curves or [], seed)
+    opened, frame = _open(context, model, data, sha256, "regression")
+    curves = learning_curves(storage_path(model, context, "model"))
+    evaluation = evaluate_regression(opened, frame, slices, curves, seed)
+    _save(evaluation, destination, context)
+    return evaluation
 
 
 def learning_curves(model: Path) -> list[Curve]:
-    """Return what the training left beside a model file: loss by round, in at most 200 points; [] where it left none."""
+    """Return the losses by round that were recorded next to a model file, in at most 200 points each; [] if there are
+    none.
+    """
     try:
         record = TrainingRecord.model_validate_json(model.with_name(TRAINING_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -173,37 +148,39 @@ def learning_curves(model: Path) -> list[Curve]:
     curves = []
     for part, losses in record.curves.items():
         for name, values in losses.items():
-            step = -(-len(values) // _MOST_POINTS) or 1
-            points = [(float(place + 1), value) for place, value in enumerate(values) if value is not None][::step]
+            step = -(-len(values) // _MAX_POINTS) or 1
+            points = [(float(number), value) for number, value in enumerate(values, start=1) if value is not None][
+                ::step
+            ]
             if points:
                 x, y = zip(*points, strict=True)
                 curves.append(Curve(label=f"{part} {name}", x=list(x), y=list(y)))
     return curves
 
 
-def rows_to_evaluate_on(data: DataUri | None, model: StorageUri, target: str, context: Context) -> pd.DataFrame:
-    """Read the given rows, or the test rows of the run that made the model, less those without a target."""
-    frame = frame_of(kept_test_rows(model, context) if data is None else data, context)
+def rows_to_evaluate(data: DataUri | None, model: StorageUri, target: str, context: Context) -> pd.DataFrame:
+    """Read the given rows, or else the test rows of the run that trained the model, without rows that lack a target."""
+    frame = frame_of(uri_of_test_rows(model, context) if data is None else data, context)
     return frame.dropna(subset=[target]) if target in frame else frame
 
 
-def _opened(
+def _open(
     context: Context, model: StorageUri, data: DataUri | None, sha256: str | None, task: Task
 ) -> tuple[Model, pd.DataFrame]:
     opened = open_model(storage_path(model, context, "model"), sha256)
     if opened.signature.task != task:
         raise InvalidInput(
             "wrong_task",
-            rule=f"The model was trained for {task}.",
+            rule=f"The model must have been trained for {task}.",
             found=f"{opened.signature.task}.",
-            next_step="Use the other evaluation.",
+            next_step="Use the operation that evaluates models of its task.",
             field="model",
         )
-    return opened, rows_to_evaluate_on(data, model, opened.signature.target, context)
+    return opened, rows_to_evaluate(data, model, opened.signature.target, context)
 
 
-def _keep(found: Evaluation, destination: StorageUri | None, context: Context) -> None:
+def _save(evaluation: Evaluation, destination: StorageUri | None, context: Context) -> None:
     if destination is not None:
         from actions.ml_evaluation.save import save_evaluation
 
-        save_evaluation(found, storage_path(destination, context, "destination"), context)
+        save_evaluation(evaluation, storage_path(destination, context, "destination"), context)

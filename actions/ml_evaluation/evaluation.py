@@ -1,6 +1,6 @@
-"""Evaluates a model on a frame; knows neither URIs nor files.
+"""Evaluates an opened model on a data frame.
 
-Heavy: imported inside functions alone.
+Imports heavy libraries; import it inside functions only.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import numpy as np
 import pandas as pd
 
 from actions.ml_evaluation.bootstrap import CONFIDENCE, intervals
-from actions.ml_evaluation.permutation_importance import IMPORTANCE_OF, importances
-from actions.ml_evaluation.predictions import Classified, Estimated, classified, estimated
-from actions.ml_evaluation.slices import slices_of
+from actions.ml_evaluation.permutation_importance import IMPORTANCE_OF, permutation_importances
+from actions.ml_evaluation.predictions import (
+    ClassifierPredictions,
+    RegressorPredictions,
+    classifier_predictions,
+    regressor_predictions,
+)
+from actions.ml_evaluation.slices import default_columns, slices_of
 from actions.ml_evaluation.weighted_scores import of_class
 from actions.models.evaluation import (
     CalibrationBin,
     ClassFigures,
     ClassifierEvaluation,
     Curve,
+    Evaluation,
     Intervals,
     RegressorEvaluation,
     Residuals,
@@ -29,14 +35,20 @@ from actions.models.evaluation import (
 from actions.models.saved_model import Model
 from actions.models.scores import calibration_bins, one_against_rest
 
-_MOST_POINTS = 200
-_MOST_PAIRS = 2_000
+_MAX_POINTS = 200
+_MAX_PAIRS = 2_000
+
+
+def evaluate_model(model: Model, frame: pd.DataFrame, learning_curves: Sequence[Curve] = ()) -> Evaluation:
+    """Evaluate a model of any task on rows with the target, with the default slices."""
+    evaluate = evaluate_classification if model.signature.task == "classification" else evaluate_regression
+    return evaluate(model, frame, learning_curves=learning_curves)
 
 
 def evaluate_classification(
     model: Model,
     frame: pd.DataFrame,
-    slices: Sequence[str],
+    slices: Sequence[str] | None = None,
     learning_curves: Sequence[Curve] = (),
     seed: int = 0,
 ) -> ClassifierEvaluation:
@@ -47,36 +59,36 @@ def evaluate_classification(
     model
         The model.
     frame
-        The rows.
+        The rows: the model's raw columns and the target.
     slices
-        Columns to tell rows apart by.
+        Columns to slice the rows by. By default, up to five columns with few categories.
     learning_curves
-        What its training left; kept beside the figures.
+        The losses by round that were recorded during training, to store with the evaluation.
     seed
-        Of the bootstrap's draws and of the shuffled columns.
+        Seed of the resampling and of permutation importance.
     """
-    made, found = model.signature, classified(model, frame)
-    labels, codes, probabilities = found.labels, found.codes, found.probabilities
+    signature, predictions = model.signature, classifier_predictions(model, frame)
+    labels, codes, probabilities = predictions.labels, predictions.codes, predictions.probabilities
     matrix = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(matrix, (codes, np.argmax(probabilities, axis=1)), 1)
-    sure = intervals(found.statistic(), seed)
-    metrics = found.scores()
+    all_intervals = intervals(predictions.statistic(), seed)
+    metrics = predictions.scores()
     return ClassifierEvaluation(
-        model_sha256=made.model_sha256,
+        model_sha256=signature.model_sha256,
         rows=len(frame),
-        target=made.target,
+        target=signature.target,
         classes=labels,
         positive_class=labels[1] if len(labels) == 2 else None,  # noqa: PLR2004
         metrics=metrics,
         confidence=CONFIDENCE,
-        intervals=_of(metrics, sure),
+        intervals=_select(metrics, all_intervals),
         per_class=[
-            _class_figures(code, label, matrix, found).model_copy(update={"intervals": _of_class(code, sure)})
-            for code, label in enumerate(labels)
+            _class_figures(code, matrix, predictions, _class_intervals(code, all_intervals))
+            for code in range(len(labels))
         ],
-        slices=_slices(frame, slices, found, seed),
+        slices=_slices(model, frame, slices, predictions, seed),
         importance_of=IMPORTANCE_OF["classification"],
-        importances=importances(model, frame, seed),
+        importances=permutation_importances(model, frame, seed),
         learning_curves=list(learning_curves),
         confusion_matrix=matrix.tolist(),
         roc_curves=_curves(_roc, labels, codes, probabilities),
@@ -91,82 +103,91 @@ def evaluate_classification(
 def evaluate_regression(
     model: Model,
     frame: pd.DataFrame,
-    slices: Sequence[str],
+    slices: Sequence[str] | None = None,
     learning_curves: Sequence[Curve] = (),
     seed: int = 0,
 ) -> RegressorEvaluation:
-    """Evaluate a regressor on rows with the target; parameters as ``evaluate_classification``."""
-    made, found = model.signature, estimated(model, frame)
-    truth, predicted = found.truth, found.predicted
+    """Evaluate a regressor on rows with the target; parameters as for ``evaluate_classification``."""
+    signature, predictions = model.signature, regressor_predictions(model, frame)
+    truth, predicted = predictions.truth, predictions.predicted
     residuals = predicted - truth
-    shown = np.linspace(0, len(truth) - 1, min(len(truth), _MOST_PAIRS)).astype(int)
-    metrics = found.scores()
+    shown = np.linspace(0, len(truth) - 1, min(len(truth), _MAX_PAIRS)).astype(int)
+    metrics = predictions.scores()
     return RegressorEvaluation(
-        model_sha256=made.model_sha256,
+        model_sha256=signature.model_sha256,
         rows=len(frame),
-        target=made.target,
+        target=signature.target,
         metrics=metrics,
         confidence=CONFIDENCE,
-        intervals=_of(metrics, intervals(found.statistic(), seed)),
+        intervals=_select(metrics, intervals(predictions.statistic(), seed)),
         residuals=Residuals(
             mean=float(residuals.mean()),
             standard_deviation=float(residuals.std()),
             quantiles={f"{share:g}": float(np.quantile(residuals, share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)},
         ),
-        slices=_slices(frame, slices, found, seed),
+        slices=_slices(model, frame, slices, predictions, seed),
         importance_of=IMPORTANCE_OF["regression"],
-        importances=importances(model, frame, seed),
+        importances=permutation_importances(model, frame, seed),
         learning_curves=list(learning_curves),
         true=truth[shown].tolist(),
         predicted=predicted[shown].tolist(),
     )
 
 
-def _of(metrics: Mapping[str, float | None], sure: Intervals) -> Intervals:
-    return {name: sure[name] for name in metrics if name in sure}
+def _select(metrics: Mapping[str, float | None], all_intervals: Intervals) -> Intervals:
+    return {name: all_intervals[name] for name in metrics if name in all_intervals}
 
 
-def _of_class(code: int, sure: Intervals) -> Intervals:
+def _class_intervals(code: int, all_intervals: Intervals) -> Intervals:
     names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
-    return {name: sure[of_class(name, code)] for name in names if of_class(name, code) in sure}
+    return {name: all_intervals[of_class(name, code)] for name in names if of_class(name, code) in all_intervals}
 
 
-def _slices(frame: pd.DataFrame, columns: Sequence[str], found: Classified | Estimated, seed: int) -> list[Slice]:
+def _slices(
+    model: Model,
+    frame: pd.DataFrame,
+    columns: Sequence[str] | None,
+    predictions: ClassifierPredictions | RegressorPredictions,
+    seed: int,
+) -> list[Slice]:
+    parts = list(slices_of(frame, default_columns(model, frame) if columns is None else columns))
     slices = []
-    chosen = list(slices_of(frame, columns))
-    for column, value, rows in chosen:
-        metrics = found.scores(rows)
-        sure = _of(metrics, intervals(found.statistic(rows), seed, len(chosen)))
-        slices.append(Slice(column=column, value=value, rows=len(rows), metrics=metrics, intervals=sure))
+    for column, value, rows in parts:
+        metrics = predictions.scores(rows)
+        of_slice = _select(metrics, intervals(predictions.statistic(rows), seed, len(parts)))
+        slices.append(Slice(column=column, value=value, rows=len(rows), metrics=metrics, intervals=of_slice))
     return slices
 
 
-def _class_figures(code: int, label: str, matrix: Any, found: Classified) -> ClassFigures:
-    right, of_truth, called = matrix[code, code], matrix[code].sum(), matrix[:, code].sum()
-    roc_auc, pr_auc = one_against_rest(found.codes == code, found.probabilities[:, code])
+def _class_figures(
+    code: int, matrix: Any, predictions: ClassifierPredictions, class_intervals: Intervals
+) -> ClassFigures:
+    correct, actual, predicted = matrix[code, code], matrix[code].sum(), matrix[:, code].sum()
+    roc_auc, pr_auc = one_against_rest(predictions.codes == code, predictions.probabilities[:, code])
     return ClassFigures(
-        label=label,
-        rows=int(of_truth),
-        precision=float(right / called) if called else 0.0,
-        recall=float(right / of_truth) if of_truth else 0.0,
-        f1=float(2 * right / (of_truth + called)) if of_truth + called else 0.0,
+        label=predictions.labels[code],
+        rows=int(actual),
+        precision=float(correct / predicted) if predicted else 0.0,
+        recall=float(correct / actual) if actual else 0.0,
+        f1=float(2 * correct / (actual + predicted)) if actual + predicted else 0.0,
         roc_auc=roc_auc,
         pr_auc=pr_auc,
+        intervals=class_intervals,
     )
 
 
 def _curves(
     points: Callable[[Any, Any], tuple[Any, Any]], labels: list[str], codes: Any, probabilities: Any
 ) -> list[Curve]:
-    """Return a curve for each class that is in the rows; of two classes, of the last one."""
-    chosen = [1] if len(labels) == 2 else range(len(labels))  # noqa: PLR2004
+    """Return a curve for each class that occurs in the rows; with two classes, for the last one only."""
+    codes_to_draw = [1] if len(labels) == 2 else range(len(labels))  # noqa: PLR2004
     curves = []
-    for code in chosen:
+    for code in codes_to_draw:
         is_class = codes == code
         if not is_class.any() or is_class.all():
             continue
         x, y = points(is_class, probabilities[:, code])
-        shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).astype(int))
+        shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MAX_POINTS)).astype(int))
         curves.append(Curve(label=labels[code], x=x[shown].tolist(), y=y[shown].tolist()))
     return curves
 

@@ -13,13 +13,13 @@ from actions.operation import Result, operation
 
 
 class LoadedModel(Result):
-    """What a saved model is, and its answers if rows were given."""
+    """A saved model's description, and its predictions if rows were given."""
 
     uri: str
     sha256: Sha256
     size_bytes: int = Field(ge=0)
     signature: Signature
-    card: str = Field(description="Markdown")
+    card: str = Field(description="the model card, as Markdown")
     predictions: list[Scalar] = Field(default_factory=list)
 
 
@@ -30,10 +30,10 @@ def load_model(
     sha256: Sha256 | None = None,
     rows: list[dict[str, Scalar]] | None = None,
 ) -> LoadedModel:
-    """Open a saved model, check its digest and types, and predict rows with it if some are given.
+    """Open a saved model, check its SHA-256 and its types, and predict rows if some are given.
 
-    Only files whose types are all trusted are opened; nothing is unpickled. In Python, ``open_model`` of
-    ``actions.models.saved_model`` gives the model itself::
+    A file is opened only if all of its types are trusted; nothing is unpickled. In Python, use ``open_model`` of
+    ``actions.models.saved_model`` to get the model itself::
 
         model = open_model(Path("storage/acme/flowers/models/train-20261122-001/1/model.skops"), sha256)
         model.predict([{"petal length (cm)": 1.4, "petal width (cm)": 0.2}])
@@ -43,9 +43,9 @@ def load_model(
     model
         The model file under the storage root.
     sha256
-        The digest that it must have, as the registry knows it. Without it, the one beside the model is checked.
+        The SHA-256 that the file must have, from the registry. By default, the one stored next to the model.
     rows
-        Raw rows to predict: each an object of column and value.
+        Raw rows to predict: objects of column names and values.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def load_model(
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> iris = {"data": "sklearn://iris", "target": "target", "destination": "iris"}
-    >>> made = find_operation("train_supervised_classifier").call(iris, context)
+    >>> training = find_operation("train_supervised_classifier").call(iris, context)
     >>> saved = find_operation("save_model").call({"training": "iris", "destination": "iris", "name": "iris"}, context)
     >>> lengths = {"sepal length (cm)": 5.1, "petal length (cm)": 1.4}
     >>> row = lengths | {"sepal width (cm)": 3.5, "petal width (cm)": 0.2}

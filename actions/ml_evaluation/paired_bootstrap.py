@@ -1,6 +1,6 @@
-"""Compares two models on the same rows by a paired bootstrap; knows neither URIs nor files.
+"""Compares two opened models on the same rows with a paired bootstrap.
 
-Heavy: imported inside functions alone.
+Imports heavy libraries; import it inside functions only.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pandas as pd
 
 from actions.contracts.request import METRICS, Gate, MetricName
 from actions.errors import InvalidInput
-from actions.ml_evaluation.bootstrap import distributions, interval, resamples_for
-from actions.ml_evaluation.non_inferiority import explained, outcome_of
-from actions.ml_evaluation.predictions import Classified, Estimated, answered
+from actions.ml_evaluation.bootstrap import distributions, interval, resample_count
+from actions.ml_evaluation.non_inferiority import decide, explain
+from actions.ml_evaluation.predictions import ClassifierPredictions, RegressorPredictions, predictions_of
 from actions.ml_evaluation.slices import slices_of
 from actions.ml_evaluation.weighted_scores import Figures
 from actions.models.comparison import Comparison, Difference, SliceDifference
@@ -23,10 +23,10 @@ from actions.models.saved_model import Model
 
 RESAMPLES = 2_000
 _BINS = 40
-_Answers = Classified | Estimated
+_Predictions = ClassifierPredictions | RegressorPredictions
 
 
-def compared(
+def compare(
     challenger: Model,
     champion: Model,
     frame: pd.DataFrame,
@@ -38,52 +38,52 @@ def compared(
 ) -> Comparison:
     """Compare two models.
 
-    Rows are resampled, and both models scored on the very same resample each time: what makes a row hard for both cancels
-    out, so that the difference is known better than either figure.
+    Both models are scored on the same resamples. What makes a row hard for both of them cancels out, so the difference
+    is known more precisely than either score.
 
     Parameters
     ----------
     challenger, champion
-        The models. They answer the same question.
+        The models, with the same task, target and classes.
     frame
         Rows with the target.
     metric
-        What the verdict is about.
+        The metric to judge by.
     gate
-        The risk and the margin.
+        The risk (alpha) and the margin.
     slices
-        Columns to tell rows apart by.
+        Columns to slice the rows by.
     seed
-        Of the draws.
+        Seed of the resampling.
 
     Raises
     ------
     InvalidInput
-        ``not_comparable``, ``wrong_metric``, ``metric_undefined``; what the models refuse the rows with.
+        ``not_comparable``, ``wrong_metric``, ``metric_undefined``; also what the models refuse the rows with.
     """
     check_comparable(challenger, champion)
     check_metric(metric, challenger)
-    new, old = answered(challenger, frame), answered(champion, frame)
-    mine, theirs = new.scores(), old.scores()
-    value, best = mine[metric], theirs[metric]
-    if value is None or best is None:
+    new, old = predictions_of(challenger, frame), predictions_of(champion, frame)
+    new_scores, old_scores = new.scores(), old.scores()
+    champion_score = old_scores[metric]
+    if new_scores[metric] is None or champion_score is None:
         raise InvalidInput(
             "metric_undefined",
-            rule="The metric is defined on the rows that two models are compared on.",
-            found=f"{metric} is not: the rows do not show enough cases, or a true value is zero.",
+            rule="The metric must be defined on the rows that two models are compared on.",
+            found=f"{metric} is undefined: the rows contain too few cases, or a true value is zero.",
             next_step="Choose another metric, or other rows.",
             field="metric",
         )
-    drawn, resamples = _differences(new, old, slice(None), seed)
+    resampled, resamples = _differences(new, old, slice(None), seed)
     metrics = {
-        name: _difference(name, mine.get(name), theirs.get(name), drawn.get(name), gate.alpha)
-        for name in mine
+        name: _difference(name, new_scores.get(name), old_scores.get(name), resampled.get(name), gate.alpha)
+        for name in new_scores
         if name in METRICS
     }
     judged = metrics[metric]
-    allowed = gate.allowed(metric, best)
-    verdict = outcome_of(judged.low, judged.high, allowed)
-    counts, edges = _histogram(drawn[metric])
+    allowed = gate.allowed(metric, champion_score)
+    verdict = decide(judged.low, judged.high, allowed)
+    counts, edges = _histogram(resampled[metric])
     return Comparison(
         task=challenger.signature.task,
         target=challenger.signature.target,
@@ -101,7 +101,7 @@ def compared(
             "rejected": "worse",
             "too_close_to_tell": "too_close_to_tell",
         }[verdict],
-        explanation=explained(verdict, metric, judged.low, judged.high, allowed, len(frame)),
+        explanation=explain(verdict, metric, judged.low, judged.high, allowed, len(frame)),
         compared=judged,
         metrics=metrics,
         slices=_slices(new, old, frame, metric, gate, slices, seed),
@@ -111,91 +111,94 @@ def compared(
 
 
 def check_metric(metric: str, model: Model) -> None:
-    """Refuse a metric of the other task."""
+    """Refuse a metric that belongs to the other task."""
     task = model.signature.task
     if METRICS[metric].task != task:
         raise InvalidInput(
             "wrong_metric",
-            rule=f"Models of {task} are compared by one of its metrics.",
+            rule=f"Models for {task} must be compared by a metric of that task.",
             found=f"{metric}.",
-            next_step=f"Choose one of: {', '.join(name for name, known in METRICS.items() if known.task == task)}.",
+            next_step=f"Choose a metric: {', '.join(name for name, known in METRICS.items() if known.task == task)}.",
             field="metric",
         )
 
 
 def check_comparable(challenger: Model, champion: Model) -> None:
-    """Refuse two models that answer different questions."""
-    why = other_question(champion, challenger)
-    if why is not None:
+    """Refuse two models that differ in their task, target or classes."""
+    difference = incompatibility(champion, challenger)
+    if difference is not None:
         raise InvalidInput(
             "not_comparable",
-            rule="Two models that are compared have the same task, target and classes.",
-            found=f"of the champion: {why}.",
-            next_step="Compare it with a model of the same question, or train anew.",
+            rule="Models to compare must have the same task, target and classes.",
+            found=f"for the champion, {difference}.",
+            next_step="Compare with a model that has the same ones, or train a new one.",
             field="champion",
         )
 
 
-def other_question(champion: Model, challenger: Model) -> str | None:
-    """Tell in what two models answer different questions; None where they do not."""
+def incompatibility(champion: Model, challenger: Model) -> str | None:
+    """Return how two models differ in task, target or classes, or None if they can be compared."""
     old, new = champion.signature, challenger.signature
-    for what, before, now in (
+    for name, before, now in (
         ("task", old.task, new.task),
         ("target", old.target, new.target),
         ("classes", old.classes, new.classes),
     ):
         if before != now:
-            return f"its {what} was {before}, this model's is {now}"
+            return f"its {name} was {before}, this model's is {now}"
     return None
 
 
 def _differences(
-    new: _Answers, old: _Answers, rows: Any, seed: int, metric: str | None = None, parts: int = 1
+    new: _Predictions, old: _Predictions, rows: Any, seed: int, metric: str | None = None, parts: int = 1
 ) -> tuple[Figures, int]:
-    """Return how much better the new model is in each resample, by metric, and how many there are."""
-    first, second = new.statistic(rows, metric), old.statistic(rows, metric)
-    resamples = resamples_for(first, RESAMPLES, 2 * parts)
-    # The same seed draws the same rows for both: that is what pairs them.
-    one, other = (distributions(statistic, seed, resamples) for statistic in (first, second))
-    return {name: _sign(name) * (one[name] - other[name]) for name in one if name in METRICS}, resamples
+    """Return by how much the new model is better in each resample, by metric, and the number of resamples."""
+    new_statistic, old_statistic = new.statistic(rows, metric), old.statistic(rows, metric)
+    resamples = resample_count(new_statistic, RESAMPLES, 2 * parts)
+    # The same seed draws the same rows for both, which is what pairs them.
+    new_values, old_values = (distributions(statistic, seed, resamples) for statistic in (new_statistic, old_statistic))
+    differences = {name: _sign(name) * (new_values[name] - old_values[name]) for name in new_values if name in METRICS}
+    return differences, resamples
 
 
 def _sign(metric: str) -> int:
     return 1 if METRICS[metric].higher_is_better else -1
 
 
-def _difference(metric: str, mine: float | None, theirs: float | None, drawn: Any, alpha: float) -> Difference:
-    if mine is None or theirs is None:
-        return Difference(challenger=mine, champion=theirs, difference=None, low=None, high=None)
-    found = None if drawn is None else interval(drawn, alpha, 1 - alpha)
+def _difference(
+    metric: str, new_score: float | None, old_score: float | None, resampled: Any, alpha: float
+) -> Difference:
+    if new_score is None or old_score is None:
+        return Difference(challenger=new_score, champion=old_score, difference=None, low=None, high=None)
+    bounds = None if resampled is None else interval(resampled, alpha, 1 - alpha)
     return Difference(
-        challenger=mine,
-        champion=theirs,
-        difference=_sign(metric) * (mine - theirs),
-        low=found.low if found else None,
-        high=found.high if found else None,
+        challenger=new_score,
+        champion=old_score,
+        difference=_sign(metric) * (new_score - old_score),
+        low=bounds.low if bounds else None,
+        high=bounds.high if bounds else None,
     )
 
 
 def _slices(
-    new: _Answers,
-    old: _Answers,
+    new: _Predictions,
+    old: _Predictions,
     frame: pd.DataFrame,
     metric: MetricName,
     gate: Gate,
     columns: Sequence[str],
     seed: int,
 ) -> list[SliceDifference]:
-    """Compare on each slice; one among many looks worse by chance, so they share alpha (Bonferroni)."""
+    """Compare the models on each slice. One of many looks worse by chance, so they share alpha (Bonferroni)."""
     slices = list(slices_of(frame, columns))
-    found = []
+    differences = []
     for column, value, rows in slices:
-        drawn, _ = _differences(new, old, rows, seed, metric, len(slices))
-        mine, theirs = new.scores(rows)[metric], old.scores(rows)[metric]
-        shown = _difference(metric, mine, theirs, drawn.get(metric), gate.alpha)
-        strict = _difference(metric, mine, theirs, drawn.get(metric), gate.alpha / len(slices))
-        allowed = gate.allowed(metric, theirs or 0.0)
-        found.append(
+        resampled, _ = _differences(new, old, rows, seed, metric, len(slices))
+        new_score, old_score = new.scores(rows)[metric], old.scores(rows)[metric]
+        shown = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha)
+        strict = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha / len(slices))
+        allowed = gate.allowed(metric, old_score or 0.0)
+        differences.append(
             SliceDifference(
                 **shown.model_dump(),
                 column=column,
@@ -204,11 +207,11 @@ def _slices(
                 regressed=strict.high is not None and strict.high < -allowed,
             )
         )
-    return found
+    return differences
 
 
-def _histogram(drawn: Any) -> tuple[list[int], list[float]]:
-    defined = drawn[np.isfinite(drawn)]
+def _histogram(resampled: Any) -> tuple[list[int], list[float]]:
+    defined = resampled[np.isfinite(resampled)]
     if not len(defined):
         return [], []
     counts, edges = np.histogram(defined, bins=_BINS if np.ptp(defined) > 0 else 1)

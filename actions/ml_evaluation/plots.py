@@ -1,6 +1,7 @@
-"""The plots: drawn from an evaluation's values, readable at the width of a comment, told apart without colour too.
+"""The plots of an evaluation, legible at the width of a comment and distinguishable without colour.
 
-Heavy: imported inside functions alone. Draws on Agg's canvas without pyplot, so nothing is global and import is cheap.
+Imports heavy libraries; import it inside functions only. It draws on Agg's canvas without pyplot, so nothing is global
+and the import is cheap.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from actions.models.evaluation import ClassifierEvaluation, Curve, Evaluation, R
 from actions.models.plot_style import BLACK, BLUE, DPI, GREEN, HEIGHT, ORANGE, PURPLE, RED, SKY, WIDTH, YELLOW
 
 _LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, "-"), (SKY, "--"), (BLACK, "-."))
-_LONGEST_LABEL = 20
-_MOST_CELLS_WITH_FIGURES = 20
-_MOST_BARS = 15
+_MAX_LABEL = 20
+_MAX_LABELLED_CLASSES = 20
+_MAX_BARS = 15
 
 Draw = Callable[[Any], None]
 
 
 def plots_of(evaluation: Evaluation) -> dict[str, bytes]:
-    """Return the plots of an evaluation as PNG by file name."""
+    """Return the plots of an evaluation: PNG contents by file name."""
     drawn: dict[str, bytes] = {}
     if isinstance(evaluation, RegressorEvaluation):
         drawn["predicted_vs_true.png"] = _png(partial(_predicted_vs_true, evaluation))
@@ -42,7 +43,7 @@ def plots_of(evaluation: Evaluation) -> dict[str, bytes]:
 
 
 def comparison_plot(comparison: Comparison) -> bytes:
-    """Return the plot of a comparison as PNG: the resampled differences, with the bounds and the margin."""
+    """Return the plot of a comparison as PNG: the resampled differences with their bounds and the margin."""
     return _png(partial(_comparison, comparison))
 
 
@@ -62,9 +63,8 @@ def _png(draw: Draw) -> bytes:
     axes.tick_params(labelsize=11)
     draw(axes)
     file = io.BytesIO()
-    canvas.print_png(  # type: ignore[no-untyped-call]
-        file, metadata={"Software": None}
-    )  # without the version, equal figures are equal files
+    # Without matplotlib's version in the metadata, equal figures are equal files.
+    canvas.print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return file.getvalue()
 
 
@@ -74,9 +74,9 @@ def _titled(axes: Any, title: str, x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=12)
 
 
-def _named(text: str) -> str:
-    """Return a label for a plot: short, and with nothing that matplotlib would set as mathematics."""
-    short = text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+def _label(text: str) -> str:
+    """Return a label for a plot: short, and without anything that matplotlib would render as mathematics."""
+    short = text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 1] + "…"
     return short.replace("$", r"\$").lstrip("_")
 
 
@@ -85,8 +85,8 @@ def _confusion_matrix(evaluation: ClassifierEvaluation, axes: Any) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     axes.figure.colorbar(image, ax=axes, label="share of the true class")
-    labels = [_named(label) for label in evaluation.classes]
-    if len(labels) <= _MOST_CELLS_WITH_FIGURES:
+    labels = [_label(label) for label in evaluation.classes]
+    if len(labels) <= _MAX_LABELLED_CLASSES:
         axes.set_xticks(range(len(labels)), labels, rotation=45 if max(map(len, labels)) > 4 else 0)  # noqa: PLR2004
         axes.set_yticks(range(len(labels)), labels)
         for row, column in np.ndindex(*counts.shape):
@@ -97,7 +97,7 @@ def _confusion_matrix(evaluation: ClassifierEvaluation, axes: Any) -> None:
 
 def _roc(evaluation: ClassifierEvaluation, axes: Any) -> None:
     _curves(axes, evaluation.roc_curves)
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="by chance")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="chance")
     _unit_axes(axes)
     area = evaluation.metrics["roc_auc"]
     _titled(
@@ -110,51 +110,55 @@ def _precision_recall(evaluation: ClassifierEvaluation, axes: Any) -> None:
     _curves(axes, evaluation.pr_curves)
     _unit_axes(axes)
     area = evaluation.metrics["pr_auc"]
-    found = f", average precision {area:.3f}" if area is not None else ""
-    _titled(axes, f"Precision and recall{found}", "recall", "precision")
+    precision = f", average precision {area:.3f}" if area is not None else ""
+    _titled(axes, f"Precision and recall{precision}", "recall", "precision")
     axes.legend(loc="lower left", fontsize=11)
 
 
 def _curves(axes: Any, curves: Sequence[Curve]) -> None:
-    """Draw a line a class; where there are too many to tell apart, all of them thin and alike."""
+    """Draw one line per class; if there are too many to tell apart, draw all of them thin and in one colour."""
     if len(curves) > len(_LINES):
-        for place, curve in enumerate(curves):
-            label = f"each of {len(curves)} classes" if place == 0 else None
+        for index, curve in enumerate(curves):
+            label = f"each of {len(curves)} classes" if index == 0 else None
             axes.plot(curve.x, curve.y, color=BLUE, linewidth=1, alpha=0.6, label=label)
         return
     for curve, (colour, style) in zip(curves, _LINES, strict=False):
-        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, label=f"class {_named(curve.label)}")
+        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, label=f"class {_label(curve.label)}")
 
 
 def _calibration(evaluation: ClassifierEvaluation, axes: Any) -> None:
     bins = evaluation.calibration
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="as it should be")
-    predicted, observed = [found.predicted for found in bins], [found.observed for found in bins]
-    axes.plot(predicted, observed, color=BLUE, marker="o", linewidth=2, label="the model")
-    for found in bins:
-        # Towards the middle, so that none stands on the frame.
-        place, beside = (found.predicted, found.observed), (6, 6 if found.observed < 0.5 else -16)  # noqa: PLR2004
-        axes.annotate(f"{found.rows}", place, beside, textcoords="offset points", ha="center", fontsize=9)
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1.2, label="ideal")
+    axes.plot(
+        [one.predicted for one in bins],
+        [one.observed for one in bins],
+        color=BLUE,
+        marker="o",
+        linewidth=2,
+        label="model",
+    )
+    for one in bins:
+        # Towards the middle, so that no number covers the frame.
+        point, offset = (one.predicted, one.observed), (6, 6 if one.observed < 0.5 else -16)  # noqa: PLR2004
+        axes.annotate(f"{one.rows}", point, offset, textcoords="offset points", ha="center", fontsize=9)
     _unit_axes(axes)
-    of = (
-        f"class {_named(evaluation.positive_class)}" if evaluation.positive_class is not None else "the predicted class"
-    )
+    positive = evaluation.positive_class
+    event = f"class {_label(positive)}" if positive is not None else "the predicted class"
     error = evaluation.metrics["calibration_error"]
-    found_error = f", error {error:.3f}" if error is not None else ""
-    _titled(
-        axes, f"Calibration{found_error} (rows beside the points)", f"predicted probability of {of}", "observed share"
-    )
+    shown_error = f", error {error:.3f}" if error is not None else ""
+    title = f"Calibration{shown_error} (numbers of rows at the points)"
+    _titled(axes, title, f"predicted probability of {event}", "observed share")
     axes.legend(loc="upper left", fontsize=11)
 
 
 def _predicted_vs_true(evaluation: RegressorEvaluation, axes: Any) -> None:
     ends = [min(*evaluation.true, *evaluation.predicted), max(*evaluation.true, *evaluation.predicted)]
-    axes.plot(ends, ends, color="grey", linestyle=":", linewidth=1.5, label="as it should be")
+    axes.plot(ends, ends, color="grey", linestyle=":", linewidth=1.5, label="ideal")
     axes.scatter(
         evaluation.true, evaluation.predicted, color=BLUE, s=18, alpha=0.6, edgecolors="none", label="test rows"
     )
     r2 = evaluation.metrics["r2"]
-    target = _named(evaluation.target)
+    target = _label(evaluation.target)
     _titled(
         axes,
         "Predicted and true" + (f", R2 {r2:.3f}" if r2 is not None else ""),
@@ -170,29 +174,29 @@ def _residuals(evaluation: RegressorEvaluation, axes: Any) -> None:
     axes.axhline(0, color="grey", linestyle=":", linewidth=1.5)
     axes.scatter(evaluation.predicted, residuals, color=RED, s=18, alpha=0.6, edgecolors="none")
     rmse = evaluation.metrics["rmse"]
-    target = _named(evaluation.target)
-    found = f", RMSE {rmse:.4g}" if rmse is not None else ""
-    _titled(axes, f"Residuals{found}", f"predicted {target}", "predicted minus true")
+    target = _label(evaluation.target)
+    error = f", RMSE {rmse:.4g}" if rmse is not None else ""
+    _titled(axes, f"Residuals{error}", f"predicted {target}", "predicted minus true")
     axes.grid(alpha=0.3)
 
 
 def _importances(evaluation: Evaluation, axes: Any) -> None:
-    shown = evaluation.importances[:_MOST_BARS][::-1]
-    places = np.arange(len(shown))
+    shown = evaluation.importances[:_MAX_BARS][::-1]
+    positions = np.arange(len(shown))
     axes.barh(
-        places,
-        [one.mean for one in shown],
-        xerr=[one.standard_deviation for one in shown],
+        positions,
+        [importance.mean for importance in shown],
+        xerr=[importance.standard_deviation for importance in shown],
         color=SKY,
         edgecolor=BLACK,
         linewidth=0.6,
         error_kw={"ecolor": BLACK, "capsize": 2, "elinewidth": 1},
     )
-    axes.set_yticks(places, [_named(one.column) for one in shown])
+    axes.set_yticks(positions, [_label(importance.column) for importance in shown])
     axes.axvline(0, color="grey", linestyle=":", linewidth=1.5)
     more = len(evaluation.importances) - len(shown)
     title = "Permutation importances" + (f", {len(shown)} of {len(evaluation.importances)} columns" if more else "")
-    _titled(axes, title, f"loss of {evaluation.importance_of} when the column is shuffled", "")
+    _titled(axes, title, f"loss of {evaluation.importance_of} when shuffled", "")
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -200,33 +204,33 @@ def _learning_curves(evaluation: Evaluation, axes: Any) -> None:
     curves = evaluation.learning_curves[: len(_LINES)]
     for curve, (colour, style) in zip(curves, _LINES, strict=False):
         mark = "o" if len(curve.x) == 1 else None
-        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, marker=mark, label=_named(curve.label))
+        axes.plot(curve.x, curve.y, color=colour, linestyle=style, linewidth=2, marker=mark, label=_label(curve.label))
     _titled(axes, "Learning curves", "round", "loss")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right", fontsize=11)
 
 
 def _comparison(comparison: Comparison, axes: Any) -> None:
-    edges, found = np.asarray(comparison.histogram_edges), comparison.compared
+    edges, judged = np.asarray(comparison.histogram_edges), comparison.compared
     if len(edges):
-        wide = np.ptp(edges) > 0 and len(comparison.histogram) > 1
-        width = np.diff(edges) if wide else max(comparison.allowed, 1e-3) / 4
+        varies = np.ptp(edges) > 0 and len(comparison.histogram) > 1
+        width = np.diff(edges) if varies else max(comparison.allowed, 1e-3) / 4
         middle = (edges[:-1] + edges[1:]) / 2
         shares = np.asarray(comparison.histogram) / comparison.resamples
         axes.bar(middle, shares, width=width, color=SKY, edgecolor=BLUE, linewidth=0.4)
-    if found.low is not None and found.high is not None:
-        label = f"{found.low:+.4g} to {found.high:+.4g}, alpha {comparison.alpha:g} a side"
-        axes.axvspan(found.low, found.high, color=YELLOW, alpha=0.25, zorder=0, label=label)
+    if judged.low is not None and judged.high is not None:
+        label = f"{judged.low:+.4g} to {judged.high:+.4g}, alpha {comparison.alpha:g} per side"
+        axes.axvspan(judged.low, judged.high, color=YELLOW, alpha=0.25, zorder=0, label=label)
     axes.axvline(0, color=BLACK, linestyle="-", linewidth=1.5, label="no difference")
     axes.axvline(
         -comparison.allowed, color=RED, linestyle="--", linewidth=2, label=f"margin, {-comparison.allowed:.4g}"
     )
-    if found.difference is not None:
+    if judged.difference is not None:
         axes.axvline(
-            found.difference, color=BLUE, linestyle="-.", linewidth=2, label=f"difference, {found.difference:+.4g}"
+            judged.difference, color=BLUE, linestyle="-.", linewidth=2, label=f"difference, {judged.difference:+.4g}"
         )
     verdict = comparison.verdict.replace("_", " ")
-    x = f"difference in {comparison.metric}; right of 0 this model is better"
+    x = f"difference in {comparison.metric} (positive: this model is better)"
     _titled(axes, f"This model and the champion: {verdict}", x, "share of resamples")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", fontsize=11)

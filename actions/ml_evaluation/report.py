@@ -1,4 +1,4 @@
-"""The operation that writes an evaluation down for people: Markdown for GitHub, and one HTML file that needs no other."""
+"""The operation that writes a report of an evaluation: Markdown for GitHub, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from pydantic import Field
 from actions.context import Context
 from actions.contracts.request import Sha256
 from actions.data_preparation.sources import StorageUri, storage_path
-from actions.ml_evaluation.save import Given, comparison_in, evaluation_in
-from actions.models import tables
+from actions.ml_evaluation.save import Given, read_comparison, read_evaluation
 from actions.models.evaluation import Evaluation
-from actions.models.tables import Table
+from actions.models.tables import Table, as_markdown, comparison_tables, evaluation_tables
 from actions.operation import Result, operation
 from actions.storage.folder import sha256_of, write_atomically
 from actions.text.markdown import code, image, inline
@@ -30,7 +29,7 @@ class EvaluationReport(Result):
     markdown_sha256: Sha256
     html_uri: str
     html_sha256: Sha256
-    plots: dict[str, Sha256] = Field(description="digest by URI")
+    plots: dict[str, Sha256] = Field(description="SHA-256 by URI")
 
 
 @operation(stage="evaluate", where="runner", idempotent=True)
@@ -41,22 +40,22 @@ def generate_evaluation_report(
     title: str = "Evaluation",
     comparison: Given | None = None,
 ) -> EvaluationReport:
-    """Write a report: ``report.md`` with its plots below ``plots/``, and ``report.html`` with the plots inside.
+    """Write a report: ``report.md`` with its plots in ``plots/``, and ``report.html`` with the plots embedded.
 
-    Metrics with their intervals, per class, per slice, residuals, importances; confusion matrix, ROC, precision and recall,
-    calibration, residuals, importances, learning curves; the comparison with another model where one is given. The same
-    evaluation gives the same files, byte for byte.
+    The report contains metrics with their intervals, figures per class and slice, the plots, permutation importances,
+    and the comparison with another model if one is given. The same evaluation always gives the same files, byte for
+    byte.
 
     Parameters
     ----------
     evaluation
-        What ``evaluate_classifier`` or ``evaluate_regressor`` returned, or the URI of a ``results.json`` that holds it.
+        The result of ``evaluate_classifier`` or ``evaluate_regressor``, or the URI of its ``results.json``.
     destination
         The folder under the storage root.
     title
-        For people; the report's heading.
+        The report's heading.
     comparison
-        What ``compare_models`` returned, or the URI of a file that holds it.
+        The result of ``compare_models``, or the URI of a file that contains it.
 
     Examples
     --------
@@ -65,28 +64,28 @@ def generate_evaluation_report(
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> rows = {"data": "sklearn://diabetes", "target": "target"}
-    >>> made = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
+    >>> training = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
     >>> saved = find_operation("save_model").call({"training": "out", "destination": "out", "name": "sugar"}, context)
-    >>> asked = {"model": saved.uri, "data": "sklearn://diabetes", "destination": "kept"}
-    >>> found = find_operation("evaluate_regressor").call(asked, context)
+    >>> arguments = {"model": saved.uri, "data": "sklearn://diabetes", "destination": "kept"}
+    >>> evaluation = find_operation("evaluate_regressor").call(arguments, context)
     >>> generate_evaluation_report(context, "kept/results.json", "report", "Sugar").html_uri
     'report/report.html'
     """
     from actions.ml_evaluation.plots import comparison_plot, plots_of
 
     folder = storage_path(destination, context, "destination")
-    found, beside = evaluation_in(evaluation, context), comparison_in(comparison, context)
-    drawn = plots_of(found)
-    if beside is not None:
-        drawn["comparison.png"] = comparison_plot(beside)
-    shown = [*tables.tables_of(found), *(tables.compared(beside) if beside is not None else [])]
+    results, compared = read_evaluation(evaluation, context), read_comparison(comparison, context)
+    images, tables = plots_of(results), evaluation_tables(results)
+    if compared is not None:
+        images["comparison.png"] = comparison_plot(compared)
+        tables += comparison_tables(compared)
     plots = {}
-    for name, content in drawn.items():
+    for name, content in images.items():
         path = folder / PLOTS_FOLDER / name
         write_atomically(path, content)
         plots[context.storage.uri(path)] = sha256_of(path)
-    write_atomically(folder / MARKDOWN_FILE, as_markdown(title, found, shown, list(drawn)))
-    write_atomically(folder / HTML_FILE, as_html(title, found, shown, drawn))
+    write_atomically(folder / MARKDOWN_FILE, markdown_report(title, results, tables, list(images)))
+    write_atomically(folder / HTML_FILE, html_report(title, results, tables, images))
     return EvaluationReport(
         markdown_uri=context.storage.uri(folder / MARKDOWN_FILE),
         markdown_sha256=sha256_of(folder / MARKDOWN_FILE),
@@ -96,21 +95,21 @@ def generate_evaluation_report(
     )
 
 
-def as_markdown(title: str, evaluation: Evaluation, shown: Sequence[Table], plots: Sequence[str]) -> str:
-    """Return the report for GitHub; what others wrote in it is shown literally."""
+def markdown_report(title: str, evaluation: Evaluation, tables: Sequence[Table], plots: Sequence[str]) -> str:
+    """Return the report for GitHub, with all text from people escaped."""
     parts = [
         f"# {inline(title, 200)}",
-        inline(_opening(evaluation)),
+        inline(_introduction(evaluation)),
         f"Model file: SHA-256 {code(evaluation.model_sha256)}",
     ]
-    for one in shown:
-        parts += [f"## {inline(one.title)}", tables.as_markdown(one), inline(one.note)]
+    for table in tables:
+        parts += [f"## {inline(table.title)}", as_markdown(table), inline(table.note)]
     parts += ["## Plots", *(image(_name(plot), f"{PLOTS_FOLDER}/{plot}") for plot in plots)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def as_html(title: str, evaluation: Evaluation, shown: Sequence[Table], plots: Mapping[str, bytes]) -> str:
-    """Return the report as one HTML file: it loads nothing, runs nothing, and shows what others wrote literally."""
+def html_report(title: str, evaluation: Evaluation, tables: Sequence[Table], plots: Mapping[str, bytes]) -> str:
+    """Return the report as one HTML file that loads nothing and runs nothing, with all text from people escaped."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -126,17 +125,17 @@ def as_html(title: str, evaluation: Evaluation, shown: Sequence[Table], plots: M
     )
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         title=title[:200],
-        opening=_opening(evaluation),
+        introduction=_introduction(evaluation),
         sha256=evaluation.model_sha256,
-        tables=shown,
-        # Base64 has nothing to escape, and nothing in it that looks like a secret is one.
+        tables=tables,
+        # Base64 contains nothing to escape, and must not be masked where it happens to look like a secret.
         plots=[(_name(name), Markup(b64encode(content).decode("ascii"))) for name, content in plots.items()],  # noqa: S704
     )
 
 
-def _opening(evaluation: Evaluation) -> str:
-    what = f"{evaluation.task.capitalize()} of {evaluation.target}"
-    return f"{what} on {evaluation.rows} rows. Intervals of {evaluation.confidence:.0%} by bootstrap."
+def _introduction(evaluation: Evaluation) -> str:
+    task = f"{evaluation.task.capitalize()} of {evaluation.target}"
+    return f"{task} on {evaluation.rows} rows, with {evaluation.confidence:.0%} bootstrap intervals."
 
 
 def _name(plot: str) -> str:

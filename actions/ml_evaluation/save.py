@@ -1,4 +1,4 @@
-"""The operation that keeps an evaluation: its figures as JSON, its plots as PNG."""
+"""The operation that saves an evaluation: its results as JSON, its plots as PNG."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ _EVALUATION: TypeAdapter[Evaluation] = TypeAdapter(
 _COMPARISON = TypeAdapter(Comparison)
 
 Given = dict[str, Any] | StorageUri
-"""A result's values, or the URI of a file that holds them: so the doors need not show all of its fields once more."""
+"""A result, or the URI of a file that contains it. As a plain object, so that its schema is not repeated at every door."""
 
-
-Found = TypeVar("Found")
+ResultT = TypeVar("ResultT")
 
 
 class SavedEvaluation(Result):
@@ -38,7 +37,7 @@ class SavedEvaluation(Result):
 
     uri: str
     sha256: Sha256
-    plots: dict[str, Sha256] = Field(description="digest by URI")
+    plots: dict[str, Sha256] = Field(description="SHA-256 by URI")
     comparison_uri: str | None = None
 
 
@@ -49,19 +48,20 @@ def save_evaluation_results(
     destination: StorageUri,
     comparison: Given | None = None,
 ) -> SavedEvaluation:
-    """Write an evaluation as ``results.json`` and its plots as PNG below ``plots/``.
+    """Write an evaluation as ``results.json``, and its plots as PNG files in ``plots/``.
 
-    Confusion matrix, ROC, precision and recall, calibration; or predicted against true values, and residuals. Permutation
-    importances; learning curves where the training left any; the comparison with another model where one is given.
+    The plots are the confusion matrix, ROC, precision and recall, and calibration; or predicted against true values,
+    and residuals. Also permutation importances, learning curves if the training recorded any, and the comparison if one
+    is given.
 
     Parameters
     ----------
     evaluation
-        What ``evaluate_classifier`` or ``evaluate_regressor`` returned, or the URI of a ``results.json`` that holds it.
+        The result of ``evaluate_classifier`` or ``evaluate_regressor``, or the URI of its ``results.json``.
     destination
         The folder under the storage root.
     comparison
-        What ``compare_models`` returned, or the URI of a file that holds it; kept as ``comparison.json``.
+        The result of ``compare_models``, or the URI of a file that contains it. It is written to ``comparison.json``.
 
     Examples
     --------
@@ -70,18 +70,18 @@ def save_evaluation_results(
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path(mkdtemp())))
     >>> rows = {"data": "sklearn://diabetes", "target": "target"}
-    >>> made = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
+    >>> training = find_operation("train_supervised_regressor").call({**rows, "destination": "out"}, context)
     >>> saved = find_operation("save_model").call({"training": "out", "destination": "out", "name": "sugar"}, context)
-    >>> asked = {"model": saved.uri, "data": "sklearn://diabetes"}
-    >>> found = find_operation("evaluate_regressor").call(asked, context)
-    >>> sorted(save_evaluation_results(context, found.model_dump(), "kept").plots)
+    >>> arguments = {"model": saved.uri, "data": "sklearn://diabetes"}
+    >>> evaluation = find_operation("evaluate_regressor").call(arguments, context)
+    >>> sorted(save_evaluation_results(context, evaluation.model_dump(), "kept").plots)
     ['kept/plots/importances.png', 'kept/plots/predicted_vs_true.png', 'kept/plots/residuals.png']
     """
     return save_evaluation(
-        evaluation_in(evaluation, context),
+        read_evaluation(evaluation, context),
         storage_path(destination, context, "destination"),
         context,
-        comparison_in(comparison, context),
+        read_comparison(comparison, context),
     )
 
 
@@ -91,11 +91,11 @@ def save_evaluation(
     """Write an evaluation and its plots to a folder."""
     from actions.ml_evaluation.plots import comparison_plot, plots_of
 
-    drawn = plots_of(evaluation)
+    images = plots_of(evaluation)
     if comparison is not None:
-        drawn[COMPARISON_PLOT] = comparison_plot(comparison)
+        images[COMPARISON_PLOT] = comparison_plot(comparison)
     plots = {}
-    for name, content in drawn.items():
+    for name, content in images.items():
         path = folder / PLOTS_FOLDER / name
         write_atomically(path, content)
         plots[context.storage.uri(path)] = sha256_of(path)
@@ -109,41 +109,51 @@ def save_evaluation(
     return SavedEvaluation(uri=uri, sha256=sha256, plots=plots, comparison_uri=comparison_uri)
 
 
-def evaluation_in(given: Given, context: Context) -> Evaluation:
-    """Return an evaluation, read from its file where a URI names one.
+def read_evaluation(given: Given, context: Context) -> Evaluation:
+    """Return an evaluation, reading it from its file if it is given as a URI.
 
     Raises
     ------
-    NotFound, InvalidInput
-        ``evaluation_not_found``, ``evaluation_unreadable``.
+    NotFound
+        ``evaluation_not_found``.
+    InvalidInput
+        ``evaluation_unreadable``.
     """
     return _read(given, _EVALUATION, "evaluation", "evaluate_classifier", context)
 
 
-def comparison_in(given: Given | None, context: Context) -> Comparison | None:
-    """Return a comparison, read from its file where a URI names one; raises as ``evaluation_in``."""
+def read_comparison(given: Given | None, context: Context) -> Comparison | None:
+    """Return a comparison, reading it from its file if it is given as a URI.
+
+    Raises
+    ------
+    NotFound
+        ``comparison_not_found``.
+    InvalidInput
+        ``comparison_unreadable``.
+    """
     return None if given is None else _read(given, _COMPARISON, "comparison", "compare_models", context)
 
 
-def _read(given: Given, adapter: TypeAdapter[Found], what: str, made_by: str, context: Context) -> Found:
+def _read(given: Given, adapter: TypeAdapter[ResultT], name: str, operation_name: str, context: Context) -> ResultT:
     try:
         if isinstance(given, dict):
             return adapter.validate_python(given)
-        return adapter.validate_json(storage_path(given, context, what).read_bytes())
+        return adapter.validate_json(storage_path(given, context, name).read_bytes())
     except OSError:
         raise NotFound(
-            f"{what}_not_found",
-            rule=f"The {what} is a file under the storage root.",
+            f"{name}_not_found",
+            rule=f"The {name} must be a file under the storage root.",
             found=f"no file {given}.",
-            next_step=f"Name the JSON file that holds what {made_by} returned.",
-            field=what,
+            next_step=f"Name the JSON file that contains the result of {operation_name}.",
+            field=name,
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise InvalidInput(
-            f"{what}_unreadable",
-            rule=f"The {what} is what {made_by} returned, as JSON.",
-            found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:500],
-            next_step=f"Call {made_by} again and keep what it returns.",
-            field=what,
+            f"{name}_unreadable",
+            rule=f"The {name} must be the result of {operation_name}, as JSON.",
+            found=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."[:500],
+            next_step=f"Run {operation_name} again and pass its result.",
+            field=name,
         ) from None

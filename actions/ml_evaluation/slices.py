@@ -1,6 +1,6 @@
-"""Which rows belong together: those that share a value, or a range of values, of a column.
+"""Slices: rows that share a value, or a range of values, of a column.
 
-Heavy: imported inside functions alone.
+Imports heavy libraries; import it inside functions only.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from actions.errors import InvalidInput
 from actions.models.saved_model import Model
 from actions.text.suggestions import nearest_first
 
-MOST_VALUES = 10
+MAX_VALUES = 10
 MIN_ROWS = 5
 QUANTILE_BINS = 4
 MISSING = "(missing)"
 
 
 class Rows(NamedTuple):
-    """The rows of one slice, by position."""
+    """The rows of one slice, by position (array of int, shape (rows,))."""
 
     column: str
     value: str
-    places: Any
+    positions: Any
 
 
-def usual_columns(model: Model, frame: pd.DataFrame, most: int = 5) -> list[str]:
-    """Return the columns that rows are usually told apart by: categories with few values."""
+def default_columns(model: Model, frame: pd.DataFrame, most: int = 5) -> list[str]:
+    """Return the columns that rows are sliced by if none are named: those with few categories."""
     categories = [column.name for column in model.signature.columns if column.kind == "category"]
-    return [name for name in categories if name in frame and frame[name].nunique() <= MOST_VALUES][:most]
+    return [name for name in categories if name in frame and frame[name].nunique() <= MAX_VALUES][:most]
 
 
 def slices_of(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[Rows]:
-    """Give the slices of each column: of its ten most frequent values, or of the quarters of its numbers.
+    """Yield the slices of each column: its ten most frequent values, or the quartiles of its numbers.
 
-    Slices of fewer than five rows are left out: their figures would say nothing.
+    Slices of fewer than five rows are left out, because their figures would mean little.
 
     Raises
     ------
@@ -49,32 +49,32 @@ def slices_of(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[Rows]:
         if column not in frame:
             raise InvalidInput(
                 "slice_column_missing",
-                rule="Rows are told apart by columns that they have.",
+                rule="Rows must be sliced by columns that they have.",
                 found=f"no column {column!r}.",
-                next_step=f"Choose among: {nearest_first(column, [str(name) for name in frame.columns])}.",
+                next_step=f"Choose a column: {nearest_first(column, [str(name) for name in frame.columns])}.",
                 field="slices",
             )
     for column in columns:
-        values, ordered = _told_apart(frame[column])
+        values, ordered = _groups(frame[column])
         for value in ordered:
-            places = np.flatnonzero((values == value).to_numpy())
-            if len(places) >= MIN_ROWS:
-                yield Rows(column, value[:100], places)
+            positions = np.flatnonzero((values == value).to_numpy())
+            if len(positions) >= MIN_ROWS:
+                yield Rows(column, value[:100], positions)
 
 
-def _told_apart(values: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
-    """Return a column as few texts, and these in order: the most frequent first; of numbers, quarters from low to high."""
-    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_VALUES:
-        quarters = pd.qcut(values.astype(float), QUANTILE_BINS, duplicates="drop")
-        names = [f"{one.left:.4g} to {one.right:.4g}" for one in quarters.cat.categories]
-        texts = (
-            quarters.cat.rename_categories(_distinct(names)).astype(object).where(values.notna(), MISSING).astype(str)
-        )
-        return texts, [*_distinct(names), MISSING]
+def _groups(values: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+    """Return the group of each value, and the groups in order: most frequent first, or quartiles from low to high."""
+    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MAX_VALUES:
+        quartiles = pd.qcut(values.astype(float), QUANTILE_BINS, duplicates="drop")
+        names = _distinct([f"{bounds.left:.4g} to {bounds.right:.4g}" for bounds in quartiles.cat.categories])
+        texts = quartiles.cat.rename_categories(names).astype(object).where(values.notna(), MISSING).astype(str)
+        return texts, [*names, MISSING]
     texts = values.astype(object).where(values.notna(), MISSING).astype(str)
-    return texts, [str(value) for value in texts.value_counts().index[:MOST_VALUES]]
+    return texts, [str(value) for value in texts.value_counts().index[:MAX_VALUES]]
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Number the names where rounding has made two of them equal."""
-    return names if len(set(names)) == len(names) else [f"{place}: {name}" for place, name in enumerate(names, start=1)]
+    """Number the names if rounding has made two of them equal."""
+    return (
+        names if len(set(names)) == len(names) else [f"{number}: {name}" for number, name in enumerate(names, start=1)]
+    )

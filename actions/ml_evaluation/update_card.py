@@ -1,4 +1,4 @@
-"""Writes a model's card anew once it is known how the model does on rows that it has not seen."""
+"""Rewrites a model's card once the model has been evaluated on rows that it has not seen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from actions.storage.folder import write_atomically
 
 
 def update_card(model: Path, name: str, notes: str, evaluation: Evaluation, dataset: str) -> None:
-    """Replace the card beside a model file; where the training left no record there, the card stays as it is."""
+    """Replace the card next to a model file; do nothing if the training left no record there."""
     try:
         record = TrainingRecord.model_validate_json(model.with_name(TRAINING_FILE).read_bytes())
     except (OSError, ValidationError):

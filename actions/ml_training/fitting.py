@@ -18,7 +18,7 @@ from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_
 from actions.ml_training.progress import Curves, TrainingProgress
 from actions.ml_training.registry import algorithm_named
 from actions.ml_training.training_spec import TrainingSpec
-from actions.models.feature_blocks import features_of, features_to_train_on
+from actions.models.feature_blocks import features_for_training, features_of
 from actions.models.scores import Scores, classification_scores, regression_scores
 from actions.models.targets import target_values
 
@@ -87,7 +87,7 @@ def prepared_parts(
     target = target_values(train, spec.target, spec.task)
     raw = train.drop(columns=spec.target)
     parts: dict[str, tuple[Any, Any]] = {
-        "train": (features_to_train_on(preprocessor, raw, target, algorithm_named(spec.algorithm).layout), target)
+        "train": (features_for_training(preprocessor, raw, target, algorithm_named(spec.algorithm).layout), target)
     }
     _check_varies(spec, target)
     notes: list[str] = []
@@ -117,7 +117,8 @@ def fit_estimator(spec: TrainingSpec, parts: Parts, progress: TrainingProgress) 
 def make_deterministic(algorithm: Algorithm, estimator: Any, *, to_save: bool) -> None:
     """Make a fitted estimator predict the same everywhere: on the CPU, and on one core.
 
-    Sums over threads differ in their last digits. Estimators that predict each row in one thread may use all cores until they are saved.
+    Sums over threads differ in their last digits. Estimators that predict each row in one thread may use all cores
+    until they are saved.
     """
     inner = getattr(estimator, "estimator_", estimator)
     algorithm.move_to_cpu(inner)

@@ -1,1 +1,1 @@
-"""A saved model: the file, its features, its answers, its figures, its card."""
+"""A saved model: its file, features, predictions, metrics and card."""

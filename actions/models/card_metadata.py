@@ -1,4 +1,4 @@
-"""The block of YAML with which a model card begins, as Hugging Face reads it: what searches and leader boards go by.
+"""The YAML metadata at the top of a model card, as Hugging Face reads it for search and leaderboards.
 
 References
 ----------
@@ -15,36 +15,36 @@ from actions.contracts.request import Task
 from actions.models.saved_model import MODEL_FILE, Signature
 
 PIPELINE_TAG: dict[Task, str] = {"classification": "tabular-classification", "regression": "tabular-regression"}
-_LARGEST_NAME = 200
+_MAX_NAME = 200
 
 
 def metadata_block(
-    name: str, made: Signature, metrics: Mapping[str, float | None], dataset: str, split: str, rows: int | None
+    name: str, signature: Signature, metrics: Mapping[str, float | None], dataset: str, split: str, rows: int | None
 ) -> str:
-    """Return the block, with the lines that begin and end it.
+    """Return the metadata, including the lines that delimit it.
 
     Parameters
     ----------
     name
         The model's name.
-    made
-        How it was made.
+    signature
+        The model's description.
     metrics
-        Figures by metric; those that are undefined are left out.
+        The value of each metric; undefined ones are left out.
     dataset
-        What the rows are of.
+        The name of the data.
     split
-        Which part of it they are: validation or test.
+        The part of the data that the metrics are from: validation or test.
     rows
-        How many, where that is known.
+        The number of rows in that part, if known.
 
     Examples
     --------
-    >>> made = Signature(
+    >>> signature = Signature(
     ...     task="regression", algorithm="xgboost", target="y", columns=[], classes=None, hyperparameters={}, seed=1,
     ...     training_rows=9, training_rows_sha256="0" * 64, packages={}, model_sha256="0" * 64,
     ... )
-    >>> print(metadata_block("tides", made, {"rmse": 0.5, "mape": None}, "tides.csv", "test", 30))
+    >>> print(metadata_block("tides", signature, {"rmse": 0.5, "mape": None}, "tides.csv", "test", 30))
     ---
     library_name: sklearn
     pipeline_tag: tabular-regression
@@ -75,9 +75,9 @@ def metadata_block(
     """
     import yaml
 
-    tag = PIPELINE_TAG[made.task]
+    tag = PIPELINE_TAG[signature.task]
     defined = {metric: value for metric, value in metrics.items() if value is not None}
-    shown = dataset[:_LARGEST_NAME] or "the data that it was trained on"
+    shown = dataset[:_MAX_NAME] or "the data that it was trained on"
     result: dict[str, Any] = {
         "task": {"type": tag},
         "dataset": {
@@ -90,7 +90,7 @@ def metadata_block(
     block = {
         "library_name": "sklearn",
         "pipeline_tag": tag,
-        "tags": [tag, "sklearn", "skops", made.algorithm, "modelyard"],
+        "tags": [tag, "sklearn", "skops", signature.algorithm, "modelyard"],
         "model_format": MODEL_FILE.rpartition(".")[2],
         "model_file": MODEL_FILE,
         "metrics": list(defined),

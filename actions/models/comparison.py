@@ -1,4 +1,4 @@
-"""What comparing two models found, as values."""
+"""The result of comparing two models."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from actions.text.markdown import inline
 
 
 class Difference(Result):
-    """Both models' figures of one metric; above zero the challenger is better, whichever way the metric goes."""
+    """Two models' values of one metric. Differences are positive if the challenger is better, for any metric."""
 
     challenger: float | None
     champion: float | None
     difference: float | None
-    low: float | None = Field(description="the difference is above it, but for a risk of alpha")
-    high: float | None = Field(description="the difference is below it, but for a risk of alpha")
+    low: float | None = Field(description="lower bound of the difference, with a risk of alpha")
+    high: float | None = Field(description="upper bound of the difference, with a risk of alpha")
 
 
 class SliceDifference(Difference):
-    """The same on the rows that share one value, or one range of values, of a column."""
+    """The difference on the rows that share a value, or a range of values, of a column."""
 
     column: str
     value: str
     rows: int
-    regressed: bool = Field(description="worse than the champion, with alpha shared out among the slices")
+    regressed: bool = Field(description="shown to be worse than the champion, with alpha divided among the slices")
 
 
 class Comparison(Result):
-    """A challenger against a champion on the same rows."""
+    """The comparison of a challenger with a champion on the same rows."""
 
     task: Task
     target: str
@@ -40,27 +40,27 @@ class Comparison(Result):
     metric: MetricName
     alpha: float
     margin: float
-    allowed: float = Field(description="the margin in the metric's unit")
+    allowed: float = Field(description="the margin in units of the metric")
     resamples: int
     verdict: Outcome
     reason: str = Field(description="stable code: better, not_worse, worse, too_close_to_tell")
     explanation: str
-    compared: Difference = Field(description="of the metric that the verdict is about")
+    compared: Difference = Field(description="the difference in the metric that the verdict is based on")
     metrics: dict[str, Difference]
     slices: list[SliceDifference]
-    histogram: list[int] = Field(description="of the resampled differences, for the plot")
+    histogram: list[int] = Field(description="histogram of the resampled differences, for the plot")
     histogram_edges: list[float]
 
     @property
     def regressions(self) -> list[SliceDifference]:
-        """The slices on which the challenger is worse, the worst first."""
-        return sorted((one for one in self.slices if one.regressed), key=lambda one: one.difference or 0)
+        """The slices on which the challenger is worse, worst first."""
+        return sorted((part for part in self.slices if part.regressed), key=lambda part: part.difference or 0)
 
     def summary_markdown(self) -> str:
-        """Return what stands in a job's summary."""
-        from actions.models.tables import as_markdown, compared
+        """Return the text for a job's summary."""
+        from actions.models.tables import as_markdown, comparison_tables
 
         parts = [f"### {self.verdict.replace('_', ' ').capitalize()}", inline(self.explanation)]
-        for shown in compared(self):
-            parts += [f"#### {inline(shown.title)}", as_markdown(shown)]
+        for table in comparison_tables(self):
+            parts += [f"#### {inline(table.title)}", as_markdown(table)]
         return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""What an evaluation found, as values: the figures and, in few points, the curves that plots are drawn from."""
+"""The result of an evaluation: its metrics, and the points of the curves that plots are drawn from."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from actions.text.markdown import inline
 
 
 class Interval(Result):
-    """Where a figure lies with a confidence that is said beside it."""
+    """A confidence interval; the confidence is stated in the evaluation."""
 
     low: float
     high: float
 
 
 Intervals = dict[str, Interval]
-"""By metric; a figure without one is undefined, or is so in too many resamples."""
+"""Intervals by metric. A metric without one is undefined, or undefined in too many resamples."""
 
 
 class Slice(Result):
-    """The figures of the rows that share one value, or one range of values, of a column."""
+    """The metrics on the rows that share a value, or a range of values, of a column."""
 
     column: str
     value: str
@@ -34,7 +34,7 @@ class Slice(Result):
 
 
 class Importance(Result):
-    """How much worse the model is when one column's values are shuffled among the rows."""
+    """How much worse the model is when the values of one column are shuffled."""
 
     column: str
     mean: float
@@ -42,7 +42,7 @@ class Importance(Result):
 
 
 class ClassFigures(Result):
-    """The figures of one class against the rest."""
+    """The metrics of one class against the rest."""
 
     label: str
     rows: int
@@ -55,7 +55,7 @@ class ClassFigures(Result):
 
 
 class Curve(Result):
-    """Points of a line."""
+    """The points of a line."""
 
     label: str
     x: list[float]
@@ -63,7 +63,7 @@ class Curve(Result):
 
 
 class CalibrationBin(Result):
-    """Rows whose predicted probability is near."""
+    """Rows with similar predicted probabilities."""
 
     predicted: float
     observed: float
@@ -77,41 +77,43 @@ class _Evaluation(Result):
     rows: int
     target: str
     metrics: dict[str, float | None]
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="of the intervals")
-    intervals: Intervals = Field(default_factory=dict, description="by bootstrap, percentiles")
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="confidence of the intervals")
+    intervals: Intervals = Field(default_factory=dict, description="bootstrap intervals (percentile method)")
     slices: list[Slice]
-    importance_of: str = Field(default="", description="the metric that the importances are losses of")
-    importances: list[Importance] = Field(default_factory=list, description="of raw columns, the largest first")
+    importance_of: str = Field(default="", description="the metric whose loss the importances measure")
+    importances: list[Importance] = Field(default_factory=list, description="importance of raw columns, largest first")
     learning_curves: list[Curve] = Field(
-        default_factory=list, description="loss by round, where the training left any; labels are `part loss`"
+        default_factory=list, description="losses by round, if the training recorded any; labels are `part loss`"
     )
 
     def summary_markdown(self) -> str:
-        """Return what stands in a job's summary."""
-        from actions.models.tables import as_markdown, tables_of
+        """Return the text for a job's summary."""
+        from actions.models.tables import as_markdown, evaluation_tables
 
-        found = typing.cast("Evaluation", self)
-        parts = [f"### {found.task.capitalize()} on {found.rows} rows"]
-        for shown in tables_of(found):
-            parts += [f"#### {inline(shown.title)}", as_markdown(shown), shown.note]
+        evaluation = typing.cast("Evaluation", self)
+        parts = [f"### {evaluation.task.capitalize()} on {evaluation.rows} rows"]
+        for table in evaluation_tables(evaluation):
+            parts += [f"#### {inline(table.title)}", as_markdown(table), table.note]
         return "\n\n".join(part for part in parts if part)
 
 
 class ClassifierEvaluation(_Evaluation):
-    """How good a classifier is on some rows."""
+    """How well a classifier does on some rows."""
 
     task: Literal["classification"] = "classification"
     classes: list[str]
-    positive_class: str | None = Field(description="of two classes the one that precision, recall, F1 and areas are of")
+    positive_class: str | None = Field(
+        description="with two classes, the one that precision, recall, F1 and areas are of"
+    )
     per_class: list[ClassFigures]
-    confusion_matrix: list[list[int]] = Field(description="a row for each true class, a column for each predicted one")
+    confusion_matrix: list[list[int]] = Field(description="one row per true class, one column per predicted class")
     roc_curves: list[Curve]
     pr_curves: list[Curve]
     calibration: list[CalibrationBin]
 
 
 class Residuals(Result):
-    """Predicted minus true."""
+    """The distribution of predicted minus true values."""
 
     mean: float
     standard_deviation: float
@@ -119,11 +121,11 @@ class Residuals(Result):
 
 
 class RegressorEvaluation(_Evaluation):
-    """How good a regressor is on some rows."""
+    """How well a regressor does on some rows."""
 
     task: Literal["regression"] = "regression"
     residuals: Residuals
-    true: list[float] = Field(description="of at most 2,000 rows, for the plots")
+    true: list[float] = Field(description="true values of at most 2,000 rows, for the plots")
     predicted: list[float]
 
 

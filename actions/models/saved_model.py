@@ -1,4 +1,4 @@
-"""A saved model: the pipeline over raw columns, and beside it what it expects and what it is."""
+"""A saved model: the pipeline over raw columns, and the signature stored next to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARD_FILE = "MODEL_CARD.md"
 
 
 class RawColumn(Result):
-    """A column that rows to predict have."""
+    """A column that rows to predict must have."""
 
     name: str
     dtype: str
@@ -34,71 +34,75 @@ class RawColumn(Result):
 
 
 class Signature(Result):
-    """What a model expects and answers, and how it was made."""
+    """What a model expects and predicts, and how it was trained."""
 
     task: Task
     algorithm: AlgorithmName
     target: str
     columns: list[RawColumn]
-    classes: list[Scalar] | None = Field(description="the labels that are predicted; None for regression")
+    classes: list[Scalar] | None = Field(description="the labels that it predicts; null for regression")
     hyperparameters: dict[str, Scalar]
     seed: int
     training_rows: int = Field(ge=0)
-    training_rows_sha256: Sha256 = Field(description="of the training rows' values")
-    packages: dict[str, str] = Field(description="versions that the model was made with")
+    training_rows_sha256: Sha256 = Field(description="SHA-256 of the training rows' values")
+    packages: dict[str, str] = Field(description="versions of the packages it was trained with")
     model_sha256: Sha256
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that was opened: it takes raw rows.
+    """An opened model, which predicts raw rows.
 
-    ``rows`` are a frame, or a list of mappings, with the columns of ``signature.columns`` in any order. Missing values are
-    fine, categories that training has not seen are ignored; a missing, unknown or wrongly typed column raises InvalidInput.
+    Rows are a data frame or a list of mappings, with the columns of ``signature.columns`` in any order. Missing values
+    are allowed, and categories not seen in training are ignored. Missing, unknown or wrongly typed columns raise
+    InvalidInput.
     """
 
     pipeline: Any
     signature: Signature
 
     def predict(self, rows: pd.DataFrame | Sequence[dict[str, Any]]) -> Any:
-        """Return a label (as it stood in the data) or a number for each row."""
-        return self._answers(rows, "predict")
+        """Return a label (in its original form) or a number for each row: array of shape (rows,)."""
+        return self._apply(rows, "predict")
 
     def probabilities(self, rows: pd.DataFrame | Sequence[dict[str, Any]]) -> Any:
-        """Return for each row the probability of each of ``signature.classes``."""
+        """Return the probability of each of ``signature.classes``: array of shape (rows, classes)."""
         import numpy as np
 
-        found = np.asarray(self._answers(rows, "predict_proba"), dtype=float)
-        return found / found.sum(axis=1, keepdims=True)
+        raw = np.asarray(self._apply(rows, "predict_proba"), dtype=float)
+        # Some libraries return 32-bit floats, whose sum is not quite 1.
+        return raw / raw.sum(axis=1, keepdims=True)
 
-    def _answers(self, rows: pd.DataFrame | Sequence[dict[str, Any]], method: str) -> Any:
-        from actions.models.feature_blocks import in_blocks
+    def _apply(self, rows: pd.DataFrame | Sequence[dict[str, Any]], method: str) -> Any:
+        from actions.models.feature_blocks import apply_in_blocks
 
         preprocessor, estimator = self.pipeline
-        return in_blocks(preprocessor, _as_frame(rows), getattr(estimator, method))
+        return apply_in_blocks(preprocessor, _as_frame(rows), getattr(estimator, method))
 
 
 def open_model(path: Path, sha256: Sha256 | None = None) -> Model:
-    """Open a saved model: ``model.skops`` with its ``model.json`` beside it.
+    """Open a saved model: ``model.skops`` and the ``model.json`` next to it.
 
     Parameters
     ----------
     path
         The model file.
     sha256
-        The digest that it must have, as the registry knows it. Without it, the one in ``model.json`` is checked.
+        The SHA-256 that the file must have, from the registry. By default, the one in ``model.json``.
 
     Examples
     --------
-    A service opens the model once and predicts raw rows, with no preprocessing of its own::
+    A service opens the model once and then predicts raw rows, without any preprocessing of its own::
 
         model = open_model(root / "acme/flowers/models/train-20261122-001/1/model.skops", sha256)
         model.predict([{"petal length (cm)": 1.4, "petal width (cm)": 0.2, ...}])
 
     Raises
     ------
-    NotFound, InvalidInput
-        As ``actions.storage.skops_file.open_fitted``; ``signature_unreadable`` where ``model.json`` is not there or is none.
+    NotFound
+        ``model_not_found``.
+    InvalidInput
+        ``signature_unreadable``; also those of ``actions.storage.skops_file.open_fitted``.
     """
     signature = read_signature(path)
     trusted_types = algorithms()[signature.algorithm].trusted_types
@@ -106,23 +110,31 @@ def open_model(path: Path, sha256: Sha256 | None = None) -> Model:
 
 
 def read_signature(path: Path) -> Signature:
-    """Read what stands beside a model file."""
-    beside = path.with_name(SIGNATURE_FILE)
+    """Read the signature next to a model file.
+
+    Raises
+    ------
+    NotFound
+        ``model_not_found``.
+    InvalidInput
+        ``signature_unreadable``: ``model.json`` is missing or is not a signature.
+    """
+    signature_path = path.with_name(SIGNATURE_FILE)
     if not path.is_file():
         raise NotFound(
             "model_not_found",
-            rule="A model is a file under the storage root.",
+            rule="The model must be a file under the storage root.",
             found=f"no file {'/'.join(path.parts[-3:])}.",
-            next_step="Name the URI that the training returned.",
+            next_step="Use the URI that the training returned.",
             field="model",
         )
     try:
-        return Signature.model_validate_json(beside.read_bytes())
+        return Signature.model_validate_json(signature_path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InvalidInput(
             "signature_unreadable",
-            rule=f"{SIGNATURE_FILE} stands beside each model and says what it expects.",
-            found=f"{type(error).__name__} with {'/'.join(beside.parts[-3:])}.",
+            rule=f"{SIGNATURE_FILE} must be next to the model and describe it.",
+            found=f"{type(error).__name__} in {'/'.join(signature_path.parts[-3:])}.",
             next_step="Save the model again with save_model.",
             field="model",
         ) from None
@@ -135,9 +147,9 @@ def _as_frame(rows: pd.DataFrame | Sequence[dict[str, Any]]) -> pd.DataFrame:
     if frame.empty:
         raise InvalidInput(
             "rows_empty",
-            rule="There is at least one row to predict.",
+            rule="There must be at least one row to predict.",
             found="none.",
-            next_step="Give rows.",
+            next_step="Provide rows.",
             field="rows",
         )
     return frame

@@ -1,4 +1,4 @@
-"""An evaluation's and a comparison's figures as rows of texts: what Markdown, HTML and card show alike."""
+"""The figures of evaluations and comparisons as tables of text, for Markdown, HTML and model cards."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from actions.models.evaluation import ClassifierEvaluation, Evaluation, Interval
 from actions.text.formatting import figure
 from actions.text.markdown import inline, table
 
-_MOST_ROWS = 60
-_SHOWN_OF_A_SLICE = {
+_MAX_ROWS = 60
+_MAX_IMPORTANCES = 15
+_SLICE_METRICS = {
     "classification": ("accuracy", "f1", "roc_auc", "log_loss"),
     "regression": ("rmse", "mae", "r2"),
 }
 
 
 class Table(NamedTuple):
-    """A table of plain texts, none of them escaped."""
+    """A table of plain text, not escaped."""
 
     title: str
     header: Sequence[str]
@@ -26,10 +27,10 @@ class Table(NamedTuple):
     note: str = ""
 
 
-def tables_of(evaluation: Evaluation) -> list[Table]:
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     """Return all tables of an evaluation."""
-    found = [make(evaluation) for make in (per_class, residuals, slices, importances)]
-    return [metrics(evaluation), *(shown for shown in found if shown is not None)]
+    optional = [make(evaluation) for make in (per_class, residuals, slices, importances)]
+    return [metrics(evaluation), *(shown for shown in optional if shown is not None)]
 
 
 def metrics(evaluation: Evaluation) -> Table:
@@ -41,102 +42,110 @@ def metrics(evaluation: Evaluation) -> Table:
 
 
 def per_class(evaluation: Evaluation) -> Table | None:
-    """Return the figures of each class; None where there are no classes."""
+    """Return the metrics of each class, or None for a regressor."""
     if not isinstance(evaluation, ClassifierEvaluation):
         return None
     names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
     rows = [
-        (one.label, str(one.rows), *(with_interval(getattr(one, name), one.intervals.get(name)) for name in names))
-        for one in evaluation.per_class[:_MOST_ROWS]
+        (
+            figures.label,
+            str(figures.rows),
+            *(with_interval(getattr(figures, name), figures.intervals.get(name)) for name in names),
+        )
+        for figures in evaluation.per_class[:_MAX_ROWS]
     ]
     return Table("Per class", ("Class", "Rows", *names), rows, _more(len(evaluation.per_class)))
 
 
 def slices(evaluation: Evaluation) -> Table | None:
-    """Return the figures of each slice; None where rows were not told apart."""
+    """Return the metrics of each slice, or None if there are no slices."""
     if not evaluation.slices:
         return None
-    names = [name for name in _SHOWN_OF_A_SLICE[evaluation.task] if name in evaluation.metrics]
+    names = [name for name in _SLICE_METRICS[evaluation.task] if name in evaluation.metrics]
     rows = [
         (
-            one.column,
-            one.value,
-            str(one.rows),
-            *(with_interval(one.metrics.get(name), one.intervals.get(name)) for name in names),
+            part.column,
+            part.value,
+            str(part.rows),
+            *(with_interval(part.metrics.get(name), part.intervals.get(name)) for name in names),
         )
-        for one in evaluation.slices[:_MOST_ROWS]
+        for part in evaluation.slices[:_MAX_ROWS]
     ]
     return Table("Per slice", ("Column", "Value", "Rows", *names), rows, _more(len(evaluation.slices)))
 
 
 def importances(evaluation: Evaluation) -> Table | None:
-    """Return the permutation importances; None where there are none."""
+    """Return the permutation importances, or None if there are none."""
     if not evaluation.importances:
         return None
-    rows = [(one.column, f"{one.mean:.4f} ± {one.standard_deviation:.4f}") for one in evaluation.importances[:15]]
-    header = ("Column", f"Loss of {evaluation.importance_of} when it is shuffled")
+    rows = [
+        (importance.column, f"{importance.mean:.4f} ± {importance.standard_deviation:.4f}")
+        for importance in evaluation.importances[:_MAX_IMPORTANCES]
+    ]
+    header = ("Column", f"Loss of {evaluation.importance_of} when shuffled")
     more = len(evaluation.importances) - len(rows)
     return Table("Permutation importances", header, rows, f"{more} more columns." if more else "")
 
 
 def residuals(evaluation: Evaluation) -> Table | None:
-    """Return what predictions are beside the truth; None for a classifier."""
+    """Return the distribution of the residuals, or None for a classifier."""
     if isinstance(evaluation, ClassifierEvaluation):
         return None
-    found = evaluation.residuals
-    rows = [("mean", figure(found.mean)), ("standard deviation", figure(found.standard_deviation))]
-    rows += [(f"quantile {share}", figure(value)) for share, value in found.quantiles.items()]
+    summary = evaluation.residuals
+    rows = [("mean", figure(summary.mean)), ("standard deviation", figure(summary.standard_deviation))]
+    rows += [(f"quantile {share}", figure(value)) for share, value in summary.quantiles.items()]
     return Table("Residuals (predicted minus true)", ("", "Value"), rows)
 
 
-def compared(comparison: Comparison) -> list[Table]:
-    """Return the tables of a comparison: metrics, and slices where there are any."""
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """Return the tables of a comparison: metrics, and slices if there are any."""
     header = ("Metric", "This model", "Champion", "Difference", f"Bounds, alpha {comparison.alpha:g} each")
-    rows = [(name, *_difference(found)) for name, found in comparison.metrics.items()]
+    rows = [(name, *_difference_cells(difference)) for name, difference in comparison.metrics.items()]
     tables = [Table("Against the champion", header, rows, comparison.explanation)]
     if comparison.slices:
-        shown = sorted(comparison.slices, key=lambda one: not one.regressed)[:_MOST_ROWS]
-        of_slices = [
-            (one.column, one.value, str(one.rows), *_difference(one), "worse" if one.regressed else "") for one in shown
+        regressed_first = sorted(comparison.slices, key=lambda part: not part.regressed)[:_MAX_ROWS]
+        slice_rows = [
+            (part.column, part.value, str(part.rows), *_difference_cells(part), "worse" if part.regressed else "")
+            for part in regressed_first
         ]
         columns = ("Column", "Value", "Rows", *header[1:], "")
         title = f"Against the champion, {comparison.metric} per slice"
-        tables.append(Table(title, columns, of_slices, _more(len(comparison.slices))))
+        tables.append(Table(title, columns, slice_rows, _more(len(comparison.slices))))
     return tables
 
 
-def _difference(found: Difference) -> tuple[str, str, str, str]:
-    change = "" if found.difference is None else f"{found.difference:+.4g}"
-    bounds = "" if found.low is None or found.high is None else f"{found.low:+.4g} to {found.high:+.4g}"
-    return figure(found.challenger), figure(found.champion), change, bounds
+def _difference_cells(values: Difference) -> tuple[str, str, str, str]:
+    change = "" if values.difference is None else f"{values.difference:+.4g}"
+    bounds = "" if values.low is None or values.high is None else f"{values.low:+.4g} to {values.high:+.4g}"
+    return figure(values.challenger), figure(values.champion), change, bounds
 
 
 def between(interval: Interval | None) -> str:
-    """Write an interval; nothing where there is none."""
+    """Return an interval as text; empty if there is none."""
     return "" if interval is None else f"{figure(interval.low)} to {figure(interval.high)}"
 
 
 def with_interval(value: float | None, interval: Interval | None) -> str:
-    """Write a figure with its interval behind it."""
+    """Return a figure with its interval in parentheses."""
     return figure(value) if interval is None else f"{figure(value)} ({between(interval)})"
 
 
 def as_markdown(shown: Table) -> str:
-    """Return a table as GitHub's Markdown, with every text escaped."""
+    """Return a table in GitHub's Markdown, with all text escaped."""
     cells = [[inline(cell, 200) for cell in row] for row in shown.rows]
     return table([inline(name) for name in shown.header], cells)
 
 
 def metrics_table(evaluation: Evaluation) -> str:
-    """Return the metrics as Markdown."""
+    """Return the metrics in Markdown."""
     return as_markdown(metrics(evaluation))
 
 
 def slices_table(evaluation: Evaluation) -> str:
-    """Return the slices as Markdown; nothing where there are none."""
-    found = slices(evaluation)
-    return as_markdown(found) if found else ""
+    """Return the slices in Markdown; empty if there are none."""
+    shown = slices(evaluation)
+    return as_markdown(shown) if shown else ""
 
 
 def _more(number: int) -> str:
-    return f"{number - _MOST_ROWS} more." if number > _MOST_ROWS else ""
+    return f"{number - _MAX_ROWS} more." if number > _MAX_ROWS else ""

@@ -1,4 +1,4 @@
-"""Reads the target column of a table."""
+"""Reads the target column of a data frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
-    """Return the target: floats for regression; for classification the labels as they stand in the data.
+    """Return the target: floats for regression; for classification, the labels in their original form.
 
-    Whole numbers that missing values turned into floats become whole again.
+    Integers that became floats because values were missing become integers again.
+
+    Raises
+    ------
+    InvalidInput
+        ``target_has_missing_values``.
     """
     values = frame[target]
     if task == "regression":
@@ -34,8 +39,8 @@ def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
 def _no_target(target: str) -> InvalidInput:
     return InvalidInput(
         "target_has_missing_values",
-        rule="Each row to train or to evaluate on has a target.",
+        rule="Each row to train or to evaluate on must have a target.",
         found=f"rows without {target!r}.",
-        next_step="Leave these rows out.",
+        next_step="Remove these rows.",
         field="target",
     )

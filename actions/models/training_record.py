@@ -1,4 +1,4 @@
-"""What was seen while a model was trained: ``training.json`` beside the model."""
+"""The record of a model's training: ``training.json`` next to the model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TRAINING_FILE = "training.json"
 
 
 class TrainingRecord(Result):
-    """``training.json``: what was seen while a model was trained."""
+    """The content of ``training.json``: what was observed while a model was trained."""
 
     signature: Signature
     metrics: dict[str, float] = Field(description="train_* and validation_*")
-    curves: dict[str, dict[str, list[float | None]]] = Field(description="per part and loss, one figure a round")
+    curves: dict[str, dict[str, list[float | None]]] = Field(description="one value per round, by part and loss")
     seconds: float
     rows_per_second: float
     warnings: list[str]
-    search: SearchFacts | None = Field(default=None, description="where the hyperparameters were searched for")
+    search: SearchFacts | None = Field(default=None, description="the hyperparameter search, if there was one")

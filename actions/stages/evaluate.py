@@ -10,7 +10,7 @@ from actions.contracts.request import WorkOrder
 from actions.data_preparation.sources import storage_path
 from actions.data_preparation.tables import frame_of
 from actions.errors import OperationError
-from actions.ml_evaluation.evaluate import evaluation_of, learning_curves
+from actions.ml_evaluation.evaluate import learning_curves
 from actions.ml_evaluation.save import save_evaluation
 from actions.ml_evaluation.update_card import update_card
 from actions.models.comparison import Comparison
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 def evaluate(order: WorkOrder, context: Context) -> Evaluated:
     """Evaluate on the test rows; write figures, plots, and the model's card anew."""
+    from actions.ml_evaluation.evaluation import evaluate_model
+
     found = trained(order, context).model
     context.report("opening the model")
     path = context.storage.path(found.uri)
@@ -33,7 +35,7 @@ def evaluate(order: WorkOrder, context: Context) -> Evaluated:
     data = prepared(order, context)
     rows = frame_of(data.test.uri, context)
     context.report(f"evaluating on {len(rows)} rows")
-    evaluation = evaluation_of(model, rows, learning_curves(path))
+    evaluation = evaluate_model(model, rows, learning_curves(path))
     champion = None
     if order.champion is not None:
         context.report("comparing with the champion on the same rows")
@@ -64,9 +66,9 @@ def _champion_scores(
     same_data: bool,
 ) -> ChampionScores:
     """Compare with the champion; whatever keeps it from being scored is said, and is for judge to weigh."""
-    from actions.ml_evaluation.paired_bootstrap import compared, other_question
-    from actions.ml_evaluation.predictions import answered
-    from actions.ml_evaluation.slices import usual_columns
+    from actions.ml_evaluation.paired_bootstrap import compare, incompatibility
+    from actions.ml_evaluation.predictions import predictions_of
+    from actions.ml_evaluation.slices import default_columns
 
     champion = order.champion
     if champion is None:
@@ -79,12 +81,12 @@ def _champion_scores(
         model = open_model(storage_path(champion.uri, context, "champion"), champion.sha256)
         same_rows = model.signature.training_rows_sha256 == challenger.signature.training_rows_sha256
         seen = not (same_data and same_rows)
-        why = other_question(model, challenger)
+        why = incompatibility(model, challenger)
         if why is None:
-            metrics = answered(model, rows).scores()
+            metrics = predictions_of(model, rows).scores()
             if metrics.get(order.request.metric) is not None and evaluated.get(order.request.metric) is not None:
-                slices = usual_columns(challenger, rows)
-                comparison = compared(challenger, model, rows, order.request.metric, order.gate, slices)
+                slices = default_columns(challenger, rows)
+                comparison = compare(challenger, model, rows, order.request.metric, order.gate, slices)
     except OperationError as error:
         why = f"{error.body.rule} Found: {error.body.found}"[:1_000]
     return ChampionScores(

@@ -4,8 +4,8 @@ skops lists all of scikit-learn's estimators when it is imported, and so walks t
 PyTorch and loads it where it is installed: more than a second for each stage of a model that has nothing to do with it.
 What cannot be imported is passed over there; so the package is made one that cannot, for as long as this takes.
 
-skops indents the JSON in which it describes an estimator. Python has its fast encoder for JSON without white space only: a forest
-of a hundred trees takes four times as long with it, and twice the room.
+skops indents the JSON in which it describes an estimator. Python has its fast encoder for JSON without white space
+only: a forest of a hundred trees takes four times as long with it, and twice the room.
 """
 
 from __future__ import annotations

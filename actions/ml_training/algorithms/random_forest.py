@@ -1,4 +1,5 @@
-"""Random forests (scikit-learn), fitted a few trees at a time so that progress is visible and training can be interrupted.
+"""Random forests (scikit-learn), fitted a few trees at a time so that progress is visible and training can be
+interrupted.
 
 The trees are those of a single fit: with ``warm_start``, scikit-learn draws each tree's seed as a single fit would.
 """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actions.ml_evaluation.bootstrap import FEWEST_RESAMPLES, distributions, interval, intervals, resamples_for
+from actions.ml_evaluation.bootstrap import MIN_RESAMPLES, distributions, interval, intervals, resample_count
 from actions.ml_evaluation.weighted_scores import classification_statistic, of_class, regression_statistic
 from actions.models.scores import classification_scores, one_against_rest, regression_scores
 
@@ -121,5 +121,5 @@ def test_a_hundred_thousand_rows_are_resampled_in_seconds() -> None:
     started = time.process_time()
     found = intervals(statistic, 0)
     assert time.process_time() - started < 20
-    assert resamples_for(statistic) > 2 * FEWEST_RESAMPLES
+    assert resample_count(statistic) > 2 * MIN_RESAMPLES
     assert found["accuracy"].high - found["accuracy"].low < 0.01

@@ -16,7 +16,7 @@ from actions.cli import main
 from actions.contracts.request import Gate
 from actions.errors import NotFound
 from actions.ml_evaluation.bootstrap import distributions, interval
-from actions.ml_evaluation.non_inferiority import explained, outcome_of
+from actions.ml_evaluation.non_inferiority import decide, explain
 from actions.ml_evaluation.weighted_scores import classification_statistic
 from actions.models.saved_model import open_model
 from actions.operation import find_operation
@@ -223,8 +223,8 @@ def test_comparing_writes_nothing(shared: Desk) -> None:
     ],
 )  # fmt: skip
 def test_the_bounds_decide(low: float | None, high: float | None, outcome: Any) -> None:
-    assert outcome_of(low, high, 0.02) == outcome
-    assert explained(outcome, "f1", low, high, 0.02, 30).endswith(".")
+    assert decide(low, high, 0.02) == outcome
+    assert explain(outcome, "f1", low, high, 0.02, 30).endswith(".")
 
 
 def test_a_model_that_is_worse_by_just_the_margin_passes_no_more_often_than_alpha_says() -> None:
@@ -240,7 +240,7 @@ def test_a_model_that_is_worse_by_just_the_margin_passes_no_more_often_than_alph
         )
         found = interval(new - old, alpha, 1 - alpha)
         assert found is not None
-        passed += outcome_of(found.low, found.high, margin) == "accepted"
+        passed += decide(found.low, found.high, margin) == "accepted"
     assert 0.05 <= passed / tries <= 0.15
 
 

@@ -201,7 +201,7 @@ def test_a_card_begins_with_what_hugging_face_reads(desk: Desk) -> None:
     figures = {one["type"]: one["value"] for one in result["metrics"]}
     assert figures == {name: value for name, value in evaluated["metrics"].items() if value is not None}
     assert "## Evaluation" in body
-    assert "On 30 rows that it has not seen" in body
+    assert "On 30 rows it has not seen" in body
     assert "Not for poisonous plants." in body
     assert run_stage("train", order).record.result["model"]["sha256"] in body.partition("## Columns")[0]
 

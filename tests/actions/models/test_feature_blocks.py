@@ -35,7 +35,7 @@ def test_a_model_is_the_same_whatever_the_blocks(desk: Desk, monkeypatch: pytest
     rows = pd.read_csv(desk.root / desk.data("new.csv", people(90))).drop(columns="pays")
     whole = trained(desk, algorithm)
     expected = open_model(desk.root / whole.uri).probabilities(rows)
-    monkeypatch.setattr(feature_blocks, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(feature_blocks, "BLOCK_ROWS", 7)
     again = trained(desk, algorithm)
     assert again.metrics == whole.metrics
     model = open_model(desk.root / again.uri)
@@ -53,7 +53,7 @@ def test_features_encoded_by_the_target_are_still_those_of_training(
         target_encoding=["city"],
     )  # fmt: skip
     whole = trained(desk, "random_forest", "encoded/preprocessor.skops")
-    monkeypatch.setattr(feature_blocks, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(feature_blocks, "BLOCK_ROWS", 7)
     assert trained(desk, "random_forest", "encoded/preprocessor.skops").metrics == whole.metrics
 
 
@@ -62,6 +62,6 @@ def test_what_is_wrong_is_told_by_its_row_in_the_data(desk: Desk, monkeypatch: p
     rows = pd.read_csv(desk.root / desk.data("new.csv", people(90))).drop(columns="pays")
     wrong = rows.assign(age=rows["age"].astype(object))
     wrong.loc[80, "age"] = "old"
-    monkeypatch.setattr(feature_blocks, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(feature_blocks, "BLOCK_ROWS", 7)
     with pytest.raises(InvalidInput, match="row 81"):
         model.predict(wrong)

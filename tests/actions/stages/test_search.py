@@ -89,7 +89,7 @@ def test_the_model_has_the_hyperparameters_that_were_found_which_are_better_in_c
     assert model.signature.hyperparameters == search.hyperparameters
     assert search.hyperparameters["C"] == model.pipeline[-1].C
     card = (desk.root / MODELS / "1/MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "## The search for hyperparameters" in card
+    assert "## Hyperparameter search" in card
     assert f"| `C` | `{search.hyperparameters['C']}` |" in card
     assert (desk.root / MODELS / "1/search/study.journal").is_file()
 
