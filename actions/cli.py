@@ -1,20 +1,20 @@
 """The command line of operations and stages: JSON in, JSON out.
 
-``python -m actions.cli NAME [--key value ...] [--json TEXT|-]``, ``python -m actions.cli STAGE [STAGE ...]``
+``NAME [--key value ...] [--json TEXT|-]``, ``STAGE [STAGE ...]``
 
-Workflows run this on runners; people run it as ``modelyard run NAME``. Stdout carries the result as JSON and nothing
-else. Errors go to stderr as JSON. Exit code 0 means done, 2 that the input is invalid, 1 any other failure.
+Workflows run it as ``python -m runners.job``, people as ``modelyard run``. Stdout carries the result as JSON and
+nothing else. Errors go to stderr as JSON. Exit code 0 means done, 2 that the input is invalid, 1 any other failure.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,6 +28,9 @@ from actions.runtime.stdout import result_stream
 from actions.storage.folder import open_storage
 from actions.text.validation import invalid_argument
 
+if TYPE_CHECKING:
+    from actions.stages.backend import Backend
+
 DEFAULT_STORAGE = ".modelyard/storage"
 STORAGE_VARIABLE = "MODELYARD_STORAGE_ROOT"
 _HELP = {"-h", "--help"}
@@ -35,11 +38,12 @@ _HELP = {"-h", "--help"}
 
 @dataclass(frozen=True)
 class Host:
-    """What the program that calls ``main`` adds: more modules with operations, and access to the hub's issues."""
+    """What the program that calls ``main`` adds: more modules with operations, the hub's issues, a backend to train on."""
 
     more_modules: tuple[str, ...] = ()
     issues: Callable[[], Issues | None] = field(default=lambda: None)
-    program: str = "python -m actions.cli"
+    program: str = "modelyard run"
+    backend: Backend | None = None
 
 
 def main(argv: Sequence[str] | None = None, host: Host | None = None) -> int:
@@ -78,17 +82,19 @@ def _help(name: str, host: Host) -> int:
 
 def _run(name: str, tokens: Sequence[str], host: Host) -> BaseModel:
     if name in STAGES:
-        return _run_stages(name, tokens)
+        return _run_stages(name, tokens, host)
     arguments = Arguments.read(tokens)
     operation = find_operation(name, *host.more_modules)
     hints = {key: operation.hints[key] for key in operation.input_model.model_fields}
     return operation.call(arguments.for_parameters(hints), _context(arguments, operation, host))
 
 
-def _run_stages(first: Stage, tokens: Sequence[str]) -> BaseModel:
-    from actions.contracts.request import WorkOrder
+def _run_stages(first: Stage, tokens: Sequence[str], host: Host) -> BaseModel:
     from actions.stages.runner import run_stage, run_stages
+    from actions.tasks.exchange import WorkOrder
 
+    if host.backend is None:
+        raise ValueError("the host must give stages a backend")
     names: list[Stage] = [first]
     for token in tokens:
         if token not in STAGES:
@@ -99,7 +105,7 @@ def _run_stages(first: Stage, tokens: Sequence[str]) -> BaseModel:
         order = WorkOrder.model_validate(arguments.for_model())
     except ValidationError as error:
         raise invalid_argument(error, known=WorkOrder.model_fields) from None
-    return run_stage(names[0], order) if len(names) == 1 else run_stages(names, order)
+    return run_stage(names[0], order, host.backend) if len(names) == 1 else run_stages(names, order, host.backend)
 
 
 def _context(arguments: Arguments, operation: Operation, host: Host) -> Context:
@@ -135,19 +141,3 @@ def _print_progress(
     count = f" {done}/{total}" if done is not None and total is not None else ""
     figures = "".join(f" {name}={value:.4g}" for name, value in (metrics or {}).items())
     print(f"{step}{count}{figures}", file=sys.stderr, flush=True)
-
-
-def _main_of_process() -> int:
-    """Run ``main`` as all that this process does, with the garbage collector held back.
-
-    The objects that libraries create on import live until the process ends. Scanning them again and again, and once
-    more at exit, costs a stage more than half a second.
-    """
-    gc.set_threshold(50_000)
-    code = main()
-    gc.freeze()
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(_main_of_process())

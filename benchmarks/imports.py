@@ -21,7 +21,7 @@ COMMANDS = {
     "modelyard --help": ["-m", "bot.cli", "--help"],
     "modelyard operations": ["-m", "bot.cli", "operations"],
     "modelyard demo --help": ["-m", "bot.cli", "demo", "--help"],
-    "python -m actions.cli --help": ["-m", "actions.cli", "--help"],
+    "python -m runners.job --help": ["-m", "runners.job", "--help"],
 }
 MODULES = ("bot.cli", "bot.app", "bot.mcp", "runners.local.hub.app", "runners.local.demo.command")
 STAGES: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge", "publish")
@@ -39,7 +39,7 @@ HEAVY = (
     "pandera",
     "boto3",
 )
-_STAGE = "import sys, actions.cli; from benchmarks.imports import import_stage; import_stage(sys.argv[1])"
+_STAGE = "import sys, runners.job; from benchmarks.imports import import_stage; import_stage(sys.argv[1])"
 
 
 def run() -> Outcome:
@@ -59,10 +59,12 @@ def run() -> Outcome:
 
 def import_stage(stage: Stage) -> None:
     """Import what a stage of the demo's request imports, in this process."""
-    from actions.contracts.request import TrainingRequest, WorkOrder
-    from actions.stages import inputs
+    from actions.stages.spec import stages_of
+    from actions.stages.specs import SPECS
+    from actions.tasks.classification import ClassificationRequest
+    from actions.tasks.exchange import WorkOrder
 
-    request = TrainingRequest(
+    request = ClassificationRequest(
         model_name="demo",
         task="classification",
         algorithm="xgboost",
@@ -80,10 +82,9 @@ def import_stage(stage: Stage) -> None:
         training_seed=42,
         storage_root=str(ROOT),
     )
-    for module in inputs.libraries(stage, order):
+    for module in SPECS[stage].libraries(order):
         __import__(module)  # -X importtime does not see what importlib.import_module imports
-    own = {"prepare": "preparation", "train": "training", "evaluate": "evaluation", "publish": "publication"}
-    __import__(f"actions.stages.{own.get(stage, 'judging')}")
+    stages_of(order)
 
 
 def _measured(command: Sequence[str]) -> tuple[float, float, int, str]:

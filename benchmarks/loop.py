@@ -21,7 +21,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from actions.contracts.results import FOLDER_OF
+from actions.stages.specs import SPECS
 from benchmarks.machine import ROOT
 from benchmarks.report import Outcome, Table
 from benchmarks.timeline import JOB_COLUMNS, STAGES, JobTimes, StageSeconds, Timeline, between
@@ -204,7 +204,7 @@ def _name(job: PlannedJob) -> str:
 
 def _stage_seconds(storage: Path) -> Iterator[tuple[str, StageSeconds]]:
     for stage in STAGES:
-        for path in (storage / REPOSITORY / FOLDER_OF[stage]).glob(f"*/1/{stage}.json"):
+        for path in (storage / REPOSITORY / SPECS[stage].area).glob(f"*/1/{stage}.json"):
             record = json.loads(path.read_text(encoding="utf-8"))
             yield stage, StageSeconds(record["import_seconds"], record["work_seconds"])
 

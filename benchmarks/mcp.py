@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.classification import ClassificationRequest
 from benchmarks.machine import ROOT
 from benchmarks.report import Cell, Outcome, Table, median, percentile
 from bot.parsing.form import form_body
@@ -97,8 +97,8 @@ async def _ask(session: ClientSession, figures: Figures, calls: int) -> None:
             raise RuntimeError(f"{TOOL} answered with an error: {answer.content}")
 
 
-def _request() -> TrainingRequest:
-    return TrainingRequest(
+def _request() -> ClassificationRequest:
+    return ClassificationRequest(
         model_name="demo",
         task="classification",
         algorithm="xgboost",

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
+from actions.tasks.exchange import WorkOrder
 from benchmarks.machine import ROOT
 from benchmarks.processes import plain_environment
 
@@ -43,7 +43,7 @@ def order_of(storage: Path, **request: Any) -> WorkOrder:
 
 def command_of(stage: Stage) -> list[str]:
     """Return the command that a runner's job calls for a stage."""
-    return [sys.executable, "-m", "actions.cli", stage]
+    return [sys.executable, "-m", "runners.job", stage]
 
 
 def environment_of(order: WorkOrder) -> dict[str, str]:
@@ -55,16 +55,17 @@ def environment_of(order: WorkOrder) -> dict[str, str]:
 
 def starting(stage: Stage) -> list[str]:
     """Return a command that starts as a stage does, imports what it imports, and does nothing."""
-    return [sys.executable, "-c", f"import actions.cli; from benchmarks import orders; orders.import_for({stage!r})"]
+    return [sys.executable, "-c", f"import runners.job; from benchmarks import orders; orders.import_for({stage!r})"]
 
 
 def import_for(stage: Stage) -> None:
     """Import what a stage imports for the order in the environment, in this process, as a stage's command does."""
     gc.set_threshold(50_000)
-    from actions.stages import inputs
+    from actions.stages.spec import stages_of
+    from actions.stages.specs import SPECS
 
     order = WorkOrder.model_validate_json(os.environ["MODELYARD_INPUT"])
-    own = {"prepare": "preparation", "train": "training", "evaluate": "evaluation", "publish": "publication"}
-    for module in (*inputs.libraries(stage, order), f"actions.stages.{own.get(stage, 'judging')}"):
+    for module in SPECS[stage].libraries(order):
         importlib.import_module(module)
+    stages_of(order)
     gc.freeze()

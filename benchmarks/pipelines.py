@@ -1,6 +1,6 @@
 """A four-stage run on iris: what Modelyard, DVC, Metaflow and ZenML each add to the same four commands.
 
-The commands are what a runner's job calls: ``python -m actions.cli`` with prepare, train, evaluate and judge. They hand over to
+The commands are what a runner's job calls: ``python -m runners.job`` with prepare, train, evaluate and judge. They hand over to
 each other through the storage, leave records and skip themselves where nothing has changed; one after the other with nothing
 around them, they are the floor. Whatever runs them takes the floor's time and its own: the overhead. Modelyard has two ways. On
 one machine, without a hub, ``modelyard run prepare train evaluate judge`` does the same four stages in one process, which imports
@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
-from actions.stages.records import folder_of
+from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
+from actions.tasks.exchange import WorkOrder
 from benchmarks.machine import ROOT
 from benchmarks.orders import command_of, environment_of, order_of
 from benchmarks.pipeline_peers import FOUR, PEERS, Peer
@@ -141,7 +141,7 @@ def _peer(folder: Path, peer: Peer, programs: Path, ways: Ways) -> None:
     order = _order(folder)
     commands: Mapping[Stage, Sequence[str]] = {stage: command_of(stage) for stage in FOUR}
     storage = Storage(folder / "storage")
-    records = {stage: folder_of(stage, order, storage) / f"{stage}.json" for stage in FOUR}
+    records = {stage: SPECS[stage].folder(order, storage) / f"{stage}.json" for stage in FOUR}
     peer.prepare(programs, folder, commands, {stage: path.relative_to(folder) for stage, path in records.items()})
     path = os.pathsep.join([str(programs), os.environ["PATH"]])
     environment = environment_of(order) | peer.environment(folder) | {"PATH": path}

@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from actions.contracts.request import TrainingRequest
 from actions.contracts.run_id import make_run_id
+from actions.tasks.classification import ClassificationRequest
 from benchmarks import servers
 from benchmarks.machine import peak_memory
 from benchmarks.report import Cell, Outcome, Table
@@ -64,7 +64,7 @@ def _fill(folder: Path) -> None:
 
 def _waiting(number: int) -> Run:
     now = utc_now()
-    request = TrainingRequest(
+    request = ClassificationRequest(
         model_name="demo", task="classification", algorithm="xgboost", data="sklearn://breast_cancer",
         target="target", metric="accuracy", threshold=0.9,
     )  # fmt: skip

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actions.contracts.request import WorkOrder
-from actions.contracts.results import FOLDER_OF
-from actions.stages.records import folder_of
+from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
+from actions.tasks.exchange import WorkOrder
 from benchmarks import plain_training
 from benchmarks.orders import command_of, environment_of, order_of, starting
 from benchmarks.processes import Taken, plain_environment, taken
@@ -104,7 +103,7 @@ def _compared(folder: Path, algorithm: str, rows: int, times: int) -> tuple[Cell
     storage = Storage(folder / "storage")
     write_numbers(folder / "storage" / order.repository / "datasets" / "m.parquet", rows, FEATURES, task)
     taken(command_of("prepare"), environment_of(order))
-    data, plain = folder_of("prepare", order, storage), folder / "plain"
+    data, plain = SPECS["prepare"].folder(order, storage), folder / "plain"
     plain_training.save_preprocessor(data, plain)
     script = [sys.executable, str(PLAIN), algorithm, str(data), str(plain)]
     commands = {
@@ -115,7 +114,7 @@ def _compared(folder: Path, algorithm: str, rows: int, times: int) -> tuple[Cell
     }
     turns = []
     for turn in range(times):
-        shutil.rmtree(folder / "storage" / order.repository / FOLDER_OF["train"], ignore_errors=True)
+        shutil.rmtree(folder / "storage" / order.repository / SPECS["train"].area, ignore_errors=True)
         # By turns one goes first: who comes later finds files and memory warm.
         names = list(commands) if turn % 2 else list(reversed(commands))
         turns.append(Turn(**{name: taken(*commands[name]) for name in names}))
@@ -128,8 +127,10 @@ def _told(order: WorkOrder, storage: Storage, plain: Path) -> str:
 
     from actions.models.saved_model import MODEL_FILE, open_model
 
-    frame = pd.read_parquet(folder_of("prepare", order, storage) / "test.parquet").drop(columns=plain_training.TARGET)
-    pipeline = open_model(folder_of("train", order, storage) / MODEL_FILE).pipeline
+    frame = pd.read_parquet(SPECS["prepare"].folder(order, storage) / "test.parquet").drop(
+        columns=plain_training.TARGET
+    )
+    pipeline = open_model(SPECS["train"].folder(order, storage) / MODEL_FILE).pipeline
     own = pipeline.predict_proba(frame) if hasattr(pipeline, "predict_proba") else pipeline.predict(frame)
     return difference(own, plain_training.predictions(order.request.algorithm, plain, frame))
 

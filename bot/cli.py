@@ -66,8 +66,10 @@ def _run(arguments: Sequence[str]) -> int:
     from actions.cli import Host
     from actions.cli import main as run
     from bot.version import APP_OPERATIONS
+    from runners.backends.local import LocalBackend
 
-    return run(arguments, Host(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run"))
+    host = Host(more_modules=APP_OPERATIONS, issues=_issues, program="modelyard run", backend=LocalBackend())
+    return run(arguments, host)
 
 
 def _issues() -> Issues | None:

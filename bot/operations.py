@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from actions.contracts.request import TrainingRequest
 from actions.errors import Problem
 from actions.operation import Result, operation
+from actions.tasks.registry import TrainingRequest
 
 
 class FieldProblem(Problem):

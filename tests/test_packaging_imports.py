@@ -31,7 +31,7 @@ HEAVY = [
 IMPORT_EVERY_DOOR = """
 import importlib, json, pkgutil, sys
 from actions.operation import MODULES
-doors = ["actions.cli", "actions.stages.runner", *MODULES]
+doors = ["actions.cli", "runners.job", "actions.stages.runner", *MODULES]
 for package in ("bot", "runners"):
     doors += [module.name for module in pkgutil.walk_packages([package], package + ".")]
 heavy = {}

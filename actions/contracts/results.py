@@ -6,23 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import GitSha, ModelName, Repository, Sha256, TrainingRequest
-from actions.contracts.run_id import RUN_ID, RunId
+from actions.contracts.request import GitSha, Sha256
+from actions.contracts.run_id import RUN_ID
 from actions.contracts.scalar import Scalar
 from actions.contracts.stage import Stage
 from actions.errors import Problem
 from actions.text.masking import masked
 
 Status = Literal["passed", "rejected", "failed"]
-
-FOLDER_OF: dict[Stage, Literal["processed", "models", "evaluations"]] = {
-    "prepare": "processed",
-    "train": "models",
-    "evaluate": "evaluations",
-    "judge": "evaluations",
-    "publish": "evaluations",
-}
-"""The storage area that holds a stage's ``<stage>.json`` and, while it runs, its ``progress.json``."""
 
 
 class _Value(BaseModel):
@@ -139,7 +130,7 @@ class ModelFacts(_Value):
     uri: str = Field(max_length=1_000)
     sha256: Sha256
     size_bytes: int = Field(ge=0)
-    format: Literal["skops"] = "skops"
+    format: str = Field(default="skops", max_length=50)
 
 
 Name = Annotated[str, Field(max_length=200)]
@@ -187,33 +178,3 @@ class EnvironmentFacts(_Value):
     platform: str = Field(max_length=200)
     lock_sha256: Sha256 | None
     packages: dict[str, str] = Field(max_length=50, description="the versions of the libraries that decide the result")
-
-
-class PublishedResult(_Value):
-    """``result.json`` of the published commit. Beside it: ``plots/*.png``."""
-
-    run: RunId
-    attempt: int = Field(ge=1)
-    repository: Repository
-    issue: int = Field(ge=1)
-    model_name: ModelName
-    request: TrainingRequest
-    training_seed: int
-    git_sha: str = Field(
-        pattern=r"^([0-9a-f]{40})?$", description="the caller repository's commit that the jobs ran on"
-    )
-    modelyard_sha: str = Field(pattern=r"^([0-9a-f]{40})?$")
-    data: DataFacts
-    model: ModelFacts
-    search: SearchFacts | None = None
-    metrics: dict[str, float | None] = Field(max_length=100)
-    intervals: dict[str, tuple[float, float]] = Field(
-        default_factory=dict,
-        max_length=100,
-        description="that metrics lie within at 95 %, by bootstrap of the test rows",
-    )
-    champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
-    verdict: Verdict
-    environment: EnvironmentFacts
-    durations: dict[str, float] = Field(max_length=20, description="seconds a stage")
-    plots: list[str] = Field(max_length=30, description="file names under plots/")

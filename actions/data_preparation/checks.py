@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.columns import Column, is_truth_values, looks_like_dates, stray_text
 from actions.data_preparation.leaks import AlikeRows, Leaks, repeated_from
 from actions.errors import InvalidInput
@@ -57,7 +57,7 @@ def require(checks: Sequence[Check]) -> list[str]:
     return [f"{check.found} {check.next_step}".strip() for check in checks if check.status == "warning"]
 
 
-def target_checks(frame: pd.DataFrame, target: str, task: Task) -> list[Check]:
+def target_checks(frame: pd.DataFrame, target: str, task: SupervisedTask) -> list[Check]:
     """Check that the target column exists, fits the task and can be learned."""
     exists = _target_exists(frame, target)
     if exists.status == "failed":

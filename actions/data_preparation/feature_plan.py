@@ -8,7 +8,7 @@ from collections import Counter
 from pydantic import Field
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.columns import Column, Kind
 from actions.errors import InvalidInput
 from actions.text.suggestions import nearest_first
@@ -27,7 +27,7 @@ _KINDS: dict[str, Kind] = {
 class FeaturePlan(AskedFeatures):
     """The requested features, plus what computing them needs to know about the target."""
 
-    task: Task | None = Field(default=None, description="for target encoding and mutual information")
+    task: SupervisedTask | None = Field(default=None, description="for target encoding and mutual information")
     classes: int | None = Field(default=None, description="number of the target's classes, for classification")
 
     @property

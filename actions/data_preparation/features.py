@@ -9,7 +9,7 @@ from pydantic import Field
 
 from actions.context import Context
 from actions.contracts.features import Bins, DatePart, Degree, Keep, Selection, Variance
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.checks import feature_checks, require, target_checks
 from actions.data_preparation.columns import Kind, describe
 from actions.data_preparation.feature_plan import FeaturePlan, check_plan
@@ -46,7 +46,7 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     target: str,
     destination: StorageUri,
     *,
-    task: Task | None = None,
+    task: SupervisedTask | None = None,
     polynomial: list[str] | None = None,
     degree: Degree = 2,
     interactions: list[str] | None = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from actions.context import Context
-from actions.contracts.request import SKLEARN_DATASETS, Repository
+from actions.contracts.request import Repository
 from actions.errors import InvalidInput
 from actions.storage.folder import contained
 from actions.text.suggestions import nearest_first
@@ -20,6 +20,9 @@ DataUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 
 StorageUri = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 """A path under the storage root; if that is in S3, also an ``s3://`` URI below it."""
+
+SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""The data sets that ``sklearn://NAME`` names: those that scikit-learn carries itself."""
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _KNOWN_FORMATS = "CSV (.csv, .tsv), JSON Lines (.jsonl, .ndjson), either of them with .gz, or Parquet (.parquet)"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, StringConstraints
 
 from actions.context import Context
-from actions.contracts.request import Repository, Task
+from actions.contracts.request import Repository
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.checks import Check, feature_checks, overlap_check, target_checks
 from actions.data_preparation.columns import Column, describe
 from actions.data_preparation.readers import read_frame
@@ -39,7 +40,7 @@ def validate_data(
     context: Context,
     data: DataUri,
     target: str | None = None,
-    task: Task | None = None,
+    task: SupervisedTask | None = None,
     schema: dict[str, ColumnRule] | SchemaUri | None = None,
     repository: Repository | None = None,
     reference: DataUri | None = None,
@@ -111,7 +112,7 @@ def _classes(frame: pd.DataFrame, target: str) -> dict[str, int]:
     return {str(label): int(count) for label, count in frame[target].value_counts().head(100).items()}
 
 
-def likely_task(frame: pd.DataFrame, target: str) -> Task:
+def likely_task(frame: pd.DataFrame, target: str) -> SupervisedTask:
     """Return regression if the target has more than twenty different numbers, or else classification."""
     import pandas as pd
 

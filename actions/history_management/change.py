@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actions.context import Reader
-from actions.contracts.results import PublishedResult
 from actions.history_management import index, report
 from actions.history_management.record import RunRecord, utc
 from actions.model_registry import model_file
+from actions.tasks.exchange import PublishedResult
 from actions.text.masking import masked_json
 
 FOLDER = "training_history"
@@ -87,7 +87,7 @@ def register(record: RunRecord, result: PublishedResult, present: bytes | None) 
         attempt=result.attempt,
         uri=result.model.uri,
         sha256=result.model.sha256,
-        data_sha256=result.data.sha256,
+        data_sha256=result.data.sha256 if result.data is not None else None,
         algorithm=record.request.algorithm,
         created=utc(record.finished),
     )

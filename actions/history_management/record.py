@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from actions.contracts.request import Repository, TrainingRequest
-from actions.contracts.results import PublishedResult, Verdict
+from actions.contracts.request import Repository
+from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
 from actions.contracts.scalar import Scalar
 from actions.errors import Problem
+from actions.tasks.exchange import PublishedResult
+from actions.tasks.registry import TrainingRequest
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
 Attempt = Annotated[int, Field(ge=1)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from actions.contracts.request import METRICS, TrainingRequest
-from actions.contracts.results import ComparisonFigures, PublishedResult
+from pydantic import BaseModel
+
+from actions.contracts.metric import Metric
+from actions.contracts.request import unit_of
+from actions.contracts.results import ComparisonFigures
 from actions.history_management.record import RunRecord, utc
+from actions.tasks.exchange import PublishedResult
 from actions.text.markdown import code, fence, image, inline, link, shorten, table
 
 SIGNS = {"passed": "✅", "rejected": "❌", "failed": "⚠️", "cancelled": "⏹️"}
@@ -40,6 +44,7 @@ def render(record: RunRecord, plots: Sequence[str] = ()) -> str:
         _section("Decisions", _decisions(record)),
         _section("Request", _request(record)),
         _section("Data", _data(record.result)),
+        _section("Details", _details(record.result)),
         _section("Model", _model(record)),
         _section("Search for hyperparameters", _search(record.result)),
         _section("Reproduce", _reproduce(record.result)),
@@ -68,7 +73,7 @@ def _verdict(record: RunRecord) -> str:
     if record.result is None:
         return ""
     verdict = record.result.verdict
-    metric = METRICS.get(verdict.metric)
+    metric = record.request.metrics.get(verdict.metric)
     sign = "≥" if metric is None or metric.higher_is_better else "≤"
     rows = [
         ("Metric", code(verdict.metric)),
@@ -109,7 +114,13 @@ def _metrics(record: RunRecord) -> str:
     header += [f"Champion (version {version})" if version else "Champion", "Better"]
     names = dict.fromkeys([*result.metrics, *champion])
     rows = [
-        (code(name), number(mine), _interval(result, name), number(theirs), _better(name, mine, theirs))
+        (
+            code(name),
+            number(mine),
+            _interval(result, name),
+            number(theirs),
+            _better(record.request.metrics.get(name), mine, theirs),
+        )
         for name, mine, theirs in ((name, result.metrics.get(name), champion.get(name)) for name in names)
     ]
     return table(header, rows) + "\n\nBoth were scored on this run's test rows."
@@ -120,8 +131,7 @@ def _interval(result: PublishedResult, name: str) -> str:
     return f"{number(found[0])} to {number(found[1])}" if found else ""
 
 
-def _better(name: str, mine: float | None, theirs: float | None) -> str:
-    metric = METRICS.get(name)
+def _better(metric: Metric | None, mine: float | None, theirs: float | None) -> str:
     if metric is None or mine is None or theirs is None:
         return ""
     if mine == theirs:
@@ -186,38 +196,27 @@ def _decisions(record: RunRecord) -> str:
 
 def _request(record: RunRecord) -> str:
     request = record.request
-    rows = [
-        ("Requested by", inline(record.requester)),
-        ("Task", inline(request.task)),
-        ("Algorithm", code(request.algorithm)),
-        ("Data", code(request.data)),
-        ("Target column", code(request.target)),
-        ("Split", _split(request)),
-        ("Features", "<br>".join(code(f"{key}: {value}") for key, value in _features(request).items())),
-        ("Metric", code(request.metric)),
-        ("Threshold", number(request.threshold)),
-        ("Seed", str(request.seed)),
-        ("Hyperparameters", "<br>".join(code(f"{key}: {value}") for key, value in request.hyperparameters.items())),
-        ("Search", _budget(request)),
-        ("Max retries", str(request.max_retries)),
-        ("Runner label", code(request.runner)),
-        ("Time-out", f"{request.timeout_minutes} min"),
-    ]
+    rows = [("Requested by", inline(record.requester))]
+    for name, field in request.form_fields().items():
+        if name not in {"model_name", "notes"}:
+            rows.append((field.title or name, _value(getattr(request, name), unit_of(field))))
     notes = "\n\n" + fence(request.notes, "text") if request.notes.strip() else ""
     return _facts(rows) + notes
 
 
-def _split(request: TrainingRequest) -> str:
-    by = f" by {code(request.split_column)}" if request.split_column else ""
-    return "" if request.split == "auto" else inline(request.split) + by
-
-
-def _features(request: TrainingRequest) -> dict[str, Any]:
-    return request.features.model_dump(mode="json", exclude_defaults=True)
+def _value(value: Any, unit: str) -> str:
+    """Return a field's value as Markdown; nothing for an empty one."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(value, dict):
+        return "<br>".join(code(f"{name}: {setting}") for name, setting in value.items())
+    if isinstance(value, bool | int | float):
+        return f"{number(value)} {unit}".rstrip()
+    return code(value) if value else ""
 
 
 def _data(result: PublishedResult | None) -> str:
-    if result is None:
+    if result is None or result.data is None:
         return ""
     data = result.data
     split = f"{data.train_rows} training, {data.validation_rows} validation, {data.test_rows} test"
@@ -233,6 +232,11 @@ def _data(result: PublishedResult | None) -> str:
     return f"{facts}\n\n{warnings}" if warnings else facts
 
 
+def _details(result: PublishedResult | None) -> str:
+    details = result.details if result is not None else {}
+    return _facts([(inline(name), inline(value)) for name, value in details.items()])
+
+
 def _model(record: RunRecord) -> str:
     if record.result is None:
         return ""
@@ -246,11 +250,6 @@ def _model(record: RunRecord) -> str:
             ("Format", inline(model.format)),
         ]
     )
-
-
-def _budget(request: TrainingRequest) -> str:
-    trials = [] if request.search_trials is None else [f"{request.search_trials} trials"]
-    return ", ".join(trials + ([] if request.search_minutes is None else [f"{request.search_minutes} min"]))
 
 
 def _search(result: PublishedResult | None) -> str:

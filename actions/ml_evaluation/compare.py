@@ -7,14 +7,16 @@ from typing import Annotated
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.request import Gate, MetricName, Sha256, Task
+from actions.contracts.order import Gate
+from actions.contracts.request import Sha256
+from actions.contracts.supervised import MetricName, SupervisedTask
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.ml_evaluation.evaluate import Seed, rows_to_evaluate
 from actions.models.comparison import Comparison
 from actions.models.saved_model import open_model
 from actions.operation import operation
 
-DEFAULT_METRIC: dict[Task, MetricName] = {"classification": "accuracy", "regression": "rmse"}
+DEFAULT_METRIC: dict[SupervisedTask, MetricName] = {"classification": "accuracy", "regression": "rmse"}
 
 
 @operation(stage="evaluate", where="runner", read_only=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationError
 
 from actions.context import Context
-from actions.contracts.request import Sha256, Task
+from actions.contracts.request import Sha256
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.data_preparation.tables import frame_of
 from actions.errors import InvalidInput
@@ -165,7 +166,7 @@ def rows_to_evaluate(data: DataUri | None, model: StorageUri, target: str, conte
 
 
 def _open(
-    context: Context, model: StorageUri, data: DataUri | None, sha256: str | None, task: Task
+    context: Context, model: StorageUri, data: DataUri | None, sha256: str | None, task: SupervisedTask
 ) -> tuple[Model, pd.DataFrame]:
     opened = open_model(storage_path(model, context, "model"), sha256)
     if opened.signature.task != task:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actions.contracts.request import METRICS, Gate, MetricName
+from actions.contracts.order import Gate
+from actions.contracts.supervised import METRICS, METRICS_OF, MetricName
 from actions.errors import InvalidInput
 from actions.ml_evaluation.bootstrap import distributions, interval, resample_count
 from actions.ml_evaluation.non_inferiority import decide, explain
@@ -81,7 +82,7 @@ def compare(
         if name in METRICS
     }
     judged = metrics[metric]
-    allowed = gate.allowed(metric, champion_score)
+    allowed = gate.allowed(METRICS[metric], champion_score)
     verdict = decide(judged.low, judged.high, allowed)
     counts, edges = _histogram(resampled[metric])
     return Comparison(
@@ -113,12 +114,12 @@ def compare(
 def check_metric(metric: str, model: Model) -> None:
     """Refuse a metric that belongs to the other task."""
     task = model.signature.task
-    if METRICS[metric].task != task:
+    if metric not in METRICS_OF[task]:
         raise InvalidInput(
             "wrong_metric",
             rule=f"Models for {task} must be compared by a metric of that task.",
             found=f"{metric}.",
-            next_step=f"Choose a metric: {', '.join(name for name, known in METRICS.items() if known.task == task)}.",
+            next_step=f"Choose a metric: {', '.join(METRICS_OF[task])}.",
             field="metric",
         )
 
@@ -197,7 +198,7 @@ def _slices(
         new_score, old_score = new.scores(rows)[metric], old.scores(rows)[metric]
         shown = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha)
         strict = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha / len(slices))
-        allowed = gate.allowed(metric, old_score or 0.0)
+        allowed = gate.allowed(METRICS[metric], old_score or 0.0)
         differences.append(
             SliceDifference(
                 **shown.model_dump(),

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.models.evaluation import Importance
 from actions.models.saved_model import Model
 from actions.models.scores import regression_scores
 from actions.models.targets import target_values
 
-IMPORTANCE_OF: dict[Task, str] = {"classification": "accuracy", "regression": "r2"}
+IMPORTANCE_OF: dict[SupervisedTask, str] = {"classification": "accuracy", "regression": "r2"}
 """The metric whose loss is measured. Both are at most 1, so the importances of different models can be compared."""
 
 _MAX_ROWS = 500
@@ -82,7 +82,7 @@ def _shuffled(raw: pd.DataFrame, columns: list[str], repeats: int, generator: np
     return pd.DataFrame(table)[list(raw.columns)]
 
 
-def _score(task: Task, truth: Any, predicted: Any) -> float | None:
+def _score(task: SupervisedTask, truth: Any, predicted: Any) -> float | None:
     """Return accuracy or R2, or None if all true values are the same number."""
     if task == "classification":
         return float((np.asarray(predicted) == truth).mean())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actions.contracts.request import Task
 from actions.contracts.scalar import Scalar
+from actions.contracts.supervised import SupervisedTask
 from actions.errors import InvalidInput
 from actions.ml_training.algorithm import ALL_CORES, MIN_VALUES_FOR_THREADS, Algorithm, Parts
 from actions.ml_training.errors import is_out_of_memory, out_of_memory, refused_by_library
@@ -126,7 +126,7 @@ def make_deterministic(algorithm: Algorithm, estimator: Any, *, to_save: bool) -
         inner.set_params(n_jobs=1)
 
 
-def scores_of(task: Task, estimator: Any, rows: Any, target: Any) -> Scores:
+def scores_of(task: SupervisedTask, estimator: Any, rows: Any, target: Any) -> Scores:
     """Return the scores of a fitted estimator on preprocessed rows."""
     if task == "regression":
         return regression_scores(target, np.asarray(estimator.predict(rows), dtype=float))

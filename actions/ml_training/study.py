@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from actions.context import Report
-from actions.contracts.request import METRICS
+from actions.contracts.supervised import METRICS
 from actions.errors import Conflict, Interrupted, OperationError
 from actions.ml_training.algorithm import Parts
 from actions.ml_training.fitting import fit_estimator, scores_of

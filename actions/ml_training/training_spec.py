@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actions.contracts.algorithms import AlgorithmName
-from actions.contracts.request import Task
 from actions.contracts.scalar import Scalar
+from actions.contracts.supervised import SupervisedTask
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
     """A task, an algorithm with its hyperparameters, and the seed."""
 
-    task: Task
+    task: SupervisedTask
     algorithm: AlgorithmName
     target: str
     hyperparameters: Mapping[str, Scalar]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from actions.context import Context
-from actions.contracts.algorithms import AlgorithmName
-from actions.contracts.request import ALGORITHMS, METRICS, MetricName, Sha256, Task
+from actions.contracts.algorithms import AlgorithmName, algorithm_names
+from actions.contracts.request import Sha256
 from actions.contracts.scalar import Scalar
+from actions.contracts.supervised import METRICS, METRICS_OF, MetricName, SupervisedTask
 from actions.data_preparation.readers import frame_sha256
 from actions.data_preparation.sources import DataUri, StorageUri, storage_path
 from actions.errors import InvalidInput, OperationError
@@ -78,7 +79,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     target: str,
     destination: StorageUri,
     *,
-    task: Task,
+    task: SupervisedTask,
     algorithm: AlgorithmName,
     method: Literal["bayesian", "random", "successive_halving"] = "bayesian",
     metric: MetricName | None = None,
@@ -184,10 +185,10 @@ def run_tuning(context: Context, folder: Path, search: Search, compared: Compare
         return _found(context, folder, study, search, stopped_by, time.monotonic() - started)
 
 
-def _check_fits(task: Task, algorithm: str, metric: str) -> None:
+def _check_fits(task: SupervisedTask, algorithm: str, metric: str) -> None:
     for field, value, fitting in (
-        ("algorithm", algorithm, ALGORITHMS[task]),
-        ("metric", metric, [name for name, known in METRICS.items() if known.task == task]),
+        ("algorithm", algorithm, algorithm_names(task)),
+        ("metric", metric, [*METRICS_OF[task]]),
     ):
         if value not in fitting:
             raise InvalidInput(

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from actions.contracts.algorithms import AlgorithmName
-from actions.contracts.request import Champion, ModelName, Sha256
+from actions.contracts.order import Champion
+from actions.contracts.request import Identifier, ModelName, Sha256
 from actions.contracts.run_id import RunId
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.text import safe_yaml
@@ -43,7 +43,7 @@ class Version(BaseModel):
     uri: str = Field(min_length=1, max_length=1_000)
     sha256: Sha256
     data_sha256: Sha256 | None = None
-    algorithm: AlgorithmName | None = None
+    algorithm: Identifier | None = None
     created: str = Field(min_length=1, max_length=40)
 
 
@@ -192,7 +192,7 @@ def register(  # noqa: PLR0913  # a version has so many facts
     sha256: str,
     created: str,
     data_sha256: str | None = None,
-    algorithm: AlgorithmName | None = None,
+    algorithm: Identifier | None = None,
 ) -> tuple[str, int]:
     """Add a version and let the alias ``candidate`` name it; the same run and attempt again changes nothing.
 

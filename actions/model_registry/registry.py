@@ -8,8 +8,7 @@ from typing import Annotated, Protocol, runtime_checkable
 from pydantic import Field
 
 from actions.context import Context, Reader
-from actions.contracts.algorithms import AlgorithmName
-from actions.contracts.request import ModelName, Sha256
+from actions.contracts.request import Identifier, ModelName, Sha256
 from actions.contracts.run_id import RunId
 from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
@@ -36,7 +35,7 @@ class ModelVersion(Result):
     uri: str
     sha256: str
     data_sha256: str | None
-    algorithm: AlgorithmName | None
+    algorithm: Identifier | None
     created: str
     aliases: list[str]
 
@@ -78,7 +77,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     context: Context,
     data_sha256: Sha256 | None = None,
     *,
-    algorithm: AlgorithmName | None = None,
+    algorithm: Identifier | None = None,
     created: str | None = None,
 ) -> RegisteredModel:
     """Register a trained model as the next version, and as candidate.

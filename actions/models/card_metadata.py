@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.models.saved_model import MODEL_FILE, Signature
 
-PIPELINE_TAG: dict[Task, str] = {"classification": "tabular-classification", "regression": "tabular-regression"}
+PIPELINE_TAG: dict[SupervisedTask, str] = {
+    "classification": "tabular-classification",
+    "regression": "tabular-regression",
+}
 _MAX_NAME = 200
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from actions.contracts.request import MetricName, Sha256, Task
+from actions.contracts.request import Sha256
 from actions.contracts.results import Outcome
+from actions.contracts.supervised import MetricName, SupervisedTask
 from actions.operation import Result
 from actions.text.markdown import inline
 
@@ -32,7 +33,7 @@ class SliceDifference(Difference):
 class Comparison(Result):
     """The comparison of a challenger with a champion on the same rows."""
 
-    task: Task
+    task: SupervisedTask
     target: str
     rows: int
     challenger_sha256: Sha256

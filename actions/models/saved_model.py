@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from actions.contracts.algorithms import AlgorithmName, algorithms
-from actions.contracts.request import Sha256, Task
+from actions.contracts.request import Sha256
 from actions.contracts.scalar import Scalar
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.columns import Kind
 from actions.errors import InvalidInput, NotFound
 from actions.operation import Result
@@ -36,7 +37,7 @@ class RawColumn(Result):
 class Signature(Result):
     """What a model expects and predicts, and how it was trained."""
 
-    task: Task
+    task: SupervisedTask
     algorithm: AlgorithmName
     target: str
     columns: list[RawColumn]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actions.contracts.request import Task
+from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.columns import is_truth_values
 from actions.errors import InvalidInput
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def target_values(frame: pd.DataFrame, target: str, task: Task) -> Any:
+def target_values(frame: pd.DataFrame, target: str, task: SupervisedTask) -> Any:
     """Return the target: floats for regression; for classification, the labels in their original form.
 
     Integers that became floats because values were missing become integers again.

@@ -19,4 +19,4 @@ echo "Modelyard ${MODELYARD_SHA:-(no commit given)}, $name, $MODELYARD_PYTHON"
 # which makes training up to ten times slower there. Libraries read this when they are loaded.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 # -P: nothing in the working folder may stand in for Modelyard's own packages.
-PYTHONPATH="$source_folder" exec "$MODELYARD_PYTHON" -P -m actions.cli "$name"
+PYTHONPATH="$source_folder" exec "$MODELYARD_PYTHON" -P -m runners.job "$name"

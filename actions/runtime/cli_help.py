@@ -74,8 +74,8 @@ def type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_of(option, definitions) for option in schema["anyOf"]))
+    if options := schema.get("anyOf", schema.get("oneOf")):
+        return " or ".join(dict.fromkeys(type_of(option, definitions) for option in options))
     if schema.get("type") == "array":
         return f"list of {type_of(schema.get('items', {}), definitions)}"
     names = {"string": "text", "object": "JSON object", "null": "nothing", "boolean": "true or false"}

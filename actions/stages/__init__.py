@@ -1,4 +1,4 @@
-"""The stages of a run: prepare, train, evaluate, judge, publish; on a runner, each is a process of its own.
+"""The stages of an attempt: prepare, train, evaluate, judge, publish.
 
-They hand over through the storage root. A stage whose inputs and code have not changed is skipped.
+They hand over through the storage root. A stage is skipped where its inputs and code are unchanged.
 """

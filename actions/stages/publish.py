@@ -1,50 +1,70 @@
-"""The stage publish: puts the result together from what the other stages left. It opens no model and imports no library."""
+"""The stage publish: assembles the result from what the other stages left. It opens no model and imports no library."""
 
 from __future__ import annotations
 
 import os
 import re
 
+from pydantic import Field
+
 from actions.context import Context
-from actions.contracts.request import WorkOrder
-from actions.contracts.results import Published, PublishedResult
+from actions.contracts.results import Published
 from actions.errors import OperationError
-from actions.stages import inputs
+from actions.stages.evaluate import EVALUATE
+from actions.stages.judge import JUDGE
+from actions.stages.prepare import PREPARE
 from actions.stages.push import push_orphan
-from actions.stages.records import folder_of
-from actions.stages.results import Evaluated, Judged, Prepared, PublishedStage, Trained
+from actions.stages.spec import Attempt, StageSpec
+from actions.stages.train import TRAIN
 from actions.storage.folder import write_atomically
+from actions.tasks.exchange import PublishedResult
+from actions.tasks.results import Facts, StageResult
+from actions.text.markdown import code, inline
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
-def publish(order: WorkOrder, context: Context) -> PublishedStage:
+class PublishedStage(StageResult):
+    """Which commit publish pushed, and how large it is."""
+
+    published: Published
+    files: int = Field(ge=0)
+    size_bytes: int = Field(ge=0)
+
+    def facts(self) -> Facts:
+        size = f"{self.files} files, {self.size_bytes} bytes"
+        return [("ref", code(self.published.ref)), ("commit", code(self.published.sha)), ("size", inline(size))]
+
+
+def _run(attempt: Attempt) -> PublishedStage:
     """Push ``result.json`` and ``plots/*.png`` to ``refs/modelyard/<run>/<attempt>``; leave ``published.json``."""
-    files = published_files(order, context)
+    order, context = attempt.order, attempt.context
+    files = published_files(attempt)
     ref = f"refs/modelyard/{order.run}/{order.attempt}"
     context.report(f"pushing {len(files)} files")
     published = Published(ref=ref, sha=push_orphan(files, ref, f"Result of {order.run}, attempt {order.attempt}"))
-    path = folder_of("publish", order, context.storage) / "published.json"
+    path = PUBLISH.folder(order, context.storage) / "published.json"
     write_atomically(path, published.model_dump_json() + "\n")
     size = sum(len(content) for content in files.values())
     return PublishedStage(published=published, files=len(files), size_bytes=size)
 
 
-def published_files(order: WorkOrder, context: Context) -> dict[str, bytes]:
+PUBLISH = StageSpec[PublishedStage](
+    name="publish",
+    area="evaluations",
+    inputs=lambda attempt: {"verdict": JUDGE.record(attempt).result},
+    result=lambda _: PublishedStage,
+    run=_run,
+    is_skippable=False,  # what it pushed may have been deleted since
+)
+
+
+def published_files(attempt: Attempt) -> dict[str, bytes]:
     """Return the files of the result's commit by path."""
-    made = [
-        inputs.prepare_record(order, context),
-        inputs.train_record(order, context),
-        inputs.evaluate_record(order, context),
-        inputs.judge_record(order, context),
-    ]
-    prepared, trained, evaluated, judged = (
-        Prepared.model_validate(made[0].result),
-        Trained.model_validate(made[1].result),
-        Evaluated.model_validate(made[2].result),
-        Judged.model_validate(made[3].result),
-    )
+    order, context = attempt.order, attempt.context
+    prepared, trained, evaluated = PREPARE.read(attempt), TRAIN.read(attempt), EVALUATE.read(attempt)
+    records = [spec.record(attempt) for spec in (PREPARE, TRAIN, EVALUATE, JUDGE)]
     plots = {uri.rsplit("/", 1)[-1]: _png(uri, context) for uri in (*sorted(evaluated.plots), *trained.plots())}
     result = PublishedResult(
         run=order.run,
@@ -59,12 +79,13 @@ def published_files(order: WorkOrder, context: Context) -> dict[str, bytes]:
         data=prepared.data,
         model=trained.model,
         search=trained.search,
+        details=evaluated.details,
         metrics=evaluated.metrics,
-        intervals={name: (found.low, found.high) for name, found in evaluated.intervals.items()},
+        intervals=evaluated.intervals,
         champion_metrics=evaluated.champion.metrics if evaluated.champion else None,
-        verdict=judged.verdict,
-        environment=made[1].environment,
-        durations={record.stage: round(record.import_seconds + record.work_seconds, 3) for record in made},
+        verdict=JUDGE.read(attempt).verdict,
+        environment=records[1].environment,
+        durations={record.stage: round(record.import_seconds + record.work_seconds, 3) for record in records},
         plots=list(plots),
     )
     text = result.model_dump_json(indent=2) + "\n"

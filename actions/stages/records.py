@@ -1,6 +1,6 @@
-"""What a stage leaves behind: ``<stage>.json`` with its result and the digests by which it is skipped next time.
+"""What a stage leaves behind: ``<stage>.json`` with its result and what determines whether it can be skipped next time.
 
-Also ``progress.json`` while it runs.
+While it runs, also ``progress.json``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from actions.contracts.request import Sha256, WorkOrder
-from actions.contracts.results import FOLDER_OF, EnvironmentFacts, Progress
+from actions.contracts.request import Sha256
+from actions.contracts.results import EnvironmentFacts, Progress
 from actions.contracts.run_id import RunId
 from actions.contracts.stage import Stage
-from actions.errors import NotFound, OperationError, Problem
+from actions.errors import OperationError, Problem
 from actions.operation import Result
 from actions.storage.folder import Storage, sha256_of, write_atomically
 
@@ -46,60 +46,26 @@ class StageRecord(Result):
     reused_from: str | None = Field(default=None, description="the record of the attempt that did this work")
 
 
-def folder_of(stage: Stage, order: WorkOrder, storage: Storage, attempt: int | None = None) -> Path:
-    """Return the folder that holds a stage's record."""
-    return storage.folder(order.repository, FOLDER_OF[stage], order.run, attempt or order.attempt)
-
-
 def digest(value: Mapping[str, Any]) -> str:
     """Return the SHA-256 of JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_record(stage: Stage, order: WorkOrder, storage: Storage, attempt: int) -> StageRecord | None:
-    """Return what an attempt's stage left, or None where it left nothing that can be read."""
-    path = folder_of(stage, order, storage, attempt) / f"{stage}.json"
+def read_record(folder: Path, stage: Stage) -> StageRecord | None:
+    """Return the record in a stage's folder, or None if there is none that can be read."""
     try:
-        return StageRecord.model_validate_json(path.read_bytes())
+        return StageRecord.model_validate_json((folder / f"{stage}.json").read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def write_record(record: StageRecord, order: WorkOrder, storage: Storage) -> None:
-    """Write ``<stage>.json`` for this attempt."""
-    path = folder_of(record.stage, order, storage) / f"{record.stage}.json"
-    write_atomically(path, record.model_dump_json(indent=2) + "\n")
-
-
-def records(stage: Stage, order: WorkOrder, storage: Storage) -> Iterator[StageRecord]:
-    """Give what this attempt's stage left, then what earlier attempts' did, latest first."""
-    for attempt in range(order.attempt, 0, -1):
-        record = read_record(stage, order, storage, attempt)
-        if record is not None:
-            yield record
-
-
-def required_record(stage: Stage, order: WorkOrder, storage: Storage, fitting: Mapping[str, Any]) -> StageRecord:
-    """Return the record of a stage that this one builds on: this attempt's, else an earlier one's with these inputs.
-
-    Raises
-    ------
-    NotFound
-        ``stage_missing`` where no attempt has done that stage for this request.
-    """
-    for record in records(stage, order, storage):
-        if all(record.inputs.get(name) == value for name, value in fitting.items()):
-            return record
-    raise NotFound(
-        "stage_missing",
-        rule=f"The stage {stage} comes before this one and leaves {stage}.json.",
-        found=f"none of {order.run} that fits the request, in attempt {order.attempt} or before.",
-        next_step=f"Start the attempt at {stage}.",
-    )
+def write_record(folder: Path, record: StageRecord) -> None:
+    """Write ``<stage>.json``."""
+    write_atomically(folder / f"{record.stage}.json", record.model_dump_json(indent=2) + "\n")
 
 
 def is_whole(record: StageRecord, storage: Storage) -> bool:
-    """Tell whether all files of a record are there, unchanged."""
+    """Return whether all files of a record are there, unchanged."""
     try:
         return all(sha256_of(storage.path(uri)) == sha256 for uri, sha256 in record.outputs.items())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Runs one stage: skips it where nothing has changed, reports its progress, leaves its record."""
+"""Runs stages: skips those where nothing has changed, reports progress, leaves their records."""
 
 from __future__ import annotations
 
@@ -6,41 +6,34 @@ import importlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from actions.context import Context
-from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotAllowed, Unavailable
 from actions.operation import Result
 from actions.runtime.provenance import code_sha256, environment
-from actions.stages import inputs as stage_inputs
+from actions.stages.backend import Backend
 from actions.stages.heartbeat import beating
-from actions.stages.judge import judged
 from actions.stages.records import (
     PROGRESS_FILE,
     ProgressFile,
     StageRecord,
     digest,
     error_body,
-    folder_of,
     is_whole,
-    records,
     write_record,
 )
-from actions.stages.results import Evaluated, Judged, Prepared, PublishedStage, Trained
+from actions.stages.spec import Attempt, StageSpec
+from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
+from actions.tasks.exchange import WorkOrder
+from actions.tasks.results import Facts
 from actions.text.markdown import code, inline, table
-
-RESULTS: dict[Stage, Any] = {
-    "prepare": Prepared,
-    "train": Trained,
-    "evaluate": Evaluated,
-    "judge": Judged,
-    "publish": PublishedStage,
-}
 
 
 class StageOutcome(Result):
@@ -49,6 +42,7 @@ class StageOutcome(Result):
     stage: Stage
     skipped: bool
     record: StageRecord
+    facts: Facts = Field(exclude=True, description="what the job's summary shows of the result")
 
     def summary_markdown(self) -> str:
         """Return what stands in the job's summary."""
@@ -58,9 +52,9 @@ class StageOutcome(Result):
             if self.skipped
             else f"{record.work_seconds:.1f} s of work after {record.import_seconds:.1f} s of imports"
         )
-        facts = [*RESULTS[self.stage].model_validate(record.result).facts(), ("time", inline(done))]
         title = f"### {self.stage}: {code(record.run)}, attempt {record.attempt}"
-        return f"{title}\n\n{table(['', ''], [(inline(name), value) for name, value in facts])}\n"
+        rows = [(inline(name), value) for name, value in (*self.facts, ("time", inline(done)))]
+        return f"{title}\n\n{table(['', ''], rows)}\n"
 
 
 class RunOutcome(Result):
@@ -73,85 +67,51 @@ class RunOutcome(Result):
         return "\n".join(outcome.summary_markdown() for outcome in self.stages)
 
 
-def prepare(order: WorkOrder, context: Context) -> Prepared:
-    """Load and check the data, split it, fit the preprocessor on the training part; write all that."""
-    from actions.stages import prepare as preparation
+def run_stage(name: Stage, order: WorkOrder, backend: Backend) -> StageOutcome:
+    """Run one stage of an attempt, or skip it if its inputs and code are unchanged.
 
-    return preparation.prepare(order, context)
+    Leaves ``<stage>.json`` in the stage's folder; while it runs, ``progress.json``, which stays if it fails, and a heartbeat.
 
-
-def train(order: WorkOrder, context: Context) -> Trained:
-    """Train on the training rows and save the model."""
-    from actions.stages import train as training
-
-    return training.train(order, context)
-
-
-def evaluate(order: WorkOrder, context: Context) -> Evaluated:
-    """Evaluate the model, and the champion if there is one, on the test rows."""
-    from actions.stages import evaluate as evaluation
-
-    return evaluation.evaluate(order, context)
-
-
-def judge(order: WorkOrder, context: Context) -> Judged:
-    """Hold the figures against the threshold and the champion."""
-    evaluated = stage_inputs.evaluated(order, context)
-    return Judged(verdict=judged(order.request, evaluated.metrics, evaluated.champion))
-
-
-def publish(order: WorkOrder, context: Context) -> PublishedStage:
-    """Push the result to ``refs/modelyard/<run>/<attempt>``; runs no user code and opens no model."""
-    from actions.stages import publish as publication
-
-    return publication.publish(order, context)
-
-
-STAGES: dict[Stage, Callable[[WorkOrder, Context], Any]] = {
-    "prepare": prepare,
-    "train": train,
-    "evaluate": evaluate,
-    "judge": judge,
-    "publish": publish,
-}
-
-
-def run_stage(name: Stage, order: WorkOrder) -> StageOutcome:
-    """Run one stage of an attempt, or skip it where its inputs and code are unchanged.
-
-    Leaves ``<stage>.json`` and, while it runs and where it fails, ``progress.json`` in the stage's folder; while it runs, a
-    heartbeat too.
+    Parameters
+    ----------
+    name
+        The stage.
+    order
+        What the App ordered.
+    backend
+        Where the model is trained.
 
     Raises
     ------
     OperationError
-        Where the stage cannot be done; InvalidInput where trying again cannot help. Of bad input nothing but the error in
-        ``progress.json`` is left in storage.
+        Where the stage cannot be done; InvalidInput where trying again cannot help: then the error in ``progress.json`` is
+        all that is left in storage.
     """
     _check_repository(order)
-    storage = _storage(order)
-    folder = folder_of(name, order, storage)
+    spec, storage = SPECS[name], _storage(order)
+    folder = spec.folder(order, storage)
     progress = ProgressFile(name, folder)
-    context = Context(storage=storage, report=progress, data_roots=order.data_roots)
+    attempt = Attempt(order, Context(storage=storage, report=progress, data_roots=order.data_roots), backend)
     progress.write("starting")
     try:
         with beating(name, folder):
-            outcome = _skipped_or_done(name, order, context)
+            record, skipped = _skipped_or_done(spec, attempt, folder)
+            facts = spec.result(order).model_validate(record.result).facts()
     except BaseException as error:  # the stage's outermost edge: the App has to see why it ended
         if isinstance(error, InvalidInput):
-            _leave_nothing(name, folder)
+            _remove_files(spec, folder)
         progress.write("failed", error=error_body(name, error))
         raise
-    progress.write("skipped" if outcome.skipped else "done")
-    return outcome
+    progress.write("skipped" if skipped else "done")
+    return StageOutcome(stage=name, skipped=skipped, record=record, facts=facts)
 
 
-def run_stages(names: Sequence[Stage], order: WorkOrder) -> RunOutcome:
+def run_stages(names: Sequence[Stage], order: WorkOrder, backend: Backend) -> RunOutcome:
     """Run several stages of an attempt in this process, as ``run_stage`` does each: libraries are imported once.
 
-    A stage that cannot be done ends it; those before it have left their records.
+    The first stage that fails ends it; those before it have left their records.
     """
-    return RunOutcome(stages=[run_stage(name, order) for name in names])
+    return RunOutcome(stages=[run_stage(name, order, backend) for name in names])
 
 
 def _check_repository(order: WorkOrder) -> None:
@@ -180,59 +140,59 @@ def _storage(order: WorkOrder) -> Storage:
     return Storage(root)
 
 
-def _skipped_or_done(name: Stage, order: WorkOrder, context: Context) -> StageOutcome:
-    inputs = stage_inputs.INPUTS[name](order, context)
+def _skipped_or_done(spec: StageSpec[Any], attempt: Attempt, folder: Path) -> tuple[StageRecord, bool]:
+    inputs = spec.inputs(attempt)
     inputs_sha256 = digest(inputs)
-    # publish is never skipped: what it pushed may have been deleted since.
-    if name != "publish" and (known := _reusable(name, order, context, inputs_sha256)):
-        return StageOutcome(stage=name, skipped=True, record=known)
-    context.report("loading libraries")
+    if spec.is_skippable and (known := _reusable(spec, attempt, inputs_sha256)):
+        return known, True
+    attempt.context.report("loading libraries")
     started = time.perf_counter()
-    for module in stage_inputs.libraries(name, order):
+    for module in spec.libraries(attempt.order):
         importlib.import_module(module)
     imported = time.perf_counter()
-    result = STAGES[name](order, context)
+    result = spec.run(attempt)
     record = StageRecord(
-        stage=name,
-        run=order.run,
-        attempt=order.attempt,
+        stage=spec.name,
+        run=attempt.order.run,
+        attempt=attempt.order.attempt,
         inputs=inputs,
         inputs_sha256=inputs_sha256,
         code_sha256=code_sha256(),
-        outputs=result.outputs() if hasattr(result, "outputs") else {},
+        outputs=result.outputs(),
         result=result.model_dump(mode="json"),
         environment=environment(),
         import_seconds=round(imported - started, 3),
         work_seconds=round(time.perf_counter() - imported, 3),
     )
-    write_record(record, order, context.storage)
-    return StageOutcome(stage=name, skipped=False, record=record)
+    write_record(folder, record)
+    return record, False
 
 
-def _reusable(name: Stage, order: WorkOrder, context: Context, inputs_sha256: str) -> StageRecord | None:
-    """Return a record of the same work; an earlier attempt's becomes this attempt's own, which cost it nothing."""
-    for record in records(name, order, context.storage):
+def _reusable(spec: StageSpec[Any], attempt: Attempt, inputs_sha256: str) -> StageRecord | None:
+    """Return a record of the same work. An earlier attempt's is copied to this attempt, where it took no time."""
+    order, storage = attempt.order, attempt.context.storage
+    for record in spec.records(order, storage):
         same = (record.inputs_sha256, record.code_sha256) == (inputs_sha256, code_sha256())
-        if not same or not is_whole(record, context.storage):
+        if not same or not is_whole(record, storage):
             continue
         if record.attempt == order.attempt:
             return record
-        made = folder_of(name, order, context.storage, record.attempt) / f"{name}.json"
+        source = spec.folder(order, storage, record.attempt) / f"{spec.name}.json"
         changes = {
             "attempt": order.attempt,
-            "reused_from": record.reused_from or context.storage.uri(made),
+            "reused_from": record.reused_from or storage.uri(source),
             "import_seconds": 0.0,
             "work_seconds": 0.0,
         }
-        own = record.model_copy(update=changes)
-        write_record(own, order, context.storage)
-        return own
+        copy = record.model_copy(update=changes)
+        write_record(spec.folder(order, storage), copy)
+        return copy
     return None
 
 
-def _leave_nothing(name: Stage, folder: Path) -> None:
-    """Remove what a stage wrote before its input turned out to be wrong, unless it had been done before."""
-    if name not in {"prepare", "train"} or (folder / f"{name}.json").is_file():
+def _remove_files(spec: StageSpec[Any], folder: Path) -> None:
+    """Remove what a stage wrote before its input turned out to be invalid, unless it had completed before."""
+    if not spec.removes_files or (folder / f"{spec.name}.json").is_file():
         return
     for path in folder.iterdir():
         if path.is_file() and path.name != PROGRESS_FILE:

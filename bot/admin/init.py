@@ -16,7 +16,7 @@ from actions.errors import Conflict, InvalidInput, OperationError
 from actions.storage.folder import contained
 from bot.admin.code_owners import PLACES, check_owner, with_code_owners
 from bot.admin.file_changes import Change, Outcome, shown, write_all
-from bot.parsing.issue_templates import FORMS, form_files
+from bot.parsing.issue_templates import form_files, issue_forms
 from bot.parsing.repository_config import CONFIG_PATH, Promotion, render_config
 
 FORM_PREFIX = "modelyard-"
@@ -189,7 +189,7 @@ def _next(*, owned: bool) -> tuple[str, ...]:
 _NEXT = (
     "Next: commit these files to the default branch, install the App on the repository, and register a runner with a",
     "label that .github/modelyard.yml names. Then open an issue with one of the forms:",
-    f"{', '.join(form.name for form in FORMS)}.",
+    f"{', '.join(form.name for form in issue_forms())}.",
 )
 _NEXT_WITHOUT_OWNER = (
     "Nobody is named yet who has to look at changes to these files: modelyard init --owner @organisation/team does that.",

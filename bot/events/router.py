@@ -14,7 +14,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.registry import TrainingRequest
 from bot.database.store import Store
 from bot.engine.recovery import Recovery
 from bot.events import installations

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from anyio import to_thread
 
-from actions.contracts.request import TrainingRequest
 from actions.contracts.run_id import make_run_id
 from actions.data_preparation.sources import is_s3
 from actions.errors import invalid_field
 from actions.storage.s3 import may_read
+from actions.tasks.registry import TrainingRequest
 from bot.database.store import Store
 from bot.engine.effects.comment import sticky_marker
 from bot.engine.recovery import Recovery
@@ -50,10 +50,11 @@ async def allowed(request: TrainingRequest, config: RepositoryConfig, repository
     """Return a request, unless the repository's configuration forbids it as it is now."""
     if not config.public_repository and not (await repository.info()).private:
         return Asked(comments.public_repository_refused(config.language))
-    if is_s3(request.data) and not may_read(request.data, config.data_roots):
+    hidden = [uri for uri in request.data_uris if is_s3(uri) and not may_read(uri, config.data_roots)]
+    if hidden:
         roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
         wrong = invalid_field(
-            "data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", request.data,
+            "data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", hidden[0],
             "Name an object below one of them, or have its place added to that file.",
         )  # fmt: skip
         return Asked(comments.invalid([wrong], config.language))

@@ -17,9 +17,9 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import METRICS, TrainingRequest
 from actions.contracts.scalar import Scalar
 from actions.errors import Problem
+from actions.tasks.registry import TrainingRequest, tasks
 from actions.text import formatting as wording
 from actions.text import markdown
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
@@ -334,7 +334,7 @@ def _environment(language: str) -> SandboxedEnvironment:
     environment.filters["markdown"] = _Markdown
     environment.filters["features"] = _features
     environment.globals["lower_is_better"] = tuple(
-        name for name, metric in METRICS.items() if not metric.higher_is_better
+        name for task in tasks().values() for name, metric in task.metrics.items() if not metric.higher_is_better
     )
     environment.globals["commands"] = tuple(COMMANDS.values())
     return environment

@@ -16,7 +16,6 @@ import anyio
 from anyio import to_thread
 
 from actions.contracts.channels import ChannelError, ChannelName, Channels, Event, MailServer, SlackAccess, missing
-from actions.contracts.request import METRICS
 from actions.errors import OperationError
 from actions.notification import email, slack
 from actions.notification.notice import MOST_METRICS, MetricLine, Notice, StageProblem
@@ -165,7 +164,6 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
     """Return what templates may use of a run (pure)."""
     run, verdict = view.run, view.verdict
     decision = view.decision("cancel" if run.status == "cancelled" else "reject") if event == "failure" else None
-    known = METRICS.get(run.request.metric)
     figures = [MetricLine(name=name[:200], value=value, champion=best) for name, value, best in view.metric_rows]
     return Notice(
         event=event,
@@ -184,7 +182,7 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
         metric=verdict.metric if verdict else "",
         value=verdict.value if verdict else None,
         threshold=verdict.threshold if verdict else None,
-        at_most=known is not None and not known.higher_is_better,
+        at_most=not run.request.judged_metric.higher_is_better,
         champion=verdict.champion_value if verdict else None,
         metrics=tuple(figures[:MOST_METRICS]),
         version=run.version,

@@ -9,10 +9,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from actions.contracts.request import TrainingRequest
+from actions.contracts.request import BaseRequest
 from actions.contracts.run_id import RUN_ID
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.tasks.registry import TrainingRequest
 from actions.text.suggestions import nearest
 from bot.parsing.form_fields import broken_rule, request_fields
 from bot.parsing.scalars import (
@@ -355,7 +356,7 @@ def _value(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Prob
     except ValueError as error:
         yield _wrong(name, str(error), found, "Correct the value.")
         return
-    rule = broken_rule(name, scalar) if name in OWN_SETTINGS else None
+    rule = broken_rule(BaseRequest, name, scalar) if name in OWN_SETTINGS else None
     if rule is not None:
         yield _wrong(name, rule, found, "Correct the value.")
     else:
@@ -379,17 +380,17 @@ def changed_request(request: TrainingRequest, overrides: Mapping[str, Scalar]) -
     hyperparameters = {**request.hyperparameters, **added}
     values = {**dict(request), **own, "hyperparameters": hyperparameters}
     try:
-        return TrainingRequest.model_validate(values)
+        return type(request).model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field, rule = ".".join(str(part) for part in first["loc"]), first["msg"]
         found = f"{len(hyperparameters)} hyperparameters" if field == "hyperparameters" else str(first["input"])
         if not field:  # fields that contradict each other: a shorter time-out than the search takes
-            field, rule = TrainingRequest.model_construct(**values).contradictions()[0]
+            field, rule, _ = type(request).model_construct(**values).contradictions()[0]
             found = f"{field}: {values[field]}."
         raise InvalidInput(
             "invalid_override",
-            rule=f"{rule[:1].upper()}{rule[1:]}.",
+            rule=f"{rule[:1].upper()}{rule[1:].removesuffix('.')}.",
             found=brief(found),
             next_step="Change less.",
             field=field,

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actions.contracts.request import TrainingRequest
 from actions.errors import Problem, invalid_field
+from actions.tasks.registry import TrainingRequest
 from bot.parsing.mapping import read_request
 from bot.parsing.scalars import brief
 

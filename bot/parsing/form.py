@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import TrainingRequest
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.tasks.registry import TrainingRequest, parse_request
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
 from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
@@ -52,7 +52,7 @@ def form_body(request: TrainingRequest) -> str:
     InvalidInput
         With reason ``not_expressible`` where the form cannot carry a value: a line break in a one-line field, say.
     """
-    texts = {name: _typed(getattr(request, name)) for name in request_fields()}
+    texts = {name: _typed(getattr(request, name)) for name in request.form_fields()}
     body = "\n\n".join(f"### {label_of(name)}\n\n{text or NO_RESPONSE}" for name, text in texts.items())
     parsed = parse_form(body)
     if parsed.request is None or _but_notes(parsed.request) != _but_notes(request):
@@ -96,15 +96,12 @@ def parse_form(body: str) -> ParsedForm:
     if not sections.texts:
         return ParsedForm(not_a_form=True)
     reading = Reading(sections.texts, sections.guessed)
-    for name, field in request_fields().items():
-        reading.read(name, field)
-    reading.check_data()
-    reading.check_agreement()
+    reading.read_all()
     wrong = tuple(sections.wrong + sorted(reading.wrong, key=_form_order))
     if wrong:
         return ParsedForm(wrong=wrong)
     try:
-        return ParsedForm(request=TrainingRequest(**reading.values))
+        return ParsedForm(request=parse_request(reading.values))
     except ValidationError as error:  # a rule of the type that no check above knows: told, if less kindly
         return ParsedForm(wrong=tuple(_as_wrong(item) for item in error.errors(include_url=False)))
 

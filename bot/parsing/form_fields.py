@@ -12,11 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, Task, TrainingRequest
+from actions.contracts.request import BaseRequest, in_form_order
 from actions.data_preparation.feature_plan import check_asked
-from actions.data_preparation.sources import is_s3
+from actions.data_preparation.sources import SKLEARN_DATASETS, is_s3
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.storage.s3 import S3Uri
+from actions.tasks.registry import tasks
+from actions.tasks.task import Task
 from actions.text.suggestions import did_you_mean, nearest
 from bot.parsing.feature_fields import parse_features
 from bot.parsing.name_values import parse_hyperparameters
@@ -28,8 +30,10 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):/")
 
 
 def request_fields() -> dict[str, FieldInfo]:
-    """Return the request's fields in the form's order."""
-    return TrainingRequest.model_fields
+    """Return the fields of all tasks' requests in the form's order; one that several have, as the first of them has it."""
+    requests = [task.request for task in tasks().values()]
+    fields = {name: field for request in reversed(requests) for name, field in request.model_fields.items()}
+    return {name: fields[name] for name in in_form_order(name for request in requests for name in request.model_fields)}
 
 
 def label_of(field: str) -> str:
@@ -49,19 +53,19 @@ def plain_type(field: FieldInfo) -> Any:
     return kinds[0] if may_be_none(field) else field.annotation
 
 
-def broken_rule(field: str, value: object) -> str | None:
-    """Return the rule of the request's field that a value of the right type breaks, or None where it is fine."""
+def broken_rule(request: type[BaseRequest], field: str, value: object) -> str | None:
+    """Return the rule of a request's field that a value of the right type breaks, or None if it breaks none."""
     try:
-        _adapter(field).validate_python(value, strict=True)
+        _adapter(request, field).validate_python(value, strict=True)
     except ValidationError as error:
-        bounds = _bounds(request_fields()[field])
+        bounds = _bounds(request.model_fields[field])
         return bounds or error.errors(include_url=False, include_context=False)[0]["msg"] + "."
     return None
 
 
 @cache
-def _adapter(field: str) -> TypeAdapter[Any]:
-    info = request_fields()[field]
+def _adapter(request: type[BaseRequest], field: str) -> TypeAdapter[Any]:
+    info = request.model_fields[field]
     annotation: Any = Annotated[info.annotation, info]
     return TypeAdapter(annotation)
 
@@ -95,14 +99,21 @@ def kind_of(field: FieldInfo) -> Literal["dropdown", "textarea", "input"]:
 
 
 class Reading:
-    """One pass over the fields: values that are right, and what is wrong with the others.
+    """One pass over the fields of a request: values that are valid, and what is wrong with the others.
 
     Parameters
     ----------
     texts
         What stands below each field's heading.
     guessed
-        Fields whose heading stands there in a wrong spelling: told already.
+        Fields whose heading stands there in a wrong spelling, which has been reported.
+
+    Attributes
+    ----------
+    task
+        The task that is requested; where that is not known, the likeliest.
+    known_by
+        The field that the task is known by; None where it is not known.
     """
 
     def __init__(self, texts: Mapping[str, str], guessed: set[str]) -> None:
@@ -110,6 +121,46 @@ class Reading:
         self.guessed = guessed
         self.values: dict[str, Any] = {}
         self.wrong: list[Problem] = []
+        self.task, self.known_by = self._find_task()
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """The fields of the task's requests, in the form's order."""
+        fields: dict[str, FieldInfo] = self.task.request.form_fields()
+        return fields
+
+    def _find_task(self) -> tuple[Task[Any], Literal["task", "metric"] | None]:
+        """Return the named task, else the one that has the metric, else the one that has most of the headings."""
+        named = tasks().get(self.texts.get("task", ""))
+        if named is not None:
+            return named, "task"
+        with_metric = [task for task in tasks().values() if self.texts.get("metric") in task.metrics]
+        likeliest = max(
+            with_metric or tasks().values(), key=lambda task: len(set(task.request.model_fields) & set(self.texts))
+        )
+        return likeliest, "metric" if with_metric and not self._is_given("task") else None
+
+    def _is_given(self, name: str) -> bool:
+        return self.texts.get(name, "") not in {"", NO_RESPONSE}
+
+    def options(self, name: str) -> tuple[str, ...]:
+        """Return the choices of a field: the task's, where that is known, else those of all tasks."""
+        if name == "task":
+            return tuple(tasks())
+        asked = [self.task] if self.known_by else tasks().values()
+        return tuple(dict.fromkeys(option for task in asked for option in task.options(name)))
+
+    def read_all(self) -> None:
+        """Read every field; then check what they say together."""
+        for name, field in self.fields.items():
+            self.read(name, field)
+        self.check()
+
+    def check(self) -> None:
+        """Report fields of other tasks, data that can never be read, and fields that contradict each other."""
+        self._refuse_other_fields()
+        self._check_data()
+        self._check_agreement()
 
     def complain(self, field: str, rule: str, found: str, next_step: str) -> None:
         self.wrong.append(invalid_field(field, rule, brief(found), next_step))
@@ -129,11 +180,18 @@ class Reading:
             cure = f"Add the line ### {label_of(name)}, with the value below it."
             self.complain(name, "This field is needed.", "Its heading is not there.", cure)
         else:
-            self.complain(name, "This field is needed.", "Nothing.", how_to_fill(name, field))
+            self.complain(name, "This field is needed.", "Nothing.", self.how_to_fill(name, field))
+
+    def how_to_fill(self, name: str, field: FieldInfo) -> str:
+        """Return what a person can write into a field that is empty."""
+        if kind_of(field) == "dropdown":
+            return f"Write one of: {', '.join(self.options(name))}."
+        example = f", for example: {field.examples[0]}" if field.examples else "."
+        return f"Write it below the heading ### {label_of(name)}{example}"
 
     def _hidden_in_notes(self, name: str) -> bool:
         """Complain where a field's heading stands below the notes, which take all that follows them."""
-        last = list(request_fields())[-1]
+        last = list(self.fields)[-1]
         hidden = f"\n### {label_of(name)}\n" in f"\n{self.texts.get(last, '')}\n"
         if hidden:
             rule = f"{label_of(last)} comes last and takes everything below it."
@@ -148,7 +206,7 @@ class Reading:
             )
             return
         if kind_of(field) == "dropdown":
-            self._choice(name, get_args(field.annotation), text)
+            self._choice(name, field, text)
         elif field.annotation is AskedFeatures:
             asked, wrong = parse_features(text)
             self.wrong += wrong
@@ -162,9 +220,16 @@ class Reading:
         else:
             self._converted(name, _READERS.get(plain_type(field), str), text)
 
-    def _choice(self, name: str, options: tuple[str, ...], text: str) -> None:
+    def _choice(self, name: str, field: FieldInfo, text: str) -> None:
+        options = self.options(name)
         if text in options:
             self.values[name] = text
+            return
+        if self.known_by and any(text in task.options(name) for task in tasks().values()):
+            usual = nearest(text, options) or options[0] if field.is_required() else field.default
+            other = f", or another {self.known_by}" if field.is_required() else ""
+            rule = f"For {self.task.name} choose one of {', '.join(options)}."
+            self.complain(name, rule, text, f"Choose {usual}, for example{other}.")
             return
         cure = did_you_mean(text, options, otherwise=f"Write one of: {', '.join(options)}.")
         self.complain(name, f"One of {', '.join(options)}.", text, cure)
@@ -178,7 +243,7 @@ class Reading:
         self._checked(name, value, text)
 
     def _checked(self, name: str, value: object, found: str) -> None:
-        rule = broken_rule(name, value)
+        rule = broken_rule(self.task.request, name, value)
         if rule is None:
             self.values[name] = value
         elif name in _PATTERN_RULES:
@@ -186,13 +251,13 @@ class Reading:
         else:
             self.complain(name, rule, found, "Correct it.")
 
-    def follow(self) -> None:
-        """Fill what follows from another field where it was not said: the task from the metric."""
-        said = self.texts.get("task") not in {None, "", NO_RESPONSE}
-        if not said and "metric" in self.values:
-            self.values["task"] = METRICS[self.values["metric"]].task
+    def _refuse_other_fields(self) -> None:
+        for name in request_fields():
+            if self.known_by and name not in self.fields and self._is_given(name):
+                rule = f"{label_of(name)} must be left out for {self.task.name}."
+                self.complain(name, rule, self.texts[name], "Remove it, or choose another task.")
 
-    def check_data(self) -> None:
+    def _check_data(self) -> None:
         """Refuse, before anything runs, data that can never be read."""
         data = self.values.get("data")
         if data is None:
@@ -215,28 +280,14 @@ class Reading:
         elif ".." in data.replace("\\", "/").split("/"):
             self.complain("data", "A path does not leave its folder.", data, "Name the file without `..`.")
 
-    def check_agreement(self) -> None:
-        """Tell which of the fields that are right by themselves contradict each other."""
-        self.follow()
-        task = self.values.get("task")
-        metric = self.values.get("metric")
-        likely: Task = task or (METRICS[metric].task if metric else "classification")
-        metric_fits = metric is not None and METRICS[metric].task == likely
-        # What is missing or wrong already is filled by something that fits, so that only the rest can contradict.
-        fitting: dict[str, Any] = {
-            "task": likely,
-            "algorithm": (task and self.values.get("algorithm")) or ALGORITHMS[likely][0],
-            "metric": metric or _metrics_for(likely)[0],
-            "threshold": self.values.get("threshold", 0.5) if metric_fits else 0.5,
-            "target": self.values.get("target", ""),
-            "features": self.values.get("features", AskedFeatures()),
-        }
-        for together in (("split", "split_column"), ("search_minutes", "timeout_minutes")):
-            if set(together) <= set(self.values):
-                fitting |= {name: self.values[name] for name in together}
-        for field, rule in TrainingRequest.model_construct(**fitting).contradictions():
-            self.complain(field, _sentence(rule), self._said(field), self._agreeing(field, likely))
-        self._check_features(fitting["features"], fitting["target"])
+    def _check_agreement(self) -> None:
+        if self.known_by == "metric":
+            self.values["task"] = self.task.name
+        request = self.task.request.model_construct(**self.values)
+        for field, rule, next_step in request.contradictions(self.values):
+            self.complain(field, rule, self.texts[field] if self._is_given(field) else "Nothing.", next_step)
+        if "features" in self.values:
+            self._check_features(self.values["features"], self.values.get("target", ""))
 
     def _check_features(self, asked: AskedFeatures, target: str) -> None:
         try:
@@ -244,17 +295,6 @@ class Reading:
         except InvalidInput as error:
             body = error.body
             self.complain("features", body.rule, f"{body.field}: {body.found}", body.next_step)
-
-    def _said(self, field: str) -> str:
-        text = self.texts.get(field, "")
-        return "Nothing." if text in {"", NO_RESPONSE} else text
-
-    def _agreeing(self, field: str, task: Task) -> str:
-        if field in _CURES:
-            return _CURES[field]
-        options = {"algorithm": ALGORITHMS[task], "metric": _metrics_for(task)}[field]
-        other = "task" if self.texts.get("task") not in {None, "", NO_RESPONSE} else "metric"
-        return f"Choose {nearest(self._said(field), options) or options[0]}, for example, or another {other}."
 
 
 def _is_object(uri: str) -> bool:
@@ -266,13 +306,6 @@ def _is_object(uri: str) -> bool:
 
 FOLLOWING = ("task",)
 """Fields that follow from others where a form does not ask for them."""
-_CURES = {
-    "threshold": "Correct the number, or choose another metric.",
-    "split": "Choose auto, for example.",
-    "split_column": "Name a column for the splits group and time; leave it out for the others.",
-    "features": "Leave the column out there, or split in another way.",
-    "search_minutes": "Give the search fewer minutes, or a longer time-out.",
-}
 _READERS: dict[Any, Callable[[str], Any]] = {float: read_number, int: read_integer}
 _PATTERN_RULES: dict[str, str] = {
     "model_name": "Small letters, digits, `.`, `_` and `-`; a letter or digit first; at most 63 characters.",
@@ -285,19 +318,3 @@ def slug(text: str, field: str = "model_name") -> str:
     lowered = text.lower() if field == "model_name" else text
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", lowered[:500]).strip("-._")
     return words[:63].rstrip("-._") or ("my-model" if field == "model_name" else "self-hosted")
-
-
-def _sentence(rule: str) -> str:
-    return f"{rule.replace('for ', 'For ', 1) if rule.startswith('for ') else rule}."
-
-
-def _metrics_for(task: Task) -> list[str]:
-    return [name for name, known in METRICS.items() if known.task == task]
-
-
-def how_to_fill(name: str, field: FieldInfo) -> str:
-    """Return what a person can write into a field that is empty."""
-    if kind_of(field) == "dropdown":
-        return f"Write one of: {', '.join(get_args(field.annotation))}."
-    example = f", for example: {field.examples[0]}" if field.examples else "."
-    return f"Write it below the heading ### {label_of(name)}{example}"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from pydantic.fields import FieldInfo
 
-from actions.contracts.request import TrainingRequest
 from actions.errors import InvalidInput, Problem, invalid_field
+from actions.tasks.registry import TrainingRequest, parse_request
 from actions.text.suggestions import nearest
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, plain_text
-from bot.parsing.form_fields import FOLLOWING, Reading, how_to_fill, kind_of, may_be_none, request_fields
+from bot.parsing.form_fields import FOLLOWING, Reading, kind_of, may_be_none, request_fields
 from bot.parsing.name_values import MAX_PROBLEMS
 from bot.parsing.scalars import brief
 
@@ -30,18 +30,17 @@ def read_request(given: Mapping[str, object]) -> ParsedForm:
     # YAML's null comes as the text that it is.
     absent = {name for name, field in request_fields().items() if may_be_none(field) and texts[name] == "null"}
     reading = Reading({name: "" if name in absent else text for name, text in texts.items()}, guessed)
-    for name, field in request_fields().items():
+    for name, field in reading.fields.items():
         if name in given or not field.is_required():
             reading.read(name, field)
         elif name not in guessed and name not in FOLLOWING:
-            cure = how_to_fill(name, field) if kind_of(field) == "dropdown" else _example(name, field)
+            cure = reading.how_to_fill(name, field) if kind_of(field) == "dropdown" else _example(name, field)
             reading.complain(name, "This field is needed.", "It is not there.", cure)
-    reading.check_data()
-    reading.check_agreement()
+    reading.check()
     wrong += reading.wrong
     if wrong:
         return ParsedForm(wrong=tuple(wrong))
-    return _expressible(TrainingRequest(**reading.values))
+    return _expressible(parse_request(reading.values))
 
 
 def as_lines(hyperparameters: Mapping[str, object]) -> str:

@@ -20,7 +20,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actions.contracts.channels import EVENTS, Event, Language, MailAddress, SlackChannel
-from actions.contracts.request import Gate, Label
+from actions.contracts.order import Gate
+from actions.contracts.request import Label
 from actions.data_preparation.sources import is_s3
 from actions.errors import InvalidInput, OperationError
 from actions.storage.s3 import S3Uri

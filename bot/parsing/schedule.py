@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.registry import TrainingRequest
 from bot.parsing.form_fields import label_of
 from bot.parsing.mapping import as_lines, read_request
 

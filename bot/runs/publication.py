@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from pydantic import ValidationError
 
-from actions.contracts.request import METRICS
-from actions.contracts.results import Published, PublishedResult
+from actions.contracts.results import Published
 from actions.errors import InvalidInput
+from actions.tasks.exchange import PublishedResult
 from bot.github import PublishedCommit
 from bot.runs.run import Run
 
@@ -96,7 +96,7 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
     verdict = result.verdict
     if verdict.status == "passed":
         value = verdict.value
-        if value is None or not METRICS[verdict.metric].meets(value, verdict.threshold):
+        if value is None or not run.request.judged_metric.meets(value, verdict.threshold):
             _refuse("A model that passed meets the threshold.", f"{verdict.metric} {value}")
         if result.metrics.get(verdict.metric) != value:
             _refuse("The verdict is about the metrics beside it.", f"{verdict.metric} {value}")

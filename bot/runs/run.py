@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from actions.contracts.request import Repository, TrainingRequest
-from actions.contracts.results import PublishedResult, Verdict
+from actions.contracts.request import Repository
+from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
 from actions.contracts.scalar import Scalar
 from actions.contracts.stage import Stage
 from actions.errors import Problem
+from actions.tasks.exchange import PublishedResult
+from actions.tasks.registry import TrainingRequest
 from actions.text.masking import masked
 from bot.runs.machine import END, Machine, StateSpec
 from bot.runs.machines import MACHINES

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from actions.cli import main
 from actions.runtime.workflow_commands import error_command
+from runners.job import main
 from tests.support.records import RUN, record
 from tests.support.repositories import commits, git, repository
 
@@ -21,10 +21,10 @@ SHA = "d" * 64
 
 
 def run(*arguments: str, folder: Path, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m actions.cli`` as a step does: from a checkout by PYTHONPATH."""
+    """Run ``python -m runners.job`` as a step does: from a checkout by PYTHONPATH."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
-        [sys.executable, "-P", "-m", "actions.cli", *arguments],
+        [sys.executable, "-P", "-m", "runners.job", *arguments],
         cwd=folder, env=environment, input=stdin, capture_output=True, check=False, timeout=60, encoding="utf-8",
     )  # fmt: skip
 

@@ -9,18 +9,20 @@ from typing import get_args
 import pytest
 
 from actions.contracts.channels import EVENTS
-from actions.contracts.request import METRICS, SKLEARN_DATASETS, TrainingRequest
 from actions.contracts.stage import Stage
+from actions.contracts.supervised import METRICS
+from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.notification.notice import example
 from actions.notification.templates import render
 from bot.parsing.command import COMMANDS
+from bot.parsing.form_fields import request_fields
 from bot.parsing.repository_config import parse_config
 from bot.runs.labels import ASKS, STATE_LABELS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("row", [field.title for field in TrainingRequest.model_fields.values()] + [*get_args(Stage)])
+@pytest.mark.parametrize("row", [field.title for field in request_fields().values()] + [*get_args(Stage)])
 def test_every_field_and_stage_has_its_row(row: str) -> None:
     assert f"\n| {row} | " in GUIDE
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actions.contracts.request import TrainingRequest, WorkOrder
+from actions.tasks.exchange import WorkOrder
+from actions.tasks.registry import TrainingRequest
 from runners.local.act.interface import Work
 from runners.local.act.workflow_plan import PlannedJob
 from tests.support.results import a_result

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.registry import TrainingRequest
 from bot.database.store import Store
 from runners.local.demo.workspace import Workspace
 from tests.chaos.driver import Outcome, People

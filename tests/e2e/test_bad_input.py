@@ -248,7 +248,7 @@ def kill(loop: RealLoop, stage: str, but: frozenset[int] | set[int] = frozenset(
                 command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
                 folder = Path(f"/proc/{process}/cwd").readlink()
                 ours = folder.is_relative_to(loop.workspace.folder)
-                if ours and process not in but and [b"actions.cli", stage.encode()] == command[-3:-1]:
+                if ours and process not in but and [b"runners.job", stage.encode()] == command[-3:-1]:
                     return process
         return None
 

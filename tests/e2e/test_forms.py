@@ -99,6 +99,6 @@ def test_data_in_s3_is_read_below_an_allowed_root_alone(loop: Loop, model: str) 
         loop.until_label(near, "mlops:invalid")
         assert "s3://yard/tables." in loop.comments(near)[0]
         loop.edit(issue, loop.issue(issue)["body"] + "\nonce more")
-        assert loop.until_ended(issue).request.data == "s3://yard/tables/a.csv.gz"
+        assert loop.until_ended(issue).request.data_uris == ("s3://yard/tables/a.csv.gz",)
     finally:
         loop.write(CONFIG_PATH, config)

@@ -37,7 +37,7 @@ def training(real: RealLoop, run: str) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            is_stage = words[-3:-1] == [b"actions.cli", b"train"]
+            is_stage = words[-3:-1] == [b"runners.job", b"train"]
             ours = [run.encode(), str(real.workspace.folder / "storage").encode()]
             if is_stage and all(word in (entry / "environ").read_bytes() for word in ours):
                 found.append(int(entry.name))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.registry import TrainingRequest
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
 from tests.support.loop import Loop, answered

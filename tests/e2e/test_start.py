@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.contracts.request import TrainingRequest
 from bot.admin.start.client import follow, open_issue
 from bot.cli import main
 from bot.github.personal import open_repository
 from bot.parsing.form import form_body
+from bot.parsing.form_fields import request_fields
 from runners.local.hub.faults import Kind
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.loop import Loop
@@ -212,5 +212,5 @@ def test_help_lists_every_field_of_the_request(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         main(["start", "--help"])
     said = capsys.readouterr().out
-    assert all(f"\n  {name} " in said for name in TrainingRequest.model_fields)
+    assert all(f"\n  {name} " in said for name in request_fields())
     assert "modelyard start --file request.yml" in said

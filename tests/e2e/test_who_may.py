@@ -183,7 +183,7 @@ def test_hostile_text_in_a_form_is_told_and_not_obeyed(calm: Loop, field: str) -
     issue = calm.open(body)
     if field == "Data":  # a file may be called so; that it is not there, prepare says
         run = calm.until_ended(issue)
-        assert run.request.data == HOSTILE
+        assert run.request.data_uris == (HOSTILE,)
         assert "$" not in calm.jobs.works[-1].inputs["order"]
         for comment in calm.comments(issue):
             is_deaf(comment.rpartition("\n<!-- modelyard:state:")[0] or comment)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actions.contracts.results import PublishedResult
+from actions.tasks.exchange import PublishedResult
 from bot.admin import init
 from runners.local.demo import source_repository
 from tests.support.local_hub import RunningHub, running_hub

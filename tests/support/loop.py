@@ -27,7 +27,8 @@ from unittest.mock import patch
 import httpx
 import sqlalchemy as sa
 
-from actions.contracts.request import TrainingRequest, WorkOrder
+from actions.tasks.exchange import WorkOrder
+from actions.tasks.registry import TrainingRequest
 from bot.admin.init import Source, files
 from bot.app import create_app
 from bot.database.store import Store

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from actions.context import Context
-from actions.contracts.request import WorkOrder
 from actions.errors import InvalidInput
 from actions.operation import find_operation
 from actions.storage.folder import Storage
+from actions.tasks.exchange import WorkOrder
 
 REPOSITORY = "owner/demo"
 RUN = "train-20261122-001"

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.contracts.request import METRICS
+from actions.tasks.registry import tasks
 from runners.local.demo.hub_user import HubUser
 from runners.local.demo.workspace import REPOSITORY, Workspace
 from runners.local.hub.hub import Hub
@@ -71,7 +71,11 @@ class RealLoop:
     def open(self, **fields: str) -> int:
         """Fill the metric's issue form in and send it, through the hub's page; return the issue's number."""
         filled = {**FIELDS, **fields}
-        form = "tune" if "search_trials" in fields else METRICS[filled["metric"]].task
+        form = (
+            "tune"
+            if "search_trials" in fields
+            else next(task.name for task in tasks().values() if filled["metric"] in task.metrics)
+        )
         user = HubUser(self.hub.base_url, "writer", self.ready.tokens["writer"], REPOSITORY)
         try:
             address = user.open_issue(f"modelyard-{form}.yml", f"Train: {filled['model_name']}", filled)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from actions.contracts.algorithms import algorithm_names
 from actions.contracts.features import AskedFeatures
-from actions.contracts.request import ALGORITHMS, METRICS, SKLEARN_DATASETS, SPLITS, Task, TrainingRequest
 from actions.contracts.scalar import Scalar
+from actions.contracts.supervised import METRICS, METRICS_OF, SupervisedTask
 from actions.data_preparation.feature_plan import check_asked
+from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.errors import InvalidInput
+from actions.tasks.registry import TrainingRequest, parse_request, tasks
 
 ONE_LINE = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
@@ -68,22 +71,22 @@ def asked_features(draw: st.DrawFn, but: frozenset[str]) -> AskedFeatures:
 @st.composite
 def requests(draw: st.DrawFn) -> TrainingRequest:
     """Draw any request that the form can carry."""
-    task: Task = draw(st.sampled_from(["classification", "regression"]))
-    metric = draw(st.sampled_from([name for name, known in METRICS.items() if known.task == task]))
+    task: SupervisedTask = draw(st.sampled_from(["classification", "regression"]))
+    metric = draw(st.sampled_from(list(METRICS_OF[task])))
     data = st.sampled_from([f"sklearn://{name}" for name in SKLEARN_DATASETS]) | st.from_regex(
         r"[a-z0-9_-]{1,20}(/[a-z0-9_-]{1,20}){0,3}\.(csv|parquet|jsonl)", fullmatch=True
     )
     target = draw(_typed(200))
-    split = draw(st.sampled_from(SPLITS[task]))
+    split = draw(st.sampled_from(tasks()[task].options("split")))
     time_out = draw(st.integers(1, 1_440))
     minutes = st.none() | st.integers(1, time_out - 1) if time_out > 1 else st.none()
     # Where a request comes as texts, `null` means that no column is named.
     column = draw(_typed(200).filter(lambda name: name not in (target, "null"))) if split in ("group", "time") else None
-    return TrainingRequest.model_validate(
+    return parse_request(
         {
             "model_name": draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)),
             "task": task,
-            "algorithm": draw(st.sampled_from(ALGORITHMS[task])),
+            "algorithm": draw(st.sampled_from(algorithm_names(task))),
             "data": draw(data),
             "target": target,
             "split": split,

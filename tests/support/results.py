@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions.contracts.request import METRICS, WorkOrder
+from actions.contracts.supervised import METRICS
+from actions.tasks.exchange import WorkOrder
 
 
 def a_result(
@@ -28,7 +29,7 @@ def a_result(
         "git_sha": git_sha,
         "modelyard_sha": "d" * 40,
         "data": {
-            "uri": request.data, "sha256": "e" * 64, "rows": 569, "columns": 31,
+            "uri": request.data_uris[0], "sha256": "e" * 64, "rows": 569, "columns": 31,
             "train_rows": 341, "validation_rows": 114, "test_rows": 114,
         },
         "model": {

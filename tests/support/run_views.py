@@ -5,17 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actions.contracts.request import TrainingRequest
-from actions.contracts.results import (
-    ComparisonFigures,
-    DataFacts,
-    EnvironmentFacts,
-    ModelFacts,
-    PublishedResult,
-    SearchFacts,
-    Verdict,
-)
+from actions.contracts.results import ComparisonFigures, DataFacts, EnvironmentFacts, ModelFacts, SearchFacts, Verdict
 from actions.errors import Problem
+from actions.tasks.exchange import PublishedResult
+from actions.tasks.registry import TrainingRequest, parse_request
 from bot.runs.machines.training import State
 from bot.runs.run import AttemptVerdict, Decision, Run, StageError, Visit, WorkflowDispatch
 from bot.runs.view import RunView, StageLine, Unclaimed
@@ -35,7 +28,7 @@ def a_request(**changes: Any) -> TrainingRequest:
         "threshold": 0.95,
         "hyperparameters": {"n_estimators": 200},
     }
-    return TrainingRequest.model_validate({**values, **changes})
+    return parse_request({**values, **changes})
 
 
 def a_verdict(status: str = "passed", **changes: Any) -> Verdict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from actions.contracts.request import TrainingRequest, WorkOrder
+from actions.tasks.exchange import WorkOrder
+from actions.tasks.registry import TrainingRequest, parse_request
+from actions.tasks.tabular.request import TabularRequest
 from bot.runs.run import Run
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -22,12 +24,12 @@ def a_request(**changes: Any) -> TrainingRequest:
         "metric": "accuracy",
         "threshold": 0.9,
     }
-    return TrainingRequest(**{**fields, **changes})
+    return parse_request({**fields, **changes})
 
 
 def a_run(**changes: Any) -> Run:
     """Return a run; fields of the request are taken as well."""
-    of_request = {name: changes.pop(name) for name in list(changes) if name in TrainingRequest.model_fields}
+    of_request = {name: changes.pop(name) for name in list(changes) if name in TabularRequest.model_fields}
     fields: dict[str, Any] = {
         "id": "train-20261122-001",
         "repository": "owner/demo",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from actions.contracts.request import TrainingRequest
+from actions.contracts.request import BaseRequest
 from actions.contracts.stage import Stage
 from runners.local.act.workflow_plan import inputs_of, load
 
@@ -39,7 +39,7 @@ def test_training_takes_these_inputs_as_text() -> None:
     }  # fmt: skip
     assert required == {"run", "attempt", "order"}
     assert {one.type for one in found.values()} == {"string"}
-    assert found["train_timeout_minutes"].default == str(TrainingRequest.model_fields["timeout_minutes"].default)
+    assert found["train_timeout_minutes"].default == str(BaseRequest.model_fields["timeout_minutes"].default)
 
 
 def test_an_operation_takes_these_inputs_as_text() -> None:

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from actions.contracts.request import Repository, TrainingRequest
+from actions.contracts.request import Repository
 from actions.errors import InvalidInput, OperationError
+from actions.tasks.registry import TrainingRequest
 from actions.text import safe_yaml
 from actions.text.hosts import LOOPBACK_HOSTS
 from bot.parsing.form import form_body

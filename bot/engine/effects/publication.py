@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actions.contracts.results import PublishedResult
+from actions.tasks.exchange import PublishedResult
 from bot.engine.effects import storage, workflow
 from bot.engine.effects.context import RunContext
 from bot.runs.publication import check_ref, checked

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from actions.context import Reader
-from actions.contracts.request import Champion
-from actions.contracts.results import PublishedResult
+from actions.contracts.order import Champion
 from actions.history_management.record import utc
 from actions.model_registry import model_file
+from actions.tasks.exchange import PublishedResult
 from bot.engine.effects.context import RunContext
 from bot.runs.run import Run
 
@@ -26,7 +26,7 @@ async def next_version(context: RunContext, run: Run, result: PublishedResult) -
         attempt=run.attempt,
         uri=result.model.uri,
         sha256=result.model.sha256,
-        data_sha256=result.data.sha256,
+        data_sha256=result.data.sha256 if result.data is not None else None,
         algorithm=run.request.algorithm,
         created=utc(context.now()),
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 from anyio import to_thread
 from pydantic import ValidationError
 
-from actions.contracts.results import FOLDER_OF, HEARTBEAT_FILE, Heartbeat, Progress, Published, PublishedResult
+from actions.contracts.results import HEARTBEAT_FILE, Heartbeat, Progress, Published
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotFound
+from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
+from actions.tasks.exchange import PublishedResult
 from bot.engine.effects.context import RunContext
 from bot.runs.run import Run
 
@@ -82,13 +84,13 @@ async def check_artifact(context: RunContext, result: PublishedResult) -> None:
 
 async def clear(context: RunContext, run: Run) -> None:
     """Remove everything that the run's attempts wrote."""
-    for area in sorted(set(FOLDER_OF.values())):
+    for area in {spec.area for spec in SPECS.values()}:
         folder = context.storage.folder(run.repository, area, run.id, run.attempt).parent
         await to_thread.run_sync(_remove, folder)
 
 
 def _folder(storage: Storage, run: Run, stage: Stage) -> Path:
-    return storage.folder(run.repository, FOLDER_OF[stage], run.id, run.attempt)
+    return storage.folder(run.repository, SPECS[stage].area, run.id, run.attempt)
 
 
 def _read(path: Path) -> bytes | None:

@@ -6,8 +6,8 @@ import functools
 import json
 from http import HTTPStatus
 
-from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
+from actions.tasks.exchange import WorkOrder
 from bot.engine.effects import comment, registry
 from bot.engine.effects.context import RunContext
 from bot.github import HubError, Job

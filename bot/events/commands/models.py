@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from actions.contracts.request import Sha256
-from actions.contracts.results import PublishedResult
 from actions.contracts.run_id import RUN_ID, day_of, number_of
 from actions.errors import Conflict, NotFound
 from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
 from actions.operation import find_operation
+from actions.tasks.exchange import PublishedResult
+from actions.tasks.registry import task_of
 from bot.events.commands.invocation import Said
 from bot.events.commands.registry_change import read_model, record_path
 from bot.events.commands.run_operation import OperationAnswers
@@ -105,7 +106,14 @@ class ModelAnswers:
         result = run.result
         if result is None:
             raise _no_model(run.id)
-        name = {"classification": "evaluate_classifier", "regression": "evaluate_regressor"}[run.request.task]
+        name = task_of(run.request).evaluate_operation
+        if name is None:
+            raise Conflict(
+                "not_evaluable",
+                rule="The task must have an operation that evaluates its models.",
+                found=f"{run.request.task} has none.",
+                next_step="Use the metrics that the run has published.",
+            )
         arguments = {"model": result.model.uri, "sha256": result.model.sha256}
         url = await self._sent(name, arguments, said, repository, config)
         return comments.operation_sent(name, url, config.language)

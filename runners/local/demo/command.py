@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from actions.contracts.request import METRICS
+from actions.tasks.registry import tasks
 from runners.local.act.work_folder import ActMissing
 from runners.local.demo.hub_user import HubUser, HubUserError, IssueSnapshot
 from runners.local.demo.source_repository import SourceError
@@ -132,8 +132,8 @@ class Demo:
     @property
     def _task(self) -> str:
         """Return the task whose form is used; the form reports an unknown metric."""
-        metric = METRICS.get(self._options.metric)
-        return metric.task if metric is not None else "classification"
+        fitting = [task.name for task in tasks().values() if self._options.metric in task.metrics]
+        return fitting[0] if fitting else next(iter(tasks()))
 
     @property
     def _title(self) -> str:

@@ -19,7 +19,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from actions.contracts.request import METRICS
+from actions.tasks.registry import tasks
 from runners.local.demo.hub_user import IssueSnapshot, Job
 
 STAGES = ("prepare", "train", "evaluate", "judge", "publish")
@@ -213,7 +213,7 @@ def metrics_view(lineage: dict[str, Any]) -> RenderableType | None:
     result = lineage.get("result")
     if not result or not result["metrics"]:
         return None
-    champion, verdict = result["champion_metrics"], result["verdict"]
+    champion, verdict, task = result["champion_metrics"], result["verdict"], tasks()[result["request"]["task"]]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("metric")
     table.add_column("this model", justify="right")
@@ -223,7 +223,7 @@ def metrics_view(lineage: dict[str, Any]) -> RenderableType | None:
     for name, value in result["metrics"].items():
         judged = name == verdict["metric"]
         figures = [_figure(value), *([_figure(champion.get(name))] if champion else [])]
-        asked = f"{_SIGNS[METRICS[name].higher_is_better]} {verdict['threshold']:g}" if judged else ""
+        asked = f"{_SIGNS[task.metrics[name].higher_is_better]} {verdict['threshold']:g}" if judged else ""
         table.add_row(name, *figures, asked, style="bold" if judged else "")
     return table
 

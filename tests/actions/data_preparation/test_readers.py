@@ -157,7 +157,7 @@ def test_one_row_or_none_ends_in_one_clear_error(desk: Desk, content: str) -> No
     order = desk.order(data="a.csv", target="y")
     desk.data("a.csv", content)
     from actions.errors import InvalidInput
-    from actions.stages.runner import run_stage
+    from tests.support.stages import run_stage
 
     with pytest.raises(InvalidInput) as caught:
         run_stage("prepare", order)

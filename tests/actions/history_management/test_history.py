@@ -67,7 +67,8 @@ def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
     files = history_change(searched).files(no_file)
     page = text_of(files, f"training_history/{RUN}.md")
     for fact in (
-        "| Search | 50 trials, 20 min |",
+        "| Search trials | 50 |",
+        "| Search minutes | 20 min |",
         "## Search for hyperparameters",
         "| Trials | 50 (30 completed, 19 pruned, 1 failed), ended by trials after 1 min 15 s |",
         "| Compared on | 5 folds of the training rows |",

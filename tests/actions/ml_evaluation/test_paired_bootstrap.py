@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actions.cli import main
-from actions.contracts.request import Gate
+from actions.contracts.order import Gate
+from actions.contracts.supervised import METRICS
 from actions.errors import NotFound
 from actions.ml_evaluation.bootstrap import distributions, interval
 from actions.ml_evaluation.non_inferiority import decide, explain
 from actions.ml_evaluation.weighted_scores import classification_statistic
 from actions.models.saved_model import open_model
 from actions.operation import find_operation
+from runners.job import main
 from tests.support.operating import REPOSITORY, RUN, Desk, people
 
 CANCER = {"data": "sklearn://breast_cancer", "strategy": "stratified", "column": "target"}
@@ -246,7 +247,12 @@ def test_a_model_that_is_worse_by_just_the_margin_passes_no_more_often_than_alph
 
 def test_a_margin_is_in_points_or_a_share_of_an_error() -> None:
     gate = Gate(margin=0.05)
-    assert [gate.allowed(name, 8.0) for name in ("accuracy", "r2", "rmse", "log_loss")] == [0.05, 0.05, 0.4, 0.4]
+    assert [gate.allowed(METRICS[name], 8.0) for name in ("accuracy", "r2", "rmse", "log_loss")] == [
+        0.05,
+        0.05,
+        0.4,
+        0.4,
+    ]
 
 
 def test_predictions_of_both_models_are_taken_on_the_very_same_rows(shared: Desk) -> None:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from actions.models.saved_model import CARD_FILE
-from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk, people
+from tests.support.stages import run_stage
 
 EVIL = [
     "<script>alert(1)</script>",

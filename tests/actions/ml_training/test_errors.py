@@ -91,7 +91,7 @@ def test_a_constant_target_is_told(desk: Desk, kind: str, reason: str, said: str
 
 def test_training_rows_of_one_class_are_told_where_another_part_has_the_other(desk: Desk) -> None:
     """As a split by time makes them: the stage train gets parts that were checked as a whole."""
-    from actions.stages.runner import run_stage
+    from tests.support.stages import run_stage
 
     order = desk.order()
     run_stage("prepare", order)
@@ -145,7 +145,7 @@ def test_early_stopping_without_validation_rows_is_refused(desk: Desk) -> None:
 def test_a_library_that_the_runner_lacks_is_named_with_its_extra(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Any
 ) -> None:
-    from actions.stages.runner import run_stage
+    from tests.support.stages import run_stage
 
     order = desk.order(algorithm="neural_network")
     if stage == "train":

@@ -182,7 +182,7 @@ def test_a_stage_that_is_told_to_end_is_one_that_the_app_tries_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from actions.contracts.results import Progress
-    from actions.stages.runner import run_stage
+    from tests.support.stages import run_stage
 
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     order = desk.order(algorithm="neural_network", hyperparameters={"epochs": 60, "patience": None})

@@ -12,8 +12,8 @@ import pytest
 from actions.contracts.results import Progress
 from actions.ml_training.progress import TrainingProgress
 from actions.stages import records
-from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, RUN, Desk
+from tests.support.stages import run_stage
 
 
 @pytest.fixture

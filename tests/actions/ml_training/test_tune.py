@@ -142,7 +142,7 @@ def test_a_search_that_is_killed_goes_on_where_it_was(desk: Desk) -> None:
     command = [
         sys.executable,
         "-m",
-        "actions.cli",
+        "runners.job",
         "tune_hyperparameters",
         "--storage-root",
         str(desk.root),

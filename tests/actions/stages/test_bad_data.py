@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from actions.errors import InvalidInput
-from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
+from tests.support.stages import run_stage
 
 ROWS = range(40)
 GOOD: dict[str, list[Any]] = {"x": [row * 7 % 13 for row in ROWS], "y": ["a", "b", "b", "a"] * 10}

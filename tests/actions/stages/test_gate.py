@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from actions.contracts.request import Gate, TrainingRequest, WorkOrder
+from actions.contracts.order import Gate
 from actions.contracts.results import Verdict
 from actions.models.comparison import Comparison, Difference, SliceDifference
-from actions.stages.judge import ChampionScores, judged
-from actions.stages.runner import run_stage
+from actions.stages.judge import judged
+from actions.tasks.exchange import WorkOrder
+from actions.tasks.registry import TrainingRequest
+from actions.tasks.results import ChampionScores
+from actions.tasks.tabular.evaluate import champion_scores
 from tests.support.operating import REPOSITORY, Desk
+from tests.support.stages import run_stage
 
 CHAMPION_RUN = "train-20261121-001"
 CANCER: dict[str, Any] = {"data": "sklearn://breast_cancer", "metric": "accuracy", "threshold": 0.6}
@@ -107,8 +111,7 @@ def scores(low: float, high: float, *regressed: str, **changes: Any) -> Champion
         verdict="accepted" if accepted else "too_close_to_tell", reason="not_worse", explanation="It is so.",
         compared=one, metrics={"accuracy": one}, slices=slices, histogram=[2_000], histogram_edges=[0.0, 0.1],
     )  # fmt: skip
-    values = {"version": 2, "metrics": {"accuracy": 0.88}, "comparison": comparison, "may_have_seen_rows": False}
-    return ChampionScores(**values | changes)
+    return champion_scores(2, {"accuracy": 0.88}, comparison).model_copy(update=changes)
 
 
 def request(threshold: float = 0.85) -> TrainingRequest:

@@ -22,8 +22,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from actions.contracts.request import WorkOrder
 from actions.contracts.stage import Stage
+from actions.tasks.exchange import WorkOrder
 from tests.support.operating import REPOSITORY, RUN, Desk
 
 pytestmark = [
@@ -37,7 +37,7 @@ LIMIT = 4 << 30
 
 MEASURED = """
 import resource, sys
-from actions.cli import main
+from runners.job import main
 code = main(sys.argv[1:])
 print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), file=sys.stderr)
 sys.exit(code)

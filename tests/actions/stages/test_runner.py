@@ -12,12 +12,13 @@ from typing import Any, get_args
 
 import pytest
 
-from actions.contracts.request import WorkOrder
-from actions.contracts.results import Heartbeat, Progress, PublishedResult
+from actions.contracts.results import Heartbeat, Progress
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotAllowed, NotFound, OperationError, Unavailable
-from actions.stages.runner import StageOutcome, run_stage
+from actions.stages.runner import StageOutcome
+from actions.tasks.exchange import PublishedResult, WorkOrder
 from tests.support.operating import REPOSITORY, RUN, Desk, people
+from tests.support.stages import run_stage
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROOT = Path(__file__).parents[3]
@@ -90,6 +91,7 @@ def test_a_run_goes_through_all_stages_and_publishes_its_result(
     result = published(remote)
     assert result.verdict.status == "passed"
     assert result.metrics[order.request.metric] == result.verdict.value
+    assert result.data is not None
     assert result.data.rows == result.data.train_rows + result.data.validation_rows + result.data.test_rows
     assert (result.git_sha, result.modelyard_sha) == ("a" * 40, "b" * 40)
     assert result.environment.packages["scikit-learn"]
@@ -139,7 +141,7 @@ def test_a_push_that_fails_says_so_without_the_token(
 @pytest.mark.slow
 def test_the_same_request_in_two_processes_gives_the_same_figures_byte_for_byte(tmp_path: Path) -> None:
     code = (
-        "import sys; from actions.contracts.request import WorkOrder; from actions.stages.runner import run_stage\n"
+        "import sys; from actions.tasks.exchange import WorkOrder; from tests.support.stages import run_stage\n"
         "order = WorkOrder.model_validate_json(sys.stdin.read())\n"
         "for stage in ('prepare', 'train', 'evaluate'): run_stage(stage, order)"
     )
@@ -332,6 +334,7 @@ def champion_of(desk: Desk, remote: Path, *, run_id: str = "train-20261121-001",
     run(desk.order(run=run_id, **asked))
     text = git("-C", str(remote), "show", f"refs/modelyard/{run_id}/1:result.json")
     result = PublishedResult.model_validate_json(text)
+    assert result.data is not None
     return {
         "version": 3,
         "run": run_id,
@@ -427,11 +430,11 @@ def test_a_stage_imports_what_it_needs_before_its_work_and_nothing_else(
     run(order, *STAGES[: STAGES.index(stage)])
     code = f"""
 import importlib, json, sys
-from actions.contracts.request import WorkOrder
-from actions.stages.runner import run_stage
-from actions.stages.inputs import libraries
+from actions.tasks.exchange import WorkOrder
+from tests.support.stages import run_stage
+from actions.stages.specs import SPECS
 order = WorkOrder.model_validate_json(sys.stdin.read())
-for name in libraries({stage!r}, order):
+for name in SPECS[{stage!r}].libraries(order):
     importlib.import_module(name)
 tops = lambda: {{name.partition('.')[0] for name in sys.modules}}
 early = tops()
@@ -450,10 +453,11 @@ print(json.dumps([sorted(sys.modules), sorted(tops() - early)]))
 def test_live_progress_of_training_can_be_asked_for(desk: Desk) -> None:
     order = desk.order(algorithm="xgboost", hyperparameters={"n_estimators": 3})
     run(order, "prepare")
-    from actions.stages.records import ProgressFile, folder_of
+    from actions.stages.records import ProgressFile
+    from actions.stages.specs import SPECS
     from actions.storage.folder import Storage
 
-    report = ProgressFile("train", folder_of("train", order, Storage(desk.root)))
+    report = ProgressFile("train", SPECS["train"].folder(order, Storage(desk.root)))
     report("boosting", 2, 3, {"train_mlogloss": 0.5, "lost": float("nan")})
     found = desk.call("get_training_metrics", repository=REPOSITORY, run=RUN)
     assert (found.state, found.step, found.done, found.total) == ("running", "boosting", 2, 3)

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from actions.contracts.request import WorkOrder
-from actions.contracts.results import PublishedResult
 from actions.errors import InvalidInput
 from actions.models.saved_model import open_model
-from actions.stages.results import Trained
-from actions.stages.runner import run_stage
+from actions.tasks.exchange import PublishedResult, WorkOrder
+from actions.tasks.tabular.request import TabularRequest
+from actions.tasks.tabular.results import TrainedPipeline
 from tests.support.operating import REPOSITORY, RUN, Desk
+from tests.support.stages import run_stage
 
 ROOT = Path(__file__).parents[3]
 MODELS = f"{REPOSITORY}/models/{RUN}"
@@ -37,9 +37,9 @@ def asked(desk: Desk, attempt: int = 1, **request: Any) -> WorkOrder:
     return desk.order(attempt, **usual | request)
 
 
-def trained(order: WorkOrder) -> Trained:
+def trained(order: WorkOrder) -> TrainedPipeline:
     run_stage("prepare", order)
-    return Trained.model_validate(run_stage("train", order).record.result)
+    return TrainedPipeline.model_validate(run_stage("train", order).record.result)
 
 
 def tuning(desk: Desk, attempt: int = 1) -> Any:
@@ -102,7 +102,7 @@ def test_what_the_request_gives_stays_as_it_is(desk: Desk) -> None:
 
 
 def test_many_rows_are_compared_on_the_validation_rows(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actions.stages.search._MOST_ROWS_IN_FOLDS", 100)
+    monkeypatch.setattr("actions.tasks.tabular.search._MAX_ROWS_IN_FOLDS", 100)
     made = trained(asked(desk, data="sklearn://breast_cancer"))
     assert made.search is not None
     assert made.search.folds is None
@@ -143,7 +143,7 @@ def test_a_later_attempt_has_a_study_of_its_own(desk: Desk) -> None:
 def test_the_time_ends_a_search_and_the_model_is_trained_all_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actions.stages.search._SHARE_OF_TIME", 1 / 600)
+    monkeypatch.setattr("actions.tasks.tabular.search._SHARE_OF_TIME", 1 / 600)
     made = trained(asked(desk, search_trials=1_000))
     assert made.search is not None
     assert made.search.stopped_by == "time"
@@ -160,7 +160,7 @@ def test_a_search_that_is_killed_goes_on_and_finds_what_an_uninterrupted_one_fin
     order = asked(desk, search_trials=15, algorithm="random_forest", hyperparameters={"n_estimators": 10})
     run_stage("prepare", order)
     code = (
-        "import sys; from actions.contracts.request import WorkOrder; from actions.stages.runner import run_stage\n"
+        "import sys; from actions.tasks.exchange import WorkOrder; from tests.support.stages import run_stage\n"
         "run_stage('train', WorkOrder.model_validate_json(sys.stdin.read()))"
     )
     journal = desk.root / MODELS / "1/search/study.journal"
@@ -198,7 +198,7 @@ def test_a_search_that_has_nothing_to_vary_is_refused_before_anything_is_written
 
 
 def test_a_search_of_which_no_trial_ends_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actions.stages.search._SHARE_OF_TIME", 0)
+    monkeypatch.setattr("actions.tasks.tabular.search._SHARE_OF_TIME", 0)
     order = asked(desk)
     run_stage("prepare", order)
     with pytest.raises(InvalidInput) as caught:
@@ -225,7 +225,8 @@ def test_a_budget_that_cannot_be_kept_is_refused(desk: Desk, change: dict[str, A
 
 def test_a_budget_of_minutes_is_told_by_its_field_where_it_contradicts_the_time_out(desk: Desk) -> None:
     fine = asked(desk, search_trials=None, search_minutes=59).request
+    assert isinstance(fine, TabularRequest)
     assert fine.is_searched
     assert fine.contradictions() == []
     wrong = fine.model_copy(update={"timeout_minutes": 30})
-    assert [field for field, _ in wrong.contradictions()] == ["search_minutes"]
+    assert [found.field for found in wrong.contradictions()] == ["search_minutes"]

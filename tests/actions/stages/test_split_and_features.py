@@ -13,8 +13,8 @@ from actions.contracts.stage import Stage
 from actions.data_preparation.transformers import training_features
 from actions.errors import InvalidInput
 from actions.models.saved_model import open_model
-from actions.stages.runner import run_stage
 from tests.support.operating import REPOSITORY, Desk
+from tests.support.stages import run_stage
 
 LEARNING: tuple[Stage, ...] = ("prepare", "train", "evaluate", "judge")
 NUMBERS = {"task": "regression", "algorithm": "linear_regression", "metric": "r2", "threshold": 0.5}

@@ -19,14 +19,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sklearn.datasets import load_wine
 
-from actions.cli import main
 from actions.context import Context
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.operation import find_operation
-from actions.stages.runner import run_stage
 from actions.storage import s3
 from actions.storage.folder import Storage, open_storage, write_atomically
+from runners.job import main
 from tests.support.operating import Desk, people
+from tests.support.stages import run_stage
 
 ROOT = "s3://yard/models"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions.contracts.request import TrainingRequest
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
+from bot.parsing.form_fields import request_fields
 from bot.parsing.scalars import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
 from tests.support.run_views import a_request
@@ -91,7 +91,7 @@ def test_an_approval_carries_settings_then_a_reason() -> None:
     assert not command.wrong
 
 
-@given(st.dictionaries(NAMES.filter(lambda name: name not in TrainingRequest.model_fields), SCALARS, max_size=4))
+@given(st.dictionaries(NAMES.filter(lambda name: name not in request_fields()), SCALARS, max_size=4))
 def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
     words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()]
     command = parsed(" ".join(["/approve", *words]))
@@ -142,7 +142,7 @@ def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None
     changed = changed_request(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
     assert changed.hyperparameters == {"n_estimators": 500}
     assert (changed.seed, changed.timeout_minutes) == (7, 5)
-    untouched = set(TrainingRequest.model_fields) - {"hyperparameters", "seed", "timeout_minutes"}
+    untouched = set(request_fields()) - {"hyperparameters", "seed", "timeout_minutes"}
     assert all(getattr(changed, name) == getattr(request, name) for name in untouched)
     with pytest.raises(InvalidInput) as refused:
         changed_request(request, {f"p{number}": 1 for number in range(50)})

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actions.contracts.request import ALGORITHMS, SKLEARN_DATASETS, TrainingRequest
+from actions.contracts.algorithms import algorithm_names
+from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.errors import InvalidInput, Problem
+from actions.tasks.registry import TrainingRequest
+from actions.tasks.tabular.request import TabularRequest
 from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, parse_form
-from bot.parsing.form_fields import label_of
+from bot.parsing.form_fields import label_of, request_fields
 from tests.support.requests import requests
 from tests.support.run_views import a_request
 from tests.support.work import work
 
-LABELS = [field.title or name for name, field in TrainingRequest.model_fields.items()]
+LABELS = [field.title or name for name, field in request_fields().items()]
 
 
 def body(**changes: str | None) -> str:
@@ -165,7 +168,7 @@ def test_a_json_object_of_any_depth_is_refused_without_a_crash() -> None:
 )
 def test_features_are_lines_or_a_json_object_perhaps_in_a_fence(text: str) -> None:
     request = parse_form(body(Features=text)).request
-    assert request is not None
+    assert isinstance(request, TabularRequest)
     assert request.features.model_dump(exclude_defaults=True) == {
         "polynomial": ("age", "blood, pressure"), "bins": {"age": 5}, "selection": "variance"
     }  # fmt: skip
@@ -173,7 +176,7 @@ def test_features_are_lines_or_a_json_object_perhaps_in_a_fence(text: str) -> No
 
 def test_one_column_needs_no_brackets() -> None:
     request = parse_form(body(Features="target_encoding: town")).request
-    assert request is not None
+    assert isinstance(request, TabularRequest)
     assert request.features.target_encoding == ("town",)
 
 
@@ -185,7 +188,7 @@ def test_stratified_is_for_classes_alone() -> None:
 
 def test_data_in_s3_is_taken() -> None:
     request = parse_form(body(Data="s3://bucket/a/b.csv.gz")).request
-    assert request is not None
+    assert isinstance(request, TabularRequest)
     assert request.data == "s3://bucket/a/b.csv.gz"
 
 
@@ -281,7 +284,7 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
 def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
-    assert by_field["algorithm"].rule == f"For regression choose one of {', '.join(ALGORITHMS['regression'])}."
+    assert by_field["algorithm"].rule == f"For regression choose one of {', '.join(algorithm_names('regression'))}."
     assert by_field["metric"].rule == "This field is needed."
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from actions.contracts.request import ALGORITHMS, METRICS, SPLITS, Task, TrainingRequest
+from actions.tasks.registry import tasks
+from actions.tasks.tabular.request import TabularRequest
 from bot.parsing.form import parse_form
-from bot.parsing.issue_templates import FORMS, IssueForm, form_files, render
+from bot.parsing.issue_templates import IssueForm, form_files, issue_forms, render
 
 ROOT = Path(__file__).parents[3]
-OF_TASKS = [form for form in FORMS if form.task is not None]
+FORMS = issue_forms()
+OF_TASKS = [form for form in FORMS if len(form.tasks) == 1]
 each = pytest.mark.parametrize("form", FORMS, ids=[form.kind for form in FORMS])
 each_task = pytest.mark.parametrize("form", OF_TASKS, ids=[form.kind for form in OF_TASKS])
 
@@ -45,10 +47,13 @@ def test_each_field_is_as_the_request_declares_it(form: IssueForm) -> None:
     found = elements(form)
     assert list(found) == list(form.fields)
     for name, item in found.items():
-        field = TrainingRequest.model_fields[name]
+        field = form.tasks[0].request.model_fields[name]
         assert item["attributes"]["label"] == field.title
-        assert item["attributes"]["description"] == form.words.get(name, field.description)
-        assert item["validations"]["required"] == (field.is_required() or name in form.needed)
+        if len(form.tasks) == 1 or item["type"] != "dropdown":
+            assert item["attributes"]["description"] == field.description
+        assert item["validations"]["required"] == (
+            field.is_required() or (form.with_search and name == "search_trials")
+        )
         if item["type"] == "input" and not field.is_required() and field.default is not None:
             assert item["attributes"]["value"] == str(field.default)
     content = yaml.safe_load(render(form))
@@ -56,46 +61,46 @@ def test_each_field_is_as_the_request_declares_it(form: IssueForm) -> None:
 
 
 def test_every_field_but_the_task_is_in_some_form() -> None:
-    assert {name for form in FORMS for name in form.fields} == set(TrainingRequest.model_fields) - {"task"}
+    declared = {name for task in tasks().values() for name in task.request.model_fields}
+    assert {name for form in FORMS for name in form.fields} == declared - {"task"}
 
 
 @each_task
 def test_the_form_of_a_task_offers_what_fits_it_alone(form: IssueForm) -> None:
-    assert form.task is not None
+    (task,) = form.tasks
     found = elements(form)
-    assert found["algorithm"]["attributes"]["options"] == list(ALGORITHMS[form.task])
-    assert {METRICS[name].task for name in found["metric"]["attributes"]["options"]} == {form.task}
-    assert found["split"]["attributes"]["options"] == list(SPLITS[form.task])
-    others: set[str] = {name for task in ALGORITHMS if task != form.task for name in ALGORITHMS[task]}
+    for name in ("algorithm", "metric", "split"):
+        assert found[name]["attributes"]["options"] == list(task.options(name))
+    assert set(task.options("metric")) == set(task.metrics)
+    others = {name for other in tasks().values() for name in other.options("algorithm")}
     said = set(re.findall(r"\w+", render(form).partition("body:")[2]))
-    assert not said & (others - set(ALGORITHMS[form.task]))
+    assert not said & (others - set(task.options("algorithm")))
     assert not [name for name in said if name.startswith("search_")]
 
 
 @each
 def test_what_a_form_suggests_is_a_request_of_its_task(form: IssueForm) -> None:
     request = parse_form(posted(form)).request
-    assert request is not None
-    assert request.task == (form.task or "classification")
+    assert isinstance(request, TabularRequest)
+    assert request.task == form.tasks[0].name
     assert request.split == "auto"
     assert (request.search_trials is not None) == (form.kind == "tune")
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_the_task_follows_from_the_metric(metric: str) -> None:
-    task: Task = METRICS[metric].task
-    form = next(form for form in FORMS if form.task == task)
+@pytest.mark.parametrize(("task", "metric"), [(task.name, name) for task in tasks().values() for name in task.metrics])
+def test_the_task_follows_from_the_metric(task: str, metric: str) -> None:
+    form = next(form for form in OF_TASKS if form.kind == task)
     request = parse_form(posted(form, metric=metric, threshold="0.5")).request
     assert request is not None
     assert request.task == task
 
 
 def test_in_the_form_for_both_tasks_an_algorithm_that_the_metric_contradicts_is_told() -> None:
-    tune = next(form for form in FORMS if form.task is None)
+    tune = next(form for form in FORMS if form.with_search)
     parsed = parse_form(posted(tune, algorithm="logistic_regression", metric="rmse"))
     (wrong,) = parsed.wrong
     assert (wrong.field, wrong.found) == ("algorithm", "logistic_regression")
-    assert wrong.rule == f"For regression choose one of {', '.join(ALGORITHMS['regression'])}."
+    assert wrong.rule.startswith("For regression choose one of ")
     assert wrong.next_step == "Choose linear_regression, for example, or another metric."
 
 
@@ -103,4 +108,4 @@ def test_in_the_form_for_both_tasks_an_algorithm_that_the_metric_contradicts_is_
 def test_a_heading_for_the_task_in_the_notes_is_a_note(form: IssueForm) -> None:
     request = parse_form(posted(form, notes="as before:\n\n### Task\n\nregression")).request
     assert request is not None
-    assert request.task == form.task
+    assert request.task == form.kind

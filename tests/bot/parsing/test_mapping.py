@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actions.contracts.request import TrainingRequest
+from actions.tasks.registry import TrainingRequest
 from actions.text import safe_yaml
 from bot.parsing.form import BODY_LIMIT, form_body, parse_form
+from bot.parsing.form_fields import request_fields
 from bot.parsing.mapping import as_lines, read_request
 from tests.support.requests import requests
 from tests.support.runs import a_request
@@ -22,7 +23,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = st.sampled_from(list(TrainingRequest.model_fields)) | st.text(max_size=12)
+NAMES = st.sampled_from(list(request_fields())) | st.text(max_size=12)
 
 
 @given(requests())

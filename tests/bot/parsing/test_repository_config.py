@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actions.contracts.request import Gate
+from actions.contracts.order import Gate
 from bot.parsing.repository_config import (
     SIZE_LIMIT,
     CommandRule,

@@ -136,7 +136,7 @@ def test_balanced_classes_find_more_of_the_rare_one(desk: Desk) -> None:
 
 
 def test_a_run_of_all_stages_trains_a_network(desk: Desk) -> None:
-    from actions.stages.runner import run_stage
+    from tests.support.stages import run_stage
 
     order = desk.order(algorithm="neural_network", hyperparameters={"epochs": 60, "patience": 20}, threshold=0.9)
     outcomes = {stage: run_stage(stage, order) for stage in ("prepare", "train", "evaluate", "judge")}

@@ -1,4 +1,4 @@
-"""The search of the stage train: for the hyperparameters that the request leaves open, before the model is trained."""
+"""The search before training: for the hyperparameters that the request leaves open, whose best the model is trained with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actions.context import Context
-from actions.contracts.request import Sha256, TrainingRequest, WorkOrder
+from actions.contracts.request import Sha256
 from actions.contracts.results import SearchFacts
 from actions.data_preparation.readers import frame_sha256
 from actions.errors import Conflict, InvalidInput
@@ -18,6 +18,8 @@ from actions.ml_training.registry import algorithm_named
 from actions.ml_training.training_spec import TrainingSpec
 from actions.ml_training.tune import TUNING_FILE, TunedHyperparameters, run_tuning, search_work
 from actions.storage.folder import sha256_of
+from actions.tasks.tabular.request import TabularRequest
+from actions.tasks.task import StageWork
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 SEARCH_FOLDER = "search"
 """Below the model's folder: the study, what it found, and its plots."""
 
-_MOST_ROWS_IN_FOLDS = 5_000
+_MAX_ROWS_IN_FOLDS = 5_000
 _FOLDS = 5
-_MOST_TRIALS = 1_000
+_MAX_TRIALS = 1_000
 _FIELDS = {"minutes": "search_minutes", "space": "hyperparameters"}
 """How the request calls what the operation has other names for."""
 _SHARE_OF_TIME = 0.75
@@ -56,24 +58,22 @@ class Searched:
 
 
 def searched(
-    order: WorkOrder,
-    context: Context,
+    work: StageWork[TabularRequest],
     spec: TrainingSpec,
     preprocessor: Any,
     rows: pd.DataFrame,
     watched: pd.DataFrame | None,
-    folder: Path,
 ) -> Searched:
     """Search within the request's budget, or go on with what an interrupted stage has left; the test rows are not looked at.
 
     Few rows are compared on by cross-validation over the training rows, many on the validation rows.
     """
-    request = order.request
+    request, context = work.request, work.context
     folds = _folds(request, spec, rows)
     context.report("making features for the search")
     compared = compared_parts(spec, preprocessor, rows, watched, folds)
     search = _search(request, spec, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
-    own = folder / SEARCH_FOLDER
+    own = work.folder / SEARCH_FOLDER
     found = _tuned(context, own, search, compared)
     kept = context.storage.uri(own / TUNING_FILE)
     return Searched(
@@ -83,7 +83,7 @@ def searched(
     )
 
 
-def check_search(request: TrainingRequest) -> None:
+def check_search(request: TabularRequest) -> None:
     """Refuse, before anything is written, a search that has nothing to vary, or something that does not go with the rest.
 
     Raises
@@ -117,15 +117,15 @@ def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -
         raise InvalidInput.from_problem(body, field=field) from error
 
 
-def _folds(request: TrainingRequest, spec: TrainingSpec, rows: pd.DataFrame) -> int | None:
+def _folds(request: TabularRequest, spec: TrainingSpec, rows: pd.DataFrame) -> int | None:
     """Return how many folds trials are compared in; None where the validation rows do that better."""
     # Rows of one group, or of one time, would stand in several folds; prepare has chosen validation rows that do not.
     if request.split in ("group", "time"):
         return None
-    return _FOLDS if len(rows) <= _MOST_ROWS_IN_FOLDS and most_folds(spec, rows) >= _FOLDS else None
+    return _FOLDS if len(rows) <= _MAX_ROWS_IN_FOLDS and most_folds(spec, rows) >= _FOLDS else None
 
 
-def _search(request: TrainingRequest, spec: TrainingSpec, rows: list[str], folds: int | None) -> Search:
+def _search(request: TabularRequest, spec: TrainingSpec, rows: list[str], folds: int | None) -> Search:
     from actions.ml_training.study import Search
 
     space = checked_search_space(spec.task, spec.algorithm, None, spec.hyperparameters)
@@ -136,7 +136,7 @@ def _search(request: TrainingRequest, spec: TrainingSpec, rows: list[str], folds
         metric=request.metric,
         method="bayesian",
         work=search_work(spec, request.metric, "bayesian", space, rows, folds),
-        trials=request.search_trials or _MOST_TRIALS,
+        trials=request.search_trials or _MAX_TRIALS,
         seconds=60 * (request.timeout_minutes * _SHARE_OF_TIME if minutes is None else minutes),
         over_all=minutes is not None,
     )

@@ -1,0 +1,48 @@
+"""What a work order carries besides the request: the champion to compare with, and how strictly."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actions.contracts.metric import Metric
+from actions.contracts.request import Identifier, Sha256
+from actions.contracts.run_id import RunId
+
+
+class Gate(BaseModel):
+    """How certain it must be that a new model is no worse than the champion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alpha: float = Field(
+        default=0.05, gt=0, le=0.5, allow_inf_nan=False,
+        description="the risk of letting a model pass that is worse by more than the margin",
+    )  # fmt: skip
+    margin: float = Field(
+        default=0.02, ge=0, le=1, allow_inf_nan=False,
+        description="how much worse it may be: in the metric's own points; of errors and losses, a share of the champion's",
+    )  # fmt: skip
+
+    def allowed(self, metric: Metric, champion: float) -> float:
+        """Return the margin in the metric's unit.
+
+        >>> accuracy, rmse = Metric(higher_is_better=True), Metric(higher_is_better=False)
+        >>> Gate(margin=0.02).allowed(accuracy, 0.9), Gate(margin=0.02).allowed(rmse, 50.0)
+        (0.02, 1.0)
+        """
+        return self.margin if metric.higher_is_better else self.margin * abs(champion)
+
+
+class Champion(BaseModel):
+    """The version that production uses now, as the registry names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(ge=1)
+    run: RunId
+    uri: str
+    sha256: Sha256
+    data_sha256: Sha256 | None = None
+    algorithm: Identifier | None = Field(
+        default=None, description="determines which libraries a runner needs to open it"
+    )

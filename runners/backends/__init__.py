@@ -1,0 +1,1 @@
+"""Where models are trained: one module per backend."""
