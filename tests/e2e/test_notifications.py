@@ -194,7 +194,7 @@ def test_wrong_data_is_told_once_as_a_failure(
     assert subjects(mail) == [f"[{loop.name}] ⚠️ The request for breast-cancer cannot be carried out as it is"]
     assert "Found: No such column." in body_of(mail.taken[0][1])
     assert len(slack.asked) == 1
-    assert "not everybody outside of GitHub could be told" in caplog.text
+    assert "some channels outside GitHub could not be notified" in caplog.text
 
 
 @pytest.mark.slow
@@ -297,7 +297,7 @@ def test_a_channel_that_never_takes_anything_is_given_up_and_the_run_ends_as_it_
         run = loop.until_ended(issue)
     assert (run.status, run.error, loop.issue(issue)["state"]) == ("rejected", None, "closed")
     assert len(loop.comments(issue)) == 3
-    given_up = "not everybody outside of GitHub could be told" in caplog.text
+    given_up = "some channels outside GitHub could not be notified" in caplog.text
     assert given_up is (plan != refused("channel_not_found"))
     assert "cannot be told" in caplog.text  # the mail, in any case
     assert TOKEN not in caplog.text
