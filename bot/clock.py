@@ -1,4 +1,4 @@
-"""The time, as everything in the App is handed it; tests hand in their own."""
+"""The App's clock. Everything takes it as an argument, so that tests can pass their own."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the time now, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -16,7 +16,7 @@ from bot.admin.findings import Finding, ill, odd, of_error, well
 from bot.clock import utc_now
 from bot.github import HubError, SentDelivery
 from bot.github.app_facts import AppFacts, InstallationFacts, clock_ahead
-from bot.runs.labels import AT_ONCE, definitions
+from bot.runs.labels import MAX_LABEL_SECONDS, definitions
 
 if TYPE_CHECKING:
     from bot.github import GitHub
@@ -85,7 +85,7 @@ async def check_app(github: GitHub, settings: Settings, webhook_url: str = "") -
 async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
     """Make the labels in the repositories that the App is installed on, as far as one gets in some seconds."""
     rule = "The labels that the App sets are there."
-    until, left = time.monotonic() + AT_ONCE, 0
+    until, left = time.monotonic() + MAX_LABEL_SECONDS, 0
     try:
         for installation in await github.installed():
             for name in [] if installation.suspended else await github.installed_repositories(installation.id):

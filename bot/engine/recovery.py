@@ -19,7 +19,7 @@ from bot.github import Comment, Identity, Repository
 from bot.parsing.repository_config import ConfigError, read_config
 from bot.runs.drift import unanswered_commands
 from bot.runs.history import INDEX
-from bot.runs.labels import ASKS, state_label
+from bot.runs.labels import REQUEST_LABEL, state_label
 from bot.runs.run import Run
 from bot.runs.snapshot import read_snapshot
 from bot.settings import Settings
@@ -92,7 +92,7 @@ class Recovery:
             run.display_title for run in await repository.find_workflow_runs("train", TRAIN_WORKFLOW, since=began)
         ]
         who = await repository.who()
-        for issue in await repository.issues(labels=[ASKS]):
+        for issue in await repository.issues(labels=[REQUEST_LABEL]):
             own = [comment for comment in await repository.comments(issue.number) if who.wrote(comment)]
             texts += [comment.body.partition("\n")[0] for comment in own]
         highest = max((number_of(found[0]) for text in texts for found in _ANY_ID.finditer(text)), default=0)

@@ -18,7 +18,7 @@ from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.runs import drift
 from bot.runs.decisions import with_decision
-from bot.runs.labels import ASKS, STATE_LABELS
+from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
 from bot.runs.reactions import TAKEN
 from bot.runs.run import Run
 from bot.settings import Settings
@@ -123,7 +123,7 @@ class Comparison:
 
     async def _read_requests(self, since: datetime | None) -> None:
         """Go on with the runs that the database has lost, and read the requests that were never told."""
-        issues = await self._repository.issues(labels=[ASKS], since=since - OVERLAP if since else None)
+        issues = await self._repository.issues(labels=[REQUEST_LABEL], since=since - OVERLAP if since else None)
         known = await to_thread.run_sync(self._store.runs.issues, self._name)
         for issue in issues:
             if issue.number not in known and await self._recovery.run_of(self._repository, issue.number) is not None:

@@ -18,7 +18,7 @@ from bot.parsing.form import form_body
 from bot.parsing.origin_marker import Door, Origin, digest, read_origin
 from bot.parsing.permissions import LEAST_TO_ASK, reaches
 from bot.parsing.repository_config import ConfigError, read_config
-from bot.runs.labels import ASKS, definitions, state_label
+from bot.runs.labels import REQUEST_LABEL, definitions, state_label
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 
@@ -75,8 +75,8 @@ class Doors:
         """Tell whether news of an issue may be about a request at all, before anything is read of it."""
         if action not in _ASKING:
             return False
-        label = (payload.get("label") or {}).get("name", ASKS)
-        if action == "labeled" and label != ASKS:
+        label = (payload.get("label") or {}).get("name", REQUEST_LABEL)
+        if action == "labeled" and label != REQUEST_LABEL:
             return False  # who sets another label asks for nothing
         sender = payload["sender"]
         if sender.get("type") == "User":
@@ -164,6 +164,6 @@ class Doors:
 
     async def _open(self, origin: Origin, title: str, text: str, since: datetime, repository: Repository) -> None:
         marker = origin.marker(repository.name, self._secret)
-        issue = await repository.open_once(marker, origin.sought, since, title=title, body=text, labels=[ASKS])
+        issue = await repository.open_once(marker, origin.sought, since, title=title, body=text, labels=[REQUEST_LABEL])
         log.info("issue %d was opened for a request by %s", issue.number, origin.door)
         self._told(origin.door, "opened")

@@ -16,7 +16,7 @@ from anyio import to_thread
 from bot.database.store import Store
 from bot.github import GitHub, HubError
 from bot.runs.advance import end
-from bot.runs.labels import AT_ONCE, definitions
+from bot.runs.labels import MAX_LABEL_SECONDS, definitions
 from bot.runs.run import Decision, Run
 from bot.webhooks.delivery import Delivery
 
@@ -65,7 +65,7 @@ class Installations:
 
         The first request to a repository makes them, too: many repositories at once would take minutes.
         """
-        until = time.monotonic() + AT_ONCE
+        until = time.monotonic() + MAX_LABEL_SECONDS
         for name in names:
             for run in await to_thread.run_sync(self._store.runs.open_runs, name):
                 await to_thread.run_sync(self._store.runs.wake, run)

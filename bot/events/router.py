@@ -32,7 +32,7 @@ from bot.parsing.permissions import LEAST_TO_ASK, reaches
 from bot.parsing.repository_config import language_of
 from bot.runs.decisions import with_decision
 from bot.runs.drift import withdrawal
-from bot.runs.labels import ASKS, definitions
+from bot.runs.labels import REQUEST_LABEL, definitions
 from bot.runs.reactions import READ, TAKEN
 from bot.runs.run import Run
 from bot.settings import Settings
@@ -102,7 +102,7 @@ class Intake:
             return
         issue = await repository.issue(int(payload["issue"]["number"]))
         asker = await self._doors.asker(payload["sender"], issue, repository)
-        if asker is None or ASKS not in issue.labels or issue.state != "open":
+        if asker is None or REQUEST_LABEL not in issue.labels or issue.state != "open":
             return
         run = await self._recovery.run_of(repository, issue.number)
         log_context.about_run(run)
@@ -143,7 +143,7 @@ class Intake:
         )
         if delivery.action in ("opened", "labeled"):
             # Left there, the label would be read as the author's own request once nothing tells who has set it.
-            await repository.set_labels(issue, remove=[ASKS])
+            await repository.set_labels(issue, remove=[REQUEST_LABEL])
         return False
 
     async def _withdraw(self, delivery: Delivery, payload: Mapping[str, Any], repository: Repository) -> None:
@@ -210,4 +210,4 @@ def _is_ours(issue: Mapping[str, Any]) -> bool:
 
 
 def _asks(issue: Mapping[str, Any]) -> bool:
-    return any(label.get("name") == ASKS for label in issue.get("labels") or [])
+    return any(label.get("name") == REQUEST_LABEL for label in issue.get("labels") or [])

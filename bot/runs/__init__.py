@@ -1,1 +1,1 @@
-"""Pure: the state machine of a run and the values it works on."""
+"""The state machine of a run and the values it works on, without I/O."""

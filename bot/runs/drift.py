@@ -1,4 +1,4 @@
-"""How the runs of a repository may differ from what GitHub shows, and which side is put right (pure)."""
+"""How a repository's runs can differ from what GitHub shows, and what to correct (pure)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
 from bot.parsing.command import parse_command
 from bot.runs.decisions import can_take
-from bot.runs.labels import ASKS, state_label
+from bot.runs.labels import REQUEST_LABEL, state_label
 from bot.runs.run import Decision, Run
 
 SETTLE_TIME = timedelta(minutes=1)
-"""What is younger may still be on its way: the App leaves it to the event."""
+"""Anything younger is left to its event, which may still be on its way."""
 
-_OURS = re.compile(rf"{RUN_ID} attempt [0-9]+ dispatch [0-9]+")
+_TITLE = re.compile(rf"{RUN_ID} attempt [0-9]+ dispatch [0-9]+")
 
 
 def expected_label(run: Run) -> str | None:
-    """Return the label that the run's issue has to carry now; None where the next step settles that."""
+    """Return the state label that the run's issue must carry; None if the next step will set it."""
     if run.spec.asks_operator:
         return state_label("waiting")
     if run.spec.is_over and run.status is not None:
@@ -32,23 +32,23 @@ def expected_label(run: Run) -> str | None:
 
 
 def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
-    """Return the decision that lies in an issue's being closed, or gone (None), while its run could still be stopped."""
+    """Return the decision to cancel that a closed or deleted (None) issue implies, if the run can still be cancelled."""
     if run.cancel is not None or (issue is not None and issue.state == "open"):
         return None
     who, reason = ("", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
-    decision = Decision(who=who or "somebody", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    decision = Decision(who=who or "someone", what="cancel", when=now, attempt=run.attempt, reason=reason)
     return decision if can_take(run, decision) else None
 
 
 def is_settled(when: datetime | None, now: datetime, stretch: float = 1.0) -> bool:
-    """Tell whether something is old enough for its event to have come and been handled."""
+    """Tell whether something is so old that its event must have arrived and been handled."""
     return when is None or when <= now - SETTLE_TIME * stretch
 
 
 def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) -> list[Comment]:
-    """Return the commands of people about the run that the App has neither obeyed nor answered, the oldest first.
+    """Return people's commands about the run that the App has neither carried out nor answered, the oldest first.
 
-    An edited comment is no command: who wrote what stands there now is not known.
+    An edited comment does not count as a command, since GitHub does not say who wrote its present text.
     """
     own = [comment for comment in comments if who.wrote(comment)]
     return [
@@ -65,19 +65,21 @@ def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) ->
 
 
 def unowned(under_way: Iterable[WorkflowRun], runs: Collection[Run], who: Identity) -> list[WorkflowRun]:
-    """Return the workflow runs that the App has sent for runs that are over, or that it knows nothing of."""
+    """Return the workflow runs that the App started for runs that have ended, or that it does not know."""
     owned = {sent.title for run in runs for sent in run.dispatches}
     return [
-        found
-        for found in under_way
-        if _OURS.fullmatch(found.display_title) and found.actor == who.login and found.display_title not in owned
+        workflow_run
+        for workflow_run in under_way
+        if _TITLE.fullmatch(workflow_run.display_title)
+        and workflow_run.actor == who.login
+        and workflow_run.display_title not in owned
     ]
 
 
 def unread_requests(issues: Iterable[Issue], known: Collection[int]) -> list[Issue]:
-    """Return the issues that ask for training and have no run; those that were found wrong wait for their edit."""
+    """Return the issues that request training and have no run. Invalid ones wait until they are edited."""
     return [
         issue
         for issue in issues
-        if ASKS in issue.labels and state_label("invalid") not in issue.labels and issue.number not in known
+        if REQUEST_LABEL in issue.labels and state_label("invalid") not in issue.labels and issue.number not in known
     ]

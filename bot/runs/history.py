@@ -1,4 +1,4 @@
-"""Finished runs of a model, out of the repository's history: the latest ones, and how long the next one may take."""
+"""A model's finished runs, from the repository's history: the latest ones, and an estimate for the next."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _STAGES = {str(state): ", ".join(spec.stages) for state, spec in MACHINE.table.i
 
 
 class Files(Protocol):
-    """A repository on the hub, as far as its files are read."""
+    """A repository whose files can be read."""
 
     async def file(self, path: str, ref: str | None = None) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a run may take: the middle of what finished ones took.
+    """How long a run may take: the median of finished ones.
 
     Attributes
     ----------
     runs
-        How many finished runs it is made from.
+        How many finished runs it is based on.
     seconds
-        By stage.
+        Seconds per stage.
     runner
-        The label of the runners that they ran on.
+        The label of the runners that the latest of them used.
     """
 
     runs: int
@@ -53,34 +53,34 @@ class Estimate:
         return sum(self.seconds.values())
 
 
-async def past_runs(repository: Files, branch: str, model: str, most: int) -> list[RunRecord]:
-    """Return a model's latest finished runs, the newest first; what cannot be read is left out."""
+async def past_runs(repository: Files, branch: str, model: str, limit: int) -> list[RunRecord]:
+    """Return a model's latest finished runs, the newest first, without those whose record cannot be read."""
     index = await repository.file(INDEX, branch)
-    runs = runs_in(index.decode(errors="replace") if index else "", model)[:most]
+    runs = runs_in(index.decode(errors="replace") if index else "", model)[:limit]
     texts = await asyncio.gather(*(repository.file(f"{FOLDER}/{run}.json", branch) for run in runs))
-    found = []
+    records = []
     for run, text in zip(runs, texts, strict=True):
         try:
-            found.append(RunRecord.model_validate_json(text or b""))
+            records.append(RunRecord.model_validate_json(text or b""))
         except ValidationError:
             log.warning("the record of %s cannot be read", run)
-    return found
+    return records
 
 
 def runs_in(index: str, model: str) -> list[str]:
-    """Return the ids of a model's runs in the text of the index, in its order."""
+    """Return the ids of a model's runs in the order of the index."""
     rows = (_ROW.match(line) for line in index.splitlines())
     return [row[1] for row in rows if row and row[2] == model]
 
 
 def estimate(records: Sequence[RunRecord]) -> Estimate | None:
-    """Estimate from those that reached a verdict; None without any."""
+    """Estimate from the records that have a verdict; None if there are none."""
     judged = [record for record in records if record.verdicts]
     if not judged:
         return None
     seconds = {}
     for state, stage in _STAGES.items():
-        # A run's stays are those of all its attempts together.
+        # A run's record adds up the stays of all its attempts.
         took = [stay.seconds / record.attempt for record in judged for stay in record.stays if stay.state == state]
         if took:
             seconds[stage] = median(took)

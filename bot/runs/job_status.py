@@ -1,4 +1,4 @@
-"""What GitHub's jobs say about one stage (pure)."""
+"""The status of a stage, from GitHub's jobs and the stage's heartbeat (pure)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.runs.run import HeartbeatObservation, JobObservation
 from bot.runs.view import Unclaimed
 
 JobStatus = Literal["absent", "waiting", "running", "overdue", "ok", "error", "timed out", "stopped"]
-"""``overdue``: running beyond its time-out. ``stopped``: somebody cancelled it before its time was over."""
+"""``overdue``: still running after its time limit. ``stopped``: cancelled before its time limit."""
 
 GRACE = timedelta(seconds=30)
-"""GitHub ends a job at its time-out itself; the App steps in so much later."""
+"""GitHub enforces the time limit itself; the App cancels the job only if it is still running this much later."""
 
 
 def observe_job(before: JobObservation | None, job: Job | None, now: datetime) -> JobObservation | None:
-    """Return what was observed of a job after a look at it; clocks are not compared, as GitHub's may differ."""
+    """Return what is now known about a job. Times are the App's own, since GitHub's clock may differ."""
     if job is None or job.status == "completed":
         return None
     running = job.status == "in_progress"
@@ -29,16 +29,16 @@ def observe_job(before: JobObservation | None, job: Job | None, now: datetime) -
 
 
 def job_status(job: Job | None, limit: timedelta, observed_job: JobObservation | None, now: datetime) -> JobStatus:
-    """Tell how a stage's job stands.
+    """Return the status of a stage's job.
 
     Parameters
     ----------
     job
-        The stage's job, if its workflow run has come to it.
+        The stage's job, if its workflow run has reached it.
     limit
-        The stage's time-out.
+        The stage's time limit.
     observed_job
-        Since when the App has seen the job so.
+        Since when the App has seen this job in its present status.
     """
     if job is None:
         return "absent"
@@ -52,7 +52,7 @@ def job_status(job: Job | None, limit: timedelta, observed_job: JobObservation |
 def observe_heartbeat(
     before: HeartbeatObservation | None, heartbeat: Heartbeat | None, now: datetime
 ) -> HeartbeatObservation | None:
-    """Return what was observed of the heartbeat after a look at it; clocks are not compared, as the runner's may be wrong."""
+    """Return what is now known about a heartbeat. Times are the App's own, since the runner's clock may be wrong."""
     if heartbeat is None:
         return None
     if before is not None and before.at == heartbeat.at:
@@ -61,24 +61,24 @@ def observe_heartbeat(
 
 
 def is_lost(observed_heartbeat: HeartbeatObservation | None, limit: timedelta, now: datetime) -> bool:
-    """Tell whether a stage that gave signs of life has given none for too long."""
+    """Tell whether a stage's heartbeat has stopped for longer than the limit. A stage without any does not count."""
     return observed_heartbeat is not None and now - observed_heartbeat.seen_at > limit
 
 
 def queued_for(observed_job: JobObservation | None, now: datetime) -> timedelta:
-    """Return how long the App has seen a job wait for a runner; nothing where it does not wait."""
+    """Return how long a job has been waiting for a runner; zero if it does not wait."""
     return timedelta(0) if observed_job is None or observed_job.running else now - observed_job.since
 
 
 def unclaimed(labels: Sequence[str], runners: Sequence[Runner] | None) -> Unclaimed:
-    """Say why no runner takes a job with these labels; ``runners`` is None where they could not be asked about."""
+    """Return why no runner takes a job with these labels; ``runners`` is None if the App may not list them."""
     if runners is None:
         return Unclaimed(tuple(labels), "unknown")
     wanted = {label.lower() for label in labels}
-    fitting = [one for one in runners if one.online and wanted <= {label.lower() for label in one.labels}]
-    if not fitting:
+    matching = [runner for runner in runners if runner.online and wanted <= {label.lower() for label in runner.labels}]
+    if not matching:
         return Unclaimed(tuple(labels), "none")
-    return Unclaimed(tuple(labels), "busy" if all(one.busy for one in fitting) else "unknown")
+    return Unclaimed(tuple(labels), "busy" if all(runner.busy for runner in matching) else "unknown")
 
 
 def find(jobs: Sequence[Job], name: str) -> Job | None:
@@ -90,7 +90,7 @@ def _concluded(job: Job, limit: timedelta) -> JobStatus:
     if job.conclusion == "success":
         return "ok"
     if job.conclusion == "cancelled" and job.started_at is not None and job.completed_at is not None:
-        # A job that GitHub ended at its time-out reads `cancelled` as well.
+        # GitHub also reports `cancelled` for a job that it ended at its time limit.
         return "timed out" if job.completed_at - job.started_at >= limit else "stopped"
-    # A stage that is looked at was to run: skipped, it fell to a cancelled workflow run.
+    # Only stages that were meant to run are watched, so a skipped one belongs to a cancelled workflow run.
     return "stopped" if job.conclusion in ("cancelled", "skipped") else "error"

@@ -1,4 +1,4 @@
-"""The stages of an attempt as its comment lists them, from GitHub's jobs and what the running stage says (pure)."""
+"""The table of an attempt's stages, from GitHub's jobs and the running stage's progress report (pure)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _CONCLUDED: dict[str | None, StageStatus] = {"success": "done", "skipped": "skip
 def stage_lines(
     jobs: Sequence[Job], start_at: Stage, progress: Progress | None, now: datetime
 ) -> tuple[StageLine, ...]:
-    """Return one line a stage.
+    """Return one line per stage.
 
     Parameters
     ----------
     jobs
         The jobs of the attempt's latest workflow run.
     start_at
-        Where that workflow run began: the stages before it were done by an earlier one.
+        The stage at which that workflow run began: an earlier one executed the stages before it.
     progress
-        What the running stage says of itself, if it says anything.
+        The running stage's report, if there is one.
     """
     before = STAGES.index(start_at)
     done = tuple(StageLine(name, "done") for name in STAGES[:before])

@@ -1,4 +1,4 @@
-"""What a job published, checked as untrusted input: only what stands every check reaches registry and history."""
+"""What a job published, validated as untrusted input before it reaches registry and history."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ ReadBlob = Callable[[str, int], Awaitable[bytes]]
 
 
 def check_ref(run: Run, published: Published, present: str | None) -> None:
-    """Raise InvalidInput unless the publish stage reported the run's own ref, and the commit that it names now."""
+    """Raise InvalidInput unless the publish stage reported the run's own ref and the commit that it points to."""
     if published.ref != f"refs/modelyard/{run.id}/{run.attempt}":
-        _refuse("The ref is that of the run and attempt.", published.ref)
+        _refuse("The ref must belong to the run and attempt.", published.ref)
     if present != published.sha:
-        _refuse("The ref names the commit that publish reported.", f"{present} instead of {published.sha}")
+        _refuse(
+            "The ref must point to the commit that the publish stage reported.", f"{present} instead of {published.sha}"
+        )
 
 
 async def checked(run: Run, commit: PublishedCommit, head_sha: str, read_blob: ReadBlob) -> PublishedResult:
@@ -36,36 +38,39 @@ async def checked(run: Run, commit: PublishedCommit, head_sha: str, read_blob: R
     Parameters
     ----------
     run
-        The run that it has to belong to.
+        The run that it must belong to.
     commit
         The commit's files and parents.
     head_sha
-        The commit that the workflow run ran on, as GitHub says it.
+        The commit that the workflow run ran on, according to GitHub.
     read_blob
-        Reads a blob by its SHA, at most so many bytes.
+        Reads a blob by its SHA, up to a number of bytes.
 
     Raises
     ------
     InvalidInput
-        With reason ``published_refused`` and the check that failed.
+        ``published_refused``, with the check that failed.
     """
     if commit.parents or commit.others:
-        _refuse("The commit has no parent and holds plain files alone.", "parents, links or submodules")
+        _refuse("The commit must have no parent and contain only plain files.", "parents, links or submodules")
     sizes = [size for _, size in commit.files.values()]
     if len(sizes) > MAX_FILES or sum(sizes) > MAX_COMMIT_BYTES:
-        _refuse("At most 31 files of 10 MB in all.", f"{len(sizes)} files of {sum(sizes)} bytes")
+        _refuse(
+            f"The commit must have at most {MAX_FILES} files of {MAX_COMMIT_BYTES // 1024**2} MB in total.",
+            f"{len(sizes)} files of {sum(sizes)} bytes",
+        )
     plots = plot_names(commit)
-    strangers = set(commit.files) - {"result.json"} - {f"plots/{name}" for name in plots}
-    if strangers or "result.json" not in commit.files:
-        _refuse("The files are result.json and plots/*.png.", ", ".join(sorted(strangers)[:5]) or "no result.json")
+    unexpected = set(commit.files) - {"result.json"} - {f"plots/{name}" for name in plots}
+    if unexpected or "result.json" not in commit.files:
+        _refuse("The files must be result.json and plots/*.png.", ", ".join(sorted(unexpected)[:5]) or "no result.json")
     sha, size = commit.files["result.json"]
     if size > MAX_RESULT_BYTES:
-        _refuse("result.json has at most 1 MB.", f"{size} bytes")
+        _refuse("result.json must not exceed 1 MB.", f"{size} bytes")
     return _checked_result(run, head_sha, await read_blob(sha, MAX_RESULT_BYTES), plots)
 
 
 def plot_names(commit: PublishedCommit) -> list[str]:
-    """Return the names of the plots in a published commit, sorted."""
+    """Return the file names of the plots in a published commit, sorted."""
     return sorted(match[1] for path in commit.files if (match := _PLOT.fullmatch(path)))
 
 
@@ -74,7 +79,7 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
         result = PublishedResult.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        _refuse("result.json has the form of PublishedResult.", f"{first['loc']}: {first['msg']}")
+        _refuse("result.json must match the schema of PublishedResult.", f"{first['loc']}: {first['msg']}")
     claims = {
         "run": (result.run, run.id),
         "attempt": (result.attempt, run.attempt),
@@ -89,23 +94,23 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
     }
     for name, (claimed, known) in claims.items():
         if claimed != known:
-            _refuse(f"{name} is that of the run.", f"{claimed!r} instead of {known!r}"[:500])
+            _refuse(f"{name} must be that of the run.", f"{claimed!r} instead of {known!r}"[:500])
     prefix = f"{run.repository}/models/{run.id}/"
     if not result.model.uri.startswith(prefix) or ".." in result.model.uri.split("/"):
-        _refuse("The model file lies in the run's own folder.", result.model.uri)
+        _refuse("The model file must be in the run's own folder.", result.model.uri)
     verdict = result.verdict
     if verdict.status == "passed":
         value = verdict.value
         if value is None or not run.request.judged_metric.meets(value, verdict.threshold):
-            _refuse("A model that passed meets the threshold.", f"{verdict.metric} {value}")
+            _refuse("A model that passed must meet the threshold.", f"{verdict.metric} {value}")
         if result.metrics.get(verdict.metric) != value:
-            _refuse("The verdict is about the metrics beside it.", f"{verdict.metric} {value}")
+            _refuse("The verdict's value must be that of the metrics.", f"{verdict.metric} {value}")
         compared = verdict.comparison
         if verdict.champion_version is not None and (compared is None or not compared.is_accepted):
             found = (
                 "no comparison" if compared is None else f"{compared.outcome}, {compared.low} of -{compared.allowed}"
             )
-            _refuse("A model that passed is no worse than the champion beyond the margin.", found)
+            _refuse("A model that passed must not be worse than the champion by more than the margin.", found)
     return result
 
 
@@ -114,5 +119,5 @@ def _refuse(rule: str, found: str) -> NoReturn:
         "published_refused",
         rule=rule,
         found=found[:500],
-        next_step="Look at what else may write to refs/modelyard/ or to the storage root.",
+        next_step="Find out what else can write to refs/modelyard/ or to the storage root.",
     )

@@ -1,6 +1,6 @@
-"""The App's reactions to comments, by which a command that was read is known again."""
+"""The App's reactions to comments: by them it recognises the commands that it has read."""
 
 from __future__ import annotations
 
 READ, TAKEN = "eyes", "+1"
-"""On every command on receipt, and on one that was done and that the run's comment will show."""
+"""READ is added to every command on receipt, TAKEN to one whose effect the run's comment will show."""

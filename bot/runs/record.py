@@ -1,4 +1,4 @@
-"""A run as its history keeps it (pure)."""
+"""A run as the history records it (pure)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATUS: dict[str | None, RecordStatus] = {"passed": "passed", "rejected": "reje
 
 
 def record_of(run: Run, repository_url: str) -> RunRecord:
-    """Return what is kept of a run that ends now; the same run gives the same record, however often it is asked."""
+    """Return the record of a run that ends now. It depends on nothing but the run, so that a repeated commit is the same."""
     decisions = [RecordedDecision(**decision.model_dump(exclude={"comment"})) for decision in run.decisions]
     return RunRecord(
         run=run.id,
@@ -33,7 +33,7 @@ def record_of(run: Run, repository_url: str) -> RunRecord:
         finished=run.entered,
         result=run.result,
         promoted=run.promoted,
-        verdicts=tuple(RecordedVerdict(**dict(judged)) for judged in run.verdicts),
+        verdicts=tuple(RecordedVerdict(**dict(verdict)) for verdict in run.verdicts),
         decisions=tuple(decisions),
         error=RecordedError(**dict(run.error)) if run.error is not None and run.status == "failed" else None,
         stays=_stays(run),
@@ -45,7 +45,7 @@ def record_of(run: Run, repository_url: str) -> RunRecord:
 
 
 def _why(run: Run) -> str:
-    """Say what the verdict alone does not tell."""
+    """Return what the verdict alone does not explain."""
     last = run.decisions[-1] if run.decisions else None
     if run.status == "cancelled" and last is not None:
         return f"Cancelled by {last.who}. {last.reason}".strip()[:2_000]

@@ -1,7 +1,7 @@
-"""A run as the last line of its comment carries it, hidden and signed: an App that has lost its database goes on from it.
+"""A run as the hidden, signed last line of its comment, from which an App that lost its database restores it (pure).
 
-Whoever may write to a repository may edit the App's comments, so a snapshot counts only with the signature of an App that
-has the webhook secret, and only below the issue and for the run that it was made for (pure).
+Anyone with write access to a repository can edit the App's comments. A snapshot is therefore valid only with a signature
+made with the webhook secret, and only on the issue and for the run that it was made for.
 """
 
 from __future__ import annotations
@@ -17,35 +17,36 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.github.issues import MARKER_START
 from bot.runs.run import Run
 
 MAX_SNAPSHOT_LENGTH = 20_000
-"""Characters; a comment has to hold what people read as well."""
+"""Characters: the rest of the comment is for people."""
 
-_LINE = re.compile(r"<!-- modelyard:state:([A-Za-z0-9+/=]+)\.([0-9a-f]{64}) -->")
+_LINE = re.compile(MARKER_START + r"state:([A-Za-z0-9+/=]+)\.([0-9a-f]{64}) -->")
 _NOT_KEPT = {"row_version", "due", "observed_heartbeat", "observed_job"}
-"""They change with each look at the run and mean nothing in another database."""
+"""These fields change with each look at the run, and mean nothing in another database."""
 
 
 def snapshot(run: Run, secret: bytes) -> str:
-    """Return the line; without the log of what went wrong where that is too long, empty where even this does not fit."""
+    """Return the line; without the error's log if it is too long with it, empty if it is too long even then."""
     for kept in (run, _without_log(run)):
-        # No URL-safe alphabet: two hyphens in a row do not belong into a comment of HTML.
+        # Not the URL-safe alphabet, because an HTML comment must not contain two hyphens in a row.
         text = base64.b64encode(zlib.compress(_json(kept), 9)).decode("ascii")
         if len(text) <= MAX_SNAPSHOT_LENGTH:
-            return f"<!-- modelyard:state:{text}.{_signature(run.repository, run.issue, run.id, text, secret)} -->"
+            return f"{MARKER_START}state:{text}.{_signature(run.repository, run.issue, run.id, text, secret)} -->"
     return ""
 
 
 def read_snapshot(comment: str, repository: str, issue: int, run_id: str, secret: bytes) -> Run | None:
-    """Return the run that a comment's last line holds; None where there is none that the App made for it."""
-    found = _LINE.fullmatch(comment.rstrip().rpartition("\n")[2])
-    if found is None or not hmac.compare_digest(found[2], _signature(repository, issue, run_id, found[1], secret)):
+    """Return the run in a comment's last line; None unless the App made that line for this issue and run."""
+    line = _LINE.fullmatch(comment.rstrip().rpartition("\n")[2])
+    if line is None or not hmac.compare_digest(line[2], _signature(repository, issue, run_id, line[1], secret)):
         return None
     try:
-        return Run.model_validate_json(zlib.decompress(base64.b64decode(found[1], validate=True)))
+        return Run.model_validate_json(zlib.decompress(base64.b64decode(line[1], validate=True)))
     except (ValidationError, zlib.error, binascii.Error):
-        return None  # of a version with other runs
+        return None  # written by another version of Modelyard
 
 
 def _json(run: Run) -> bytes:

@@ -1,4 +1,4 @@
-"""A run as its comment shows it: the run itself with what only the moment knows (values only)."""
+"""A run as its comment shows it: the run itself, and what is known only at this moment."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _MAX_METRICS = 40
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage of the present attempt.
+    """One stage of the present attempt, as a line of the table.
 
     Attributes
     ----------
     name
         ``prepare``, ``train``, ``evaluate``, ``judge`` or ``publish``.
     status
-        ``cached``: unchanged, so taken over from before; ``skipped``: never reached.
+        ``cached``: its inputs are unchanged, so its earlier result is reused. ``skipped``: never reached.
     seconds
-        How long it took, or has been running.
+        How long it took, or has been running so far.
     note
-        The step it is at, or what it waits for.
+        Its present step, or what it waits for.
     percent
-        How much is done, where that is known.
+        How much is done, if known.
     left
-        Seconds that its present step takes at most, where that is known.
+        The longest time that its present step may still take, in seconds, if known.
     done, total
-        How many of how many rounds of the step are done, where that is known.
+        How many rounds of the step are done, and how many there are, if known.
     """
 
     name: str
@@ -48,14 +48,14 @@ class StageLine:
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """A job that no runner takes.
+    """A job that no runner has taken.
 
     Attributes
     ----------
     labels
-        What a runner must have to take it.
+        The labels that a runner must have to take it.
     runners
-        Those of the repository that fit: ``none`` is online, all are ``busy``, or it is ``unknown``.
+        The repository's runners with these labels: ``none`` is online, all are ``busy``, or ``unknown``.
     """
 
     labels: tuple[str, ...]
@@ -64,28 +64,28 @@ class Unclaimed:
 
 @dataclass(frozen=True)
 class RunView:
-    """What a comment about a run is made of.
+    """Everything that a comment about a run shows.
 
     Attributes
     ----------
     run
-        The run as the machine has it.
+        The run itself.
     updated
-        When this was seen.
+        When this view was made.
     stages
-        The stages of the present attempt; empty before the first dispatch.
+        The stages of the present attempt; empty before its workflow run was started.
     progress
-        Figures that the running stage has reported so far.
+        Metrics that the running stage has reported so far.
     ahead
-        While it is queued: the run that has the model, or comes before it.
+        While the run is queued: the run that has the model, or comes first.
     unclaimed
-        Why the present stage does not begin, once it has been queued for long.
+        Why the present stage's job has not begun, once it has been queued for some time.
     plots
         File name and URL of each plot.
     history_url, registry_url
-        Pages of the run's history file and of the model's registry file, once they are there.
+        The pages of the run's history and of the model's registry file, once they exist.
     waiting_until
-        When the question to the operator lapses.
+        When the question to the operator expires.
     """
 
     run: Run
@@ -101,14 +101,14 @@ class RunView:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict of the present attempt, if there is one."""
+        """The present attempt's verdict, if it has one."""
         latest = self.run.verdicts[-1] if self.run.verdicts else None
         return latest.verdict if latest is not None and latest.attempt == self.run.attempt else None
 
     @property
     def earlier(self) -> tuple[AttemptVerdict, ...]:
         """The verdicts of the attempts before this one."""
-        return tuple(judged for judged in self.run.verdicts if judged.attempt < self.run.attempt)
+        return tuple(verdict for verdict in self.run.verdicts if verdict.attempt < self.run.attempt)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
@@ -118,7 +118,7 @@ class RunView:
 
     @property
     def search(self) -> SearchFacts | None:
-        """What the present attempt's search for hyperparameters came to, once it is published."""
+        """The result of the present attempt's hyperparameter search, once it is published."""
         result = self.run.result
         return result.search if result is not None and result.attempt == self.run.attempt else None
 
@@ -129,14 +129,14 @@ class RunView:
 
     @property
     def metric_rows(self) -> list[tuple[str, float | None, float | None]]:
-        """Name, figure and the champion's figure of each metric; the judged one first."""
-        judged = self.verdict.metric if self.verdict is not None else ""
-        names = sorted(self.metrics, key=lambda name: (name != judged, name))[:_MAX_METRICS]
+        """Each metric's name, value and the champion's value; the metric of the verdict comes first."""
+        first = self.verdict.metric if self.verdict is not None else ""
+        names = sorted(self.metrics, key=lambda name: (name != first, name))[:_MAX_METRICS]
         return [(name, self.metrics[name], self.champion_metrics.get(name)) for name in names]
 
     @property
     def retries(self) -> int:
-        """How often the present state is tried again after an error."""
+        """How often the present state is retried after an error."""
         return self.run.spec.retries
 
     @property
@@ -149,11 +149,15 @@ class RunView:
 
     @property
     def lapsed(self) -> bool:
-        """Tell whether the run ended because nobody answered the question; after the last attempt there is none."""
+        """Whether the run ended because nobody answered the question. There is none after the last attempt."""
         asked = any(self.run.machine.spec(visit.state).waits_for == "answer" for visit in self.run.visits)
         return self.run.status == "rejected" and asked and self.attempts_left > 0 and self.decision("reject") is None
 
     def decision(self, what: Literal["approve", "reject", "cancel"]) -> Decision | None:
         """Return the latest decision of a kind about the present attempt."""
-        found = [one for one in self.run.decisions if one.what == what and one.attempt == self.run.attempt]
-        return found[-1] if found else None
+        matching = [
+            decision
+            for decision in self.run.decisions
+            if decision.what == what and decision.attempt == self.run.attempt
+        ]
+        return matching[-1] if matching else None

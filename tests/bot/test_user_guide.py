@@ -17,7 +17,7 @@ from actions.notification.templates import render
 from bot.parsing.command import COMMANDS
 from bot.parsing.form_fields import request_fields
 from bot.parsing.repository_config import parse_config
-from bot.runs.labels import ASKS, STATE_LABELS
+from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
 
@@ -27,7 +27,7 @@ def test_every_field_and_stage_has_its_row(row: str) -> None:
     assert f"\n| {row} | " in GUIDE
 
 
-@pytest.mark.parametrize("word", [command.usage for command in COMMANDS.values()] + [ASKS, *STATE_LABELS])
+@pytest.mark.parametrize("word", [command.usage for command in COMMANDS.values()] + [REQUEST_LABEL, *STATE_LABELS])
 def test_every_command_and_label_has_its_row(word: str) -> None:
     assert f"\n| `{word}` | " in GUIDE
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from actions.errors import NotAllowed
 from bot.github import Comment, HubError, Issue, Repository
 from bot.github.issues import MARKER_START
-from bot.runs.labels import ASKS, STATE_LABELS, state_label
+from bot.runs.labels import REQUEST_LABEL, STATE_LABELS, state_label
 
 EXIT_CODES = {state_label("passed"): 0, **{state_label(state): 1 for state in ("failed", "cancelled", "invalid")}}
 """The command's exit code, by the label that ends a run."""
@@ -46,7 +46,7 @@ async def open_issue(repository: Repository, title: str, body: str, key: str, *,
         )
     marker = f"start:{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:32]}"
     since = datetime.now(UTC) - (_FRESH if fresh else KEY_LIFETIME)
-    return await repository.open_once(marker, marker, since, title=title, body=body, labels=[ASKS])
+    return await repository.open_once(marker, marker, since, title=title, body=body, labels=[REQUEST_LABEL])
 
 
 async def follow(repository: Repository, number: int, say: Callable[[str], None], poll_seconds: float) -> int:

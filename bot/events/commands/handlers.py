@@ -29,7 +29,7 @@ from bot.parsing.repository_config import ConfigError, RepositoryConfig, languag
 from bot.runs.decisions import can_take, with_decision
 from bot.runs.history import estimate, past_runs
 from bot.runs.job_status import find
-from bot.runs.labels import ASKS
+from bot.runs.labels import REQUEST_LABEL
 from bot.runs.run import Decision, Run
 from bot.runs.view import RunView
 from bot.settings import Settings
@@ -183,7 +183,7 @@ class CommandAnswers:
     async def _begin(self, about: _About, asked: Asked) -> None:
         repository, said = about.repository, about.said
         await repository.reopen_issue(about.issue)
-        await repository.set_labels(about.issue, add=[ASKS])
+        await repository.set_labels(about.issue, add=[REQUEST_LABEL])
         if about.run is None or about.run.status == "invalid":
             await self._requests.say_put_right(repository, about.issue, about.run, asked.language)
         await self._requests.open(repository, said.installation, about.issue, said.who, asked, said.comment)

@@ -27,7 +27,7 @@ from runners.local.hub.hub import Hub
 FOLDER = Path(".modelyard/demo")
 FORM = "modelyard-{task}.yml"
 WAITING, INVALID = "mlops:waiting", "mlops:invalid"
-ASKS = "Train it again?"
+REQUEST_LABEL = "Train it again?"
 """The first line of the comment that asks a person for a decision."""
 ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
 HEARD_SECONDS = 60.0
@@ -171,7 +171,7 @@ class Demo:
                     return label
                 if label == WAITING:  # The App updates the comment after the label.
                     waits_since = waits_since or time.monotonic()
-                    if ASKS in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
+                    if REQUEST_LABEL in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
                         return label
                 if running.app.poll() is not None:
                     raise WorkspaceError(f"The App stopped. See its log: {_short(self._workspace.app_log)}")

@@ -114,7 +114,7 @@ def test_a_closed_or_deleted_issue_withdraws_its_run() -> None:
     found = [withdrawal(run, issue, LATER) for issue in (an_issue(state="closed"), None)]
     assert [(one.what, one.who, one.attempt) for one in found if one] == [
         ("cancel", "owner", 2),
-        ("cancel", "somebody", 2),
+        ("cancel", "someone", 2),
     ]
 
 

@@ -122,7 +122,7 @@ def test_a_model_that_passed_beside_a_champion_is_shown_to_be_no_worse(
         return
     with pytest.raises(InvalidInput) as refused:
         check(result)
-    assert "no worse than the champion" in refused.value.body.rule
+    assert "must not be worse than the champion" in refused.value.body.rule
 
 
 COMPARISON: dict[str, Any] = {

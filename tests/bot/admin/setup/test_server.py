@@ -383,7 +383,7 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
 def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_seconds(
     hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.admin.app_check.AT_ONCE", -1.0)
+    monkeypatch.setattr("bot.admin.app_check.MAX_LABEL_SECONDS", -1.0)
     with setting_up(hub) as (person, _):
         person.set_up()
         app = hub.hub.apps.first(slug=NAME)
