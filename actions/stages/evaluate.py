@@ -32,5 +32,5 @@ EVALUATE = StageSpec[Evaluated](
     inputs=_inputs,
     result=lambda order: stages_of(order).evaluated,
     run=_run,
-    libraries=lambda order: stages_of(order).libraries["evaluate"](order.request),
+    libraries=lambda order: stages_of(order).libraries_for("evaluate", order.request),
 )

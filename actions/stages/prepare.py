@@ -28,6 +28,6 @@ PREPARE = StageSpec[Prepared](
     lookup=_lookup,
     result=lambda order: stages_of(order).prepared,
     run=_run,
-    libraries=lambda order: stages_of(order).libraries["prepare"](order.request),
+    libraries=lambda order: stages_of(order).libraries_for("prepare", order.request),
     removes_files=True,
 )

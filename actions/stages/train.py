@@ -32,6 +32,6 @@ TRAIN = StageSpec[Trained](
     inputs=_inputs,
     result=lambda order: stages_of(order).trained,
     run=_run,
-    libraries=lambda order: stages_of(order).libraries["train"](order.request),
+    libraries=lambda order: stages_of(order).libraries_for("train", order.request),
     removes_files=True,
 )

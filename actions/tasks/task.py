@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_
 from actions.context import Context
 from actions.contracts.metric import Metric
 from actions.contracts.request import BaseRequest
+from actions.contracts.stage import Stage
 from actions.tasks.results import Evaluated, Prepared, Trained
 
 if TYPE_CHECKING:
@@ -73,9 +74,13 @@ class TaskStages(Generic[Q, P, T, E]):
     trained: type[T]
     evaluated: type[E]
     data_inputs: Callable[[Q], dict[str, Any]]
-    prepare_inputs: Callable[[StageWork[Q]], dict[str, Any]]
-    train_inputs: Callable[[Q], dict[str, Any]]
-    libraries: Mapping[str, Callable[[Q], tuple[str, ...]]]
+    prepare_inputs: Callable[[StageWork[Q]], dict[str, Any]] = lambda _: {}
+    train_inputs: Callable[[Q], dict[str, Any]] = lambda _: {}
+    libraries: Mapping[Stage, Callable[[Q], tuple[str, ...]]] = field(default_factory=dict)
+
+    def libraries_for(self, stage: Stage, request: Q) -> tuple[str, ...]:
+        """Return the modules that a request needs in a stage."""
+        return self.libraries[stage](request) if stage in self.libraries else ()
 
 
 @dataclass(frozen=True, kw_only=True)
