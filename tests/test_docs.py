@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,7 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "operations").glob("*.md")),
+    *sorted((ROOT / "docs" / "contributing").glob("*.md")),
 ]
 IN_HTML = re.compile(r"""(?:href|src|srcset)="([^"]+)\"""")
 
@@ -75,3 +77,34 @@ def outline(text: str) -> list[str]:
 def test_the_japanese_documents_have_the_same_headings_and_code_blocks(english: str, japanese: str) -> None:
     in_english, in_japanese = ((ROOT / name).read_text(encoding="utf-8") for name in (english, japanese))
     assert outline(in_japanese) == outline(in_english)
+
+
+def rooms() -> list[str]:
+    """Return the packages of the three trees; packages inside a room share its page."""
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for tree in ("bot", "actions")
+        for path in (ROOT / tree).glob("*/__init__.py")
+    }
+    local = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "runners" / "local").glob("*/__init__.py")}
+    return sorted(folders | local | {"bot", "runners"})
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_every_room_has_a_page_for_contributors(room: str) -> None:
+    page = (ROOT / "docs" / "contributing" / f"{room.replace('/', '-')}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# `{room}`\n")
+    assert all(f"\n{part}" in page for part in ("**May import**: ", "## How to\n", "## Tests\n"))
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_every_room_says_in_one_sentence_what_it_contains(room: str) -> None:
+    docstring = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text(encoding="utf-8")))
+    assert docstring, "a package's docstring says what belongs there"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "contributing").glob("*.md")), ids=lambda path: path.stem)
+def test_the_pages_for_contributors_name_files_that_exist(page: Path) -> None:
+    named = re.findall(r"`((?:bot|actions|runners|tests|docs)/[\w./*-]*)`", page.read_text(encoding="utf-8"))
+    missing = [name for name in named if not list(ROOT.glob(name))]
+    assert missing == []
