@@ -1,4 +1,4 @@
-"""``python -m runners.local.hub --root DIR``: serve a hub; one JSON line on stdout says where, once it is ready."""
+"""``python -m runners.local.hub --root DIR``: serve a hub; once it is ready, one JSON line on stdout has its address."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.local.hub", description="Serve a local hub on loopback.")
-    parser.add_argument("--root", type=Path, required=True, help="the folder of the hub's state; made if missing")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the hub's state; created if missing")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--repository", default="owner/demo", help="the repository OWNER/NAME (default: owner/demo)")
     parser.add_argument("--public", action="store_true", help="make the repository public")
-    parser.add_argument("--import-from", type=Path, help="local git repository whose HEAD a new repository starts with")
-    parser.add_argument("--webhook-url", default="", help="where the App listens; without it nothing is delivered")
-    parser.add_argument("--webhook-secret", default="", help="what deliveries are signed with")
+    parser.add_argument(
+        "--import-from", type=Path, help="local git repository whose HEAD becomes the content of a new repository"
+    )
+    parser.add_argument("--webhook-url", default="", help="URL of the App's webhook; without it nothing is delivered")
+    parser.add_argument("--webhook-secret", default="", help="secret that signs deliveries")
     parser.add_argument("--no-webhooks", action="store_true", help="deliver no webhooks")
     return parser
 

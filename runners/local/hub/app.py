@@ -24,14 +24,14 @@ from runners.local.hub.rest import routes as rest
 from runners.local.hub.rest.framework import PREFIX, not_served
 
 MOUNTED = (rest, actions, smart_http, pages)
-"""Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services``. The pages come last:
-their paths are the widest."""
+"""Modules with ``def mount(hub: Hub) -> list[BaseRoute]``, which may also append to ``hub.services``. The pages come last
+because their paths match most."""
 
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
 def serve(hub: Hub) -> Starlette:
-    """Return an open hub as an application; its services run as long as the application's lifespan."""
+    """Return an open hub as an application; its services run during the application's lifespan."""
     routes: list[BaseRoute] = []
     for module in MOUNTED:
         routes += module.mount(hub)
@@ -57,10 +57,10 @@ def serve(hub: Hub) -> Starlette:
 
 
 class OwnNames:
-    """Answers requests to this machine's own names alone.
+    """Answers only requests addressed to this machine.
 
-    A web site can have its own name resolve to 127.0.0.1 (DNS rebinding) and would then read whatever is public here,
-    such as the working tree that is served as ``modelyard/modelyard``. The browser still says whom it meant to ask.
+    A web site can make its name resolve to 127.0.0.1 (DNS rebinding) and could then read whatever is public here, for
+    example the working tree served as ``modelyard/modelyard``. The Host header still names the site.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -71,7 +71,7 @@ class OwnNames:
         if scope["type"] == "http":
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):
-                app = PlainTextResponse("This hub answers under 127.0.0.1 and localhost alone.\n", 421)
+                app = PlainTextResponse("This hub only answers at 127.0.0.1 and localhost.\n", 421)
         await app(scope, receive, send)
 
 

@@ -26,7 +26,7 @@ CLOCK_SKEW = 5
 
 
 def new_key_pair() -> tuple[str, str]:
-    """Return a fresh RSA key as PEM texts: private, public."""
+    """Return a new RSA key pair as PEM: private, public."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -39,7 +39,7 @@ def new_key_pair() -> tuple[str, str]:
 
 
 class Authentication:
-    """Issues credentials and finds out who presents one."""
+    """Issues credentials and identifies who presents one."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -47,7 +47,7 @@ class Authentication:
     # --- issuing -----------------------------------------------------------------------------------------------------
 
     def issue_personal_token(self, user: User) -> str:
-        """Return a new token of a person; it does not expire."""
+        """Return a new personal token; it does not expire."""
         return self._issue("ghp_", Token(digest="", kind="personal", user_id=user.id))
 
     def issue_installation_token(
@@ -57,7 +57,7 @@ class Authentication:
         permissions: Mapping[str, str] | None = None,
         repository_ids: Sequence[int] = (),
     ) -> tuple[str, Token]:
-        """Return a token for an hour, with all the installation's permissions and repositories or fewer of them."""
+        """Return a token valid for an hour, with the installation's permissions and repositories or a subset of them."""
         app = self._hub.apps.need(installation.app_id)
         token = Token(
             digest="",
@@ -87,20 +87,20 @@ class Authentication:
         return self._issue("ghs_", token)
 
     def change_job_token(self, text: str, permissions: Mapping[str, str]) -> None:
-        """Give a job token other permissions, as when the next job of the same process starts."""
+        """Change a job token's permissions, for example when the next job of the same process starts."""
         token = self._hub.tokens.first(digest=_digest(text))
         if token is not None and token.kind == "job":
             self._hub.tokens.update(token.id, permissions={**permissions, "metadata": "read"})
 
     def revoke_job_tokens(self, run_id: int) -> None:
-        """End all tokens of a run's jobs."""
+        """Revoke all tokens of a run's jobs."""
         for token in self._hub.tokens.find(run_id=run_id):
             self._hub.tokens.delete(token.id)
 
-    # --- finding out -------------------------------------------------------------------------------------------------
+    # --- identifying -------------------------------------------------------------------------------------------------
 
     def actor(self, header: str | None) -> Actor:
-        """Return who sends this Authorization header; 401 where it proves nothing, anonymous where there is none."""
+        """Return who sent this Authorization header: 401 if it is invalid, anonymous if there is none."""
         if not header:
             return ANONYMOUS
         scheme, _, value = header.partition(" ")
@@ -112,7 +112,7 @@ class Authentication:
         return self._by_jwt(value) if "." in value else self._by_token(value)
 
     def app(self, actor: Actor) -> App:
-        """Return the App that signed in by a JWT; 401 for everybody else."""
+        """Return the App that authenticated with a JWT; 401 otherwise."""
         if actor.kind != "app" or actor.app is None:
             raise ApiError(401, "A JSON web token could not be decoded")
         return actor.app
@@ -181,7 +181,7 @@ def _digest(text: str) -> str:
 
 
 def _password(value: str) -> str:
-    """Return the token of Basic credentials: the password, or the user's name where the password is empty or a word."""
+    """Return the token in Basic credentials: the password, or the user name if the password is empty or a placeholder."""
     try:
         user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Refusals as GitHub words them: ``{message, documentation_url, status, errors}``."""
+"""Errors in GitHub's words: ``{message, documentation_url, status, errors}``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FIELD = Mapping[str, Any]
 
 
 class ApiError(Exception):
-    """A request that is refused with an HTTP status and GitHub's error body."""
+    """The request is refused with an HTTP status and GitHub's error body."""
 
     def __init__(self, status: int, message: str, *, errors: Sequence[FIELD | str] | None = None) -> None:
         super().__init__(message)
@@ -25,22 +25,22 @@ class ApiError(Exception):
 
 
 def bad_credentials() -> ApiError:
-    """Whoever this is, it is nobody here."""
+    """The credentials are not valid here."""
     return ApiError(401, "Bad credentials")
 
 
 def suspended() -> ApiError:
-    """The account's owner has shut the App out for a time."""
+    """The account's owner has suspended the App."""
     return ApiError(403, "This installation has been suspended")
 
 
 def not_found() -> ApiError:
-    """Nothing is there, or nothing that this caller may know of."""
+    """There is no such thing, or the caller may not know about it."""
     return ApiError(404, "Not Found")
 
 
 def not_accessible(actor_kind: str) -> ApiError:
-    """The caller sees the thing, but may not do this with it."""
+    """The caller may see this but not do it."""
     by = "personal access token" if actor_kind == "person" else "integration"
     return ApiError(403, f"Resource not accessible by {by}")
 
@@ -51,6 +51,6 @@ def invalid_request(detail: str) -> ApiError:
 
 
 def validation_failed(resource: str, field: str, code: str = "invalid", message: str | None = None) -> ApiError:
-    """A field of the body has a value that cannot be taken."""
+    """A field of the body has an invalid value."""
     detail = {"resource": resource, "field": field, "code": code}
     return ApiError(422, "Validation Failed", errors=[{**detail, "message": message} if message else detail])

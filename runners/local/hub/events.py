@@ -1,4 +1,4 @@
-"""What happened in a repository: told to listeners in this process and to the Apps' webhooks."""
+"""Events in repositories, sent to listeners in this process and to the Apps' webhooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Event:
-    """One event, with the body that webhooks carry (without ``installation``, which differs by App)."""
+    """One event with its webhook payload (without ``installation``, which differs by App)."""
 
     name: str
     action: str | None
@@ -27,14 +27,14 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """Tells listeners first, then stores one webhook delivery for each App that subscribes to the event."""
+    """Calls listeners first, then stores one webhook delivery for each App that subscribes to the event."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener`` for every event, in the thread that caused it: hand over and return at once."""
+        """Call ``listener`` for every event, in the thread that caused it; it must return at once."""
         self._listeners.append(listener)
 
     def emit(
@@ -46,9 +46,9 @@ class Events:
         repository: Repository | None = None,
         **parts: Any,
     ) -> None:
-        """Tell that something happened. ``parts`` are the event's own objects, such as ``issue={...}``.
+        """Emit an event. ``parts`` are the event's own objects, such as ``issue={...}``.
 
-        Call it inside the transaction of the change itself: then both are kept, or neither.
+        Call it inside the transaction of the change, so that both are kept or neither.
         """
         from runners.local.hub.rest import shapes
 

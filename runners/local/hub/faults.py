@@ -1,7 +1,7 @@
-"""Breaks answers of the REST API as GitHub's break now and then: by a plan, or at random.
+"""Breaks responses of the REST API as GitHub's sometimes break: as planned, or at random.
 
-``hub.faults.add("POST", "/dispatches$", Kind.BROKEN, executed=True)`` breaks the next such request's answer after the
-request was carried out. Requests are counted as they are broken: ``hub.faults.counts``.
+``hub.faults.add("POST", "/dispatches$", Kind.BROKEN, executed=True)`` breaks the response to the next such request after
+executing it. Faults are counted: ``hub.faults.counts``.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 SLOW_SECONDS = 1.0
 PLANNED = "X-Local-Hub-Fault"
-"""A header that tells a planned 502 from an error of the hub's own."""
+"""A header that distinguishes a planned 502 from a bug in the hub."""
 RETRY_AFTER = 1
-"""Seconds that a rate limit lasts."""
+"""Duration of a rate limit in seconds."""
 TOKEN_LASTS = 5.0
-"""At random, a token expires this many seconds after its first use at the earliest, as no fresh one does."""
+"""A random token expiry happens at the earliest this many seconds after its first use: a new token never expires."""
 
 
 class Kind(StrEnum):
-    """How an answer can go wrong."""
+    """How a response can fail."""
 
     TOO_MANY = "429"
     SECONDARY = "secondary rate limit"
@@ -52,14 +52,14 @@ REFUSALS = {
     Kind.SECONDARY: ApiError(403, "You have exceeded a secondary rate limit. Please wait a few minutes."),
     Kind.EXPIRED: ApiError(401, "Bad credentials"),
 }
-"""What is answered instead of doing anything."""
+"""Responses sent instead of executing the request."""
 ANSWERED = (Kind.CUT, Kind.SLOW)
-"""What needs an answer that can be cut or kept back: the request is always carried out."""
+"""Faults that need a response to truncate or withhold: the request is always executed."""
 
 
 @dataclass
 class Fault:
-    """What happens to the next ``times`` requests that match; ``path`` is searched for."""
+    """A fault of the next ``times`` requests that match; ``path`` is a regular expression."""
 
     method: str
     path: re.Pattern[str]
@@ -69,7 +69,7 @@ class Fault:
 
 
 class Faults:
-    """The plan of one hub. Its methods may be called from any thread."""
+    """The planned faults of one hub. Thread-safe."""
 
     def __init__(self) -> None:
         self.active = False
@@ -80,23 +80,23 @@ class Faults:
         self._first_used: dict[str, float] = {}
 
     def add(self, method: str, path: str, kind: Kind, *, executed: bool = False, times: int = 1) -> None:
-        """Plan a fault; ``executed`` tells whether the request is carried out before its answer is lost."""
+        """Plan a fault; ``executed`` tells whether the request is executed before its response is lost."""
         executed = kind not in REFUSALS and (executed or kind in ANSWERED)
         self._planned = [*self._planned, Fault(method, re.compile(path), kind, executed, times)]
         self.active = True
 
     def at_random(self, rate: float, seed: int) -> None:
-        """Break a share of all requests but people's, each in a random way."""
+        """Break a share of all requests except people's, each in a random way."""
         self._rate, self._random = rate, random.Random(seed)  # noqa: S311 - no secret
         self.active = True
 
     def clear(self) -> None:
-        """Plan nothing any more, and forget what happened."""
+        """Remove all planned faults and reset the counts."""
         self._planned, self._rate, self.active = [], 0.0, False
         self.counts = Counter()
 
     def next(self, method: str, path: str, authorization: str) -> Fault | None:
-        """Return what happens to this request, and count it."""
+        """Return the fault of this request, if any, and count it."""
         found = self._by_plan(method, path) or self._by_chance(method, authorization)
         if found is not None:
             self.counts[found.kind] += 1
@@ -123,7 +123,7 @@ class Faults:
 
 
 class FaultyAnswers:
-    """The application as its faults let it be seen."""
+    """The application with its faults applied."""
 
     def __init__(self, app: ASGIApp, hub: Hub) -> None:
         self._app = app
@@ -173,7 +173,7 @@ async def _break(kind: Kind, answer: list[Message], scope: Scope, receive: Recei
 
 
 async def _cut(answer: list[Message], send: Send) -> None:
-    """Send the headers and half of the body, then close; an answer without a body has nothing to cut but itself."""
+    """Send the headers and half of the body, then close; a response without a body is dropped."""
     body = b"".join(message.get("body", b"") for message in answer[1:])
     if body:
         await send(answer[0])
@@ -187,6 +187,6 @@ async def _until_closed(receive: Receive) -> None:
 
 
 def _close(send: Send) -> None:
-    """Close the connection as it is. ASGI has no word for that: uvicorn's own object behind ``send`` knows the socket."""
+    """Close the connection abruptly. ASGI cannot do that; uvicorn's object behind ``send`` has the socket."""
     cycle: Any = getattr(send, "__self__")  # noqa: B009 - a bound method of uvicorn's
     cycle.transport.close()

@@ -1,4 +1,4 @@
-"""The hub as an object: its store, its services, and how it is set up from a program."""
+"""The hub: its store, its services, and its set-up from a program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HubConfig:
 
 
 class Service(Protocol):
-    """Something that runs as long as the hub serves."""
+    """Something that runs while the hub serves."""
 
     async def start(self) -> None: ...
 
@@ -41,13 +41,12 @@ class Service(Protocol):
 
 
 class Hub:
-    """A laptop's GitHub. Everything durable is under ``config.root``; a hub opened there again shows the same."""
+    """A GitHub for one machine. All state is under ``config.root``; reopening the folder restores it."""
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
         self.store = Store(config.root / "hub.sqlite3")
-        # Made at once, in this thread: a table that is made when it is first asked for could wait for a transaction
-        # that waits for it.
+        # Created here, in one thread: creating a table on first use could deadlock with a transaction that waits for it.
         self.users: Table[records.User] = self.store.table(records.User)
         self.apps: Table[records.App] = self.store.table(records.App)
         self.repositories: Table[records.Repository] = self.store.table(records.Repository)
@@ -69,7 +68,7 @@ class Hub:
         self.runs = Runs(self)
         """Workflow runs and the runners that execute them."""
         self.services: list[Service] = [self.webhooks]
-        """Started and stopped with the server, in this order; a mounted module appends its own."""
+        """Started and stopped with the server, in this order; mounted modules append their own."""
 
     @classmethod
     def open(cls, root: Path, base_url: str, *, webhooks_enabled: bool = True) -> Hub:
@@ -94,11 +93,11 @@ class Hub:
     # --- looking up --------------------------------------------------------------------------------------------------
 
     def user(self, login: str) -> records.User | None:
-        """Return the account with this login, in whatever case."""
+        """Return the account with this login, ignoring case."""
         return self.users.first(key=login.lower())
 
     def repository(self, full_name: str) -> records.Repository | None:
-        """Return the repository ``OWNER/NAME``, in whatever case."""
+        """Return the repository ``OWNER/NAME``, ignoring case."""
         return self.repositories.first(key=full_name.lower())
 
     def git(self, repository: records.Repository) -> GitRepository:
@@ -106,7 +105,7 @@ class Hub:
         return GitRepository(self.config.root / "repositories" / f"{repository.full_name}.git")
 
     def person(self, login: str) -> Actor:
-        """Return the actor for what a person does in the browser; KeyError where there is no such person."""
+        """Return the actor for a person in the browser; KeyError if there is no such person."""
         user = self.user(login)
         if user is None:
             raise KeyError(login)
@@ -115,7 +114,7 @@ class Hub:
     # --- setting up --------------------------------------------------------------------------------------------------
 
     def add_person(self, login: str, *, name: str | None = None) -> records.User:
-        """Return the person with this login, added where there is none."""
+        """Return the person with this login; add it if missing."""
         return self._account(login, name, bot=False)
 
     def personal_token(self, login: str) -> str:
@@ -125,7 +124,7 @@ class Hub:
     def create_repository(
         self, full_name: str, *, private: bool = True, default_branch: str = "main", description: str | None = None
     ) -> records.Repository:
-        """Create an empty repository ``OWNER/NAME``; its owner becomes a person where there is none."""
+        """Create an empty repository ``OWNER/NAME``; its owner is added as a person if missing."""
         owner, _, name = full_name.partition("/")
         if not NAME.fullmatch(owner) or not NAME.fullmatch(name) or name.endswith(".git"):
             raise ValueError(f"not a repository's name: {full_name!r}")
@@ -145,11 +144,11 @@ class Hub:
         return repository
 
     def import_git(self, repository: records.Repository, source: Path, ref: str = "HEAD") -> str:
-        """Make the default branch what ``ref`` is in a local git repository; return the commit's SHA."""
+        """Set the default branch to ``ref`` of a local git repository; return the commit's SHA."""
         return self.git(repository).import_from(source, ref, repository.default_branch)
 
     def set_role(self, repository: records.Repository, login: str, role: records.Role) -> None:
-        """Make a person a collaborator, change the role, or end it (``none``)."""
+        """Add a collaborator, change the role, or remove it (``none``)."""
         user = self.add_person(login)
         with self.store.transaction():
             found = self.collaborators.first(repository_id=repository.id, user_id=user.id)
@@ -170,7 +169,7 @@ class Hub:
         public_key: str | None = None,
         name: str | None = None,
     ) -> tuple[records.App, str | None]:
-        """Register a GitHub App; without a public key one is made, and its private key (PEM) returned, this once."""
+        """Register a GitHub App; without a public key, create a pair and return its private key (PEM) once."""
         private_key = None
         if public_key is None:
             private_key, public_key = new_key_pair()
@@ -200,7 +199,7 @@ class Hub:
         return installations.add(self, app, repository)
 
     def job_account(self) -> records.User:
-        """Return the account in whose name jobs act."""
+        """Return the account that jobs act as."""
         return self._account(JOB_ACCOUNT, None, bot=True)
 
     def _account(self, login: str, name: str | None, *, bot: bool) -> records.User:

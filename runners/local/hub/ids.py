@@ -1,13 +1,13 @@
-"""Numbers in addresses: ids, issue numbers, pages."""
+"""Numbers in URLs: ids, issue numbers, pages."""
 
 from __future__ import annotations
 
 MOST_DIGITS = 18
-"""What SQLite's integers hold whatever the digits are."""
+"""Number of digits that always fit SQLite's integers."""
 
 
 def read_number(text: str) -> int | None:
-    """Return a number that is written in plain digits, or None: it is none, or too long to be anything here.
+    """Return a number written in plain digits; None if it is not one, or too long to exist here.
 
     Examples
     --------

@@ -18,7 +18,7 @@ LEVELS = ("none", "read", "write", "admin")
 
 @dataclass(frozen=True)
 class Actor:
-    """The account in whose name a request acts, and how it proved itself."""
+    """The account that a request acts as, and how it authenticated."""
 
     kind: ActorKind
     user: User | None = None
@@ -28,7 +28,7 @@ class Actor:
 
     @property
     def account(self) -> User:
-        """The acting account; 401 where nobody signed in."""
+        """The acting account; 401 if anonymous."""
         if self.user is None:
             raise ApiError(401, "Requires authentication")
         return self.user
@@ -39,9 +39,9 @@ ANONYMOUS = Actor("anonymous")
 
 @dataclass(frozen=True)
 class Need:
-    """What a route asks for: an App's or job's permission, and the role that a person needs instead.
+    """What a route requires: the permission of an App or job, or the role of a person.
 
-    ``Need.of("issues:write", "read")``: whoever may read a repository may open issues in it.
+    ``Need.of("issues:write", "read")``: anyone who can read a repository may open issues in it.
     """
 
     permission: str
@@ -56,7 +56,7 @@ class Need:
 
 
 def role_of(hub: Hub, user: User | None, repository: Repository) -> Role:
-    """Return a person's role in a repository; everybody reads a public one."""
+    """Return a person's role in a repository; everyone can read a public one."""
     least: Role = "none" if repository.private else "read"
     if user is None:
         return least
@@ -67,12 +67,12 @@ def role_of(hub: Hub, user: User | None, repository: Repository) -> Role:
 
 
 def has_role(hub: Hub, user: User | None, repository: Repository, role: Role) -> bool:
-    """Say whether a person has at least this role."""
+    """Tell whether a person has at least this role."""
     return ROLES.index(role_of(hub, user, repository)) >= ROLES.index(role)
 
 
 def bound(actor: Actor, repository: Repository) -> bool:
-    """Say whether an App's or job's token was made for this repository."""
+    """Tell whether the token of an App or job includes this repository."""
     if actor.token is None:
         return False
     if actor.installation is not None and repository.id not in actor.installation.repository_ids:
@@ -82,14 +82,14 @@ def bound(actor: Actor, repository: Repository) -> bool:
 
 
 def sees(hub: Hub, actor: Actor, repository: Repository) -> bool:
-    """Say whether the repository exists for this actor."""
+    """Tell whether the actor may know that the repository exists."""
     if actor.kind == "person":
         return has_role(hub, actor.user, repository, "read")
     return not repository.private or bound(actor, repository)
 
 
 def may(hub: Hub, actor: Actor, repository: Repository, need: Need) -> bool:
-    """Say whether the actor may do what needs this, in a repository that it sees."""
+    """Tell whether the actor meets a requirement in a repository that it can see."""
     if actor.kind in ("person", "anonymous"):
         return has_role(hub, actor.user, repository, need.role)
     if actor.token is None:
@@ -101,7 +101,7 @@ def may(hub: Hub, actor: Actor, repository: Repository, need: Need) -> bool:
 
 
 def require(hub: Hub, actor: Actor, repository: Repository, need: Need) -> None:
-    """Let through who may; 404 to whom the repository does not exist, 403 to the others."""
+    """Allow the request, or refuse it: 404 if the actor may not see the repository, 403 otherwise."""
     if not sees(hub, actor, repository):
         raise not_found()
     if not may(hub, actor, repository, need):

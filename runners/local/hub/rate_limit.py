@@ -12,7 +12,7 @@ HOURLY = 5_000
 
 
 class RateCounter:
-    """Requests in the present hour, by account and way of signing in."""
+    """Requests in the current hour, by account and kind of authentication."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class RateCounter:
         self._used: defaultdict[tuple[str, int], int] = defaultdict(int)
 
     def count(self, actor: Actor) -> dict[str, str]:
-        """Count one request and return the headers that tell of it."""
+        """Count one request and return the rate limit headers."""
         with self._lock:
             self._turn()
             self._used[_key(actor)] += 1

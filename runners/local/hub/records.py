@@ -1,4 +1,4 @@
-"""What the hub core stores. Times are GitHub's text form (``2026-11-22T09:00:00Z``)."""
+"""What the hub stores. Times are GitHub's text form (``2026-11-22T09:00:00Z``)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TokenKind = Literal["personal", "installation", "job"]
 
 
 def now() -> str:
-    """Return the present time as GitHub writes it."""
+    """Return the current time in GitHub's format."""
     return later(0)
 
 
 def later(seconds: float) -> str:
-    """Return the time that many seconds from now as GitHub writes it."""
+    """Return the time in that many seconds in GitHub's format."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -64,7 +64,7 @@ class App(Record):
 class Repository(Record):
     """A repository; its git data is the bare repository ``repositories/OWNER/NAME.git``.
 
-    Its name is compared without case.
+    Names are compared ignoring case.
     """
 
     TABLE: ClassVar[str] = "repository"
@@ -94,7 +94,7 @@ class Repository(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Collaborator(Record):
-    """What a person may do in a repository."""
+    """The role of a person in a repository."""
 
     TABLE: ClassVar[str] = "collaborator"
     INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "user_id")
@@ -156,7 +156,7 @@ class Label(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Issue(Record):
-    """An issue; ``label_ids`` in the order in which they were set."""
+    """An issue; ``label_ids`` are in the order in which they were added."""
 
     TABLE: ClassVar[str] = "issue"
     INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "number", "state")
@@ -210,7 +210,7 @@ class Reaction(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRun(Record):
-    """A check run; only the App that made it may change it."""
+    """A check run; only the App that created it may change it."""
 
     TABLE: ClassVar[str] = "check_run"
     INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "head_sha")
@@ -220,7 +220,7 @@ class CheckRun(Record):
     head_sha: str
     name: str
     app_id: int | None
-    """None where a job's token made it."""
+    """None if created with a job's token."""
     status: str = "queued"
     conclusion: str | None = None
     details_url: str | None = None
@@ -249,7 +249,7 @@ class Delivery(Record):
     url: str = ""
     request_headers: dict[str, str] = field(default_factory=dict)
     payload: str = "{}"
-    """The body as it is sent, byte for byte (UTF-8): its signature is over this."""
+    """The exact body that is sent and signed (UTF-8)."""
     status: str = "pending"
     status_code: int = 0
     response_headers: dict[str, str] = field(default_factory=dict)

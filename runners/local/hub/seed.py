@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 APP_PERMISSIONS = wanted_permissions()
 APP_EVENTS = wanted_events()
-"""What the App needs on GitHub, and no more."""
+"""Exactly what the App needs on GitHub."""
 ROLES: dict[str, Role] = {"maintainer": "maintain", "writer": "write", "reader": "read", "outsider": "none"}
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What there is to be; what is there already stays as it is, but for the App's webhook."""
+    """What to create; existing content is kept, except the App's webhook."""
 
     repository: str = "owner/demo"
     private: bool = True
     roles: Mapping[str, Role] = field(default_factory=lambda: dict(ROLES))
-    """People beside the repository's owner, and what they may do; ``none`` for somebody from outside."""
+    """People other than the owner and their roles; ``none`` for an outsider."""
     import_from: Path | None = None
     """A local git repository whose ``HEAD`` becomes the default branch of a new repository."""
     app: str = "modelyard"
@@ -38,7 +38,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Ready:
-    """What a client needs: the App's id and key, and a token for each person."""
+    """What a client needs: the App's id and key, and a token per person."""
 
     repository: Repository
     app: App
@@ -47,7 +47,7 @@ class Ready:
     tokens: Mapping[str, str]
 
     def json(self, hub: Hub) -> dict[str, Any]:
-        """Return it as the one line that the command prints."""
+        """Return the JSON line that the command prints."""
         return {
             "url": hub.base_url,
             "api_url": hub.api_url,
@@ -60,7 +60,7 @@ class Ready:
 
 
 def set_up(hub: Hub, setup: Setup) -> Ready:
-    """Make it so; may be called again on a hub that was set up before."""
+    """Create everything; may be called again on the same hub."""
     repository = hub.repository(setup.repository)
     if repository is None:
         repository = hub.create_repository(setup.repository, private=setup.private)

@@ -22,8 +22,8 @@ START_LIMIT = 20.0
 
 
 def bind(port: int = 0) -> tuple[socket.socket, str]:
-    """Take a port of the loopback address (0: a free one); return the socket and the hub's base URL."""
-    # With its protocol named: asyncio sends at once (no Nagle) only on sockets of which it knows that they are TCP.
+    """Bind a loopback port (0: any free one); return the socket and the hub's base URL."""
+    # The protocol is named because asyncio disables Nagle only on sockets known to be TCP.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -53,7 +53,7 @@ def server(hub: Hub) -> uvicorn.Server:
 
 @contextmanager
 def serving(hub: Hub, listening: socket.socket) -> Iterator[None]:
-    """Serve in a thread until the block ends."""
+    """Serve in a thread for the duration of the block."""
     running = server(hub)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, name="hub", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The hub's memory: typed records as JSON documents in one SQLite file.
+"""The hub's storage: typed records as JSON documents in one SQLite file.
 
 A kind of record is a frozen dataclass that inherits ``Record``. Adding one takes two steps and no migration::
 
@@ -40,7 +40,7 @@ Indexable = str | int | None
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Base of everything that is stored; ``id`` is given by the table."""
+    """Base of all stored records; the table assigns ``id``."""
 
     TABLE: ClassVar[str]
     INDEXED: ClassVar[tuple[str, ...]] = ()
@@ -78,14 +78,14 @@ class Table(Generic[R]):
         return self._read(row) if row else None
 
     def need(self, record_id: int) -> R:
-        """Return the record with this id; KeyError where there is none."""
+        """Return the record with this id; KeyError if there is none."""
         record = self.get(record_id)
         if record is None:
             raise KeyError(f"{self._kind.TABLE} {record_id}")
         return record
 
     def find(self, *, newest_first: bool = False, limit: int = -1, offset: int = 0, **equals: Indexable) -> list[R]:
-        """Return the records whose indexed fields equal these values, in the order of their ids."""
+        """Return the records whose indexed fields have these values, ordered by id."""
         where, values = self._where(equals)
         order = "DESC" if newest_first else "ASC"
         with self._store.reading() as database:
@@ -112,14 +112,14 @@ class Table(Generic[R]):
         return int(row[0])
 
     def update(self, record_id: int, **changes: Any) -> R:
-        """Change fields of a record in one transaction and return it as it is now; KeyError where there is none."""
+        """Change fields of a record in one transaction and return it; KeyError if there is none."""
         with self._store.transaction():
             record = dataclasses.replace(self.need(record_id), **changes)
             self.save(record)
         return record
 
     def save(self, record: R) -> None:
-        """Write a whole record over the stored one with the same id."""
+        """Replace the stored record with the same id."""
         columns = ", ".join(f"{name} = ?" for name in ("document", *self._kind.INDEXED))
         with self._store.transaction() as database:
             database.execute(
@@ -141,7 +141,7 @@ class Table(Generic[R]):
             )
             for name in names:
                 database.execute(f"CREATE INDEX IF NOT EXISTS {kind.TABLE}_{name} ON {kind.TABLE} ({name})")
-            # Each kind counts from its own base, so that a mixed-up id is not found instead of finding another thing.
+            # Each kind counts from its own base, so that an id of the wrong kind is not found instead of matching another record.
             database.execute(
                 "INSERT INTO sqlite_sequence (name, seq) SELECT ?, ? "
                 "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?)",
@@ -168,7 +168,7 @@ class Table(Generic[R]):
 
 
 class Store:
-    """One SQLite file; safe to use from many threads, which take turns."""
+    """One SQLite file; thread-safe, one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
@@ -184,7 +184,7 @@ class Store:
             )
 
     def table(self, kind: type[R]) -> Table[R]:
-        """Return the table of a kind, created where it is missing."""
+        """Return the table of a kind; create it if missing."""
         with self._lock:
             if kind not in self._tables:
                 self._tables[kind] = Table(self, kind)
@@ -207,7 +207,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do several things as one: all of them, or none where an exception leaves the block. Nests."""
+        """Make several changes atomic: an exception that leaves the block undoes them. Nests."""
         with self._lock:
             if self._depth == 0:
                 self._database.execute("BEGIN IMMEDIATE")

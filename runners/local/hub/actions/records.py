@@ -13,7 +13,7 @@ Status = Literal["queued", "in_progress", "completed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow(Record):
-    """A workflow file that was once seen on the default branch; its id stays."""
+    """A workflow file seen on the default branch; it keeps its id."""
 
     TABLE: ClassVar[str] = "workflow"
     INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "path")
@@ -46,11 +46,11 @@ class WorkflowRun(Record):
     actor_id: int
     inputs: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
-    """What a runner must have to take it: the labels of all its jobs."""
+    """The labels a runner must have: those of all its jobs."""
     status: Status = "queued"
     conclusion: str | None = None
     problem: str | None = None
-    """Why it could not be executed, where that is so."""
+    """Why it could not be executed, if so."""
     runner_id: int | None = None
     created_at: str = field(default_factory=now)
     started_at: str | None = None
@@ -59,7 +59,7 @@ class WorkflowRun(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowJob(Record):
-    """One job of a run. It is stored when it is queued; jobs that wait for others are not there yet, as on GitHub."""
+    """One job of a run, stored when it is queued; as on GitHub, jobs that wait for others do not exist yet."""
 
     TABLE: ClassVar[str] = "workflow_job"
     INDEXED: ClassVar[tuple[str, ...]] = ("run_id", "key")
@@ -92,4 +92,4 @@ class Runner(Record):
     name: str
     labels: list[str] = field(default_factory=list)
     run_id: int | None = None
-    """What it works on."""
+    """The run that it executes."""

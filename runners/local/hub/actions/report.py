@@ -1,4 +1,4 @@
-"""Turns what an executor reports into stored jobs, logs and webhooks."""
+"""Turns an executor's reports into stored jobs, logs and webhooks."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MOST_SUMMARY = 1024 * 1024
 
 
 def log_path(hub: Hub, job: WorkflowJob) -> Path:
-    """Return the file that holds a job's log."""
+    """Return the path of a job's log."""
     return hub.config.root / "logs" / str(job.run_id) / f"{job.id}.log"
 
 
 def add_job(hub: Hub, run: WorkflowRun, planned: PlannedJob, *, queued: bool = True) -> WorkflowJob:
-    """Store a job: one that may start now is ``queued``, one that is skipped never was."""
+    """Store a job: ``queued`` if it may start now; a skipped job never was."""
     job = hub.store.table(WorkflowJob).add(
         WorkflowJob(
             run_id=run.id,
@@ -72,7 +72,7 @@ def _actor(hub: Hub, run: WorkflowRun) -> Actor:
 
 
 class RunReport:
-    """The ``Report`` of one run; called from the run's thread alone."""
+    """The ``Report`` of one run; only called from the run's thread."""
 
     def __init__(self, hub: Hub, run: WorkflowRun, runner: Runner, token: str) -> None:
         self._hub = hub
@@ -152,7 +152,7 @@ class RunReport:
     # --- what the hub calls ------------------------------------------------------------------------------------------
 
     def finish(self, conclusion: Conclusion, problem: str | None) -> list[WorkflowJob]:
-        """End every stored job that is not ended yet, and return all of them."""
+        """End every stored job that has not ended, and return all jobs."""
         for stored in list(self._jobs.values()):
             if stored.status != "completed":
                 job = _as_planned(stored)
@@ -185,7 +185,7 @@ class RunReport:
         return self._logs[job.key]
 
     def _scope_token(self) -> None:
-        """Let the token do what the running jobs may, and otherwise only read: act has one token for all of them."""
+        """Grant the token the permissions of the running jobs, otherwise read only: act has one token for all jobs."""
         granted = {"contents": "read"}
         for job in self._running.values():
             for name, level in job.permissions.items():

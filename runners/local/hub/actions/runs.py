@@ -1,4 +1,4 @@
-"""Workflow runs: from a dispatch through the queue for a runner to their end."""
+"""Workflow runs, from dispatch through the queue to their end."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ class Runs:
         self._serving = False
         self.executor: Executor = ActExecutor(hub.config.root / "work")
         self.secret = secrets.token_bytes(32)
-        """Signs the addresses of logs."""
+        """Signs the URLs of logs."""
         self.runs = hub.store.table(WorkflowRun)
         self.jobs = hub.store.table(WorkflowJob)
         self.runners = hub.store.table(Runner)
 
-    # --- as long as the hub serves -----------------------------------------------------------------------------------
+    # --- while the hub serves -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """End what an earlier hub left unfinished, then begin with what is queued."""
+        """End runs that an earlier hub left unfinished, then start queued ones."""
         await asyncio.to_thread(self._recover)
         self._serving = True
         await asyncio.to_thread(self._schedule)
 
     async def stop(self) -> None:
-        """Cancel what runs and wait until nothing of it is left."""
+        """Cancel running runs and wait until none is left."""
         with self._lock:
             self._serving = False
             active = list(self._active.values())
@@ -95,7 +95,7 @@ class Runs:
     # --- runners -----------------------------------------------------------------------------------------------------
 
     def add_runner(self, name: str, labels: Sequence[str] = ()) -> Runner:
-        """Register a runner (or change its labels); it takes one run at a time. ``self-hosted`` is always among them."""
+        """Register a runner or change its labels; it executes one run at a time and always has the label ``self-hosted``."""
         wanted = list(dict.fromkeys(["self-hosted", *labels]))
         with self._hub.store.transaction():
             found = self.runners.first(name=name)
@@ -108,7 +108,7 @@ class Runs:
         return runner
 
     def waits_for(self, run: WorkflowRun) -> str | None:
-        """Say why a run is queued, or None where it is not."""
+        """Explain why a run is queued; None if it is not."""
         if run.status != "queued":
             return None
         labels = ", ".join(run.labels)
@@ -118,7 +118,7 @@ class Runs:
         busy = f"{' and '.join(fitting)} {'is' if len(fitting) == 1 else 'are'} busy"
         return f"Waiting for a runner with the labels {labels}: {busy}."
 
-    # --- what people and Apps ask for --------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------
 
     def dispatch(
         self, actor: Actor, repository: Repository, workflow: Workflow, ref: str, inputs: Mapping[str, Any]
@@ -128,7 +128,7 @@ class Runs:
         Raises
         ------
         ApiError
-            422 where ref or inputs do not fit, in GitHub's words.
+            422 if ref or inputs are invalid, in GitHub's words.
         """
         wanted = workflows.check(self._hub, repository, workflow, ref, inputs)
         try:
@@ -170,7 +170,7 @@ class Runs:
         return run
 
     def cancel(self, run: WorkflowRun) -> bool:
-        """Cancel a run; return whether it was still going."""
+        """Cancel a run; return whether it was running."""
         with self._lock, self._hub.store.transaction():
             run = self.runs.need(run.id)
             if run.status == "completed":
@@ -190,7 +190,7 @@ class Runs:
     # --- the queue ---------------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
-        """Give queued runs, oldest first, to idle runners that fit."""
+        """Assign queued runs, oldest first, to idle runners with their labels."""
         with self._lock:
             if not self._serving:
                 return
@@ -212,7 +212,7 @@ class Runs:
         thread.start()
 
     def _execute(self, run: WorkflowRun, runner: Runner) -> None:
-        """Execute a run in a thread of its own. Whatever happens, the run ends and its runner is free again."""
+        """Execute a run in its own thread. Whatever happens, the run ends and its runner becomes idle."""
         with self._lock:
             cancelled = self._active[run.id].cancelled
         jobs: list[WorkflowJob] = []
@@ -230,7 +230,7 @@ class Runs:
     def _carried_out(
         self, run: WorkflowRun, runner: Runner, cancelled: threading.Event
     ) -> tuple[list[WorkflowJob], str | None]:
-        """Do a run's work; return its jobs, all ended, and what kept it from being done."""
+        """Execute a run; return its ended jobs, and why it failed to execute, if it did."""
         repository = self._hub.repositories.need(run.repository_id)
         token = self._hub.auth.issue_job_token(repository, {"contents": "read"}, run.id)
         report = RunReport(self._hub, run, runner, token)
@@ -252,7 +252,7 @@ class Runs:
     ) -> None:
         with self._lock:
             try:
-                # Before the run's end is told: whoever hears of it finds the runner idle.
+                # Before the event of the run's end is emitted, so that its recipients find the runner idle.
                 self.runners.update(runner.id, run_id=None)
                 self._end(run, jobs, problem=problem, cancelled=cancelled)
             finally:

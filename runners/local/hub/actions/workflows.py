@@ -1,4 +1,4 @@
-"""Which workflows a repository has, and whether a dispatch fits what its workflow declares."""
+"""The workflows of a repository, and validation of dispatches against their declarations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_TEXT = 65_535
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A dispatch that fits: what will run, on which commit, with which inputs."""
+    """A valid dispatch: workflow, commit and inputs."""
 
     workflow: Workflow
     definition: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Dispatch:
     inputs: Mapping[str, str]
 
     def title(self, actor: str) -> str:
-        """Return the run's name: ``run-name`` with its expressions filled in, else the workflow's name."""
+        """Return the run's name: ``run-name`` with expressions evaluated, else the workflow's name."""
         template = self.definition.get("run-name")
         if not isinstance(template, str) or not template:
             return self.workflow.name
@@ -47,7 +47,7 @@ class Dispatch:
 
 
 def found(hub: Hub, repository: Repository) -> list[Workflow]:
-    """Return the workflows on the default branch, in the order of their ids. Files that are none are left out."""
+    """Return the workflows on the default branch, ordered by id. Invalid files are omitted."""
     git = hub.git(repository)
     head = git.head(repository.default_branch)
     files = _files(git, head) if head else ()
@@ -61,7 +61,7 @@ def named(hub: Hub, repository: Repository, name: str) -> Workflow | None:
 
 
 def check(hub: Hub, repository: Repository, workflow: Workflow, ref: str, given: Mapping[str, Any]) -> Dispatch:
-    """Return the dispatch, its inputs filled, if the workflow can be started so; else refuse it with 422."""
+    """Return the dispatch with all inputs, or refuse it with 422 if the workflow cannot be started that way."""
     branch, sha = _commit(hub, repository, ref)
     try:
         declared = definition(hub, repository, workflow, branch, sha)
@@ -74,12 +74,12 @@ def check(hub: Hub, repository: Repository, workflow: Workflow, ref: str, given:
 
 
 def definition(hub: Hub, repository: Repository, workflow: Workflow, branch: str, sha: str) -> dict[str, Any]:
-    """Read a workflow as it is in a commit of a branch.
+    """Read a workflow at a commit of a branch.
 
     Raises
     ------
     WorkflowError
-        Where it is not there, or no workflow, in GitHub's words.
+        If it is missing or invalid, in GitHub's words.
     """
     text = hub.git(repository).read(sha, workflow.path)
     if text is None:
@@ -93,11 +93,11 @@ def definition(hub: Hub, repository: Repository, workflow: Workflow, branch: str
 
 
 def planned(hub: Hub, repository: Repository, run: Dispatch) -> tuple[workflow_plan.PlannedJob, ...]:
-    """Return the jobs that a dispatch will run, those of called workflows too."""
+    """Return the jobs of a dispatch, including those of called workflows."""
 
     def fetch(full_name: str, ref: str, path: str) -> str | None:
         where = hub.repository(full_name) if full_name else repository
-        # As on GitHub: a private repository's workflows are for itself.
+        # As on GitHub, only the repository itself can use the workflows of a private repository.
         if where is None or (where.private and where.id != repository.id):
             return None
         content = hub.git(where).read(ref or run.sha, path)

@@ -32,13 +32,13 @@ class Signature:
         return datetime.fromtimestamp(self.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def line(self) -> str:
-        """The signature as a commit holds it; what would break the line is left out."""
+        """The signature as in a commit; characters that would break the line are removed."""
         name, email = (re.sub(r"[<>\x00-\x1f]", "", text).strip() for text in (self.name, self.email))
         return f"{name} <{email}> {self.seconds} {self.zone}"
 
     @classmethod
     def read(cls, line: str) -> Signature:
-        """Read the line of a commit."""
+        """Parse the line of a commit."""
         name, _, rest = line.partition(" <")
         email, _, times = rest.rpartition("> ")
         seconds, _, zone = times.partition(" ")
@@ -59,7 +59,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a tree; ``sha`` None takes the path out, where a tree is built on another."""
+    """A tree entry; ``sha`` None removes the path when a tree is based on another."""
 
     path: str
     mode: str
@@ -69,7 +69,7 @@ class Entry:
 
 
 def kind_of(git: GitRepository, sha: str) -> str | None:
-    """Return what kind of object has this SHA, or None where there is none."""
+    """Return the kind of the object with this SHA, or None."""
     try:
         return git.text("cat-file", "-t", sha) if SHA.fullmatch(sha) else None
     except GitError:
@@ -82,7 +82,7 @@ def write_blob(git: GitRepository, content: bytes) -> str:
 
 
 def read_tree(git: GitRepository, tree: str, *, recursive: bool = False, path: str | None = None) -> list[Entry]:
-    """Return the lines of a tree; recursively with the folders in between, as GitHub lists them; or the one of a path."""
+    """Return the entries of a tree: recursively including folders, as GitHub lists them, or only that of a path."""
     options = ("-r", "-t") if recursive else ()
     chosen = ("--", path) if path is not None else ()
     output = git.run("ls-tree", "-z", "--long", "--full-tree", *options, tree, *chosen)
@@ -91,15 +91,15 @@ def read_tree(git: GitRepository, tree: str, *, recursive: bool = False, path: s
 
 
 def write_tree(git: GitRepository, entries: Sequence[Entry], base: str | None = None) -> str:
-    """Store a tree made of another one (or of nothing) and these changes; return its SHA.
+    """Store a tree based on another one (or empty) with these changes; return its SHA.
 
     Raises
     ------
     GitError
-        Where an object does not exist or a path is not one that git takes.
+        If an object does not exist or git refuses a path.
     """
     with tempfile.TemporaryDirectory(prefix="hub-index-") as folder:
-        # `read-tree --prefix` asks for a work tree, though nothing is written there.
+        # `read-tree --prefix` requires a work tree, though nothing is written there.
         environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), "GIT_WORK_TREE": folder}
         if base is not None:
             git.run("read-tree", base, environment=environment)
@@ -137,7 +137,7 @@ def write_commit(
 
 
 def move(git: GitRepository, ref: str, new: str | None, old: str | None) -> bool:
-    """Set a ref from ``old`` to ``new`` (None: not there); False where it is elsewhere by now."""
+    """Move a ref from ``old`` to ``new`` (None: absent); False if it has moved meanwhile."""
     change = ("-d", ref, old or NOTHING) if new is None else (ref, new, old or NOTHING)
     try:
         git.run("update-ref", *change)
@@ -147,7 +147,7 @@ def move(git: GitRepository, ref: str, new: str | None, old: str | None) -> bool
 
 
 def is_ancestor(git: GitRepository, older: str, newer: str) -> bool:
-    """Say whether a commit is part of another one's history."""
+    """Tell whether a commit is an ancestor of another."""
     try:
         git.run("merge-base", "--is-ancestor", older, newer)
     except GitError:
@@ -156,7 +156,7 @@ def is_ancestor(git: GitRepository, older: str, newer: str) -> bool:
 
 
 def merge_base(git: GitRepository, one: str, other: str) -> str | None:
-    """Return the commit at which two histories have parted."""
+    """Return the merge base of two commits."""
     try:
         return git.text("merge-base", one, other)
     except GitError:
@@ -164,7 +164,7 @@ def merge_base(git: GitRepository, one: str, other: str) -> str | None:
 
 
 def is_ref_name(git: GitRepository, ref: str) -> bool:
-    """Say whether git takes this as a ref's full name."""
+    """Tell whether git accepts this as a full ref name."""
     try:
         git.run("check-ref-format", ref)
     except GitError:
@@ -186,7 +186,7 @@ def _entry(line: str) -> Entry:
 
 
 def _remove(git: GitRepository, path: str, environment: Mapping[str, str]) -> None:
-    """Take a file or everything in a folder out of the index."""
+    """Remove a file or folder from the index."""
     found = git.run("ls-files", "-z", "--", f":(literal){path}", environment=environment)
     lines = b"".join(b"0 " + NOTHING.encode() + b"\t" + name + b"\0" for name in found.split(b"\0") if name)
     git.run("update-index", "-z", "--index-info", data=lines, environment=environment)

@@ -1,4 +1,4 @@
-"""The ``push`` event: branches and tags that moved, by git or by REST."""
+"""The ``push`` event: branches and tags moved through git or REST."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_COMMITS = 20
 
 
 def tell(hub: Hub, actor: Actor, repository: Repository, ref: str, before: str | None, after: str | None) -> None:
-    """Emit the event of one ref that moved; refs outside heads and tags tell nothing."""
+    """Emit the event of one moved ref; refs outside heads and tags emit none."""
     if before == after or not ref.startswith(TOLD):
         return
     commits = _commits(hub, repository, before, after)
@@ -56,7 +56,7 @@ def changed_files(git: GitRepository, sha: str) -> dict[str, list[str]]:
 
 
 def _commits(hub: Hub, repository: Repository, before: str | None, after: str | None) -> list[Any]:
-    """Return the new commits, oldest first; of a new branch its head alone."""
+    """Return the new commits, oldest first; for a new branch only its head."""
     git = hub.git(repository)
     if after is None or git.resolve(after) is None:
         return []

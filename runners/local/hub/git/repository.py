@@ -1,4 +1,4 @@
-"""A bare repository, by plain git commands."""
+"""A bare repository, through git commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),
     "GIT_TERMINAL_PROMPT": "0",
 }
-"""Git sees nothing of the user's own configuration: what the hub does must not depend on it."""
+"""Hides the user's git configuration, because the hub must not depend on it."""
 
 SETTINGS = {
     "http.receivepack": "true",
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 PUSHED = "HUB_PUSHED"
-"""The variable that names the file into which a push writes what it moved: lines of old SHA, new SHA and ref."""
+"""The variable with the file into which a push writes the moved refs: old SHA, new SHA and ref per line."""
 
 HOOK = f"""#!/bin/sh
 cat >> "${{{PUSHED}:-/dev/null}}"
@@ -54,7 +54,7 @@ class GitRepository:
     # --- the whole ---------------------------------------------------------------------------------------------------
 
     def create(self, default_branch: str) -> None:
-        """Make the empty repository."""
+        """Create the empty repository."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         _git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}", str(self.path))
         for name, value in SETTINGS.items():
@@ -65,18 +65,18 @@ class GitRepository:
         hook.chmod(0o755)
 
     def import_from(self, source: Path, ref: str, branch: str) -> str:
-        """Take a commit and its history from a local repository as a branch; return its SHA."""
+        """Import a commit with its history from a local repository as a branch; return its SHA."""
         sha = _git("-C", str(source), "rev-parse", "--verify", f"{ref}^{{commit}}").decode().strip()
         self.run("fetch", "--quiet", "--no-tags", str(source.resolve()), f"+{sha}:refs/heads/{branch}")
         return sha
 
     def run(self, *arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
-        """Run git in the repository and return what it writes.
+        """Run git in the repository and return its output.
 
         Raises
         ------
         GitError
-            Where it ends with another status than 0.
+            If git fails.
         """
         return _git(f"--git-dir={self.path}", *arguments, data=data, environment=environment)
 
@@ -92,7 +92,7 @@ class GitRepository:
         return dict(line.rsplit(" ", 1) for line in lines.splitlines())
 
     def resolve(self, revision: str, kind: str = "commit") -> str | None:
-        """Return the SHA that a branch, tag, ref or SHA stands for, or None."""
+        """Return the SHA of a branch, tag, ref or SHA, or None."""
         if revision.startswith("-") or not revision or "\0" in revision:
             return None
         try:
@@ -107,21 +107,21 @@ class GitRepository:
     # --- files -------------------------------------------------------------------------------------------------------
 
     def read(self, revision: str, path: str) -> bytes | None:
-        """Return a file's content at a revision, or None where there is no such file."""
+        """Return a file's content at a revision, or None."""
         kind, content = self.look(revision, path)
         return content if kind == "blob" else None
 
     def look(self, revision: str, path: str) -> tuple[str, bytes]:
-        """Return the kind (``blob``, ``tree``, or ``missing``) and the bytes of what a path is at a revision."""
+        """Return kind (``blob``, ``tree`` or ``missing``) and bytes of a path at a revision."""
         if {"\n", "\0"} & {*revision, *path} or path.split("/", maxsplit=1)[0] in (".", ".."):
             return "missing", b""
-        # By `cat-file`: `rev-parse` takes the `^{blob}` behind a path for a part of the path.
+        # `cat-file`, because `rev-parse` would read `^{blob}` after a path as part of the path.
         head, _, content = self.run("cat-file", "--batch", data=f"{revision}:{path}\n".encode()).partition(b"\n")
         kind, size = head.decode(errors="replace").rsplit(" ", 2)[1:] if content else ("missing", "0")
         return (kind, content[: int(size)]) if kind in ("blob", "tree") else ("missing", b"")
 
     def folder(self, revision: str, path: str) -> str | None:
-        """Return the SHA of a folder's tree at a revision, or None where there is no such folder."""
+        """Return the SHA of a folder's tree at a revision, or None."""
         if {"\n", "\0"} & {*revision, *path} or path.split("/", maxsplit=1)[0] in (".", ".."):
             return None
         words = self.text("cat-file", "--batch-check", data=f"{revision}:{path}\n".encode()).rsplit(" ", 2)

@@ -42,8 +42,8 @@ def mount(hub: Hub) -> list[BaseRoute]:
 
 
 class _Stream(Response):
-    """Sends parts as they come. Unlike Starlette's own, it leaves the request's body to whoever reads it meanwhile:
-    git answers its header before it has read all of that.
+    """Streams chunks as they arrive. Unlike Starlette's response, it does not consume the request's body:
+    git responds before it has read all of it.
     """
 
     def __init__(self, parts: AsyncIterator[bytes], status: int, headers: dict[str, str]) -> None:
@@ -66,18 +66,18 @@ class SmartHttp:
         self._pushing: dict[int, asyncio.Lock] = {}
 
     async def advertise(self, request: Request) -> Response:
-        """Answer the refs that a fetch or a push begins with."""
+        """Serve the refs at the start of a fetch or push."""
         service = request.query_params.get("service", "")
         if service not in SERVICES:
             return PlainTextResponse("Please upgrade your git client.", 403)
         return await self._guarded(request, service, "info/refs")
 
     async def upload_pack(self, request: Request) -> Response:
-        """Answer a fetch."""
+        """Serve a fetch."""
         return await self._guarded(request, "git-upload-pack", "git-upload-pack")
 
     async def receive_pack(self, request: Request) -> Response:
-        """Take a push; one at a time for each repository, so that what it moved can be told."""
+        """Accept a push, one at a time per repository, so that its events can be emitted."""
         return await self._guarded(request, "git-receive-pack", "git-receive-pack")
 
     async def _guarded(self, request: Request, service: str, path: str) -> Response:
@@ -92,7 +92,7 @@ class SmartHttp:
             return await self._push(request, repository, actor)
 
     def _admit(self, request: Request, need: Need) -> tuple[Actor, Repository]:
-        """Find out who asks for which repository; who has not signed in is asked to, before anything is told."""
+        """Identify the actor and the repository; request authentication first if there is none."""
         actor = self._hub.auth.actor(request.headers.get("authorization"))
         name = request.path_params["repo"].removesuffix(".git")
         repository = self._hub.repository(f"{request.path_params['owner']}/{name}")
@@ -104,7 +104,7 @@ class SmartHttp:
         return actor, repository
 
     async def _push(self, request: Request, repository: Repository, actor: Actor) -> Response:
-        """Run the push to its end before it is answered: its events are stored when the client learns of it."""
+        """Complete the push before responding, so that its events are stored when the client gets the response."""
         with tempfile.NamedTemporaryFile(prefix="hub-push-", mode="r", encoding="utf-8") as pushed:
             answer = await self._backend(request, repository, actor, "git-receive-pack", {PUSHED: pushed.name})
             if not isinstance(answer, _Stream):
@@ -153,7 +153,7 @@ class SmartHttp:
 
 
 async def _feed(request: Request, process: asyncio.subprocess.Process) -> None:
-    """Hand the request's body over as it arrives."""
+    """Pass the request's body on as it arrives."""
     if process.stdin is None:
         return
     with suppress(BrokenPipeError, ConnectionResetError, ClientDisconnect):
@@ -165,7 +165,7 @@ async def _feed(request: Request, process: asyncio.subprocess.Process) -> None:
 
 
 async def _head(process: asyncio.subprocess.Process) -> tuple[int, dict[str, str]]:
-    """Read the CGI header: the status, 200 where none is given, and the other fields."""
+    """Read the CGI header: the status (default 200) and the other fields."""
     if process.stdout is None:
         raise ValueError("no output")
     raw = await process.stdout.readuntil(b"\r\n\r\n")
@@ -183,7 +183,7 @@ async def _body(process: asyncio.subprocess.Process, feeding: asyncio.Task[None]
 
 
 async def _end(process: asyncio.subprocess.Process, feeding: asyncio.Task[None]) -> None:
-    """Leave nothing behind, also where the client went away."""
+    """Clean up, also if the client disconnected."""
     feeding.cancel()
     if process.returncode is None:
         with suppress(ProcessLookupError, TimeoutError):

@@ -1,6 +1,6 @@
-"""Registering an App from a manifest: a browser brings the manifest, a person agrees, a code is exchanged once.
+"""Registers an App from a manifest: a browser posts the manifest, a person confirms, a code is exchanged once.
 
-What is under way is kept in memory alone: it holds the new App's private key, and is good for an hour.
+Pending registrations are kept in memory only, because they contain the App's private key, and expire after an hour.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 MOST: Final = 100
-"""Registrations under way: anybody's page can begin one."""
+"""Maximum of pending registrations: any web page can start one."""
 LARGEST_MANIFEST: Final = 64_000
 LONGEST_NAME: Final = 34
 LEVELS: Final = ("read", "write", "admin")
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What GitHub reads of a manifest."""
+    """The fields of a manifest that GitHub uses."""
 
     name: str
     url: str
@@ -44,17 +44,17 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Pending:
-    """A manifest that waits for somebody to agree."""
+    """A manifest that waits for confirmation."""
 
     manifest: Manifest
     owner: str
-    """The organisation's login, or empty: whoever agrees."""
+    """The organisation's login; empty for the person who confirms."""
     state: str
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A new App that waits for its code to be exchanged."""
+    """A new App whose code has not been exchanged yet."""
 
     app: App
     private_key: str = field(repr=False)
@@ -62,7 +62,7 @@ class Registered:
 
 
 class _Kept(Generic[T]):
-    """Things by unguessable names, each for an hour."""
+    """Values by unguessable keys, each for an hour."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -86,14 +86,14 @@ class _Kept(Generic[T]):
 
 
 class Registrations:
-    """The manifests that wait, and the codes that were given out.
+    """Pending manifests and issued codes.
 
     Parameters
     ----------
     hub
-        Where Apps are made.
+        The hub that creates Apps.
     clock
-        Says how late it is, in seconds.
+        Returns the time in seconds.
     """
 
     def __init__(self, hub: Hub, clock: Callable[[], float] = time.monotonic) -> None:
@@ -102,10 +102,10 @@ class Registrations:
         self._codes: _Kept[Registered] = _Kept(clock)
 
     def register(self, request: str, owner: User) -> str:
-        """Make the App of a manifest that waits; return where the browser goes back to, with code and state."""
+        """Create the App of a pending manifest; return the URL to redirect to, with code and state."""
         found = self.pending.get(request)
         if found is None:
-            raise ApiError(404, "This request is unknown, was answered, or is older than an hour.")
+            raise ApiError(404, "This request is unknown, already confirmed, or older than an hour.")
         manifest = found.manifest
         slug = slug_of(manifest.name)
         if self._hub.apps.first(slug=slug):
@@ -126,12 +126,12 @@ class Registrations:
         return f"{manifest.redirect_url}{joint}{urlencode(answer)}"
 
     def exchange(self, code: str) -> Registered | None:
-        """Return what a code stands for, this once."""
+        """Return the App of a code, once."""
         return self._codes.take(code)
 
 
 def slug_of(name: str) -> str:
-    """Return an App's name as it stands in addresses.
+    """Return an App's name as used in URLs.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def slug_of(name: str) -> str:
 
 
 def read_manifest(text: str) -> Manifest:
-    """Read a manifest; ApiError 422 names what GitHub would not take."""
+    """Read a manifest; ApiError 422 names what GitHub would refuse."""
     try:
         given = json.loads(text) if len(text) <= LARGEST_MANIFEST else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Check runs: made and changed by Apps and jobs, each only by its maker."""
+"""Check runs of Apps and jobs; only their creator may change them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOBS_APP_ID = 15_368
 
 
 def create(hub: Hub, actor: Actor, repository: Repository, sha: str, values: Mapping[str, Any]) -> CheckRun:
-    """Make a check run of the acting App."""
+    """Create a check run of the acting App."""
     _check_maker(actor)
     settled = _settled({"started_at": now(), **values})
     with hub.store.transaction():
@@ -33,7 +33,7 @@ def create(hub: Hub, actor: Actor, repository: Repository, sha: str, values: Map
 
 
 def update(hub: Hub, actor: Actor, repository: Repository, run: CheckRun, values: Mapping[str, Any]) -> CheckRun:
-    """Change a check run; 403 for everybody but its maker."""
+    """Change a check run; 403 for anyone but its creator."""
     _check_maker(actor)
     if run.app_id != (actor.app.id if actor.app else None):
         rule = "check run can only be modified by the GitHub App that created it."
@@ -81,7 +81,7 @@ def _check_maker(actor: Actor) -> None:
 
 
 def _settled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the known fields; a conclusion completes the run, and a completed run has one."""
+    """Keep known fields; a conclusion completes the run, and a completed run must have one."""
     fields = {name: value for name, value in values.items() if name in FIELDS and value is not None}
     if fields.get("status", "queued") not in STATUSES:
         raise validation_failed("CheckRun", "status")

@@ -1,6 +1,6 @@
-"""What the owner of an account does with an App there: give it repositories, take them away, suspend it, remove it.
+"""What an account's owner can do with an App: add repositories, remove them, suspend it, uninstall it.
 
-Each is told to the App, as GitHub does.
+Each emits an event to the App, as on GitHub.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(hub: Hub, app: App, repository: Repository) -> Installation:
-    """Install an App on a repository of its owner's account, or give its installation there one more."""
+    """Install an App on a repository of its owner's account, or add the repository to its installation."""
     with hub.store.transaction():
         found = hub.installations.first(app_id=app.id, account_id=repository.owner_id)
         if found is None:
@@ -37,7 +37,7 @@ def add(hub: Hub, app: App, repository: Repository) -> Installation:
 
 
 def take_away(hub: Hub, installation: Installation, repository: Repository) -> Installation:
-    """Take a repository from an installation."""
+    """Remove a repository from an installation."""
     with hub.store.transaction():
         kept = [number for number in hub.installations.need(installation.id).repository_ids if number != repository.id]
         found = hub.installations.update(installation.id, repository_ids=kept, updated_at=now())
@@ -46,14 +46,14 @@ def take_away(hub: Hub, installation: Installation, repository: Repository) -> I
 
 
 def remove(hub: Hub, installation: Installation) -> None:
-    """Uninstall the App; its tokens are worth nothing from now on."""
+    """Uninstall the App; its tokens become invalid."""
     with hub.store.transaction():
         _tell(hub, installation, "installation", "deleted", repositories=_repositories(hub, installation))
         hub.installations.delete(installation.id)
 
 
 def suspend(hub: Hub, installation: Installation) -> Installation:
-    """Keep the App from the account's repositories until it is let in again."""
+    """Suspend the App's access to the account's repositories."""
     with hub.store.transaction():
         found = hub.installations.update(installation.id, suspended_at=now(), updated_at=now())
         _tell(hub, found, "installation", "suspend", repositories=_repositories(hub, found))
@@ -61,7 +61,7 @@ def suspend(hub: Hub, installation: Installation) -> Installation:
 
 
 def unsuspend(hub: Hub, installation: Installation) -> Installation:
-    """Let a suspended App in again."""
+    """Unsuspend the App."""
     with hub.store.transaction():
         found = hub.installations.update(installation.id, suspended_at=None, updated_at=now())
         _tell(hub, found, "installation", "unsuspend", repositories=_repositories(hub, found))
@@ -69,7 +69,7 @@ def unsuspend(hub: Hub, installation: Installation) -> Installation:
 
 
 def accept_permissions(hub: Hub, installation: Installation) -> Installation:
-    """Give an installation what its App asks for by now."""
+    """Accept the permissions that the App currently requests."""
     app = hub.apps.need(installation.app_id)
     with hub.store.transaction():
         found = hub.installations.update(

@@ -1,6 +1,6 @@
-"""What can be done to issues: checked, stored and told, for REST and the pages alike.
+"""Everything that can be done to issues, for REST and pages: checks, stores, emits events.
 
-Each function takes the ``Actor`` in whose name it is done and refuses with ``ApiError``.
+Each function takes the acting ``Actor`` and refuses with ``ApiError``.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def create_issue(
     *,
     by_form: bool = False,
 ) -> Issue:
-    """Open an issue with labels. Those of somebody who may not label are dropped, unless a form of the repository
-    sets them (``by_form``), as GitHub does.
+    """Open an issue with labels. As on GitHub, labels from someone without permission are dropped unless a form of the
+    repository sets them (``by_form``).
     """
     require(hub, actor, repository, OPEN_ISSUE)
     _check_title(title)
@@ -63,7 +63,7 @@ def create_issue(
 
 
 def edit_issue(hub: Hub, actor: Actor, issue: Issue, *, title: str | None = None, body: str | None = None) -> Issue:
-    """Change title or body (None leaves one as it is); the author may, and who may write."""
+    """Change title or body (None keeps it); allowed for the author and for writers."""
     _require_author_or_writer(hub, actor, issue.repository_id, issue.user_id)
     if title is not None:
         _check_title(title)
@@ -112,7 +112,7 @@ def reopen_issue(hub: Hub, actor: Actor, issue: Issue) -> Issue:
 
 
 def set_labels(hub: Hub, actor: Actor, issue: Issue, names: Sequence[str]) -> Issue:
-    """Make these the issue's labels; unknown ones are created."""
+    """Set the issue's labels; unknown ones are created."""
     return _relabel(hub, actor, issue, names, keep=False)
 
 
@@ -122,7 +122,7 @@ def add_labels(hub: Hub, actor: Actor, issue: Issue, names: Sequence[str]) -> Is
 
 
 def remove_label(hub: Hub, actor: Actor, issue: Issue, name: str) -> Issue:
-    """Take a label from an issue; 404 where the issue does not carry it."""
+    """Remove a label from an issue; 404 if the issue does not have it."""
     with hub.store.transaction():
         present = labels.of_issue(hub, hub.issues.need(issue.id))
         rest = [label.name for label in present if label.key != name.lower()]
@@ -152,7 +152,7 @@ def add_comment(hub: Hub, actor: Actor, issue: Issue, body: str) -> Comment:
 
 
 def edit_comment(hub: Hub, actor: Actor, comment: Comment, body: str) -> Comment:
-    """Change a comment's text; its author may, and who may write."""
+    """Change a comment's text; allowed for its author and for writers."""
     _require_author_or_writer(hub, actor, comment.repository_id, comment.user_id)
     _check_comment(body)
     with hub.store.transaction():
@@ -164,7 +164,7 @@ def edit_comment(hub: Hub, actor: Actor, comment: Comment, body: str) -> Comment
 
 
 def delete_comment(hub: Hub, actor: Actor, comment: Comment) -> None:
-    """Remove a comment; its author may, and who may write."""
+    """Delete a comment; allowed for its author and for writers."""
     _require_author_or_writer(hub, actor, comment.repository_id, comment.user_id)
     with hub.store.transaction():
         _tell_comment(hub, actor, comment, "deleted")
@@ -172,7 +172,7 @@ def delete_comment(hub: Hub, actor: Actor, comment: Comment) -> None:
 
 
 def react(hub: Hub, actor: Actor, comment: Comment, content: str) -> tuple[Reaction, bool]:
-    """React to a comment; also says whether the reaction is new."""
+    """React to a comment; also return whether the reaction is new."""
     require(hub, actor, hub.repositories.need(comment.repository_id), COMMENT)
     if content not in REACTIONS:
         raise validation_failed("Reaction", "content")

@@ -21,7 +21,7 @@ LONGEST_DESCRIPTION = 100
 
 
 def find(hub: Hub, repository: Repository, name: str) -> Label | None:
-    """Return the label of this name, compared without case."""
+    """Return the label with this name, ignoring case."""
     return hub.labels.first(repository_id=repository.id, key=name.lower())
 
 
@@ -31,7 +31,7 @@ def of_issue(hub: Hub, issue: Issue) -> list[Label]:
 
 
 def ensure(hub: Hub, actor: Actor, repository: Repository, names: Sequence[str]) -> list[Label]:
-    """Return the labels of these names, each once; unknown ones are created."""
+    """Return the labels with these names, without duplicates; unknown ones are created."""
     found = {name.lower(): find(hub, repository, name) or create(hub, actor, repository, name) for name in names}
     return list(found.values())
 
@@ -39,7 +39,7 @@ def ensure(hub: Hub, actor: Actor, repository: Repository, names: Sequence[str])
 def create(
     hub: Hub, actor: Actor, repository: Repository, name: str, color: str = "ededed", description: str | None = None
 ) -> Label:
-    """Create a label; 422 where the name is taken or a value cannot be."""
+    """Create a label; 422 if the name is taken or a value is invalid."""
     _check(name, color, description)
     with hub.store.transaction():
         if find(hub, repository, name):
@@ -56,7 +56,7 @@ def create(
 def edit(
     hub: Hub, actor: Actor, repository: Repository, label: Label, name: str, color: str, description: str | None
 ) -> Label:
-    """Give a label other values."""
+    """Change a label."""
     _check(name, color, description)
     with hub.store.transaction():
         other = find(hub, repository, name)

@@ -1,4 +1,4 @@
-"""Signed deliveries to the Apps' webhooks: in order for each repository, each tried once, all of them recorded."""
+"""Signed deliveries to the Apps' webhooks: in order per repository, one attempt each, all recorded."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 TIME_OUT = 10.0
 KEPT_RESPONSE = 64 * 1024
 ALWAYS = frozenset({"installation", "installation_repositories", "ping"})
-"""Events that an App gets without subscribing to them."""
+"""Events that every App receives without subscribing."""
 
 
 class Webhooks:
-    """Stores deliveries where events happen, and sends them in the background while the hub serves."""
+    """Stores deliveries when events happen, and sends them in the background while the hub serves."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -39,7 +39,7 @@ class Webhooks:
     # --- storing -----------------------------------------------------------------------------------------------------
 
     def enqueue(self, event: Event) -> None:
-        """Store one delivery for each App that subscribes to the event; the open transaction decides over it."""
+        """Store one delivery per App that subscribes to the event, as part of the open transaction."""
         for installation in self._hub.installations.find():
             if installation.suspended_at is not None:
                 continue
@@ -50,12 +50,12 @@ class Webhooks:
                 self.tell(self._hub.apps.need(installation.app_id), event.name, payload, installation)
 
     def ping(self, app: App) -> None:
-        """Store the delivery that greets a new webhook."""
+        """Store the ``ping`` of a new webhook."""
         hook = {"type": "App", "id": app.id, "name": "web", "active": True, "events": app.events, "app_id": app.id}
         self.tell(app, "ping", {"zen": "Open an issue, get a model.", "hook_id": app.id, "hook": hook}, None)
 
     def redeliver(self, delivery: Delivery) -> Delivery:
-        """Store another attempt of a delivery: same id, same event, same body."""
+        """Store a redelivery: same id, event and body."""
         fresh = Delivery(
             app_id=delivery.app_id,
             guid=delivery.guid,
@@ -89,14 +89,14 @@ class Webhooks:
         stored = self._hub.deliveries.add(delivery)
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            # The sender reads the table under the store's lock, so it comes after the transaction that stored this.
+            # The sender reads the table under the store's lock, so it waits for the transaction that stored this.
             loop.call_soon_threadsafe(self._wake, stored.repository_id)
         return stored
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to send; deliveries that were stored earlier and never sent go first."""
+        """Start sending; deliveries stored earlier and never sent go first."""
         import httpx
 
         self._loop = asyncio.get_running_loop()
@@ -105,7 +105,7 @@ class Webhooks:
             self._wake(repository_id)
 
     async def stop(self) -> None:
-        """Stop sending; what is under way stays pending and is sent when the hub is started again."""
+        """Stop sending; deliveries in progress stay pending and are sent after the next start."""
         self._loop = None
         senders = list(self._senders.values())
         for sender in senders:
@@ -121,7 +121,7 @@ class Webhooks:
             self._senders[repository_id] = asyncio.create_task(self._send_all(self._client, repository_id))
 
     async def _send_all(self, client: httpx.AsyncClient, repository_id: int | None) -> None:
-        # Woken again while it looks, it looks once more: between the last look and the return nothing else runs.
+        # If woken while it looks, it looks again: nothing else runs between the last look and the return.
         while repository_id in self._waiting:
             self._waiting.discard(repository_id)
             while found := await asyncio.to_thread(self._pending, repository_id):
