@@ -1,7 +1,10 @@
-"""Works off what waits: deliveries of the inbox, and runs that are due.
+"""Does the App's work: handles the inbox's deliveries and advances the runs that are due.
 
-One task a repository handles its deliveries in order, one task a run takes it from state to state; so one repository's
-trouble never stops another's run.
+Each repository's deliveries are handled in order by a task of their own, and each run is driven by a task of its own, so
+that a failure in one repository never stops another's run.
+
+Crash safety needs nothing from this process. What it works on stays in the database until it is done, and its leases end
+with its heartbeats: after a crash, any replica (or this one, restarted) takes the work over where it was.
 """
 
 from __future__ import annotations
@@ -18,45 +21,36 @@ from typing import Any
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from actions.errors import OperationError, Problem
-from actions.storage.folder import Storage
 from bot import kill_points
 from bot.clock import utc_now
 from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
-from bot.database.runs import StaleRunError
 from bot.database.store import Store
-from bot.engine.effects import workflow
-from bot.engine.effects.context import RunContext
-from bot.engine.states import function_of
+from bot.engine.backoff import backoff, is_transient
+from bot.engine.run_driver import RunDriver, StepObserver
 from bot.events.doors import Told
 from bot.events.installations import Installations
 from bot.events.router import Intake
 from bot.github import GitHub, HubError
-from bot.github.errors import SUSPENDED
 from bot.observability import log_context
-from bot.runs.advance import StepResult, advance
-from bot.runs.run import Run, StageError
+from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
 
 MAX_SLEEP = 1.0
-"""Seconds after which the worker looks at its tables again: another replica may have stored something."""
-MAX_BACKOFF = timedelta(minutes=2)
-MIN_BACKOFF = timedelta(seconds=5)
-RATE_LIMIT_BACKOFF = timedelta(minutes=1), timedelta(minutes=15)
-"""The shortest and the longest pause where GitHub limits without saying for how long; it asks for a minute, and more each time."""
+"""Seconds after which the worker queries the tables again: another process may have stored something."""
 MAX_OUTAGE = timedelta(hours=12)
-"""So long a delivery waits for GitHub to answer again."""
+"""How long a delivery waits for GitHub to become available."""
 MAX_CONCURRENCY = 20
-"""Runs and repositories worked on at the same time."""
+"""How many runs and inboxes are worked on at the same time."""
 HEARTBEAT_DEADLINE = LEASE_TIMEOUT - HEARTBEAT_INTERVAL
-"""Seconds without a sign of life that could be stored, after which a replica stops: others will take its work over."""
+"""Seconds without a stored heartbeat after which a replica stops. This must be sooner than its leases end, so that no two
+replicas ever work on the same thing."""
 
 
 class LeaseLostError(Exception):
-    """Raised where a replica could not say in time that it lives: its work is others' by now."""
+    """No heartbeat could be stored in time, so that other replicas may have taken this one's work over."""
 
 
 class Worker:
@@ -69,11 +63,11 @@ class Worker:
     wake
         Set by the webhook when something was stored.
     leases
-        This replica's part in the work.
+        This replica's leases.
     clock
-        Says what time it is (UTC); tests hand in their own.
+        Returns the time (UTC).
     step_took
-        Is told how many seconds each step took, in which state.
+        Called with the state and the duration, in seconds, of each step.
     door_used
         Is told what became of each request that came by another door than the form.
     """
@@ -86,20 +80,27 @@ class Worker:
         wake: asyncio.Event,
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
-        step_took: Callable[[str, float], None] = lambda *_: None,
+        step_took: StepObserver = lambda *_: None,
         door_used: Told = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
         self._settings = settings
-        self._storage = Storage(settings.storage_root)
         self._wake = wake
         self._clock = clock
         self._leases = leases
-        self._step_took = step_took
         self._door_used = door_used
-        self._heard = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._driver = RunDriver(
+            store,
+            github,
+            settings,
+            clock,
+            check_alive=self._check_alive,
+            has_moved=self._has_moved,
+            step_took=step_took,
+        )
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -107,10 +108,10 @@ class Worker:
         Raises
         ------
         LeaseLostError
-            The database has not taken this replica's signs of life for too long.
+            The database has not accepted this replica's heartbeats for too long.
         """
         await to_thread.run_sync(self._leases.beat)
-        self._heard = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         beating = asyncio.create_task(self._keep_beating(), name="heartbeat")
         try:
             while not beating.done():
@@ -127,36 +128,40 @@ class Worker:
                 await to_thread.run_sync(self._leases.leave)
 
     async def _keep_beating(self) -> None:
-        """Say every few seconds that this replica lives; end where that is not heard any more."""
+        """Store a heartbeat every few seconds; end if that has not been possible for too long."""
         try:
             while True:
                 await asyncio.sleep(HEARTBEAT_INTERVAL)
                 self._check_alive()
-                began = time.monotonic()
+                began = time.monotonic()  # before the write: the lease counts from no later than this
                 try:
                     await to_thread.run_sync(self._leases.beat)
                 except SQLAlchemyError as error:
-                    log.warning("the database does not take this replica's sign of life: %s", error)
+                    log.warning("the heartbeat of this replica could not be stored: %s", error)
                 else:
-                    self._heard = began
+                    self._last_heartbeat = began
         finally:
             self._wake.set()
 
     def _check_alive(self) -> None:
-        """Raise LeaseLostError where this process was stopped or cut off for so long that others may have its work."""
-        if time.monotonic() - self._heard > HEARTBEAT_DEADLINE:
+        """Raise LeaseLostError if this process was suspended or cut off for so long that others may have its work.
+
+        Called before each delivery and each step, since a suspended process (SIGSTOP, a paused virtual machine) continues
+        in the middle of its code, before its heartbeat task notices anything.
+        """
+        if time.monotonic() - self._last_heartbeat > HEARTBEAT_DEADLINE:
             raise LeaseLostError
 
     async def _sleep(self) -> None:
-        """Sleep until something is stored, due or done."""
+        """Sleep until something is stored, becomes due or is done."""
         seconds = MAX_SLEEP
         if not self._tasks:
             due = await to_thread.run_sync(self._store.next_due)
             if due is not None:
-                # What is due already is another replica's.
+                # If something is due now, another replica is working on it: look again soon, but not in a tight loop.
                 seconds = min(seconds, max((due - self._clock()).total_seconds(), 0.02))
         with contextlib.suppress(TimeoutError):
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes at the moment of waking.
+            # Not wait_for: in Python 3.11 it swallows a cancellation that arrives at the moment of waking.
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
@@ -167,7 +172,7 @@ class Worker:
         for repository, deliveries in inboxes.items():
             self._start((repository, INBOX_WORK), functools.partial(self._handle_all, deliveries))
         for key in await to_thread.run_sync(self._leases.runs, now, list(self._tasks), self._room()):
-            self._start(key, functools.partial(self._carry_on, *key))
+            self._start(key, functools.partial(self._driver.drive, *key))
 
     def _room(self) -> int:
         return MAX_CONCURRENCY - len(self._tasks)
@@ -189,8 +194,8 @@ class Worker:
             return
         if task.exception() is None:
             self._wake.set()
-        else:  # the database does not take anything, say: it is not asked again at once
-            log.error("a task of the worker broke: %s", key, exc_info=task.exception())
+        else:  # not woken: if the database fails, say, querying it again immediately would not help
+            log.error("a task of the worker failed: %s", key, exc_info=task.exception())
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
@@ -208,24 +213,28 @@ class Worker:
         try:
             await intake.handle(delivery)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
-            await self._put_off(delivery, error, intake)
+            await self._retry_later(delivery, error, intake)
             return
         kill_points.hit(f"{delivery.event}.after")
         await to_thread.run_sync(self._store.inbox.mark_done, delivery.id)
-        log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=_measured(began, "done"))
+        log.info("delivery %s (%s) handled", delivery.id, delivery.event, extra=log_context.measured(began, "done"))
 
-    async def _put_off(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
-        """Handle a delivery later; one that fails by itself, time and again, is a dead letter, and a person is told."""
+    async def _retry_later(self, delivery: Delivery, error: Exception, intake: Intake) -> None:
+        """Have a delivery handled again later; after its last attempt, report it as a dead letter."""
         now, waited = self._clock(), self._clock() - delivery.received_at
-        if passes(error) and waited < MAX_OUTAGE:
+        if is_transient(error) and waited < MAX_OUTAGE:
             log.warning(
-                "delivery %s (%s) waits for GitHub: %s", delivery.id, delivery.event, error, extra={"status": "waits"}
+                "delivery %s (%s) is waiting for GitHub: %s",
+                delivery.id,
+                delivery.event,
+                error,
+                extra={"status": "waits"},
             )
-            due = now + pause(error, waited) * self._settings.time_factor
+            due = now + backoff(error, waited) * self._settings.time_factor
             await to_thread.run_sync(self._store.inbox.postpone, delivery.id, str(error), due)
             return
         dead = await to_thread.run_sync(self._store.inbox.mark_failed, delivery.id, str(error), now)
-        end = " for good" if dead else ""
+        end = " and is a dead letter" if dead else ""
         extra = {"status": "dead" if dead else "failed"}
         log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, end, exc_info=error, extra=extra)
         if dead:
@@ -233,118 +242,10 @@ class Worker:
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
-    async def _carry_on(self, repository: str, run_id: str) -> None:
-        """Take a run through its states until it has to wait."""
-        run = await to_thread.run_sync(self._store.runs.get, repository, run_id)
-        # Late news of a workflow run does not shorten the pause before the next one is sent, or a channel is told again.
-        pauses = run.needs_dispatch or (run.tries > 0 and bool(run.notified))
-        waits = pauses and run.due is not None and run.due > self._clock()
-        while not run.ended and not waits:
-            self._check_alive()
-            log_context.about_run(run)
-            began = time.monotonic()
-            try:
-                step = await self._step(run)
-                kill_points.hit(f"{run.state}.after")
-                if step.run.ended:  # it was ended from elsewhere meanwhile
-                    return
-                run = await to_thread.run_sync(
-                    self._store.runs.save, advance(step, self._clock(), self._settings.time_factor)
-                )
-            except StaleRunError:
-                run = await to_thread.run_sync(self._store.runs.get, repository, run_id)
-            else:
-                waits = run.due is None or run.due > self._clock()
-                log_context.about_run(run)
-                self._step_took(step.run.state, time.monotonic() - began)
-                outcome = step.outcome or "waits"
-                log.info("run %s: %s, %s", run.id, step.run.state, outcome, extra=_measured(began, outcome))
-
-    async def _step(self, run: Run) -> StepResult:
-        """Let the present state do its work; whatever goes wrong in it counts as its error."""
-        kill_points.hit(f"{run.state}.before")
-        # A stage enforces its time limit itself, in its job: here only the App's own work is limited.
-        limit = (
-            None if run.spec.stage or run.timeout is None else run.timeout.total_seconds() * self._settings.time_factor
-        )
-        repository = self._github.repository(run.repository, run.installation)
-        context = RunContext(run, repository, self._store, self._storage, self._settings, self._clock)
-        try:
-            async with asyncio.timeout(limit):
-                if run.cancel is not None and run.spec.cancellable:
-                    await workflow.cancel(context, run)
-                    return StepResult(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
-                return await function_of(run)(context, run)
-        except StaleRunError:
-            raise
-        except (OperationError, TimeoutError, OSError) as error:
-            log.warning("run %s: %s failed: %s", run.id, run.state, error)
-            if await self._has_moved(run, error):
-                raise StaleRunError from error
-            return self._after_trouble(context.run, error)
-        except Exception as error:  # the outermost edge: a run with a bug in its way ends as failed, and says so
-            log.exception("run %s: %s broke", run.id, run.state)
-            return self._after_trouble(context.run, error)
-
-    async def _has_moved(self, run: Run, error: Exception) -> bool:
+    async def _has_moved(self, run: Run) -> bool:
         """Check whether a step failed because the App was removed: GitHub's event about that often comes later."""
-        if run.ended or passes(error):
-            return False
         try:
             return await Installations(self._store, self._github, self._clock).has_moved(run)
-        except HubError as unknown:
-            log.warning("run %s: cannot check whether the App is still installed: %s", run.id, unknown)
+        except HubError as error:
+            log.warning("run %s: cannot check whether the App is still installed: %s", run.id, error)
             return False
-
-    def _after_trouble(self, run: Run, error: Exception) -> StepResult:
-        """Decide what follows where a state's own work failed (not its stage's).
-
-        Trouble that passes is waited for: where a stage runs or a person is asked, or the App is suspended, as long as it
-        takes; elsewhere until the time of this try is over. Anything else is the state's error.
-        """
-        if run.ended:
-            return StepResult(run)
-        spec, stayed = run.spec, (self._clock() - run.entered) / self._settings.time_factor
-        no_limit = spec.stage or run.timeout is None or is_suspended(error)
-        if passes(error) and (no_limit or (run.timeout and stayed < run.timeout * (run.tries + 1))):
-            return StepResult(run, again=pause(error, stayed))
-        kept = run.replace(error=StageError(stage=spec.stage or str(run.state), body=_body_of(run, error)))
-        if spec.stage:
-            return StepResult(kept, "refused")
-        return StepResult(kept, "error") if "error" in spec.next or spec.retries else StepResult(run, again=MAX_BACKOFF)
-
-
-def _measured(began: float, status: str) -> dict[str, object]:
-    """Return the fields of a log line about something that took its time."""
-    return {"duration_ms": round((time.monotonic() - began) * 1_000), "status": status}
-
-
-def passes(error: Exception) -> bool:
-    """Tell whether trouble is likely to pass by itself."""
-    return isinstance(error, TimeoutError | OSError) or (isinstance(error, HubError) and error.transient)
-
-
-def is_suspended(error: Exception) -> bool:
-    """Tell whether the App is shut out until an account's owner lets it in again."""
-    return isinstance(error, HubError) and error.body.reason == SUSPENDED
-
-
-def pause(error: Exception, waited: timedelta) -> timedelta:
-    """Return how long to leave things alone: as long as GitHub says, else about as long as it has lasted already."""
-    if isinstance(error, HubError) and error.retry_after:
-        return timedelta(seconds=error.retry_after)
-    is_limit = isinstance(error, HubError) and error.body.reason == "rate_limited"
-    shortest, longest = RATE_LIMIT_BACKOFF if is_limit else (MIN_BACKOFF, MAX_BACKOFF)
-    return min(max(waited, shortest) if is_limit else max(waited / 2, shortest), longest)
-
-
-def _body_of(run: Run, error: Exception) -> Problem:
-    if isinstance(error, OperationError):
-        return error.body
-    return Problem(
-        kind="internal",
-        reason="internal_error",
-        rule=f"{run.state} has to come to its end.",
-        found=f"{type(error).__name__}: {error}"[:500],
-        next_step="Look at the App's log; open a new issue to try again.",
-    )

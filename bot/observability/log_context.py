@@ -5,6 +5,7 @@ Held in a context variable: each of the worker's tasks has its own, and passes i
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -40,3 +41,8 @@ def about_run(run: Run | None) -> None:
 def about_issue(repository: str | None, number: int | None) -> None:
     """Add a repository and an issue's number, and no run, to this task's log lines from now on."""
     _SUBJECT.set(Subject(repository, issue_number=number))
+
+
+def measured(began: float, status: str) -> dict[str, object]:
+    """Return a log line's fields for something that began at a time of ``time.monotonic``."""
+    return {"duration_ms": round((time.monotonic() - began) * 1_000), "status": status}
