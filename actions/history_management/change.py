@@ -1,4 +1,4 @@
-"""What one finished run changes under ``training_history/``: text files, plots and registry, for one commit."""
+"""What one finished run changes under ``training_history/``: Markdown, lineage, index, plots and registry."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.png")
 
 @dataclass(frozen=True)
 class HistoryChange:
-    """One run's change.
+    """The files that one run changes, for one commit.
 
     Attributes
     ----------
     record
         The run.
     plots
-        The path in the repository of each plot, by the plot's file name. Their content is the caller's to add: it may
-        re-use blobs that git has already.
+        The path of each plot in the repository, by file name. The caller adds the contents, because it may be able to
+        reuse blobs that git already has.
     """
 
     record: RunRecord
@@ -35,7 +35,7 @@ class HistoryChange:
 
     @property
     def message(self) -> str:
-        """The commit's message. No workflow starts on it."""
+        """The commit message, which starts no workflow."""
         return f"{report.headline(self.record)} [skip ci]\n\nIssue: {self.record.links.issue or self.record.issue}\n"
 
     @property
@@ -43,9 +43,10 @@ class HistoryChange:
         return f"{FOLDER}/{self.record.run}.md"
 
     def files(self, read: Reader) -> dict[str, bytes | None]:
-        """Return the text files by path: a pure function of the files that are there now.
+        """Return the new text files by path, as a pure function of the current ones.
 
-        A passed run is registered as the model's next version, once; ``record.promoted`` makes that version champion.
+        A run that passed is registered as the model's next version, once. ``record.promoted`` makes that version
+        champion.
         """
         record, registry = self._registered(read)
         lineage = masked_json(record.model_dump_json(indent=2)) + "\n"
@@ -57,7 +58,7 @@ class HistoryChange:
         return files | {path: text.encode() for path, text in registry.items()}
 
     def _registered(self, read: Reader) -> tuple[RunRecord, dict[str, str]]:
-        """Return the record with its version, and the registry's file."""
+        """Return the record with its version, and the registry's file if it changes."""
         record, result = self.record, self.record.result
         if record.status != "passed" or result is None:
             return record.model_copy(update={"version": None, "promoted": False}), {}
@@ -66,20 +67,20 @@ class HistoryChange:
         text, version = register(record, result, present)
         is_new = present is None or text.encode() != present
         if is_new and record.promoted:
-            # Only together with the registration: written again later, an old run must not take production back.
+            # Only along with a new registration: if an old run is written again, it must not retake production.
             text = model_file.set_alias(text, "champion", version)
         return record.model_copy(update={"version": version}), {path: text}
 
 
 def history_change(record: RunRecord) -> HistoryChange:
-    """Return what a run's record changes; plots with other names than plots have are left out."""
+    """Return the change that a run's record makes; files that are not named like plots are ignored."""
     names = record.result.plots if record.result is not None else []
     plots = {name: f"{FOLDER}/{record.run}/{name}" for name in names if _PLOT.fullmatch(name)}
     return HistoryChange(record, plots)
 
 
 def register(record: RunRecord, result: PublishedResult, present: bytes | None) -> tuple[str, int]:
-    """Return the registry's file with a run's artifact in it, and the version's number."""
+    """Return the registry's file with a run's artifact added, and the version number."""
     return model_file.register(
         present,
         name=record.request.model_name,

@@ -1,4 +1,4 @@
-"""The history's operations: a run's record as Markdown, and the one commit that keeps it."""
+"""The history's operations: they format a run's record as Markdown, and commit it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from actions.history_management.record import RunRecord
 from actions.history_management.report import render
 from actions.operation import Result, operation
 
-PLOT_LIMIT = 5_000_000
+MAX_PLOT_BYTES = 5_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class TrainingHistory(Result):
-    """A run's Markdown, and the path that it has in the repository."""
+    """A run's Markdown, and its path in the repository."""
 
     path: str
     markdown: str
 
 
 class CommittedHistory(Result):
-    """The commit that keeps a run, and its files."""
+    """The commit that contains a run's files."""
 
     commit: str
     version: int | None
@@ -30,7 +30,7 @@ class CommittedHistory(Result):
 
 @operation(where="app", read_only=True)
 def format_training_history(record: RunRecord) -> TrainingHistory:
-    """Format a run's record as the Markdown file of its history.
+    """Format a run's record as the Markdown file of the training history.
 
     Parameters
     ----------
@@ -61,16 +61,16 @@ def format_training_history(record: RunRecord) -> TrainingHistory:
 
 @operation(where="app", idempotent=True)
 def commit_training_history(record: RunRecord, context: Context, plots: str | None = None) -> CommittedHistory:
-    """Commit a run's Markdown, lineage, plots, index row and registered version, all in one commit.
+    """Commit a run's Markdown, lineage, plots, index row and registered version in a single commit.
 
-    The same record again makes no second commit.
+    Committing the same record again changes nothing.
 
     Parameters
     ----------
     record
         The run: request, result, verdict, decisions, durations and links.
     plots
-        The folder under the storage root that holds the plots which the record names; without it none is committed.
+        The folder under the storage root that contains the record's plots. By default, no plots are committed.
 
     Examples
     --------
@@ -105,10 +105,10 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
 
     history = context.require_history()
     commit = history.commit(change.message, files)
-    made = change.files(history.read)
-    kept = history.read(f"{change.markdown_path.removesuffix('.md')}.json")
-    version = RunRecord.model_validate_json(kept).version if kept else None
-    return CommittedHistory(commit=commit, version=version, files=sorted([*made, *images]))
+    paths = change.files(history.read)
+    lineage = history.read(f"{change.markdown_path.removesuffix('.md')}.json")
+    version = RunRecord.model_validate_json(lineage).version if lineage else None
+    return CommittedHistory(commit=commit, version=version, files=sorted([*paths, *images]))
 
 
 def _images(change: HistoryChange, folder: str, context: Context) -> dict[str, bytes | None]:
@@ -119,20 +119,20 @@ def _images(change: HistoryChange, folder: str, context: Context) -> dict[str, b
         except ValueError as error:
             raise InvalidInput(
                 "outside_storage",
-                rule="Plots lie under the storage root.",
-                found=str(error),
+                rule="Plots must be under the storage root.",
+                found=f"{error}.",
                 next_step="Name the folder by its path below the storage root.",
                 field="plots",
             ) from None
         if not file.is_file():
             raise NotFound(
                 "plot_not_found",
-                rule="Every plot that the record names is there.",
-                found=f"{folder}/{name} is missing",
-                next_step="Name the folder that evaluation wrote the plots to.",
+                rule="Every plot of the record must exist.",
+                found=f"no file {folder}/{name}.",
+                next_step="Name the folder that the evaluation wrote its plots to.",
                 field="plots",
             )
-        images[path] = _checked(name, file.read_bytes() if file.stat().st_size <= PLOT_LIMIT else b"")
+        images[path] = _checked(name, file.read_bytes() if file.stat().st_size <= MAX_PLOT_BYTES else b"")
     return images
 
 
@@ -140,8 +140,8 @@ def _checked(name: str, content: bytes) -> bytes:
     if not content.startswith(_PNG):
         raise InvalidInput(
             "not_a_plot",
-            rule=f"A plot is a PNG of at most {PLOT_LIMIT // 1_000_000} MB.",
-            found=f"{name} is not",
+            rule=f"A plot must be a PNG file of at most {MAX_PLOT_BYTES // 1_000_000} MB.",
+            found=f"{name}, which is not.",
             next_step="Draw it again.",
             field="plots",
         )

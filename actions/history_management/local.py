@@ -1,4 +1,4 @@
-"""The history branch of a local git repository, read and written with plain git commands."""
+"""The history branch of a local git repository, read and written with git commands."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from actions.context import Reader
 from actions.errors import Conflict, InvalidInput, NotFound, OperationError, Unavailable
 
-TRIES = 20
-"""How often a commit is computed again because another one was faster."""
+MAX_TRIES = 20
+"""How often a commit is recomputed because another process moved the branch first."""
 
 _UNBORN = "0" * 40
 _IDENTITY = {
@@ -29,7 +29,7 @@ _IDENTITY = {
 
 
 class GitFailed(Exception):
-    """A git command ended with an error that its caller may know how to take."""
+    """A git command failed; the caller decides whether that is an error."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LocalHistory:
     branch
         The full name of the branch, such as ``refs/heads/main``.
     work_tree
-        Whether the branch is the one that is checked out in ``folder``: then a commit brings the files along.
+        Whether the branch is checked out in ``folder``. If so, a commit also updates the files there.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class LocalHistory:
 
     @classmethod
     def find(cls, folder: Path) -> LocalHistory | None:
-        """Return the repository around a folder, or None where there is none with a branch checked out."""
+        """Return the repository that contains a folder, or None if there is none or no branch is checked out."""
         try:
             return cls.at(folder)
         except OperationError:
@@ -60,12 +60,12 @@ class LocalHistory:
 
     @classmethod
     def at(cls, folder: Path) -> LocalHistory:
-        """Return the repository around a folder.
+        """Return the repository that contains a folder.
 
         Raises
         ------
         Unavailable
-            Where git or a repository is missing, or no branch is checked out.
+            ``no_git_repository``, ``no_branch``.
         """
         try:
             bare = _git(folder, "rev-parse", "--is-bare-repository").strip() == b"true"
@@ -73,34 +73,34 @@ class LocalHistory:
         except (GitFailed, FileNotFoundError, NotADirectoryError) as error:
             raise Unavailable(
                 "no_git_repository",
-                rule="The history lies in a git repository.",
-                found=f"{folder}: {error}",
-                next_step="Name the folder of a git checkout with --repository.",
+                rule="The history must be in a git repository.",
+                found=f"{folder}: {error}.",
+                next_step="Pass the folder of a git checkout with --repository.",
             ) from None
         try:
             branch = _git(Path(top), "symbolic-ref", "--quiet", "HEAD").decode().strip()
         except GitFailed:
             raise Unavailable(
                 "no_branch",
-                rule="Commits go to the branch that is checked out.",
+                rule="A branch must be checked out, because commits go to it.",
                 found=f"{top} has no branch checked out.",
-                next_step="Check a branch out: git switch BRANCH.",
+                next_step="Check out a branch: git switch BRANCH.",
             ) from None
         return cls(Path(top), branch, work_tree=not bare)
 
     def head(self) -> str | None:
-        """Return the SHA of the branch's last commit, or None before the first."""
+        """Return the SHA of the branch's last commit, or None if it has none."""
         try:
             return self._git("rev-parse", "--verify", "--quiet", f"{self.branch}^{{commit}}").decode().strip()
         except GitFailed:
             return None
 
     def read(self, path: str) -> bytes | None:
-        """Return the content of a file of the branch's head, or None where there is none."""
+        """Return the content of a file at the branch's head, or None if there is no such file."""
         return self._read_at(self.head(), path)
 
     def list(self, folder: str) -> list[str]:
-        """Return the paths of the files directly in a folder, sorted; [] where there is none."""
+        """Return the sorted paths of the files directly in a folder; [] if there is no such folder."""
         head = self.head()
         if head is None:
             return []
@@ -109,71 +109,79 @@ class LocalHistory:
         except GitFailed:
             return []
         entries = [entry.split("\t", 1) for entry in listed.split("\0") if entry]
-        return sorted(f"{folder.strip('/')}/{name}" for about, name in entries if about.split()[1] == "blob")
+        return sorted(f"{folder.strip('/')}/{name}" for attributes, name in entries if attributes.split()[1] == "blob")
 
     def read_on(self, path: str, moment: datetime) -> bytes | None:
-        """Return a file's content as the branch had it at a moment.
+        """Return a file's content on the branch at a moment, or None if there was no such file.
 
         Raises
         ------
         NotFound
-            With reason ``no_history_then`` where the branch is younger.
+            ``no_history_then``: the branch is younger.
         """
         head = self.head()
-        found = head and self._git("rev-list", "-1", f"--before={moment.isoformat()}", "--first-parent", head)
-        sha = found.decode().strip() if isinstance(found, bytes) else ""
+        listed = head and self._git("rev-list", "-1", f"--before={moment.isoformat()}", "--first-parent", head)
+        sha = listed.decode().strip() if isinstance(listed, bytes) else ""
         if not sha:
             raise NotFound(
                 "no_history_then",
-                rule="Only what the branch held at that moment can be told.",
-                found=f"no commit of {self.branch} is as old as {moment.isoformat()}",
-                next_step="Ask for a later date.",
+                rule="The branch must have a commit from before that moment.",
+                found=f"no commit of {self.branch} is as old as {moment.isoformat()}.",
+                next_step="Choose a later date.",
             )
         return self._read_at(sha, path)
 
     def commit(self, message: str, change: Callable[[Reader], Mapping[str, bytes | None]]) -> str:
-        """Commit what ``change`` makes of the present files (None removes one) and return the commit's SHA.
+        """Commit the files that ``change`` computes from the current ones (None removes a file); return the commit's
+        SHA.
 
-        The branch moves only from the commit that ``change`` was computed on; else all is computed again. Where the
-        branch is checked out, its work tree follows; a file with local changes is never overwritten.
+        The branch moves only from the commit that ``change`` was computed on; otherwise everything is recomputed. If
+        the branch is checked out, its files are updated; files with local changes are never overwritten.
 
         Returns
         -------
         str
-            The new commit, or the head where nothing changes.
+            The new commit, or the head if nothing changes.
+
+        Raises
+        ------
+        Conflict
+            ``branch_busy``, ``local_changes``, ``work_tree_left_behind``.
+        InvalidInput
+            ``nothing_to_commit``.
         """
-        with self._alone():
+        with self._exclusive():
             return self._commit(message, change)
 
     def _commit(self, message: str, change: Callable[[Reader], Mapping[str, bytes | None]]) -> str:
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             old = self.head()
-            made = {_safe(path): content for path, content in change(partial(self._read_at, old)).items()}
-            changed = {path: content for path, content in made.items() if content != self._read_at(old, path)}
+            files = {_safe(path): content for path, content in change(partial(self._read_at, old)).items()}
+            changed = {path: content for path, content in files.items() if content != self._read_at(old, path)}
             if not changed:
                 if old is not None:
                     return old
                 raise InvalidInput(
                     "nothing_to_commit",
-                    rule="A repository's first commit needs a file.",
-                    found="no file",
+                    rule="A repository's first commit must contain a file.",
+                    found="no files.",
                     next_step="Commit something to the repository first.",
                 )
             new = self._write(old, message, changed)
             self._refuse_to_overwrite(old, new)
             if self._move(old, new):
-                self._bring_along(old, new)
+                self._update_work_tree(old, new)
                 return new
         raise Conflict(
             "branch_busy",
-            rule="A commit is made on the branch as it is.",
-            found=f"{self.branch} moved {TRIES} times meanwhile.",
+            rule="The branch must not move while a commit is made.",
+            found=f"{self.branch} moved {MAX_TRIES} times meanwhile.",
             next_step="Try again.",
         )
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process at a time commit, so that none meets a work tree that is still being brought along."""
+    def _exclusive(self) -> Iterator[None]:
+        """Let one process at a time commit, so that none sees a work tree that is still being updated."""
         common = self.folder / self._git("rev-parse", "--git-common-dir").decode().strip()
         with (common / "modelyard.lock").open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -188,7 +196,7 @@ class LocalHistory:
             return None
 
     def _write(self, old: str | None, message: str, changed: Mapping[str, bytes | None]) -> str:
-        """Write blobs, tree and commit; nothing refers to them yet."""
+        """Write blobs, a tree and a commit, without a reference to them."""
         with tempfile.TemporaryDirectory(prefix="modelyard-index-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             if old:
@@ -206,7 +214,7 @@ class LocalHistory:
         return f"100644 {blob}\t{path}\0"
 
     def _identity(self) -> dict[str, str]:
-        """Return an identity for the commit where git knows none."""
+        """Return an identity for the commit if git has none configured."""
         try:
             self._git("var", "GIT_AUTHOR_IDENT")
             self._git("var", "GIT_COMMITTER_IDENT")
@@ -219,7 +227,7 @@ class LocalHistory:
         try:
             self._git("update-ref", "-m", "commit: modelyard", self.branch, new, old or _UNBORN)
         except GitFailed:
-            if self.head() == old:  # it was not that somebody else moved it
+            if self.head() == old:  # then the update failed for another reason than a moved branch
                 raise
             return False
         return True
@@ -231,16 +239,16 @@ class LocalHistory:
             self._switch(old, new, "--dry-run")
         except GitFailed as error:
             if self.head() != old:
-                return  # the next try sees what is there now
+                return  # the branch has moved: the next attempt checks again
             raise Conflict(
                 "local_changes",
-                rule="Files with local changes are not overwritten.",
-                found=str(error),
-                next_step="Commit these changes or put them aside, then try again.",
+                rule="Files with local changes must not be overwritten.",
+                found=f"{error}.",
+                next_step="Commit or stash these changes, then try again.",
             ) from None
 
-    def _bring_along(self, old: str | None, new: str) -> None:
-        """Bring index and files of the work tree from the old commit to the new one."""
+    def _update_work_tree(self, old: str | None, new: str) -> None:
+        """Update the index and the files of the work tree from the old commit to the new one."""
         if not self.work_tree:
             return
         try:
@@ -248,14 +256,14 @@ class LocalHistory:
         except GitFailed as error:
             raise Conflict(
                 "work_tree_left_behind",
-                rule="The files of the work tree follow the commit.",
-                found=f"{new} was committed, but: {error}",
-                next_step=f"Look at git status in {self.folder}.",
+                rule="The files of the work tree must be updated after a commit.",
+                found=f"{new} was committed, but: {error}.",
+                next_step=f"Check git status in {self.folder}.",
             ) from None
 
     def _switch(self, old: str | None, new: str, *options: str) -> None:
-        """Let git itself carry local changes over, as it does when it switches branches."""
-        with suppress(GitFailed):  # it minds files with local changes; read-tree decides whether they are in the way
+        """Keep local changes the way git does when it switches branches."""
+        with suppress(GitFailed):  # it fails on files with local changes; read-tree decides whether they are in the way
             self._git("update-index", "-q", "--refresh")
         self._git("read-tree", *options, "-m", "-u", old or self._empty_tree(), new)
 
@@ -267,7 +275,7 @@ class LocalHistory:
 
 
 def _safe(path: str) -> str:
-    """Return a path that names a file below the top of a repository, and outside of git's own folder."""
+    """Return a path after checking that it is below the top of a repository and outside git's own folder."""
     parts = path.split("/")
     if not path or "\0" in path or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
         raise ValueError(f"not the path of a file in a repository: {path!r}")
@@ -275,9 +283,9 @@ def _safe(path: str) -> str:
 
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-    """Run git in a folder, untouched by variables that name another repository (as hooks have them)."""
+    """Run git in a folder, ignoring variables that point to another repository (git sets them for hooks)."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in _IDENTITY}
-    ran = subprocess.run(
+    completed = subprocess.run(
         ["git", *arguments],
         cwd=folder,
         input=stdin,
@@ -286,8 +294,7 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, st
         check=False,
         timeout=60,
     )
-    if ran.returncode:
-        raise GitFailed(
-            ran.stderr.decode(errors="replace").strip() or f"git {arguments[0]} ended with {ran.returncode}"
-        )
-    return ran.stdout
+    if completed.returncode:
+        message = completed.stderr.decode(errors="replace").strip()
+        raise GitFailed(message or f"git {arguments[0]} exited with {completed.returncode}")
+    return completed.stdout

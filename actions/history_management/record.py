@@ -1,4 +1,4 @@
-"""The record of one finished run: everything that its history files tell."""
+"""The record of one finished run: everything that its history files contain."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class RecordedDecision(_Value):
     what: str = Field(max_length=50, description="approve, reject, cancel, promote, rollback")
     when: AwareDatetime
     attempt: Attempt = 1
-    sha256: str = Field(default="", max_length=64, description="the model file that was decided on, where it was one")
+    sha256: str = Field(default="", max_length=64, description="SHA-256 of the model file that was decided on, if any")
     reason: str = Field(default="", max_length=2_000)
     overrides: dict[str, Scalar] = Field(default_factory=dict, max_length=100)
-    comment: int = Field(default=0, ge=0, description="the comment that said so; 0 where that was not kept")
+    comment: int = Field(default=0, ge=0, description="id of the comment that contains the decision; 0 if unknown")
 
 
 class RecordedError(_Value):
-    """Why the run could not be carried to a verdict."""
+    """Why the run ended without a verdict."""
 
     stage: str = Field(max_length=50, description="the stage that failed, or the App's state")
     step: str = Field(default="", max_length=200)
@@ -53,21 +53,21 @@ class RecordedVerdict(_Value):
 
 
 class Stay(_Value):
-    """How long the run was in one state, all stays added up."""
+    """How long the run was in one state, in total."""
 
     state: str = Field(max_length=50)
     seconds: float = Field(ge=0)
 
 
 class Links(_Value):
-    """Where the run can be looked at on the hub."""
+    """URIs of the run on the hub."""
 
     issue: str = Field(default="", max_length=500)
     workflow_runs: tuple[str, ...] = Field(default=(), max_length=100)
 
 
 class RunRecord(_Value):
-    """One request carried to its end, as ``training_history/<run>.json`` keeps it."""
+    """One finished run, as stored in ``training_history/<run>.json``."""
 
     schema_version: Literal[1] = 1
     run: RunId
@@ -83,7 +83,7 @@ class RunRecord(_Value):
     finished: AwareDatetime
     result: PublishedResult | None = None
     version: int | None = Field(default=None, description="the registered version; set when the record is committed")
-    promoted: bool = Field(default=False, description="whether the version became champion with this very commit")
+    promoted: bool = Field(default=False, description="whether the version became champion with this commit")
     verdicts: tuple[RecordedVerdict, ...] = ()
     decisions: tuple[RecordedDecision, ...] = ()
     error: RecordedError | None = None

@@ -37,8 +37,7 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     *,
     seed: Seed = 0,
 ) -> ClassifierEvaluation:
-    """Evaluate a classifier: metrics overall, per class and per slice, confusion matrix, curves, calibration,
-    importances.
+    """Evaluate a classifier: metrics overall, per class and per slice, confusion matrix, curves and importances.
 
     The metrics are accuracy, balanced accuracy, precision, recall, F1, ROC AUC, PR AUC (average precision), log loss
     and expected calibration error, as scikit-learn defines them. With two classes, precision, recall, F1 and the areas

@@ -1,1 +1,1 @@
-"""The registry of models: desired state in training_history/models/<name>.yaml."""
+"""The model registry: the desired state in training_history/models/<name>.yaml."""

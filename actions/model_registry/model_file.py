@@ -1,7 +1,7 @@
-"""``training_history/models/<name>.yaml``: a model's versions and aliases, as functions from text to text.
+"""``training_history/models/<name>.yaml``: a model's versions and aliases.
 
-The file is desired state: whoever changes it, by these functions or by pull request, decides what production uses. All
-functions here are pure, so that a change can be computed again on whatever the branch holds now.
+The file is the desired state. Changing it, with these functions or by pull request, decides which version production
+uses. All functions here are pure, so that a change can be recomputed if the branch has moved meanwhile.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from actions.contracts.request import Identifier, ModelName, Sha256
 from actions.contracts.run_id import RunId
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.text import safe_yaml
+from actions.text.validation import rule_of
 
 FOLDER = "training_history/models"
-SIZE_LIMIT = 1_000_000
+MAX_BYTES = 1_000_000
 HEADER = """\
-# The versions of this model, and which of them production uses (alias champion).
-# Modelyard changes this file by commits; people change it by pull request.
+# The versions of this model, and the one that production uses (alias champion).
+# Modelyard changes this file with commits; people change it with pull requests.
 """
 
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-# The reader gives every scalar as text; a number in text form is taken where a number is meant.
+# safe_yaml returns every scalar as text, so numbers are accepted as text.
 Number = Annotated[int, Field(ge=1), BeforeValidator(lambda value: int(value) if _is_number(value) else value)]
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10  # noqa: PLR2004 - no file has that many
+    return isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10  # noqa: PLR2004 - far more than any file has
 
 
 class Version(BaseModel):
-    """One registered version: which run made it and where the artifact lies."""
+    """A registered version: the run that produced it, and where its artifact is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,46 +58,54 @@ class ModelFile(BaseModel):
     versions: tuple[Version, ...] = ()
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _is_consistent(self) -> Self:
         numbers = [version.version for version in self.versions]
         if numbers != sorted(set(numbers)):
-            raise ValueError("versions have to rise, each number once")
+            raise ValueError("version numbers must be unique and ascending")
         for alias, number in self.aliases.items():
             if number not in numbers:
-                raise ValueError(f"alias {alias} names version {number}, which is not there")
+                raise ValueError(f"alias {alias} refers to version {number}, which does not exist")
         return self
 
     def version(self, name: int | str) -> Version:
-        """Return the version of that number, or the one that an alias names.
+        """Return the version with a number, or the one that an alias refers to.
 
         Raises
         ------
         NotFound
-            With reason ``version_not_found`` or ``alias_not_found``.
+            ``version_not_found``, ``alias_not_found``.
         """
         number = int(name) if isinstance(name, int) or _is_number(name) else self.aliases.get(name)
         if number is None:
             known = ", ".join(sorted(self.aliases)) or "none yet"
-            raise _not_found("alias", f"{self.name} has no alias {name!r}.", f"Its aliases: {known}.")
+            raise NotFound(
+                "alias_not_found",
+                rule="The alias must exist.",
+                found=f"{self.name} has no alias {name!r}.",
+                next_step=f"Choose an alias: {known}.",
+                field="alias",
+            )
         for version in self.versions:
             if version.version == number:
                 return version
         known = ", ".join(str(version.version) for version in self.versions[-20:]) or "none yet"
-        raise _not_found("version", f"{self.name} has no version {number}.", f"Its versions: {known}.")
+        raise NotFound(
+            "version_not_found",
+            rule="The version must exist.",
+            found=f"{self.name} has no version {number}.",
+            next_step=f"Choose a version: {known}.",
+            field="version",
+        )
 
     def aliases_of(self, number: int) -> list[str]:
-        """Return the aliases that name a version."""
+        """Return the aliases that refer to a version."""
         return sorted(alias for alias, version in self.aliases.items() if version == number)
 
     def with_aliases(self, **aliases: int | None) -> ModelFile:
-        """Return the file with aliases set, or removed where None."""
+        """Return a copy with some aliases set, or removed if None."""
         merged = {**self.aliases, **aliases}
         kept = {alias: number for alias, number in merged.items() if number is not None}
         return ModelFile(name=self.name, aliases=kept, versions=self.versions)
-
-
-def _not_found(what: str, found: str, next_step: str) -> NotFound:
-    return NotFound(f"{what}_not_found", rule=f"The {what} has to exist.", found=found, next_step=next_step, field=what)
 
 
 def path_of(name: str) -> str:
@@ -105,15 +114,15 @@ def path_of(name: str) -> str:
     Raises
     ------
     InvalidInput
-        With reason ``invalid_model_name``; such a name never becomes a path.
+        ``invalid_model_name``; such a name never becomes a path.
     """
     try:
         ModelFile(name=name)
     except ValidationError:
         raise InvalidInput(
             "invalid_model_name",
-            rule="Model names are small letters, digits, '.', '_' and '-', and begin with a letter or a digit.",
-            found=repr(name)[:200],
+            rule="A model name must consist of lower-case letters, digits, '.', '_' and '-', and start with a letter or digit.",
+            found=f"{repr(name)[:200]}.",
             next_step="Correct the name.",
             field="name",
         ) from None
@@ -126,9 +135,9 @@ def parse(text: str | bytes) -> ModelFile:
     Raises
     ------
     InvalidInput
-        With reason ``invalid_yaml`` or ``invalid_model_file``; ``field`` names the place.
+        ``invalid_yaml``, ``invalid_model_file``; ``field`` is the place in the file.
     """
-    content = safe_yaml.load(text, source="the model's file", limit=SIZE_LIMIT)
+    content = safe_yaml.load(text, source="the model's file", limit=MAX_BYTES)
     try:
         return ModelFile.model_validate(content)
     except ValidationError as error:
@@ -136,15 +145,15 @@ def parse(text: str | bytes) -> ModelFile:
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InvalidInput(
             "invalid_model_file",
-            rule=f"{place}: {first['msg']}.",
-            found=repr(first.get("input"))[:200],
-            next_step="Correct the file by a pull request.",
+            rule=rule_of(place, first["msg"]),
+            found=f"{repr(first.get('input'))[:200]}.",
+            next_step="Correct the file with a pull request.",
             field=place,
         ) from None
 
 
 def render(file: ModelFile) -> str:
-    """Write a model's file: fixed order of keys, so that a change is a small diff."""
+    """Return the text of a model's file, with a fixed order of keys so that changes are small diffs."""
     import yaml
 
     content: dict[str, Any] = {"name": file.name, "aliases": dict(sorted(file.aliases.items())), "versions": []}
@@ -158,7 +167,7 @@ def render(file: ModelFile) -> str:
 
 
 class _Quoted(str):
-    """A text that is quoted, so that no reader of YAML takes it for a number or a date."""
+    """Text to be quoted, so that no YAML reader takes it for a number or a date."""
 
     __slots__ = ()
 
@@ -167,7 +176,7 @@ def _dumper() -> Any:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML hands it in
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML passes it
             return True
 
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as above
@@ -182,7 +191,7 @@ def _dumper() -> Any:
 # --- the changes -----------------------------------------------------------------------------------------------------
 
 
-def register(  # noqa: PLR0913  # a version has so many facts
+def register(  # noqa: PLR0913  # the fields of a version
     text: str | bytes | None,
     *,
     name: str,
@@ -194,22 +203,22 @@ def register(  # noqa: PLR0913  # a version has so many facts
     data_sha256: str | None = None,
     algorithm: Identifier | None = None,
 ) -> tuple[str, int]:
-    """Add a version and let the alias ``candidate`` name it; the same run and attempt again changes nothing.
+    """Add a version and set the alias ``candidate`` to it; registering the same attempt again changes nothing.
 
     Parameters
     ----------
     text
-        What the file holds now; None where there is none.
+        The file's current content; None if there is no file.
 
     Returns
     -------
     tuple of str and int
-        The new text, and the version's number.
+        The new content, and the version's number.
 
     Raises
     ------
     Conflict
-        With reason ``version_differs`` where this attempt is registered with another artifact.
+        ``version_differs``: this attempt is already registered with another artifact.
     """
     file = parse(text) if text is not None else ModelFile(name=name)
     for known in file.versions:
@@ -217,9 +226,9 @@ def register(  # noqa: PLR0913  # a version has so many facts
             if known.sha256 != sha256:
                 raise Conflict(
                     "version_differs",
-                    rule="An attempt of a run has one artifact.",
-                    found=f"version {known.version} of {name} is {run} attempt {attempt} with sha256 {known.sha256}",
-                    next_step="Train again: a new attempt makes a new version.",
+                    rule="An attempt of a run must have one artifact only.",
+                    found=f"version {known.version} of {name} is {run} attempt {attempt} with SHA-256 {known.sha256}.",
+                    next_step="Train again: a new attempt becomes a new version.",
                     field="sha256",
                 )
             return (_text(text) if text is not None else render(file)), known.version
@@ -234,12 +243,12 @@ def register(  # noqa: PLR0913  # a version has so many facts
         algorithm=algorithm,
         created=created,
     )
-    grown = ModelFile(name=file.name, aliases=file.aliases, versions=(*file.versions, new))
-    return render(grown.with_aliases(candidate=number)), number
+    extended = ModelFile(name=file.name, aliases=file.aliases, versions=(*file.versions, new))
+    return render(extended.with_aliases(candidate=number)), number
 
 
 def set_alias(text: str | bytes, alias: str, version: int) -> str:
-    """Let an alias name a version; where it is ``champion``, ``previous`` then names the one before."""
+    """Set an alias to a version; when ``champion`` moves, ``previous`` is set to the version that it moves from."""
     file = parse(text)
     target = file.version(version).version
     if file.aliases.get(alias) == target:
@@ -251,21 +260,22 @@ def set_alias(text: str | bytes, alias: str, version: int) -> str:
 
 
 def roll_back(text: str | bytes, to: int | None = None) -> str:
-    """Let ``champion`` name the version before it (or ``to``); ``previous`` is then free, so that twice is not back again.
+    """Set ``champion`` to the previous version (or ``to``), and remove ``previous``, so that repeating it does not undo
+    it.
 
     Raises
     ------
     NotFound
-        With reason ``no_champion`` or ``no_previous``.
+        ``no_champion``, ``no_previous``.
     Conflict
-        With reason ``already_champion``.
+        ``already_champion``.
     """
     file = parse(text)
     champion_now = file.aliases.get("champion")
     if champion_now is None:
         raise NotFound(
             "no_champion",
-            rule="Only a model in production can be rolled back.",
+            rule="A model must be in production to be rolled back.",
             found=f"{file.name} has no champion.",
             next_step="Promote a version with set_model_alias.",
         )
@@ -273,41 +283,41 @@ def roll_back(text: str | bytes, to: int | None = None) -> str:
     if to is not None and to == champion_now:
         raise Conflict(
             "already_champion",
-            rule="A roll-back changes the version in production.",
-            found=f"version {to} of {file.name} is the champion already.",
+            rule="A rollback must change the version in production.",
+            found=f"version {to} of {file.name} is already the champion.",
             next_step="Choose another version or an earlier date.",
         )
     if target is None or target == champion_now:
         raise NotFound(
             "no_previous",
-            rule="The version before the champion has to be known.",
-            found=f"{file.name} version {champion_now} is the champion, and alias previous names no other version.",
-            next_step="Choose a version with set_model_alias; list_model_versions names them.",
+            rule="The version before the champion must be known.",
+            found=f"version {champion_now} of {file.name} is the champion, and the alias previous refers to no other version.",
+            next_step="Choose a version from list_model_versions, and set it with set_model_alias.",
         )
     return render(file.with_aliases(champion=file.version(target).version, previous=None))
 
 
 def withdraw(text: str | bytes, run: str) -> str:
-    """Undo what a run did to the aliases, and nothing else: a champion of another run stays.
+    """Undo what a run did to the aliases, and nothing else: the champion of another run stays.
 
-    The versions stay listed, since their numbers are never given twice.
+    Its versions stay listed, because version numbers are never reused.
     """
     file = parse(text)
-    mine = {version.version for version in file.versions if version.run == run}
+    of_run = {version.version for version in file.versions if version.run == run}
     aliases = dict(file.aliases)
-    if aliases.get("champion") in mine and aliases.get("previous") is not None:
+    if aliases.get("champion") in of_run and aliases.get("previous") is not None:
         aliases["champion"] = aliases.pop("previous")
-    kept = {alias: number for alias, number in aliases.items() if number not in mine}
+    kept = {alias: number for alias, number in aliases.items() if number not in of_run}
     if kept == file.aliases:
         return _text(text)
     return render(ModelFile(name=file.name, aliases=kept, versions=file.versions))
 
 
-# --- the questions ---------------------------------------------------------------------------------------------------
+# --- queries ---------------------------------------------------------------------------------------------------------
 
 
 def champion(text: str | bytes | None) -> Champion | None:
-    """Return the version that production uses, or None where there is none."""
+    """Return the version that production uses, or None if there is none."""
     if text is None:
         return None
     file = parse(text)

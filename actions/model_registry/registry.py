@@ -1,4 +1,4 @@
-"""The registry's operations: they read and change ``training_history/models/<name>.yaml`` on the history branch."""
+"""The registry's operations, which read and change ``training_history/models/<name>.yaml`` on the history branch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from actions.operation import Result, operation
 
 
 class RegisteredModel(Result):
-    """A version of a model, and the commit that holds it."""
+    """A version of a model, and the commit that contains it."""
 
     name: str
     version: int
@@ -26,7 +26,7 @@ class RegisteredModel(Result):
 
 
 class ModelVersion(Result):
-    """One version, and the aliases that name it."""
+    """A version of a model, and the aliases that refer to it."""
 
     name: str
     version: int
@@ -50,7 +50,7 @@ class ModelVersions(Result):
 
 
 class AliasChange(Result):
-    """What an alias names now and named before, and the commit that holds the change."""
+    """The version that an alias refers to, the one before, and the commit that contains the change."""
 
     name: str
     alias: str
@@ -61,10 +61,10 @@ class AliasChange(Result):
 
 @runtime_checkable
 class DatedHistory(Protocol):
-    """A history that can also be asked what it held at a moment."""
+    """A history that can also be read as of a moment in the past."""
 
     def read_on(self, path: str, moment: datetime) -> bytes | None:
-        """Return a file's content as the branch had it at a moment."""
+        """Return a file's content on the branch at a moment, or None if there was no such file."""
 
 
 @operation(where="app", idempotent=True)
@@ -82,26 +82,26 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
 ) -> RegisteredModel:
     """Register a trained model as the next version, and as candidate.
 
-    The same run and attempt is registered once, however often this is called.
+    An attempt is registered once, no matter how often this is called.
 
     Parameters
     ----------
     name
         The model's name.
     run
-        The run that made it, such as train-20261122-001.
+        The run that trained it, such as train-20261122-001.
     attempt
         The run's attempt, from 1.
     uri
-        Where the model file lies under the storage root.
+        The model file under the storage root.
     sha256
-        The model file's SHA-256, which is checked whenever it is loaded.
+        The model file's SHA-256, which is checked whenever the model is loaded.
     data_sha256
         The SHA-256 of the data that it was trained on.
     algorithm
-        What it was trained by.
+        The algorithm that it was trained with.
     created
-        When it was made (ISO 8601); now by default.
+        When it was trained (ISO 8601); now by default.
 
     Examples
     --------
@@ -109,10 +109,10 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     >>> from actions.history_management.local import LocalHistory
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> made = register_model(
+    >>> registered = register_model(
     ...     "flowers", "train-20261122-001", 1, "acme/flowers/models/train-20261122-001/1/model.skops", "0" * 64, context
     ... )
-    >>> made.version, made.aliases
+    >>> registered.version, registered.aliases
     (1, ['candidate'])
     """
     path = model_file.path_of(name)
@@ -143,14 +143,14 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
 def get_model_version(
     name: ModelName, context: Context, version: int | str = "champion", on_date: date | None = None
 ) -> ModelVersion:
-    """Return one version of a model: where it lies, which run made it, which aliases name it.
+    """Return one version of a model: its file, the run that trained it, and the aliases that refer to it.
 
     Parameters
     ----------
     name
         The model's name.
     version
-        A version's number, or an alias such as champion, candidate or previous.
+        A version number, or an alias such as champion, candidate or previous.
     on_date
         Answer as of the end of that day (UTC), from the repository's history: what was in production then?
 
@@ -160,15 +160,15 @@ def get_model_version(
     >>> from actions.history_management.local import LocalHistory
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **made)
-    >>> found = get_model_version("flowers", context, version="candidate")
-    >>> found.version, found.run
+    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    >>> candidate = get_model_version("flowers", context, version="candidate")
+    >>> candidate.version, candidate.run
     (2, 'train-20261122-002')
     """
     file = _file_on(name, context, on_date)
-    return _described(file, file.version(version))
+    return _describe(file, file.version(version))
 
 
 @operation(where="app", read_only=True)
@@ -185,9 +185,9 @@ def list_model_versions(
     name
         The model's name.
     limit
-        How many versions to return.
+        The maximum number of versions to return.
     offset
-        How many of the newest to leave out.
+        The number of newest versions to skip.
 
     Examples
     --------
@@ -195,11 +195,11 @@ def list_model_versions(
     >>> from actions.history_management.local import LocalHistory
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **made)
-    >>> found = list_model_versions("flowers", context, limit=10)
-    >>> found.total, found.versions[0].run, found.aliases
+    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    >>> flowers = list_model_versions("flowers", context, limit=10)
+    >>> flowers.total, flowers.versions[0].run, flowers.aliases
     (2, 'train-20261122-002', {'candidate': 2})
     """
     file = _file_on(name, context, None)
@@ -208,7 +208,7 @@ def list_model_versions(
         name=name,
         total=len(file.versions),
         aliases=file.aliases,
-        versions=[_described(file, version) for version in newest_first],
+        versions=[_describe(file, version) for version in newest_first],
     )
 
 
@@ -216,9 +216,9 @@ def list_model_versions(
 def set_model_alias(
     name: ModelName, alias: Alias, version: Annotated[int, Field(ge=1)], context: Context
 ) -> AliasChange:
-    """Let an alias name a version: champion is what production uses.
+    """Set an alias to a version of a model; champion is the version that production uses.
 
-    When champion moves, the alias previous then names the version that it named before.
+    When champion moves, the alias previous is set to the version that it moves from.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def set_model_alias(
     alias
         The alias: champion, candidate, or one of your own such as staging.
     version
-        The version's number.
+        The version number.
 
     Examples
     --------
@@ -235,11 +235,11 @@ def set_model_alias(
     >>> from actions.history_management.local import LocalHistory
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **made)
-    >>> changed = set_model_alias("flowers", "staging", 2, context)
-    >>> changed.version, changed.before
+    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    >>> change = set_model_alias("flowers", "staging", 2, context)
+    >>> change.version, change.before
     (2, None)
     """
     return _change_alias(context, name, alias, f"Set {alias} of {name} to version {version}", version)
@@ -247,14 +247,14 @@ def set_model_alias(
 
 @operation(where="app", destructive=True)
 def rollback_model(name: ModelName, context: Context, on_date: date | None = None) -> AliasChange:
-    """Put champion back to the version before it, or to the one that was in production on a date.
+    """Roll champion back to the previous version, or to the version that was in production on a date.
 
     Parameters
     ----------
     name
         The model's name.
     on_date
-        Go back to the version that was champion at the end of that day (UTC); by default to the alias previous.
+        Roll back to the version that was champion at the end of that day (UTC); by default, to the alias previous.
 
     Examples
     --------
@@ -262,9 +262,9 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
     >>> from actions.history_management.local import LocalHistory
     >>> from actions.storage.folder import Storage
     >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> made = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **made)
+    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
     >>> for version in (1, 2):
     ...     promoted = set_model_alias("flowers", "champion", version, context)
     >>> rollback_model("flowers", context).version
@@ -304,16 +304,16 @@ def _file_on(name: str, context: Context, on_date: date | None) -> ModelFile:
     if not isinstance(history, DatedHistory):
         raise Unavailable(
             "history_undated",
-            rule="The past is read from a git checkout.",
-            found="this door has the branch's present files alone",
-            next_step="Ask `modelyard run get_model_version --on_date ...` in a checkout.",
+            rule="The past can only be read in a git checkout.",
+            found="access to the branch's current files only.",
+            next_step="Run `modelyard run get_model_version --on_date ...` in a checkout.",
             field="on_date",
         )
     if on_date > datetime.now(tz=UTC).date():
         raise InvalidInput(
             "date_in_the_future",
-            rule="Only the past is known.",
-            found=on_date.isoformat(),
+            rule="The date must not be in the future.",
+            found=f"{on_date.isoformat()}.",
             next_step="Choose a day up to today.",
             field="on_date",
         )
@@ -324,13 +324,13 @@ def _file(name: str, text: bytes | None) -> ModelFile:
     if not text:
         raise NotFound(
             "model_not_found",
-            rule="The model has to be registered.",
-            found=f"{model_file.path_of(name)} does not exist",
+            rule="The model must be registered.",
+            found=f"no file {model_file.path_of(name)}.",
             next_step="Train it, or correct the name.",
             field="name",
         )
     return model_file.parse(text)
 
 
-def _described(file: ModelFile, version: Version) -> ModelVersion:
+def _describe(file: ModelFile, version: Version) -> ModelVersion:
     return ModelVersion(name=file.name, aliases=file.aliases_of(version.version), **version.model_dump())

@@ -1,1 +1,1 @@
-"""Where files are: the storage folder, S3, and saved scikit-learn models (skops)."""
+"""Where files are: a storage folder or an S3 bucket, and saved scikit-learn models (skops)."""

@@ -1,8 +1,8 @@
-"""URIs to files: where a run's stages hand over to each other, and which data a request may name.
+"""The storage root: where the stages of a run find each other's files, and which data a request may name.
 
-``<root>/<owner>/<repo>/{datasets,processed,models,evaluations}/<run>/<attempt>/``. A URI is the POSIX path of a file
-relative to the root. A root may also be in S3 (``actions.storage.s3``): then all of this is done on a local copy, and what is
-written goes up.
+Files are in ``<root>/<owner>/<repo>/{datasets,processed,models,evaluations}/<run>/<attempt>/``. A URI is the POSIX path
+of a file relative to the root. The root may also be in S3 (``actions.storage.s3``); files are then read and written
+through a local copy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Area = Literal["datasets", "processed", "models", "evaluations"]
 
 @dataclass(frozen=True)
 class Storage:
-    """A deployment's storage root, a local folder that the App and its runners share."""
+    """A deployment's storage root: a folder that the App and its runners share."""
 
     root: Path
 
@@ -31,7 +31,7 @@ class Storage:
         Raises
         ------
         ValueError
-            Where it is absolute, has a scheme, or leads out of the root (``..``, a symbolic link).
+            The URI is absolute, has a scheme, or leads outside the root (``..`` or a symbolic link).
         """
         if "://" in uri or PurePosixPath(uri).is_absolute() or "\x00" in uri:
             raise ValueError(f"not a path under the storage root: {uri!r}")
@@ -42,15 +42,15 @@ class Storage:
         return path.resolve().relative_to(self.root.resolve()).as_posix()
 
     def folder(self, repository: str, area: Area, run: str, attempt: int) -> Path:
-        """Return the folder of one attempt (not created)."""
+        """Return the folder of one attempt, without creating it."""
         return self.path(f"{repository}/{area}/{run}/{attempt}")
 
 
 def contained(path: Path, root: Path) -> Path:
-    """Return ``path`` resolved, if that lies under ``root``; else raise ValueError."""
+    """Return the resolved path if it is inside ``root``, or else raise ValueError."""
     resolved = path.resolve()
     if not resolved.is_relative_to(root.resolve()):
-        raise ValueError(f"leads out of {root}: {path}")
+        raise ValueError(f"leads outside {root}: {path}")
     return resolved
 
 
@@ -66,20 +66,25 @@ def open_storage(root: str) -> Storage:
 _SENDERS: dict[Path, Callable[[Path, Path], None]] = {}
 
 
-def written_below(folder: Path, send: Callable[[Path, Path], None]) -> None:
-    """Have each file that is written below a folder sent somewhere before it takes its place.
+def send_files_below(folder: Path, send: Callable[[Path, Path], None]) -> None:
+    """Register a function that uploads each file written below a folder, before the file takes its place there.
 
-    Here and not where files are written, so that no operation can forget it: what would be written to the local copy of a
-    bucket alone would be lost.
+    Registered here rather than called by whoever writes, so that no operation can forget it: a file that exists only in
+    the local copy of a bucket is lost.
     """
     _SENDERS[folder] = send
 
 
 @contextmanager
 def replacing(path: Path, *, sent: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; on success it replaces ``path``, on error it is removed.
+    """Yield a temporary path next to ``path`` to write to; it replaces ``path`` on success and is removed on error.
 
-    ``sent``: whether it is where it belongs already.
+    Parameters
+    ----------
+    path
+        The file to replace; its folder is created if necessary.
+    sent
+        Whether the content is already in the bucket, so that it need not be uploaded.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -100,7 +105,7 @@ def replacing(path: Path, *, sent: bool = False) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace a file by ``content`` (text as UTF-8) as a whole or not at all."""
+    """Replace a file with ``content`` (text as UTF-8), completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 

@@ -1,8 +1,9 @@
-"""Storage in S3: the same small interface as a folder's, on a local copy of what is read and written.
+"""Storage in S3, with the same interface as a folder: files are read and written through a local copy.
 
-A file is fetched when its path is asked for. What is written below the copy (``actions.storage.folder.replacing``) goes up before it
-takes its place there, so a file is in the bucket as a whole or not at all, and never only here. Writing is conditional
-(`If-None-Match`, `If-Match`): what somebody else has written meanwhile is not overwritten.
+A file is downloaded when its path is requested. A file written below the copy (``actions.storage.folder.replacing``) is
+uploaded before it takes its place there, so it is in the bucket completely or not at all, and never only on this
+machine. Writes are conditional (`If-None-Match`, `If-Match`): they never overwrite what another process has written
+meanwhile.
 """
 
 from __future__ import annotations
@@ -19,42 +20,42 @@ from typing import Any, NoReturn, TypeVar
 
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.optional import require_library
-from actions.storage.folder import Storage, replacing, sha256_of, written_below
+from actions.storage.folder import Storage, replacing, send_files_below, sha256_of
 
 KMS_VARIABLE = "MODELYARD_S3_KMS_KEY"
-"""The KMS key that objects are encrypted by, if one is asked for; else the bucket's own default holds."""
+"""Names the KMS key to encrypt objects with; by default, the bucket's own setting applies."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MOST_BYTES = 5 << 30
+_MAX_BYTES = 5 << 30
 _CHUNK = 8 << 20
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class S3Uri:
-    """``s3://bucket/key``, taken apart."""
+    """The parts of ``s3://bucket/key``."""
 
     bucket: str
     key: str
 
     @classmethod
     def parse(cls, text: str) -> S3Uri:
-        """Read a URI; ValueError where it is none, or where its key leads up, is blank in parts, or is no plain text."""
+        """Parse a URI; raise ValueError if it is not one, or if its key has ``..``, empty or unprintable parts."""
         scheme, _, rest = text.partition("://")
         bucket, _, key = rest.partition("/")
         key = key.rstrip("/")
         parts = key.split("/") if key else []
         if scheme.lower() != "s3" or not _BUCKET.fullmatch(bucket) or ".." in bucket:
-            raise ValueError(f"no s3://bucket/key: {text!r}")
+            raise ValueError(f"not s3://bucket/key: {text!r}")
         if any(part in {"", ".", ".."} for part in parts) or "\\" in key or not key.isprintable():
-            raise ValueError(f"no plain key: {text!r}")
+            raise ValueError(f"not a plain key: {text!r}")
         return cls(bucket, key)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}".rstrip("/")
 
-    def holds(self, other: S3Uri) -> bool:
-        """Tell whether another URI is this one or lies below it."""
+    def contains(self, other: S3Uri) -> bool:
+        """Return whether another URI is this one or is below it."""
         same = self.bucket == other.bucket
         return same and (not self.key or other.key == self.key or other.key.startswith(f"{self.key}/"))
 
@@ -66,109 +67,112 @@ class S3Storage(Storage):
     Parameters
     ----------
     root
-        The local copy: a folder of this process's own.
+        The local copy: a folder that only this process uses.
     base
         The URI of the storage root.
     kms_key
-        Key id, ARN or alias to encrypt by (SSE-KMS); None leaves it to the bucket.
+        Id, ARN or alias of the key to encrypt with (SSE-KMS); None leaves it to the bucket.
     """
 
     base: S3Uri
     kms_key: str | None = None
-    _seen: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
+    _etags: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
     _digests: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, uri: str) -> Path:
-        """Return the local copy of a file, fetched anew if it has changed; of what is not there, where it would be.
+        """Return the local copy of a file, downloading it if it has changed. If there is no such file, return its
+        place.
 
-        ``uri`` is relative to the root, or ``s3://`` and below it.
+        ``uri`` is relative to the root, or an ``s3://`` URI below it.
 
         Raises
         ------
         ValueError
-            Where it leads out of the root.
+            The URI leads outside the root.
         OperationError
-            Where the bucket cannot be read.
+            The bucket cannot be read.
         """
         if "://" in uri:
-            given = S3Uri.parse(uri)
-            if not self.base.holds(given):
+            full = S3Uri.parse(uri)
+            if not self.base.contains(full):
                 raise ValueError(f"not below {self.base}: {uri!r}")
-            uri = given.key[len(self.base.key) :].strip("/") or "."
+            uri = full.key[len(self.base.key) :].strip("/") or "."
         path = super().path(uri)
         if path != self.root.resolve():
             self._fetch(path)
         return path
 
     def uri(self, path: Path) -> str:
-        """Return the ``s3://`` URI of a file of the local copy."""
+        """Return the ``s3://`` URI of a file in the local copy."""
         return f"s3://{self.base.bucket}/{self._key(path)}"
 
     def send(self, written: Path, path: Path) -> None:
-        """Put a file that was written into the bucket, under the key that ``path`` has there.
+        """Upload a newly written file, under the key that ``path`` has in the bucket.
 
         Raises
         ------
         Conflict
             ``changed_meanwhile``.
+        InvalidInput
+            ``object_too_large``.
         OperationError
-            Where the bucket cannot be written to.
+            The bucket cannot be written to.
         """
         key = self._key(path)
-        if written.stat().st_size > _MOST_BYTES:
+        if written.stat().st_size > _MAX_BYTES:
             raise InvalidInput(
                 "object_too_large",
-                rule="A file is put into a bucket in one piece, of at most 5 GiB.",
+                rule="A file to upload must be at most 5 GiB, because it is uploaded in one piece.",
                 found=f"{written.stat().st_size} bytes for {key}.",
-                next_step="Split the data, or use a storage root that is a folder.",
+                next_step="Split the data, or use a folder as the storage root.",
                 field="destination",
             )
-        if key not in self._seen:
-            self._look(key)
-        etag = self._seen[key]
-        asked: dict[str, str] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        if key not in self._etags:
+            self._head(key)
+        etag = self._etags[key]
+        options: dict[str, str] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         if self.kms_key:
-            asked |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+            options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
         digest = sha256_of(written)
-        asked |= {"ChecksumSHA256": b64encode(bytes.fromhex(digest)).decode()}
+        options |= {"ChecksumSHA256": b64encode(bytes.fromhex(digest)).decode()}
 
         def put(client: Any) -> dict[str, Any]:
             with written.open("rb") as body:
-                made: dict[str, Any] = client.put_object(
-                    Bucket=self.base.bucket, Key=key, Body=body, Metadata={"sha256": digest}, **asked
+                response: dict[str, Any] = client.put_object(
+                    Bucket=self.base.bucket, Key=key, Body=body, Metadata={"sha256": digest}, **options
                 )
-            return made
+            return response
 
         try:
-            self._seen[key] = self._asked(put, key)["ETag"]
+            self._etags[key] = self._call(put, key)["ETag"]
         except Conflict:
-            # An answer that was lost makes boto3 try again, and that finds what it has written itself.
-            if self._look(key) is None or self._digests[key] != digest:
+            # If the response to a successful upload is lost, boto3 retries and conflicts with its own upload.
+            if self._head(key) is None or self._digests[key] != digest:
                 raise
 
     def check(self) -> None:
-        """List what is below the root, so that an OperationError tells why that cannot be done."""
-        asked = {"Bucket": self.base.bucket, "Prefix": self.base.key, "MaxKeys": 1}
-        self._asked(lambda client: client.list_objects_v2(**asked), self.base.key)
+        """Raise the OperationError that explains why the root cannot be listed, if it cannot."""
+        options = {"Bucket": self.base.bucket, "Prefix": self.base.key, "MaxKeys": 1}
+        self._call(lambda client: client.list_objects_v2(**options), self.base.key)
 
     # --- the bucket --------------------------------------------------------------------------------------------------
 
     def _key(self, path: Path) -> str:
-        inside = super().uri(path)
-        return f"{self.base.key}/{inside}" if self.base.key else inside
+        relative = super().uri(path)
+        return f"{self.base.key}/{relative}" if self.base.key else relative
 
-    def _look(self, key: str) -> str | None:
-        """Return an object's ETag, or None where there is none, and keep it: what is written later goes by it."""
-        found: dict[str, Any] = self._asked(
+    def _head(self, key: str) -> str | None:
+        """Return an object's ETag, or None if there is no such object; remember it as the condition of later writes."""
+        response: dict[str, Any] = self._call(
             lambda client: client.head_object(Bucket=self.base.bucket, Key=key), key, absent={}
         )
-        self._seen[key], self._digests[key] = found.get("ETag"), found.get("Metadata", {}).get("sha256")
-        return self._seen[key]
+        self._etags[key], self._digests[key] = response.get("ETag"), response.get("Metadata", {}).get("sha256")
+        return self._etags[key]
 
     def _fetch(self, path: Path) -> None:
         key = self._key(path)
-        known = self._seen.get(key)
-        etag = self._look(key)
+        known = self._etags.get(key)
+        etag = self._head(key)
         if etag is None:
             if path.is_file():
                 path.unlink()
@@ -177,48 +181,48 @@ class S3Storage(Storage):
             return
 
         def get(client: Any) -> None:
-            answer = client.get_object(Bucket=self.base.bucket, Key=key, IfMatch=etag, ChecksumMode="ENABLED")
+            response = client.get_object(Bucket=self.base.bucket, Key=key, IfMatch=etag, ChecksumMode="ENABLED")
             with replacing(path, sent=True) as temporary, temporary.open("wb") as file:
-                for chunk in answer["Body"].iter_chunks(_CHUNK):
+                for chunk in response["Body"].iter_chunks(_CHUNK):
                     file.write(chunk)
 
-        self._asked(get, key)
+        self._call(get, key)
 
-    def _asked(self, ask: Callable[[Any], _T], key: str, absent: _T | None = None) -> _T:
-        """Ask S3, its errors as ours; ``absent`` is returned, if given, where there is no such object."""
+    def _call(self, request: Callable[[Any], _T], key: str, absent: _T | None = None) -> _T:
+        """Send a request to S3, translating its errors; return ``absent``, if given, when there is no such object."""
         require_library("boto3", "S3", "aws")
         import botocore.exceptions
 
         try:
-            return ask(_client())
+            return request(_client())
         except botocore.exceptions.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             if absent is not None and code in {"404", "NoSuchKey", "NotFound"}:
                 return absent
-            self._refused(code, status, str(error), key)
+            self._raise(code, status, str(error), key)
         except botocore.exceptions.BotoCoreError as error:
             raise Unavailable(
                 "s3_unavailable",
-                rule="S3 can be reached, with credentials.",
-                found=f"{type(error).__name__}: {error}"[:500],
-                next_step="Give the runner AWS credentials and a region (AWS_PROFILE or a role), and a way to S3.",
+                rule="S3 must be reachable, and the runner must have credentials.",
+                found=f"{type(error).__name__}: {error}."[:500],
+                next_step="Give the runner AWS credentials and a region (AWS_PROFILE or a role), and network access to S3.",
             ) from None
 
-    def _refused(self, code: str, status: int | None, text: str, key: str) -> NoReturn:
+    def _raise(self, code: str, status: int | None, text: str, key: str) -> NoReturn:
         place = f"s3://{self.base.bucket}/{key}"
         if status in {409, 412}:
             raise Conflict(
                 "changed_meanwhile",
-                rule="What is written to S3 replaces what was there when the work began, and nothing newer.",
-                found=f"{place} was written or removed meanwhile.",
-                next_step="Look who else writes there, then run this again.",
+                rule="An object must not change between being read and being written.",
+                found=f"{place} was written or removed by another process.",
+                next_step="Find out what else writes there, then run this again.",
                 field="destination",
             )
         if code == "NoSuchBucket":
             raise InvalidInput(
                 "bucket_not_found",
-                rule="The bucket exists.",
+                rule="The bucket must exist.",
                 found=f"no bucket {self.base.bucket}.",
                 next_step="Correct its name, or create it.",
                 field="data",
@@ -226,27 +230,28 @@ class S3Storage(Storage):
         if status in {401, 403}:
             raise NotAllowed(
                 "s3_access_denied",
-                rule="The runner may read and write there (s3:GetObject, s3:PutObject, s3:ListBucket; for SSE-KMS "
-                "kms:GenerateDataKey and kms:Decrypt).",
-                found=f"{place}: {text}"[:500],
+                rule="The runner must have permission to read and write there (s3:GetObject, s3:PutObject, s3:ListBucket; "
+                "for SSE-KMS kms:GenerateDataKey and kms:Decrypt).",
+                found=f"{place}: {text}."[:500],
                 next_step="Correct the runner's role or the bucket's policy.",
             )
         raise OperationError(
             "s3_refused",
-            rule="S3 does what it is asked.",
-            found=f"{place}: {text}"[:500],
-            next_step="Try again; if it stays, look at the bucket.",
+            rule="S3 rejected the request, which must be valid for this bucket.",
+            found=f"{place}: {text}."[:500],
+            next_step="Try again. If the error persists, check the bucket.",
         )
 
 
 @functools.cache
 def s3_storage(base: str) -> S3Storage:
-    """Open a storage root in a bucket, with a local copy that lasts as long as the process.
+    """Return the storage root in a bucket, with a local copy that lasts as long as the process.
 
     Parameters
     ----------
     base
-        ``s3://bucket`` or ``s3://bucket/prefix``. ``MODELYARD_S3_KMS_KEY`` asks for SSE-KMS by that key.
+        ``s3://bucket`` or ``s3://bucket/prefix``. Objects are encrypted with the key in ``MODELYARD_S3_KMS_KEY``, if
+        set.
 
     Raises
     ------
@@ -258,32 +263,32 @@ def s3_storage(base: str) -> S3Storage:
     except ValueError as error:
         raise InvalidInput(
             "invalid_s3_uri",
-            rule="A place in S3 is s3://bucket/prefix, without `..`.",
+            rule="A storage root in S3 must be written as s3://bucket/prefix, without `..`.",
             found=f"{error}.",
-            next_step="Correct it.",
+            next_step="Correct the URI.",
             field="storage_root",
         ) from None
     copy = _copies() / f"{len(list(_copies().iterdir()))}"
     copy.mkdir()
     storage = S3Storage(root=copy.resolve(), base=uri, kms_key=os.environ.get(KMS_VARIABLE) or None)
-    written_below(storage.root, storage.send)
+    send_files_below(storage.root, storage.send)
     return storage
 
 
 def below_roots(uri: str, roots: tuple[str, ...]) -> S3Storage | None:
-    """Return the storage of the first of some roots that an ``s3://`` URI lies below, or None."""
-    wanted = S3Uri.parse(uri)
+    """Return the storage of the first root that an ``s3://`` URI is below, or None."""
+    target = S3Uri.parse(uri)
     for root in roots:
-        if root.lower().startswith("s3://") and S3Uri.parse(root).holds(wanted):
+        if root.lower().startswith("s3://") and S3Uri.parse(root).contains(target):
             return s3_storage(root)
     return None
 
 
 def may_read(uri: str, roots: Iterable[str]) -> bool:
-    """Tell whether an ``s3://`` URI is a right one and lies below one of some roots; nothing is opened."""
+    """Return whether an ``s3://`` URI is valid and below one of the roots, without accessing S3."""
     try:
-        wanted = S3Uri.parse(uri)
-        return any(S3Uri.parse(root).holds(wanted) for root in roots if root.lower().startswith("s3://"))
+        target = S3Uri.parse(uri)
+        return any(S3Uri.parse(root).contains(target) for root in roots if root.lower().startswith("s3://"))
     except ValueError:
         return False
 

@@ -1,4 +1,4 @@
-"""Fitted estimators as files: written by skops, read back only if every type in them is trusted."""
+"""Fitted estimators as files: written by skops, and read back only if every type in them is trusted."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TRUSTED_TYPES = (
     "actions.data_preparation.transformers.MutualInformationSelector",
     "actions.data_preparation.transformers.RawColumns",
     "numpy.dtype",
-    "sklearn.model_selection._split.KFold",  # the folds of target encoding
+    "sklearn.model_selection._split.KFold",  # folds of target encoding
     "sklearn.model_selection._split.StratifiedKFold",
 )
-"""What the preprocessor of any file may contain, beside the types that skops trusts itself: scikit-learn's public
-estimators, numpy's and plain ones.
+"""The types that any file's preprocessor may contain, besides those that skops itself trusts: scikit-learn's public
+estimators, numpy's types and built-in ones. Saved files refer to these classes by import path: they must not move.
 """
 
 
 def save_fitted(estimator: Any, path: Path) -> Sha256:
-    """Write a fitted estimator in place of what is there and return the file's SHA-256.
+    """Write a fitted estimator to a file, replacing it if it exists, and return its SHA-256.
 
-    skops lists all of scikit-learn's estimators when it is imported, which costs about a second on top of what a stage
-    imports anyway; its ``dump`` and ``load`` cannot be had without that.
+    Importing skops lists all of scikit-learn's estimators, which adds about a second to a stage. Its ``dump`` and
+    ``load`` are not available without that.
     """
     from actions.storage.skops_import import dump
 
@@ -39,14 +39,14 @@ def save_fitted(estimator: Any, path: Path) -> Sha256:
 
 
 def fitted_to_bytes(estimator: Any) -> bytes:
-    """Return a fitted estimator as the content of a file."""
+    """Return a fitted estimator as bytes."""
     from actions.storage.skops_import import dumps
 
     return bytes(dumps(estimator))
 
 
 def fitted_from_bytes(content: bytes, trusted_types: Collection[str]) -> Any:
-    """Return the fitted estimator of ``fitted_to_bytes``; skops refuses types that are not trusted."""
+    """Return the estimator that ``fitted_to_bytes`` wrote; skops refuses types that are not trusted."""
     from actions.storage.skops_import import loads
 
     return loads(content, trusted=[*TRUSTED_TYPES, *trusted_types])
@@ -60,9 +60,9 @@ def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str
     path
         The file.
     sha256
-        The digest that it must have; None: any.
+        The SHA-256 that the file must have; None skips the check.
     trusted_types
-        The types that it may contain beside ``TRUSTED_TYPES``: those of its algorithm.
+        The types that its algorithm adds to ``TRUSTED_TYPES``.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str
 
 
 def check_model_file(path: Path, sha256: Sha256 | None) -> None:
-    """Raise if a model file is missing, or has another digest than the given one."""
+    """Raise NotFound if a model file does not exist, or InvalidInput if its SHA-256 differs from the given one."""
     if not path.is_file():
         raise NotFound(
             "model_not_found",
-            rule="The model file does not exist.",
+            rule="The model must be a file under the storage root.",
             found=f"no file {path.name} in {path.parent.name}/.",
-            next_step="Name the URI that the training returned.",
+            next_step="Use the URI that the training returned.",
             field="model",
         )
     if sha256 is None:

@@ -1,11 +1,11 @@
-"""skops' files, imported without PyTorch and written without white space.
+"""Imports skops without PyTorch, and makes it write compact JSON.
 
-skops lists all of scikit-learn's estimators when it is imported, and so walks through its packages. One of them adapts
-PyTorch and loads it where it is installed: more than a second for each stage of a model that has nothing to do with it.
-What cannot be imported is passed over there; so the package is made one that cannot, for as long as this takes.
+On import, skops lists all of scikit-learn's estimators by walking through its packages. One of these adapts PyTorch,
+and imports it if it is installed: more than a second for each stage, even if the model has nothing to do with it. The
+walk skips packages that cannot be imported, so this one is made unimportable for the duration.
 
-skops indents the JSON in which it describes an estimator. Python has its fast encoder for JSON without white space
-only: a forest of a hundred trees takes four times as long with it, and twice the room.
+skops indents the JSON that describes an estimator. Python's fast JSON encoder cannot indent, so a forest of a hundred
+trees would take four times as long and twice the space.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _without_torch() -> Iterator[None]:
     if "torch" in sys.modules or _ADAPTS_TORCH in sys.modules:
         yield
         return
-    sys.modules[_ADAPTS_TORCH] = None  # type: ignore[assignment]  # how Python itself marks what is not to be had
+    sys.modules[_ADAPTS_TORCH] = None  # type: ignore[assignment]  # Python's own marker for modules that cannot be imported
     try:
         yield
     finally:

@@ -1,29 +1,29 @@
-"""Figures, durations and moments as people write them, by language (pure). Any other language is written as English is."""
+"""Formats numbers, durations and moments for people, in a language; unknown languages fall back to English."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_SMALL, _LARGE = 0.001, 10_000  # between them a figure shows four decimals
-_SHORT, _LONG = 10, 10**9  # seconds: below the one with a decimal, never more than the other
+_SMALL, _LARGE = 0.001, 10_000  # between these, numbers have four decimals
+_SHORT, _LONG = 10, 10**9  # seconds: below the first with a decimal; the second is the maximum
 _UNITS = {"ja": ("時間", "分", "秒")}
 _NONE = {"ja": "なし"}
 
 
 def figure(value: float | None, language: str = "en") -> str:
-    """Write a metric's figure: with four decimals, or its first four digits where those would say nothing.
+    """Format a metric's value with four decimals, or with four significant digits if it is very small or large.
 
     >>> figure(0.91234), figure(0.00001234), figure(None), figure(None, "ja")
     ('0.9123', '1.234e-05', 'none', 'なし')
     """
     if value is None:
         return _NONE.get(language, "none")
-    usual = value == 0 or _SMALL <= abs(value) < _LARGE
-    return f"{value:.4f}" if usual else f"{value:.4g}"
+    is_usual = value == 0 or _SMALL <= abs(value) < _LARGE
+    return f"{value:.4f}" if is_usual else f"{value:.4g}"
 
 
 def short(value: float) -> str:
-    """Write a threshold as a person would.
+    """Format a threshold the way a person writes it, without trailing zeros.
 
     >>> short(0.95), short(10.0)
     ('0.95', '10')
@@ -32,7 +32,7 @@ def short(value: float) -> str:
 
 
 def duration(seconds: float | None, language: str = "en") -> str:
-    """Write how long something took; nothing for nothing.
+    """Format a duration; return an empty text for None.
 
     >>> duration(75), duration(75, "ja"), duration(9.94), duration(7_321, "ja")
     ('1 min 15 s', '1 分 15 秒', '9.9 s', '2 時間 2 分')
@@ -49,7 +49,7 @@ def duration(seconds: float | None, language: str = "en") -> str:
 
 
 def moment(when: datetime, language: str = "en") -> str:
-    """Write a moment, in UTC.
+    """Format a moment in UTC.
 
     >>> moment(datetime(2026, 11, 23, 12, tzinfo=UTC)), moment(datetime(2026, 11, 23, 12, tzinfo=UTC), "ja")
     ('23 Nov 2026, 12:00 UTC', '2026年11月23日 12:00 UTC')

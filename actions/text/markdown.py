@@ -1,4 +1,4 @@
-"""Text from people and machines made safe to stand in GitHub's Markdown: shown as it is, never obeyed.
+"""Makes text from people and machines safe for GitHub's Markdown: it is shown literally and has no effect.
 
 Nothing that went through ``inline``, ``code`` or ``fence`` can start a mark-up of any kind, notify a person, make a
 reference to an issue, or look like one of the hidden markers (``<!-- ... -->``) by which comments are found again.
@@ -17,42 +17,42 @@ COMMENT_LIMIT = 65_536
 """GitHub's limit for the body of a comment, in characters."""
 
 _BREAK = "\u200b"
-"""Zero-width space: invisible, but ends what GitHub would make a mention, a reference or a link."""
+"""Zero-width space: invisible, but keeps GitHub from making a mention, a reference or a link."""
 
-# Control characters but tab and line feed; direction overrides, which show text in another order than it has; and the
-# zero-width space itself, so that ours are the only ones. Joiners stay: emoji and several scripts need them.
+# Control characters except tab and line feed; direction overrides, which reorder the text shown; and the zero-width space,
+# so that only ours remain. Joiners stay, because emoji and several scripts need them.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _SPACES = re.compile(r"[\s\u2028\u2029]+")
-# Only what GitHub makes a link by itself: an address such as sklearn://iris stays one that can be copied.
+# Only what GitHub turns into a link: an address such as sklearn://iris can still be copied.
 _REFERENCES = re.compile(
     r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|(?:https?|ftp):(?=//)|(?:mailto|xmpp):|\bwww(?=\.)", re.IGNORECASE
 )
-# An underscore within a word starts no emphasis, and column names are full of them.
+# An underscore inside a word starts no emphasis, and column names are full of them.
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _START_OF_BLOCK = re.compile(r"^([#+-])(?=[\s#+-]|$)|^(=)|^([0-9]{1,9})(?=[.)](?:\s|$))")
 
 
 def clean(text: str) -> str:
-    """Remove what is not meant to be seen, mask what looks like a secret, and end lines by a line feed."""
+    """Remove invisible characters, mask what looks like a secret, and normalise line ends to line feeds."""
     return masked(_INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters, the last of them an ellipsis where some were cut."""
+    """Return at most ``limit`` characters, ending with an ellipsis if some were cut."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
 
 
 def inline(text: object, limit: int = 1_000) -> str:
-    """Return any text as one line that shows literally: in a sentence, in a list item, in a table's cell.
+    """Return any text as one line that is shown literally in a sentence, a list item or a table cell.
 
     Parameters
     ----------
     text
-        What a person or a machine wrote; ``str`` is taken of anything else.
+        The text; other objects are converted with ``str``.
     limit
-        How many characters of it to keep.
+        The maximum number of characters.
     """
     line = shorten(_SPACES.sub(" ", clean(str(text))).strip(), limit)
     line = _REFERENCES.sub(lambda found: found[0] + _BREAK, line)
@@ -62,7 +62,7 @@ def inline(text: object, limit: int = 1_000) -> str:
 
 
 def code(text: object, limit: int = 1_000) -> str:
-    """Return any text as inline code on one line, also within a table's cell; nothing for nothing."""
+    """Return any text as inline code on one line, also in table cells; return an empty text for an empty one."""
     line = shorten(_SPACES.sub(" ", clean(str(text))).strip(), limit)
     if not line:
         return ""
@@ -72,12 +72,12 @@ def code(text: object, limit: int = 1_000) -> str:
 
 
 def _references(line: str) -> str:
-    """Write a line for HTML so that nothing reads anything in it: all but the plainest characters by their numbers."""
+    """Encode a line for HTML so that nothing in it is interpreted: all special characters as numeric references."""
     return re.sub(r"[^A-Za-z0-9 ./,=-]", lambda found: f"&#{ord(found[0])};", line)
 
 
 def fence(text: object, language: str = "", limit: int = 10_000) -> str:
-    """Return any text as a fenced block; where it is longer than ``limit``, its end, which holds the news of a log."""
+    """Return any text as a fenced block; if it is longer than ``limit``, only its end, where a log has its news."""
     content = clean(str(text)).strip("\n")
     if len(content) > limit:
         content = f"… {len(content) - limit} characters before this\n{content[-limit:]}"
@@ -88,7 +88,7 @@ def fence(text: object, language: str = "", limit: int = 10_000) -> str:
 
 
 def link(text: object, url: str) -> str:
-    """Return a link with a literal text; the text alone where the URL is neither http(s) nor relative."""
+    """Return a link with a literal text, or only the text if the URL is neither http(s) nor relative."""
     shown = inline(text)
     if urlsplit(url).scheme not in {"", "http", "https"} or not url:
         return shown
@@ -96,7 +96,7 @@ def link(text: object, url: str) -> str:
 
 
 def image(text: object, url: str, width: str = "") -> str:
-    """Return an image with a literal alternative text; ``width`` is such as ``400`` or ``49%``, else its own."""
+    """Return an image with a literal alternative text and, if given, a ``width`` such as ``400`` or ``49%``."""
     if not width:
         return f"![{inline(text)}]({_destination(url)})"
     alternative = _references(_SPACES.sub(" ", clean(str(text))).strip())
@@ -108,7 +108,7 @@ def _destination(url: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose cells are Markdown already (made by ``inline``, ``code`` or ``link``).
+    """Return a table of cells that are already Markdown (made by ``inline``, ``code`` or ``link``).
 
     Without any row it returns an empty text. A line break within a cell becomes ``<br>``.
     """
@@ -120,7 +120,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cap(text: str, limit: int = COMMENT_LIMIT, why: str = "Cut here: it was longer than a comment may be.") -> str:
-    """Return at most ``limit`` characters of a whole document, whose end then says that it was cut."""
+    """Return at most ``limit`` characters of a document; if it was cut, its end says so."""
     if len(text) <= limit:
         return text
     note = f"\n\n*{why}*"
@@ -130,7 +130,7 @@ def cap(text: str, limit: int = COMMENT_LIMIT, why: str = "Cut here: it was long
 
 
 def _open_fence(text: str) -> str:
-    """Return the fence that is still open at the end of a text, or nothing."""
+    """Return the fence that is still open at the end of a text, or an empty text."""
     mark = ""
     for line in text.splitlines():
         found = re.match(r"`{3,}", line)

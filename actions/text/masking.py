@@ -1,6 +1,6 @@
-"""What looks like a secret, taken out of a text before anybody else sees it (pure, and linear in the text's length).
+"""Masks what looks like a secret before a text is shown to people; takes linear time.
 
-GitHub masks the secrets that it knows in a job's log; it knows none that a runner, a library or a person brings along.
+GitHub masks only the secrets that it stores. It does not know those that come from a runner, a library or a person.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _LETTER = "[A-Za-z0-9_-]"
 _TOKENS = re.compile(
     # GitHub's tokens, by their prefixes; old installation tokens
     r"gh[pousr]_[A-Za-z0-9_.-]{10,}|github_pat_[A-Za-z0-9_]{10,}|v1\.[0-9a-f]{40}"
-    # a JWT; one that begins within a word is none, and looking for it there would take the square of the time
+    # a JWT; searching for one inside words would take quadratic time, and would not find any
     rf"|(?<!{_LETTER})eyJ{_LETTER}{{8,}}\.eyJ{_LETTER}{{8,}}\.{_LETTER}*"
     # Slack: tokens of bots, users, apps and refreshes; the address of an incoming webhook
     r"|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[0-9]-[A-Za-z0-9-]{10,}"
     r"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/_-]+"
-    # AWS: the number of a key is none, but where it shows, its secret is near
+    # AWS: an access key id is not secret, but where it is shown, its secret key is often near
     r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
     # a key whose end may have been cut off
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
@@ -36,13 +36,13 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def masked(text: str) -> str:
-    """Return a text with ``***`` for whatever looks like a token, a key or a password."""
+    """Return a text with ``***`` in place of anything that looks like a token, a key or a password."""
     text = _NAMED.sub(rf"\1{MASK}", _TOKENS.sub(MASK, text))
     return _without_tail_of_key(text) if "PRIVATE KEY-----" in text else text
 
 
 def _without_tail_of_key(text: str) -> str:
-    """Mask the lines before the end of a key whose beginning was cut off."""
+    """Mask the last lines of a key whose beginning was cut off."""
     kept: list[str] = []
     parts = 0
     for line in text.split("\n"):
@@ -56,11 +56,11 @@ def _without_tail_of_key(text: str) -> str:
 
 
 def masked_json(text: str) -> str:
-    """Return a JSON text whose strings are masked one by one; all others stay as they are, byte for byte."""
+    """Return a JSON text whose strings are masked one by one; everything else stays the same, byte for byte."""
 
-    def one(found: re.Match[str]) -> str:
-        before = json.loads(found[0])
+    def mask(match: re.Match[str]) -> str:
+        before = json.loads(match[0])
         after = masked(before)
-        return found[0] if after == before else json.dumps(after, ensure_ascii=False)
+        return match[0] if after == before else json.dumps(after, ensure_ascii=False)
 
-    return _STRING.sub(one, text)
+    return _STRING.sub(mask, text)

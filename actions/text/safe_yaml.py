@@ -1,8 +1,7 @@
-"""YAML that people may have edited, read without surprises.
+"""Reads YAML that people may have edited, without surprises.
 
-Every scalar is read as the text that it is (``1.10`` stays ``1.10``, ``on`` stays ``on``): the Pydantic model that
-takes the outcome knows what is a number. Anchors, aliases, tags, repeated keys, deep nesting and large files are
-refused.
+Every scalar stays text (``1.10`` stays ``1.10``, ``on`` stays ``on``); the Pydantic model that the result is passed to
+knows what is a number. Anchors, aliases, tags, repeated keys, deep nesting and large files are refused.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ Value = str | list[Any] | dict[str, Any]
 
 
 class _Refused(Exception):
-    """The text holds something that is not taken; the message says what and where."""
+    """The text contains something that is not accepted; the message says what and where."""
 
 
 def load(text: str | bytes, *, source: str, limit: int, most: int | None = None) -> Value | None:
-    """Read one YAML document made of mappings, lists and texts.
+    """Read one YAML document that consists of mappings, lists and text.
 
     Parameters
     ----------
     text
-        The document; bytes are UTF-8.
+        The document; bytes must be UTF-8.
     source
-        The file's name, for the error.
+        The file's name, for errors.
     limit
-        The most bytes that are read at all.
+        The maximum size in bytes.
     most
-        The most keys and values; reading ends at the first one beyond, so a hostile file costs no more than these.
+        The maximum number of keys and values. Reading stops at the limit, so a hostile file cannot cost more.
 
     Returns
     -------
@@ -42,28 +41,28 @@ def load(text: str | bytes, *, source: str, limit: int, most: int | None = None)
     Raises
     ------
     InvalidInput
-        With reason ``invalid_yaml``; ``found`` names the line.
+        ``invalid_yaml``; ``found`` includes the line.
     """
     content = text.encode() if isinstance(text, str) else text
     if len(content) > limit:
-        raise _invalid(source, f"{len(content)} bytes", f"At most {limit} bytes are read.")
+        raise _invalid(source, f"{len(content)} bytes", f"must be at most {limit} bytes.")
     import yaml
 
     try:
         return _Reader(most).read(content.decode())
     except UnicodeDecodeError as error:
-        raise _invalid(source, f"no UTF-8 at byte {error.start}") from None
+        raise _invalid(source, f"invalid UTF-8 at byte {error.start}") from None
     except yaml.MarkedYAMLError as error:
         raise _invalid(source, f"{error.problem or error.context}{_line(error.problem_mark)}") from None
     except (yaml.YAMLError, _Refused) as error:
         raise _invalid(source, str(error)) from None
 
 
-def _invalid(source: str, found: str, rule: str = "It is plain YAML: mappings, lists and texts.") -> InvalidInput:
+def _invalid(source: str, found: str, rule: str = "must be plain YAML: mappings, lists and text.") -> InvalidInput:
     return InvalidInput(
         "invalid_yaml",
-        rule=f"{source}: {rule}",
-        found=" ".join(found.split()),
+        rule=f"{source} {rule}",
+        found=f"{' '.join(found.split())}.",
         next_step="Correct the file.",
         field=source,
     )
@@ -74,7 +73,7 @@ def _line(mark: Any) -> str:
 
 
 class _Reader:
-    """Builds values from the parser's events; its stack is a list, so that depth costs no recursion."""
+    """Builds values from the parser's events, with a list as its stack, so that nesting causes no recursion."""
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most
@@ -124,7 +123,7 @@ class _Reader:
         elif key:
             parent[key.pop()] = value
         elif not isinstance(value, str):
-            raise _Refused(f"a key that is no text{_line(event.start_mark)}")
+            raise _Refused(f"a key that is not text{_line(event.start_mark)}")
         elif value in parent:
             raise _Refused(f"the key {value[:100]!r} twice{_line(event.start_mark)}")
         else:

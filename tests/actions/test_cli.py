@@ -213,7 +213,7 @@ def test_help_lists_every_operation_and_explains_one(capsys: pytest.CaptureFixtu
     assert "  register_model               Register a trained model as the next version" in overview
     assert main(["set_model_alias", "--help"]) == 0
     text = capsys.readouterr().out
-    assert "--version (integer; required)\n      The version's number." in text
+    assert "--version (integer; required)\n      The version number." in text
     assert "set_model_alias --name NAME --alias ALIAS --version VERSION" in text
 
 

@@ -140,4 +140,4 @@ def test_a_file_that_a_pull_request_broke_is_refused_with_the_place(project: Pat
     with pytest.raises(InvalidInput) as error:
         call(project, "get_model_version", name="wine")
     assert error.value.body.reason == "invalid_model_file"
-    assert "alias champion names version 9" in error.value.body.rule
+    assert "alias champion refers to version 9" in error.value.body.rule

@@ -176,9 +176,9 @@ def test_what_was_seen_is_replaced_and_the_same_content_is_no_conflict(bucket: A
     write_atomically(path, "and again\n")
     assert bucket.Object("models/a.csv").get()["Body"].read() == b"and again\n"
     storage = s3.s3_storage(ROOT)
-    storage._seen["models/a.csv"] = None  # as after an answer that was lost: the next try finds what it has written
+    storage._etags["models/a.csv"] = None  # as after an answer that was lost: the next try finds what it has written
     write_atomically(path, "and again\n")
-    storage._seen["models/a.csv"] = None
+    storage._etags["models/a.csv"] = None
     with pytest.raises(Conflict):
         write_atomically(path, "another\n")
 
@@ -221,7 +221,7 @@ def test_the_content_is_sent_with_its_digest(bucket: Any, context: Context) -> N
 def test_each_refusal_has_its_own_reason(code: str, status: int, kind: type[OperationError], reason: str) -> None:
     storage = s3.S3Storage(root=Path("nowhere"), base=s3.S3Uri.parse(ROOT))
     with pytest.raises(kind) as caught:
-        storage._refused(code, status, "no", "models/a")
+        storage._raise(code, status, "no", "models/a")
     assert caught.value.body.reason == reason
 
 

@@ -35,11 +35,11 @@ def test_an_empty_document_is_nothing() -> None:
         ("a: &x 1\nb: *x\n", "an anchor or alias (line 1)"),
         ("a: !!python/object:os.system x\n", "the tag tag:yaml.org,2002:python/object:os.system (line 1)"),
         ("a: 1\na: 2\n", "the key 'a' twice (line 2)"),
-        ("? [1]\n: 2\n", "a key that is no text (line 1)"),
+        ("? [1]\n: 2\n", "a key that is not text (line 1)"),
         ("--- 1\n--- 2\n", "a second document (line 2)"),
         ("[" * 30, "more than 20 levels (line 1)"),
         ("a: [1\n", "(line 2)"),
-        (b"a: \xff\n", "no UTF-8 at byte 3"),
+        (b"a: \xff\n", "invalid UTF-8 at byte 3"),
         ("a: " + "x" * 10_000, "10003 bytes"),
         ("a: \x00", "control characters are not allowed"),
     ],
@@ -56,7 +56,7 @@ def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
     assert load("a: 1\nb: [2]\n", source="file.yml", limit=100, most=6) == {"a": "1", "b": ["2"]}
     with pytest.raises(InvalidInput) as error:
         load("a: 1\nb: [2, 3]\n", source="file.yml", limit=100, most=6)
-    assert error.value.body.found == "more than 6 keys and values (line 2)"
+    assert error.value.body.found == "more than 6 keys and values (line 2)."
 
 
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:
