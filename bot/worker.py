@@ -110,7 +110,7 @@ class Worker:
         LeaseLostError
             The database has not accepted this replica's heartbeats for too long.
         """
-        await to_thread.run_sync(self._leases.beat)
+        await to_thread.run_sync(self._leases.heartbeat)
         self._last_heartbeat = time.monotonic()
         beating = asyncio.create_task(self._keep_beating(), name="heartbeat")
         try:
@@ -135,7 +135,7 @@ class Worker:
                 self._check_alive()
                 began = time.monotonic()  # before the write: the lease counts from no later than this
                 try:
-                    await to_thread.run_sync(self._leases.beat)
+                    await to_thread.run_sync(self._leases.heartbeat)
                 except SQLAlchemyError as error:
                     log.warning("the heartbeat of this replica could not be stored: %s", error)
                 else:
@@ -168,10 +168,10 @@ class Worker:
     async def _start_what_is_due(self) -> None:
         now = self._clock()
         busy = [repository for repository, work in self._tasks if work == INBOX_WORK]
-        inboxes = await to_thread.run_sync(self._leases.inboxes, now, busy, self._room())
+        inboxes = await to_thread.run_sync(self._leases.take_inboxes, now, busy, self._room())
         for repository, deliveries in inboxes.items():
             self._start((repository, INBOX_WORK), functools.partial(self._handle_all, deliveries))
-        for key in await to_thread.run_sync(self._leases.runs, now, list(self._tasks), self._room()):
+        for key in await to_thread.run_sync(self._leases.take_runs, now, list(self._tasks), self._room()):
             self._start(key, functools.partial(self._driver.drive, *key))
 
     def _room(self) -> int:

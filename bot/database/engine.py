@@ -1,6 +1,6 @@
-"""The App's database: SQLite by default, PostgreSQL where several replicas share it. Its engine, its schema's version.
+"""The App's database and its schema's version: SQLite by default, PostgreSQL if several replicas share it.
 
-SQLite runs in WAL mode with synchronous=FULL: a commit survives a power cut.
+SQLite runs in WAL mode with synchronous=FULL, so a commit survives a power failure.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from actions.errors import Unavailable
 from bot.database.tables import METADATA
 
 HEAD = "0002"
-"""The newest migration in ``bot/database/migrations/versions``: what ``bot.database.tables`` describes."""
+"""The newest migration in ``bot/database/migrations/versions``: it produces what ``bot.database.tables`` describes."""
 BASELINE = "0001"
-"""What databases have that were made before the version was kept."""
+"""The version of databases that were created before versions were stored."""
 
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 _MIGRATION_LOCK = 0x6D6F64656C79
@@ -28,12 +28,12 @@ LOCK_SECONDS = 5
 
 
 class Database:
-    """An open database whose tables are there, in their newest form.
+    """An open database, with its tables at the newest version.
 
     Parameters
     ----------
     url
-        SQLAlchemy's database URL: ``sqlite:////var/lib/modelyard/app.db`` (a missing file is made) or
+        SQLAlchemy's database URL: ``sqlite:////var/lib/modelyard/app.db`` (a missing file is created) or
         ``postgresql://user:password@host/name``.
 
     Raises
@@ -56,23 +56,23 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Open a transaction; it is committed where the block ends without an error."""
+        """Open a transaction, which is committed if the block ends without an error."""
         if self._turn is None:
             with self._engine.begin() as connection:
                 yield connection
         else:
-            # SQLite lets one in at a time and has the others look again after ever longer pauses: here they wait in line.
+            # SQLite admits one writer at a time and makes the others poll at growing intervals. Here they queue instead.
             with self._turn, self._engine.begin() as connection:
                 yield connection
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        """Return an INSERT that supports ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     # --- the schema's version ----------------------------------------------------------------------------------------
 
     def _bring_up_to_date(self) -> None:
-        """Make the tables, or change those of an older version; two who start at once take turns."""
+        """Create the tables, or migrate those of an older version. Replicas that start at the same moment take turns."""
         with self.transaction() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -87,7 +87,7 @@ class Database:
 
 
 def version(connection: sa.Connection) -> str | None:
-    """Return the schema's version; None where there is no table yet."""
+    """Return the schema's version; None if there are no tables yet."""
     inspector = sa.inspect(connection)
     if inspector.has_table("alembic_version"):
         return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
@@ -95,7 +95,7 @@ def version(connection: sa.Connection) -> str | None:
 
 
 def stamp(connection: sa.Connection, revision: str) -> None:
-    """Write the schema's version down where Alembic looks for it."""
+    """Store the schema's version where Alembic looks for it."""
     connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
     connection.execute(_VERSION.insert().values(version_num=revision))
 
@@ -109,19 +109,19 @@ def _engine(url: sa.URL) -> sa.Engine:
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
     try:
-        # A connection that the server has closed meanwhile is noticed before it is used.
+        # pool_pre_ping: a connection that the server has closed meanwhile is replaced before it is used.
         return sa.create_engine(url.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=10)
     except ModuleNotFoundError:
         raise Unavailable(
             "database_driver_missing",
-            rule="PostgreSQL is reached by the driver pg8000.",
-            found="it is not installed.",
-            next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[postgres]'",
+            rule="PostgreSQL needs the driver pg8000.",
+            found="It is not installed.",
+            next_step="Run this in Modelyard's clone: pip install -c requirements/dev.txt '.[postgres]'",
         ) from None
 
 
 def _configure(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
-    """Make SQLite durable, and leave the transactions to SQLAlchemy."""
+    """Make SQLite durable, and leave transactions to SQLAlchemy."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

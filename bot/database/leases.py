@@ -1,9 +1,11 @@
-"""Who works on what, where several replicas of the App share one database.
+"""Which replica works on what, if several replicas of the App share one database.
 
-A replica says every few seconds that it lives. What it has leased is its alone for as long; when it has fallen silent, or
-is seen to be dead because its process on the same machine is gone, any other takes its work over. Leases are about
-processes, so they go by this machine's clock, whatever clock the runs go by: the replicas' machines have to agree within
-seconds.
+A replica stores a heartbeat every few seconds, and while it does, what it has leased is its alone. When its heartbeats stop,
+or when its process is gone from this machine, any other replica may take its work over. A replica that cannot store its
+heartbeats stops before that (``Worker``), so no two ever work on the same thing.
+
+Leases follow the machine's real clock, even where tests give runs another one. The replicas' machines must therefore agree
+on the time to within seconds.
 """
 
 from __future__ import annotations
@@ -25,32 +27,33 @@ from bot.database.tables import INBOX, LEASES, REPLICAS, RUNS
 from bot.runs.machine import END
 
 HEARTBEAT_INTERVAL = 5.0
-"""Seconds between a replica's signs of life."""
+"""Seconds between a replica's heartbeats."""
 LEASE_TIMEOUT = 20.0
-"""Seconds without one after which a replica counts as dead, and must have stopped by itself."""
+"""Seconds without a heartbeat after which a replica counts as dead, and must have stopped by itself."""
 
 INBOX_WORK = "inbox"
-"""The work of a repository's deliveries, which are handled one after the other. Any other work is a run's id."""
+"""What a lease on a repository's deliveries is called: they are handled in order, so one replica leases them all. Any other
+lease is called by a run's id."""
 MAX_DELIVERIES = 1_000
 
 
 class Leases:
-    """One replica's part in the work.
+    """One replica's leases.
 
     Parameters
     ----------
     database
-        The one that the replicas share.
+        The database that the replicas share.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.replica = uuid.uuid4().hex
 
-    # --- being there -------------------------------------------------------------------------------------------------
+    # --- heartbeats --------------------------------------------------------------------------------------------------
 
-    def beat(self) -> None:
-        """Say that this replica lives; forget those that do not, with their leases."""
+    def heartbeat(self) -> None:
+        """Store this replica's heartbeat; remove the replicas that are dead, with their leases."""
         me = {"host": host(), "process": os.getpid(), "beat": time.time()}
         with self._database.transaction() as connection:
             insert = self._database.insert(REPLICAS).values(id=self.replica, **me)
@@ -64,24 +67,24 @@ class Leases:
                 connection.execute(REPLICAS.delete().where(REPLICAS.c.id.in_(dead)))
 
     def leave(self) -> None:
-        """Give everything back: this replica stops."""
+        """Release everything, because this replica stops: others can go on immediately."""
         with self._database.transaction() as connection:
             connection.execute(LEASES.delete().where(LEASES.c.replica == self.replica))
             connection.execute(REPLICAS.delete().where(REPLICAS.c.id == self.replica))
 
-    # --- taking work -------------------------------------------------------------------------------------------------
+    # --- work --------------------------------------------------------------------------------------------------------
 
-    def inboxes(self, now: datetime, busy: Collection[str], room: int) -> dict[str, list[str]]:
-        """Lease the deliveries that are due; return their ids, the oldest first, by repository.
+    def take_inboxes(self, now: datetime, busy: Collection[str], limit: int) -> dict[str, list[str]]:
+        """Lease the inboxes with deliveries that are due; return those deliveries' ids by repository, the oldest first.
 
         Parameters
         ----------
         now
-            What is due by then.
+            The time by which they must be due.
         busy
-            The repositories whose deliveries this replica handles already.
-        room
-            How many repositories to take at most.
+            The repositories whose deliveries this replica is already handling.
+        limit
+            The largest number of repositories to take.
         """
         query = (
             sa.select(INBOX.c.repository, INBOX.c.id)
@@ -89,62 +92,65 @@ class Leases:
             .order_by(INBOX.c.number)
             .limit(MAX_DELIVERIES)
         )
-        found: dict[str, list[str]] = {}
-        if room <= 0:
-            return found
+        due: dict[str, list[str]] = {}
+        if limit <= 0:
+            return due
         with self._database.transaction() as connection:
             for repository, delivery in connection.execute(query):
-                if repository not in busy and (repository in found or len(found) < room):
-                    found.setdefault(repository, []).append(delivery)
+                if repository not in busy and (repository in due or len(due) < limit):
+                    due.setdefault(repository, []).append(delivery)
             return {
                 repository: deliveries
-                for repository, deliveries in found.items()
+                for repository, deliveries in due.items()
                 if self._lease(connection, repository, INBOX_WORK)
             }
 
-    def runs(self, now: datetime, busy: Collection[tuple[str, str]], room: int) -> list[tuple[str, str]]:
-        """Lease the open runs that want to be looked at, the longest due first; return their (repository, id).
+    def take_runs(self, now: datetime, busy: Collection[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
+        """Lease the open runs that are due or were woken, the longest due first; return their (repository, id).
 
-        What pokes one of them from now on is not seen yet, so it is looked at again.
+        Their wake-ups are cleared here, before anyone reads the runs. A wake-up that arrives later therefore has them looked
+        at again, so no event is lost between reading a run and storing its next state.
         """
-        if room <= 0:
+        if limit <= 0:
             return []
         query = (
             sa.select(RUNS.c.repository, RUNS.c.id)
             .where(RUNS.c.state != END, (RUNS.c.due <= now.timestamp()) | RUNS.c.poked)
             .where(self._free(RUNS.c.repository, RUNS.c.id))
             .order_by(RUNS.c.due)
-            .limit(room + len(busy))
-            # PostgreSQL: what another replica is taking at this moment is passed over, not waited for.
+            .limit(limit + len(busy))
+            # On PostgreSQL, rows that another replica is taking at this moment are skipped instead of waited for.
             .with_for_update(skip_locked=True)
         )
         with self._database.transaction() as connection:
             due = [(row.repository, row.id) for row in connection.execute(query)]
-            wanted = [key for key in due if key not in busy][:room]
+            wanted = [key for key in due if key not in busy][:limit]
             taken = [key for key in wanted if self._lease(connection, *key)]
             for repository, run in taken:
-                this = (RUNS.c.repository == repository) & (RUNS.c.id == run)
-                connection.execute(RUNS.update().where(this).values(poked=False))
+                is_run = (RUNS.c.repository == repository) & (RUNS.c.id == run)
+                connection.execute(RUNS.update().where(is_run).values(poked=False))
             return taken
 
     def take(self, work: str) -> bool:
-        """Lease work that is about no repository and that one replica at a time does; False where another has it."""
+        """Lease work that concerns no repository and that one replica at a time must do; return False if another has it."""
         with self._database.transaction() as connection:
             return self._lease(connection, "", work)
 
     def release(self, repository: str, work: str) -> None:
-        """Give a lease back."""
-        mine = (LEASES.c.repository == repository) & (LEASES.c.work == work) & (LEASES.c.replica == self.replica)
+        """Release a lease."""
+        is_own = (LEASES.c.repository == repository) & (LEASES.c.work == work) & (LEASES.c.replica == self.replica)
         with self._database.transaction() as connection:
-            connection.execute(LEASES.delete().where(mine))
+            connection.execute(LEASES.delete().where(is_own))
 
-    def _others(self) -> sa.Select[tuple[str]]:
+    def _live_others(self) -> sa.Select[tuple[str]]:
         alive = REPLICAS.c.beat >= time.time() - LEASE_TIMEOUT
         return sa.select(REPLICAS.c.id).where(alive, REPLICAS.c.id != self.replica)
 
     def _free(self, repository: sa.Column[str], work: sa.Column[str] | str) -> sa.ColumnElement[bool]:
-        """Nobody else has leased it. That this replica has one of its own says nothing: it knows what it works on."""
-        leased = (LEASES.c.repository == repository) & (LEASES.c.work == work) & LEASES.c.replica.in_(self._others())
+        """No other live replica has leased it. This replica's own leases do not count: it knows what it is working on."""
+        leased = (
+            (LEASES.c.repository == repository) & (LEASES.c.work == work) & LEASES.c.replica.in_(self._live_others())
+        )
         return ~sa.exists().where(leased)
 
     def _lease(self, connection: sa.Connection, repository: str, work: str) -> bool:
@@ -152,7 +158,7 @@ class Leases:
         taken = insert.on_conflict_do_update(
             index_elements=["repository", "work"],
             set_={"replica": self.replica},
-            where=LEASES.c.replica.not_in(self._others()),
+            where=LEASES.c.replica.not_in(self._live_others()),
         )
         return bool(connection.execute(taken).rowcount == 1)
 
@@ -162,7 +168,10 @@ class Leases:
 
 @cache
 def host() -> str:
-    """Return what tells this machine, or this container, from others, until it is started anew."""
+    """Return what identifies this machine or container until it restarts.
+
+    Process ids mean something only within it, so replicas elsewhere can be declared dead by their heartbeats alone.
+    """
     known = [socket.gethostname()]
     with contextlib.suppress(OSError):  # Linux only
         known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -170,9 +179,9 @@ def host() -> str:
     return " ".join(known)
 
 
-def _is_gone(its_host: str, process: int) -> bool:
-    """Tell whether a replica's process is dead for certain: one of this machine that is not there."""
-    if its_host != host() or process == os.getpid():
+def _is_gone(replica_host: str, process: int) -> bool:
+    """Tell whether a replica's process is certainly dead: it was on this machine and is no longer there."""
+    if replica_host != host() or process == os.getpid():
         return False
     try:
         os.kill(process, 0)

@@ -1,4 +1,4 @@
-"""What is to happen again and again, by cron: each slot once, whatever the clocks do and however many replicas there are."""
+"""Schedules by cron expression. Each slot fires once, whatever the clocks do and however many replicas there are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.database.tables import SCHEDULES
 
 @dataclass(frozen=True)
 class Slot:
-    """A time at which a schedule was to fire; where several were missed, the first of them."""
+    """A time at which a schedule must fire. If several were missed, the first of them."""
 
     name: str
     at: datetime
@@ -28,7 +28,7 @@ class Schedules:
         self._database = database
 
     def set(self, name: str, cron: str, now: datetime) -> None:
-        """Have ``name`` fire by a cron expression (UTC); one that is known with the same expression goes on as it is."""
+        """Have ``name`` fire by a cron expression (UTC). If it has that expression already, its next slot stays as it is."""
         values = {"cron": cron, "next_at": _next(cron, now)}
         insert = self._database.insert(SCHEDULES).values(name=name, **values)
         changed = insert.on_conflict_do_update(index_elements=["name"], set_=values, where=SCHEDULES.c.cron != cron)
@@ -40,33 +40,35 @@ class Schedules:
             connection.execute(SCHEDULES.delete().where(SCHEDULES.c.name == name))
 
     def names(self, beginning: str = "") -> list[str]:
-        """Return the names that begin so."""
+        """Return the names that begin with a text."""
         query = sa.select(SCHEDULES.c.name).where(SCHEDULES.c.name.startswith(beginning, autoescape=True))
         with self._database.transaction() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def fire(self, now: datetime, hand_over: Callable[[Slot], object] = lambda _: None) -> list[str]:
-        """Hand over each slot that has come, then advance its schedule past ``now``; return the names.
+    def fire(self, now: datetime, pass_on: Callable[[Slot], object] = lambda _: None) -> list[str]:
+        """Pass on each slot that is due, then advance its schedule past ``now``; return the names that fired.
 
-        Slots that were missed while nobody looked are one firing together. A clock that goes back fires nothing again.
-        A crash in between, or another replica, hands the same slot over once more: whoever takes it knows it by name and
-        time. Of those that look at once, one returns the name.
+        Slots missed while the App was down fire together, once. A clock that goes back fires nothing again.
+
+        A slot is passed on before its schedule advances, so that a crash in between loses nothing. It is then passed on
+        again, as it is by another replica at the same moment, so the receiver must recognise it by name and time. Only one
+        of the replicas returns the name.
         """
         due = sa.select(SCHEDULES).where(SCHEDULES.c.next_at <= now.timestamp()).order_by(SCHEDULES.c.name)
         with self._database.transaction() as connection:
-            found = connection.execute(due).all()
+            rows = connection.execute(due).all()
         fired = []
-        for row in found:
-            hand_over(Slot(row.name, datetime.fromtimestamp(row.next_at, UTC)))
-            same = (SCHEDULES.c.name == row.name) & (SCHEDULES.c.next_at == row.next_at)
+        for row in rows:
+            pass_on(Slot(row.name, datetime.fromtimestamp(row.next_at, UTC)))
+            is_unchanged = (SCHEDULES.c.name == row.name) & (SCHEDULES.c.next_at == row.next_at)
             with self._database.transaction() as connection:
-                advanced = SCHEDULES.update().where(same).values(next_at=_next(row.cron, now))
+                advanced = SCHEDULES.update().where(is_unchanged).values(next_at=_next(row.cron, now))
                 if connection.execute(advanced).rowcount:
                     fired.append(row.name)
         return fired
 
     def next_at(self) -> datetime | None:
-        """Return when the next one fires, if there is any."""
+        """Return when the next schedule fires, if there is any."""
         with self._database.transaction() as connection:
             first = connection.execute(sa.select(sa.func.min(SCHEDULES.c.next_at))).scalar_one()
         return None if first is None else datetime.fromtimestamp(first, UTC)

@@ -1,6 +1,6 @@
-"""How the App's work stands, as its database says: for the metrics and for the dashboard. Only reads.
+"""Figures and lists for the metrics and the dashboard. Read-only.
 
-Like those of ``Store``, every function is one transaction; asynchronous callers run it in a thread.
+Every function is one transaction and may block, so asynchronous callers run it in a thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DAY = len("train-20261122")
 
 @dataclass(frozen=True)
 class Figures:
-    """What can be counted. ``oldest`` is when the oldest waiting delivery was received, in seconds since 1970."""
+    """Counts. ``oldest`` is when the oldest waiting delivery was received, in seconds since 1970."""
 
     waiting: int
     dead: int
@@ -36,7 +36,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs to show: the open ones by number, the latest ended ones, and who holds each model's lock."""
+    """The open runs by number, the latest ended ones, and the run that holds each model's lock."""
 
     open: tuple[Run, ...]
     ended: tuple[Run, ...]
@@ -58,10 +58,10 @@ def figures(database: Database) -> Figures:
 
 
 def runs(database: Database) -> Runs:
-    """Read the runs and locks that a person wants to see."""
+    """Return the runs and locks to show."""
     documents = sa.select(RUNS.c.document)
     still_open = documents.where(RUNS.c.state != END).order_by(RUNS.c.id).limit(MAX_OPEN)
-    # Numbers count within a repository: the day that a run's id begins with puts those of several in order.
+    # Numbers are counted per repository. Across repositories, runs are ordered by the day in their ids.
     latest = (sa.func.substr(RUNS.c.id, 1, _DAY).desc(), RUNS.c.number.desc())
     ended = documents.where(RUNS.c.state == END).order_by(*latest).limit(MAX_ENDED)
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""The tables of the App's database, on SQLite and PostgreSQL alike. A change here needs a migration (`bot/migrations`).
+"""The tables of the App's database, for both SQLite and PostgreSQL. A change here needs a migration (`bot/database/migrations`).
 
 Times are seconds since 1970 (UTC).
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-# GitHub's ids have outgrown 32 bits; SQLite counts by itself only in a column that is called INTEGER.
+# GitHub's ids exceed 32 bits, but SQLite numbers rows automatically only in a column of type INTEGER.
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 INBOX = sa.Table(

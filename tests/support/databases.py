@@ -81,10 +81,10 @@ def open_run(store: Store, issue: int, model: str = "breast-cancer") -> Run:
 
 def waiting(store: Store, now: datetime) -> list[str]:
     """Return the ids of the deliveries that are due, as a worker gets them."""
-    inboxes = Leases(store.database).inboxes(now, busy=(), room=100)
+    inboxes = Leases(store.database).take_inboxes(now, busy=(), limit=100)
     return [delivery for deliveries in inboxes.values() for delivery in deliveries]
 
 
 def due(store: Store, now: datetime) -> list[str]:
     """Return the ids of the runs that are due, as a worker gets them."""
-    return [run for _, run in Leases(store.database).runs(now, busy=(), room=100)]
+    return [run for _, run in Leases(store.database).take_runs(now, busy=(), limit=100)]

@@ -1,7 +1,7 @@
-"""Changes of the database's schema, one file each in ``versions``, applied by Alembic when the App opens an older one.
+"""Changes to the database's schema, one file each in ``versions``. Alembic applies them when the App opens an older database.
 
-A new one: add ``versions/NNNN_what.py``, change ``bot/database/tables.py`` in the same way (a test compares the two), and name it
-in ``bot.database.engine.HEAD``. A migration runs in the transaction that opened the database, so half of one never stays.
+To add one, write ``versions/NNNN_what.py``, change ``bot/database/tables.py`` accordingly (a test compares the two), and set
+``bot.database.engine.HEAD``. Migrations run in the transaction that opens the database, so none is ever half applied.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from bot.database import engine as database
 
 
 def migrate(connection: sa.Connection, present: str) -> None:
-    """Bring the schema from its version to the newest."""
+    """Migrate the schema from its present version to the newest."""
     config = Config()
     config.set_main_option("script_location", "bot.database:migrations")
     scripts = ScriptDirectory.from_config(config)
     if present not in {script.revision for script in scripts.walk_revisions()}:
         raise Unavailable(
             "database_newer",
-            rule="The App knows its database's version.",
-            found=f"version {present}, while this App's is {database.HEAD}.",
-            next_step="Run the newer Modelyard that has changed it, or restore the database from before.",
+            rule="The database must not be newer than the App.",
+            found=f"It has version {present}, while this App supports up to {database.HEAD}.",
+            next_step="Run the newer Modelyard that migrated it, or restore a backup from before.",
         )
     if not sa.inspect(connection).has_table("alembic_version"):
         database.stamp(connection, present)

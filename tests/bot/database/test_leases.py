@@ -24,7 +24,7 @@ ROOM = 100
 
 def a_replica(store: Store) -> Leases:
     replica = Leases(store.database)
-    replica.beat()
+    replica.heartbeat()
     return replica
 
 
@@ -51,41 +51,41 @@ def falls_silent(store: Store, replica: Leases) -> None:
 def test_a_run_is_one_replicas_until_it_gives_it_back(store: Store) -> None:
     run = opened(store, 1)
     first, second = a_replica(store), a_replica(store)
-    assert first.runs(NOON, (), ROOM) == [("owner/demo", run)]
-    assert second.runs(NOON, (), ROOM) == []
+    assert first.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.take_runs(NOON, (), ROOM) == []
     first.release("owner/demo", run)
-    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
 
 
 def test_a_repositorys_deliveries_are_one_replicas_and_another_repositorys_another_ones(store: Store) -> None:
     first, second = a_replica(store), a_replica(store)
     deliver(store, "a-1", "owner/a")
     deliver(store, "a-2", "owner/a")
-    assert first.inboxes(NOON, (), ROOM) == {"owner/a": ["a-1", "a-2"]}
+    assert first.take_inboxes(NOON, (), ROOM) == {"owner/a": ["a-1", "a-2"]}
     deliver(store, "a-3", "owner/a")
     deliver(store, "b-1", "owner/b")
-    assert second.inboxes(NOON, (), ROOM) == {"owner/b": ["b-1"]}
+    assert second.take_inboxes(NOON, (), ROOM) == {"owner/b": ["b-1"]}
 
 
 def test_a_replica_takes_no_more_than_it_has_room_for(store: Store) -> None:
     runs = [opened(store, issue) for issue in range(1, 6)]
     first, second = a_replica(store), a_replica(store)
-    mine = first.runs(NOON, (), 2)
+    mine = first.take_runs(NOON, (), 2)
     assert len(mine) == 2
-    assert len(first.runs(NOON, mine, 1)) == 1, "beside what it works on already"
-    assert len(second.runs(NOON, (), ROOM)) == len(runs) - 3
-    assert first.runs(NOON, (), 0) == []
+    assert len(first.take_runs(NOON, mine, 1)) == 1, "beside what it works on already"
+    assert len(second.take_runs(NOON, (), ROOM)) == len(runs) - 3
+    assert first.take_runs(NOON, (), 0) == []
 
 
 def test_the_work_of_a_replica_that_fell_silent_is_taken_over(store: Store) -> None:
     run = opened(store, 1)
     deliver(store, "d-1")
     first, second = a_replica(store), a_replica(store)
-    first.runs(NOON, (), ROOM)
-    first.inboxes(NOON, (), ROOM)
+    first.take_runs(NOON, (), ROOM)
+    first.take_inboxes(NOON, (), ROOM)
     falls_silent(store, first)
-    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
-    assert second.inboxes(NOON, (), ROOM) == {"owner/demo": ["d-1"]}
+    assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.take_inboxes(NOON, (), ROOM) == {"owner/demo": ["d-1"]}
 
 
 def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_beat(
@@ -97,11 +97,11 @@ def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_b
     first, second = Leases(store.database), a_replica(store)
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: gone.pid)
-        first.beat()
-    first.runs(NOON, (), ROOM)
-    assert second.runs(NOON, (), ROOM) == []
-    second.beat()
-    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+        first.heartbeat()
+    first.take_runs(NOON, (), ROOM)
+    assert second.take_runs(NOON, (), ROOM) == []
+    second.heartbeat()
+    assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
 
 
 def test_a_replica_on_another_machine_is_not_taken_for_dead_by_its_process_number(
@@ -114,20 +114,20 @@ def test_a_replica_on_another_machine_is_not_taken_for_dead_by_its_process_numbe
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: gone.pid)
         patch.setattr(leases, "host", lambda: "elsewhere")
-        first.beat()
-    assert first.runs(NOON, (), ROOM) == [("owner/demo", run)]
-    second.beat()
-    assert second.runs(NOON, (), ROOM) == []
+        first.heartbeat()
+    assert first.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
+    second.heartbeat()
+    assert second.take_runs(NOON, (), ROOM) == []
 
 
 def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
     run = opened(store, 1)
     first, second = a_replica(store), a_replica(store)
-    first.runs(NOON, (), ROOM)
+    first.take_runs(NOON, (), ROOM)
     assert first.take("reconcile")
     assert not second.take("reconcile")
     first.leave()
-    assert second.runs(NOON, (), ROOM) == [("owner/demo", run)]
+    assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
     assert second.take("reconcile")
     with store.database.transaction() as connection:
         assert connection.execute(sa.select(REPLICAS.c.id)).scalars().all() == [second.replica]
@@ -136,14 +136,14 @@ def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
 def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Store) -> None:
     run = store.runs.get("owner/demo", opened(store, 1))
     replica = a_replica(store)
-    assert replica.runs(NOON, (), ROOM)
+    assert replica.take_runs(NOON, (), ROOM)
     store.runs.save(run.replace(due=NOON + timedelta(days=1)))
     replica.release("owner/demo", run.id)
-    assert replica.runs(NOON, (), ROOM) == []
+    assert replica.take_runs(NOON, (), ROOM) == []
     other = store.runs.open(lambda number: a_run(id=f"train-20261122-{number:03}", issue=2))
     store.runs.save(other.replace(state=State.END))
     store.locks.release(other)
-    assert replica.runs(NOON, (), ROOM) == [("owner/demo", run.id)]
+    assert replica.take_runs(NOON, (), ROOM) == [("owner/demo", run.id)]
 
 
 def test_many_who_ask_at_once_share_the_work_and_none_is_given_twice(store: Store) -> None:
@@ -153,7 +153,7 @@ def test_many_who_ask_at_once_share_the_work_and_none_is_given_twice(store: Stor
     def takes(replica: Leases) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         for _ in range(20):
-            found += replica.runs(NOON, found, 3)
+            found += replica.take_runs(NOON, found, 3)
         return found
 
     with ThreadPoolExecutor(len(replicas)) as pool:

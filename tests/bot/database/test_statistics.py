@@ -55,8 +55,8 @@ def test_runs_that_have_not_ended_are_counted_by_state(store: Store) -> None:
 
 def test_replicas_count_while_they_say_that_they_live(store: Store) -> None:
     one, other = Leases(store.database), Leases(store.database)
-    one.beat()
-    other.beat()
+    one.heartbeat()
+    other.heartbeat()
     other.leave()
 
     assert statistics.figures(store.database).replicas == 1

@@ -1,4 +1,4 @@
-"""What the first databases held: inbox, runs, locks, counters."""
+"""The first databases: inbox, runs, locks, counters."""
 
 from __future__ import annotations
 

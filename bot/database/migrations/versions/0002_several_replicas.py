@@ -1,4 +1,4 @@
-"""Who works (replicas), on what (leases), what is to happen again and again (schedules); runs by their workflow run."""
+"""Replicas and their leases, schedules, and an index of runs by workflow run."""
 
 from __future__ import annotations
 
