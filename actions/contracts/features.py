@@ -1,4 +1,4 @@
-"""What a person may ask to be made of raw columns: the one declaration behind the request, the form and the operation."""
+"""The features that can be requested: the one declaration behind the request, the form and the operation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Variance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _listed(value: object) -> object:
-    """Take one name for a list of it."""
+    """Read a single name as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -27,7 +27,7 @@ Columns = Annotated[tuple[ColumnName, ...], BeforeValidator(_listed)]
 
 
 class AskedFeatures(BaseModel):
-    """What to make of raw columns beside what each of them gives by itself."""
+    """Features to compute from raw columns, in addition to what each column gives by itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class AskedFeatures(BaseModel):
 
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
-        """The raw columns that are named, by what is to be made of them."""
+        """The raw columns by the feature that names them."""
         return {
             "polynomial": self.polynomial,
             "interactions": self.interactions,

@@ -31,7 +31,7 @@ class Progress(_Value):
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="how much longer this step takes at most, by its rounds so far",
+        description="estimated time until the end of the step, at its speed so far",
     )
     metrics: dict[str, float] = Field(default_factory=dict, max_length=50)
     updated: str = Field(max_length=40, description="ISO 8601, UTC")
@@ -42,33 +42,33 @@ HEARTBEAT_FILE = "heartbeat.json"
 
 
 class Heartbeat(_Value):
-    """``heartbeat.json``: replaced every few seconds by a stage as long as its process lives."""
+    """``heartbeat.json``: rewritten every few seconds while the stage's process is alive."""
 
     stage: Stage
-    workflow_run: int = Field(description="GitHub's id of the workflow run; 0 where the stage does not know it")
+    workflow_run: int = Field(description="GitHub's id of the workflow run; 0 if unknown")
     at: str = Field(max_length=40, description="ISO 8601, UTC, by the runner's clock")
 
 
 class Published(_Value):
-    """``published.json`` in the attempt's evaluations folder: which commit publish pushed."""
+    """``published.json`` in the attempt's evaluations folder: the commit that publish pushed."""
 
     ref: str = Field(pattern=rf"^refs/modelyard/{RUN_ID}/[0-9]+$")
     sha: GitSha
 
 
 Outcome = Literal["accepted", "rejected", "too_close_to_tell"]
-"""Of a comparison: no worse than the champion beyond the margin; worse beyond it; the rows do not show which."""
+"""Of a comparison: no worse than the champion by more than the margin; worse by more; the data cannot tell."""
 
 
-Label = Annotated[str, Field(max_length=1_000), AfterValidator(lambda text: masked(text)[:100])]
-"""A name or a value out of somebody's data, as far as it is shown."""
+_DataText = Annotated[str, Field(max_length=1_000), AfterValidator(lambda text: masked(text)[:100])]
+"""A name or a value from a user's data, masked and cut to what is shown."""
 
 
 class Regression(_Value):
-    """Rows that share a value of a column, on which the new model is worse than the champion."""
+    """A slice, the rows with one value of a column, on which the new model is worse than the champion."""
 
-    column: Label
-    value: Label
+    column: _DataText
+    value: _DataText
     rows: int = Field(ge=1)
     difference: float = Field(description="in the metric's unit, below zero")
 
@@ -81,15 +81,15 @@ class ComparisonFigures(_Value):
     margin: float
     allowed: float = Field(ge=0, description="the margin in the metric's unit")
     difference: float = Field(description="in the metric's unit; above zero this model is better")
-    low: float | None = Field(description="the difference is above it, but for a risk of alpha")
-    high: float | None = Field(description="the difference is below it, but for a risk of alpha")
+    low: float | None = Field(description="lower bound of the difference, with risk alpha")
+    high: float | None = Field(description="upper bound of the difference, with risk alpha")
     rows: int = Field(ge=1)
     resamples: int = Field(ge=1)
     regressions: list[Regression] = Field(default_factory=list, max_length=10, description="the worst first")
 
     @property
     def is_accepted(self) -> bool:
-        """Tell whether the figures themselves say that the model is no worse beyond the margin."""
+        """Whether the figures themselves show that the model is no worse by more than the margin."""
         return self.outcome == "accepted" and self.low is not None and self.low >= -self.allowed
 
 
@@ -137,23 +137,27 @@ Name = Annotated[str, Field(max_length=200)]
 
 
 class SearchFacts(_Value):
-    """What a search for hyperparameters came to; its figures are of the rows that chose the best of many."""
+    """The outcome of a search for hyperparameters. Its figures are optimistic: they are of the rows that chose the best trial."""
 
     metric: str = Field(max_length=50)
-    value: float = Field(description="with what the model was trained with")
+    value: float = Field(description="of the hyperparameters that the model was trained with")
     as_given: float | None = Field(
         default=None,
-        description="with the request's own hyperparameters alone; where no trial was better, it is the value",
+        description="of the request's own hyperparameters; equal to the value if no trial was better",
     )
-    folds: int | None = Field(default=None, ge=2, description="of the training rows; None: compared on validation rows")
+    folds: int | None = Field(
+        default=None, ge=2, description="of the training rows; None if trials were compared on validation rows"
+    )
     completed: int = Field(ge=0)
     pruned: int = Field(ge=0)
     failed: int = Field(ge=0)
     stopped_by: Literal["trials", "time"]
     seconds: float = Field(ge=0)
-    hyperparameters: dict[Name, Scalar] = Field(max_length=100, description="that the model was trained with")
+    hyperparameters: dict[Name, Scalar] = Field(
+        max_length=100, description="the hyperparameters that the model was trained with"
+    )
     importances: dict[Name, float] = Field(
-        default_factory=dict, max_length=50, description="shares of the figure's variance"
+        default_factory=dict, max_length=50, description="shares of the variance of the metric"
     )
 
     @property
@@ -162,7 +166,7 @@ class SearchFacts(_Value):
 
     @property
     def is_better(self) -> bool:
-        """Tell whether a trial came to a better figure than what was given."""
+        """Whether a trial was better than the request's own hyperparameters."""
         return self.as_given is None or self.value != self.as_given
 
     @property
@@ -172,9 +176,9 @@ class SearchFacts(_Value):
 
 
 class EnvironmentFacts(_Value):
-    """What the stages ran on."""
+    """The environment that the stages ran in."""
 
     python: str = Field(max_length=50)
     platform: str = Field(max_length=200)
     lock_sha256: Sha256 | None
-    packages: dict[str, str] = Field(max_length=50, description="the versions of the libraries that decide the result")
+    packages: dict[str, str] = Field(max_length=50, description="versions of the libraries that affect the result")

@@ -1,6 +1,6 @@
-"""A running stage's sign of life: a small file beside ``progress.json``, replaced by a thread of the stage's own process.
+"""Shows that a stage's process is alive: a small file beside ``progress.json`` that a thread of the process rewrites.
 
-Progress may stand still while a library works; this does not. Where it stops before the job has ended, the runner is gone.
+Progress can stall while a library works; the heartbeat does not. If it stops before the job has ended, the runner is lost.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from actions.contracts.results import HEARTBEAT_FILE, Heartbeat
 from actions.contracts.stage import Stage
 from actions.storage.folder import write_atomically
 
-EVERY = 15.0
-"""Seconds from one beat to the next."""
+INTERVAL = 15.0
+"""Seconds between beats."""
 
 
 @contextlib.contextmanager
 def beating(stage: Stage, folder: Path) -> Iterator[None]:
-    """Replace the file again and again while the block lasts, and remove it in the end."""
+    """Rewrite the file while the block runs; remove it at the end."""
     over = threading.Event()
     thread = threading.Thread(target=_beat, args=(stage, folder / HEARTBEAT_FILE, over), name="heartbeat", daemon=True)
     thread.start()
@@ -41,7 +41,7 @@ def _beat(stage: Stage, file: Path, over: threading.Event) -> None:
     while True:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         beat = Heartbeat(stage=stage, workflow_run=workflow_run, at=now)
-        with contextlib.suppress(OSError):  # a storage that is full, say: the work itself says so
+        with contextlib.suppress(OSError):  # such as a full disk, which the work itself reports
             write_atomically(file, beat.model_dump_json() + "\n")
-        if over.wait(EVERY):
+        if over.wait(INTERVAL):
             return

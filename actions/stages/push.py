@@ -1,4 +1,4 @@
-"""Pushes a result as an orphan commit, by plain git; the token is in no argument, file or log."""
+"""Pushes a result as an orphan commit with plain git. The token must not appear in an argument, a file or a log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from actions.errors import OperationError, Unavailable
 
-MOST_BYTES = 10 * 1024 * 1024
-_TRIES = 3
-_SECONDS = 120
+MAX_BYTES = 10 * 1024 * 1024
+_MAX_TRIES = 3
+_TIMEOUT_SECONDS = 120
 _IDENTITY = "Modelyard"
 _EMAIL = "modelyard@users.noreply.github.com"
-_KEPT = (
+_PASSED_ON = (
     "PATH",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -33,16 +33,16 @@ _KEPT = (
 def push_orphan(
     files: Mapping[str, bytes], ref: str, message: str, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Push files as one commit without parent to a ref of the caller's repository; return the commit's SHA.
+    """Push files as one commit without a parent to a ref of the caller's repository; return the commit's SHA.
 
-    Equal files and message give the same commit, so a repeated push changes nothing.
+    The same files and message give the same commit, so a repeated push changes nothing.
 
     Parameters
     ----------
     files
         Content by path; at most 10 MB together.
     ref
-        The full name of the ref; what it pointed to before is replaced.
+        The full name of the ref; an existing one is replaced.
     message
         The commit's message.
     environment
@@ -57,12 +57,12 @@ def push_orphan(
     """
     given = os.environ if environment is None else environment
     size = sum(len(content) for content in files.values())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise OperationError(
             "result_too_large",
-            rule="What is published has at most 10 MB.",
+            rule="A published result must not exceed 10 MB.",
             found=f"{size / 2**20:.1f} MB.",
-            next_step="Report it: plots and figures are far smaller.",
+            next_step="Report a bug: plots and figures are far smaller.",
         )
     server, repository = _setting(given, "GITHUB_SERVER_URL"), _setting(given, "GITHUB_REPOSITORY")
     token = given.get("GITHUB_TOKEN", "")
@@ -74,7 +74,7 @@ def push_orphan(
 
 
 class _Git:
-    """Plain git in a bare repository of its own."""
+    """Plain git in a temporary bare repository."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder = folder
@@ -86,11 +86,11 @@ class _Git:
         return self._run("commit-tree", tree, "-m", message)
 
     def push(self, url: str, sha: str, ref: str, token: str) -> None:
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, _MAX_TRIES + 1):
             try:
                 self._run("push", "--quiet", "--force", url, f"{sha}:{ref}")
             except subprocess.SubprocessError as error:
-                if attempt == _TRIES:
+                if attempt == _MAX_TRIES:
                     raise _push_failed(error, token) from None
                 time.sleep(attempt)
             else:
@@ -115,7 +115,7 @@ class _Git:
             env=self._environment,
             input=given,
             capture_output=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             check=True,
         )
         return done.stdout.decode().strip()
@@ -125,7 +125,7 @@ def _setting(given: Mapping[str, str], name: str) -> str:
     if not given.get(name):
         raise Unavailable(
             "publish_unavailable",
-            rule="The stage publish runs in a workflow, which says where to push.",
+            rule="The stage publish must run in a workflow, which says where to push.",
             found=f"{name} is not set.",
             next_step=f"Run it in a workflow, or set {name}.",
         )
@@ -133,8 +133,8 @@ def _setting(given: Mapping[str, str], name: str) -> str:
 
 
 def _git_environment(given: Mapping[str, str], folder: str, server: str, token: str) -> dict[str, str]:
-    """Return the only variables that git sees: no configuration of the machine or the user, fixed dates."""
-    environment = {name: given[name] for name in _KEPT if name in given}
+    """Return all variables that git sees: no configuration of the machine or the user, and fixed dates."""
+    environment = {name: given[name] for name in _PASSED_ON if name in given}
     environment |= {
         "HOME": folder,
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -158,11 +158,11 @@ def _git_environment(given: Mapping[str, str], folder: str, server: str, token: 
 
 
 def _push_failed(error: subprocess.SubprocessError, token: str) -> Unavailable:
-    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else b"it took too long"
-    found = (said or b"").decode(errors="replace").strip()[-500:]
+    output = error.stderr if isinstance(error, subprocess.CalledProcessError) else b"it took too long"
+    found = (output or b"").decode(errors="replace").strip()[-500:]
     return Unavailable(
         "publish_failed",
-        rule="git pushes the result to the repository that the workflow runs in.",
+        rule="git must be able to push the result to the repository that the workflow runs in.",
         found=(found.replace(token, "***") if token else found) or "no reason given",
-        next_step="Check that the job publish has contents: write, and that the server can be reached.",
+        next_step="Check that the publish job has `contents: write` and that the server is reachable.",
     )

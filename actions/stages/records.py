@@ -26,7 +26,7 @@ from actions.operation import Result
 from actions.storage.folder import Storage, sha256_of, write_atomically
 
 PROGRESS_FILE = "progress.json"
-_SECONDS_BETWEEN = 1.0
+_MIN_SECONDS_BETWEEN_WRITES = 1.0
 
 
 class StageRecord(Result):
@@ -73,18 +73,18 @@ def is_whole(record: StageRecord, storage: Storage) -> bool:
 
 
 class ProgressFile:
-    """Replaces a stage's ``progress.json``: at once at start, end and error, else about once a second.
+    """Writes a stage's ``progress.json``: immediately at the start, the end and an error, else about once a second.
 
-    Each new step is a line on stderr too, so that a job's log tells what is done and, after a crash, what was.
+    Each new step is also a line on stderr, so that a job's log shows the last step before a crash.
     """
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self._stage = stage
         self._path = folder / PROGRESS_FILE
-        self._written = -_SECONDS_BETWEEN
+        self._written = -_MIN_SECONDS_BETWEEN_WRITES
         self._metrics: dict[str, float] = {}
-        self._said = ""
-        self._began: tuple[float, int] | None = None
+        self._step = ""
+        self._first_report: tuple[float, int] | None = None
 
     def __call__(
         self, step: str, done: int | None = None, total: int | None = None, metrics: Mapping[str, float] | None = None
@@ -92,21 +92,21 @@ class ProgressFile:
         if metrics:
             finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
             self._metrics = dict(list(finite.items())[:50])
-        if step != self._said:
-            self._said, self._began = step, None
+        if step != self._step:
+            self._step, self._first_report = step, None
             sys.stderr.write(f"{self._stage}: {step[:200]}\n")
             sys.stderr.flush()
         eta = self._eta(done, total)
-        if time.monotonic() - self._written >= _SECONDS_BETWEEN:
+        if time.monotonic() - self._written >= _MIN_SECONDS_BETWEEN_WRITES:
             self.write(step, done, total, eta=eta)
 
     def _eta(self, done: int | None, total: int | None) -> float | None:
-        """Return how long the rest of a step takes if it goes on as since its first report."""
+        """Return the seconds that the rest of a step takes at its average speed so far."""
         if done is None or total is None:
             return None
-        if self._began is None or done < self._began[1]:
-            self._began = (time.monotonic(), done)
-        started, first = self._began
+        if self._first_report is None or done < self._first_report[1]:
+            self._first_report = (time.monotonic(), done)
+        started, first = self._first_report
         if done == first:
             return None
         return round((time.monotonic() - started) / (done - first) * max(total - done, 0), 1)
@@ -135,14 +135,14 @@ class ProgressFile:
 
 
 def error_body(stage: Stage, error: BaseException) -> Problem:
-    """Return what a stage failed with, as the App reads it."""
+    """Return what made a stage fail, for the App to show."""
     if isinstance(error, OperationError):
         return error.body
     found = f"{type(error).__name__}: {error}"
     return Problem(
         kind="crash",
         reason="stage_crashed",
-        rule=f"The stage {stage} ends without an unexpected error.",
+        rule=f"The stage {stage} must end without an unexpected error.",
         found=found[:2_000],
-        next_step="Look at the job's log; try again if the cause is outside of the request.",
+        next_step="Read the job's log; retry if the cause is not in the request.",
     )

@@ -120,7 +120,7 @@ def _check_repository(order: WorkOrder) -> None:
     if running.lower() != order.repository.lower():
         raise NotAllowed(
             "other_repository",
-            rule="A workflow works for the repository that it runs in.",
+            rule="A workflow must work for the repository that it runs in.",
             found=f"an order for {order.repository} in {running}.",
             next_step="Start the run from an issue of that repository.",
             field="repository",
@@ -132,9 +132,9 @@ def _storage(order: WorkOrder) -> Storage:
     if "://" in order.storage_root or not root.is_absolute() or not root.is_dir():
         raise Unavailable(
             "storage_unavailable",
-            rule="The storage root is an absolute path of a folder that the App and the runner share.",
-            found=f"{order.storage_root!r} is none on this runner.",
-            next_step="Mount it on the runner, or correct storage_root; `modelyard doctor` checks it.",
+            rule="The storage root must be the absolute path of a folder that the App and the runner share.",
+            found=f"{order.storage_root!r} is no such folder on this runner.",
+            next_step="Mount it on the runner or correct storage_root; `modelyard doctor` checks it.",
             field="storage_root",
         )
     return Storage(root)

@@ -61,13 +61,13 @@ def prepare(work: StageWork[TabularRequest]) -> PreparedTables:
     parts = _split(frame, request)
     context.report("fitting the preprocessor")
     kinds = _kinds(dataset, request)
-    preprocessor, remarks = _fitted(parts["train"], kinds, plan, request)
+    preprocessor, remarks = _fit(parts["train"], kinds, plan, request)
     context.report("saving")
     return _save(work, dataset, parts, preprocessor, kinds, [*warnings, *remarks])
 
 
 def _plan(frame: pd.DataFrame, dataset: Dataset, request: TabularRequest) -> FeaturePlan:
-    """Return the features that are asked for, held against the data's columns."""
+    """Return the requested features, checked against the data's columns."""
     classes = int(frame[request.target].nunique()) if request.task == "classification" else None
     plan = FeaturePlan(**dict(request.features), task=request.task, classes=classes)
     check_plan(plan, dataset.columns, request.target)
@@ -75,16 +75,16 @@ def _plan(frame: pd.DataFrame, dataset: Dataset, request: TabularRequest) -> Fea
 
 
 def _kinds(dataset: Dataset, request: TabularRequest) -> dict[str, Kind]:
-    """Return what each column is treated as; what tells groups apart is no feature, for other groups come later."""
+    """Return how each column is treated. A column that separates groups is not a feature: later rows have other groups."""
     kinds = kinds_of(dataset.columns, request.target)
     if request.split == "group" and request.split_column in kinds:
         kinds[request.split_column] = "ignored"
         if set(kinds.values()) == {"ignored"}:
             raise InvalidInput(
                 "no_features",
-                rule="There is at least one column, beside the target and the one that tells groups apart.",
+                rule="The data must have at least one column besides the target and the column that separates groups.",
                 found="none.",
-                next_step="Give data with further columns, or split in another way.",
+                next_step="Provide data with more columns, or split in another way.",
                 field="split_column",
             )
     return kinds
@@ -92,8 +92,8 @@ def _kinds(dataset: Dataset, request: TabularRequest) -> dict[str, Kind]:
 
 def _split(frame: pd.DataFrame, request: TabularRequest) -> dict[Part, pd.DataFrame]:
     """Split by the request's own seed, so that each attempt has the same test rows."""
-    usual: Strategy = "stratified" if request.task == "classification" else "random"
-    strategy = _STRATEGIES.get(request.split, usual)
+    default: Strategy = "stratified" if request.task == "classification" else "random"
+    strategy = _STRATEGIES.get(request.split, default)
     column = request.target if strategy == "stratified" else request.split_column
     try:
         labels = split_labels(frame, strategy, column, TEST_FRACTION, VALIDATION_FRACTION, request.seed)
@@ -108,27 +108,27 @@ def _split(frame: pd.DataFrame, request: TabularRequest) -> dict[Part, pd.DataFr
 
 
 def _check_known_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], request: TabularRequest) -> None:
-    """Refuse test rows of classes that no training row has: a model cannot answer by these."""
+    """Refuse test rows of classes that no training row has: a model cannot predict them."""
     target = frame[request.target]
-    strange = sorted({*target[labels == "test"].unique()} - {*target[labels == "train"].unique()}, key=str)
-    if strange:
+    missing = sorted({*target[labels == "test"].unique()} - {*target[labels == "train"].unique()}, key=str)
+    if missing:
         raise InvalidInput(
             "class_not_in_training",
-            rule="Each class of the test rows is among the training rows.",
-            found=f"{', '.join(repr(str(label)[:100]) for label in strange[:10])} of column {request.target!r} "
-            f"only outside of them, when split by {request.split}.",
-            next_step="Split stratified, or by another column; or leave these classes out.",
+            rule="Each class of the test rows must be among the training rows.",
+            found=f"{', '.join(repr(str(label)[:100]) for label in missing[:10])} of column {request.target!r} "
+            f"are only outside of them, when split by {request.split}.",
+            next_step="Split stratified or by another column, or remove these classes.",
             field="split",
         )
 
 
-def _fitted(
+def _fit(
     train: pd.DataFrame, kinds: dict[str, Kind], plan: FeaturePlan, request: TabularRequest
 ) -> tuple[Any, list[str]]:
-    """Fit the preprocessor; try the hyperparameters too, if there are any, on a few training rows.
+    """Fit the preprocessor; if there are hyperparameters, try them on a few training rows.
 
-    Nothing comes of that trial but an error, so it takes the rows as test rows are taken: without the cross-fitted encoding
-    by the target, which the stage train makes.
+    The trial's model is thrown away: it is there to fail early. So its rows are transformed as test rows are, without the
+    cross-fitted target encoding that train computes.
     """
     rows, remarks = train.drop(columns=request.target), list[str]()
     if request.features:

@@ -1,4 +1,4 @@
-"""The search before training: for the hyperparameters that the request leaves open, whose best the model is trained with."""
+"""Searches for the hyperparameters that a request leaves open, before the model is trained with the best."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from actions.ml_training.study import Compared, Search
 
 SEARCH_FOLDER = "search"
-"""Below the model's folder: the study, what it found, and its plots."""
+"""Below the model's folder: the study, its outcome and its plots."""
 
 _MAX_ROWS_IN_FOLDS = 5_000
 _FOLDS = 5
 _MAX_TRIALS = 1_000
 _FIELDS = {"minutes": "search_minutes", "space": "hyperparameters"}
-"""How the request calls what the operation has other names for."""
+"""The request's names for the operation's parameters."""
 _SHARE_OF_TIME = 0.75
-"""Of the stage's time-out that a search may take which was given no minutes: the model has to be trained, too."""
+"""Share of the stage's time-out for a search without a limit in minutes; the model must be trained in the rest."""
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What a search came to.
+class SearchOutcome:
+    """The outcome of a search.
 
     Attributes
     ----------
     spec
-        With all hyperparameters to train with.
+        What to train, with all hyperparameters.
     facts
-        What is told of it.
+        What history and comments show of the search.
     files
-        Its study, what it found and its plots: digest by URI.
+        The study, its outcome and its plots: digest by URI.
     """
 
     spec: TrainingSpec
@@ -57,69 +57,68 @@ class Searched:
     files: dict[str, Sha256]
 
 
-def searched(
+def search_hyperparameters(
     work: StageWork[TabularRequest],
     spec: TrainingSpec,
     preprocessor: Any,
     rows: pd.DataFrame,
-    watched: pd.DataFrame | None,
-) -> Searched:
-    """Search within the request's budget, or go on with what an interrupted stage has left; the test rows are not looked at.
+    validation: pd.DataFrame | None,
+) -> SearchOutcome:
+    """Search within the request's budget, or continue the search of an interrupted stage.
 
-    Few rows are compared on by cross-validation over the training rows, many on the validation rows.
+    If there are few rows, trials are compared by cross-validation over the training rows; if there are many, on the
+    validation rows. The test rows are never used.
     """
     request, context = work.request, work.context
     folds = _folds(request, spec, rows)
     context.report("making features for the search")
-    compared = compared_parts(spec, preprocessor, rows, watched, folds)
-    search = _search(request, spec, [frame_sha256(frame) for frame in (rows, watched) if frame is not None], folds)
-    own = work.folder / SEARCH_FOLDER
-    found = _tuned(context, own, search, compared)
-    kept = context.storage.uri(own / TUNING_FILE)
-    return Searched(
-        spec=replace(spec, hyperparameters=found.hyperparameters),
-        facts=_facts(found, folds),
-        files={**{uri: sha256_of(context.storage.path(uri)) for uri in (found.study_uri, kept)}, **found.plots},
+    compared = compared_parts(spec, preprocessor, rows, validation, folds)
+    search = _search(request, spec, [frame_sha256(frame) for frame in (rows, validation) if frame is not None], folds)
+    folder = work.folder / SEARCH_FOLDER
+    tuned = _tune(context, folder, search, compared)
+    outcome_uri = context.storage.uri(folder / TUNING_FILE)
+    return SearchOutcome(
+        spec=replace(spec, hyperparameters=tuned.hyperparameters),
+        facts=_facts(tuned, folds),
+        files={**{uri: sha256_of(context.storage.path(uri)) for uri in (tuned.study_uri, outcome_uri)}, **tuned.plots},
     )
 
 
 def check_search(request: TabularRequest) -> None:
-    """Refuse, before anything is written, a search that has nothing to vary, or something that does not go with the rest.
+    """Refuse a search that has nothing to vary, or whose fixed hyperparameters exclude each other.
 
     Raises
     ------
     InvalidInput
         ``nothing_to_search``; and what ``checked_search_space`` raises.
     """
-    usual = algorithm_named(request.algorithm).search_space
-    if set(usual) <= set(request.hyperparameters):
+    space = algorithm_named(request.algorithm).search_space
+    if set(space) <= set(request.hyperparameters):
         raise InvalidInput(
             "nothing_to_search",
-            rule="A search varies at least one hyperparameter that the request leaves open.",
-            found=f"{', '.join(usual)} are all given.",
-            next_step=f"Leave out one of them, or leave the fields of the search empty: {request.algorithm} is then trained "
-            "as it is.",
+            rule="A search must have at least one hyperparameter to vary that the request leaves open.",
+            found=f"{', '.join(space)} are all given.",
+            next_step=f"Remove one of them, or leave the search fields empty to train {request.algorithm} as it is.",
             field="hyperparameters",
         )
     checked_search_space(request.task, request.algorithm, None, request.hyperparameters)
 
 
-def _tuned(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
-    """Search; what goes wrong is told by the request's own fields."""
+def _tune(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
+    """Search; an error names the request's field instead of the operation's parameter."""
     try:
         return run_tuning(context, folder, search, compared)
-    except Conflict:  # the study is of data that the attempt had before
+    except Conflict:  # the study belongs to data that the attempt used before
         shutil.rmtree(folder)
         return run_tuning(context, folder, search, compared)
     except InvalidInput as error:
-        body = error.body
-        field = _FIELDS.get(body.field or "", body.field)
-        raise InvalidInput.from_problem(body, field=field) from error
+        field = _FIELDS.get(error.body.field or "", error.body.field)
+        raise InvalidInput.from_problem(error.body, field=field) from error
 
 
 def _folds(request: TabularRequest, spec: TrainingSpec, rows: pd.DataFrame) -> int | None:
-    """Return how many folds trials are compared in; None where the validation rows do that better."""
-    # Rows of one group, or of one time, would stand in several folds; prepare has chosen validation rows that do not.
+    """Return the number of folds for comparing trials; None to compare them on the validation rows."""
+    # Folds would mix rows of one group or one period; the validation rows that prepare chose do not.
     if request.split in ("group", "time"):
         return None
     return _FOLDS if len(rows) <= _MAX_ROWS_IN_FOLDS and most_folds(spec, rows) >= _FOLDS else None
@@ -142,17 +141,17 @@ def _search(request: TabularRequest, spec: TrainingSpec, rows: list[str], folds:
     )
 
 
-def _facts(found: TunedHyperparameters, folds: int | None) -> SearchFacts:
+def _facts(tuned: TunedHyperparameters, folds: int | None) -> SearchFacts:
     return SearchFacts(
-        metric=found.metric,
-        value=found.value,
-        as_given=found.as_given,
+        metric=tuned.metric,
+        value=tuned.value,
+        as_given=tuned.as_given,
         folds=folds,
-        completed=found.completed,
-        pruned=found.pruned,
-        failed=found.failed,
-        stopped_by=found.stopped_by,
-        seconds=found.seconds_of_all,
-        hyperparameters=found.hyperparameters,
-        importances=found.importances,
+        completed=tuned.completed,
+        pruned=tuned.pruned,
+        failed=tuned.failed,
+        stopped_by=tuned.stopped_by,
+        seconds=tuned.seconds_of_all,
+        hyperparameters=tuned.hyperparameters,
+        importances=tuned.importances,
     )

@@ -15,31 +15,31 @@ from actions.tasks.task import StageWork
 
 
 def train(work: StageWork[TabularRequest], data: PreparedTables) -> TrainedPipeline:
-    """Train on the training rows, with the hyperparameters that a search finds if one is asked for; save the model."""
+    """Train on the training rows, with the hyperparameters of a search if one was requested; save the model."""
     request, context, folder = work.request, work.context, work.folder
     spec = TrainingSpec(
         request.task, request.algorithm, request.target, request.hyperparameters, work.order.training_seed
     )
     context.report("reading training rows")
     rows = frame_of(data.train.uri, context)
-    watched = frame_of(data.validation.uri, context) if data.validation else None
+    validation = frame_of(data.validation.uri, context) if data.validation else None
     preprocessor = open_fitted(context.storage.path(data.preprocessor.uri), data.preprocessor.sha256)
-    found = None
+    search = None
     if request.is_searched:
-        from actions.tasks.tabular.search import searched
+        from actions.tasks.tabular.search import search_hyperparameters
 
-        found = searched(work, spec, preprocessor, rows, watched)
-        spec = found.spec
-    facts = found.facts if found else None
-    made = train_model(context, spec, preprocessor, rows, watched, folder, search=facts)
+        search = search_hyperparameters(work, spec, preprocessor, rows, validation)
+        spec = search.spec
+    facts = search.facts if search else None
+    trained = train_model(context, spec, preprocessor, rows, validation, folder, search=facts)
     uri = context.storage.uri(folder)
     saved = save_model(context, uri, uri, request.model_name, request.notes)
     return TrainedPipeline(
         model=ModelFacts(uri=saved.uri, sha256=saved.sha256, size_bytes=saved.size_bytes),
         signature_uri=saved.signature_uri,
         signature_sha256=sha256_of(context.storage.path(saved.signature_uri)),
-        metrics=made.metrics,
-        warnings=made.warnings,
+        metrics=trained.metrics,
+        warnings=trained.warnings,
         search=facts,
-        study=found.files if found else {},
+        study=search.files if search else {},
     )

@@ -19,7 +19,7 @@ def read(folder: Path) -> Heartbeat | None:
 def test_it_is_renewed_as_long_as_the_work_lasts_and_gone_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "EVERY", 0.01)
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.01)
     monkeypatch.setenv("GITHUB_RUN_ID", "9000000001")
     with heartbeat.beating("train", tmp_path):
         seen: set[str] = set()
