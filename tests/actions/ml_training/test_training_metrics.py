@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_a_running_stage_tells_its_losses_throughput_and_how_much_longer_it_takes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, algorithm: str, given: dict[str, Any], step: str, loss: str | None
 ) -> None:
-    monkeypatch.setattr(records, "_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(records, "_MIN_SECONDS_BETWEEN_WRITES", 0)
     monkeypatch.setattr("actions.ml_training.progress._SECONDS_BETWEEN_CURVES", 0)
     monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_PER_STEP", 0)
     order = desk.order(algorithm=algorithm, hyperparameters=given)
