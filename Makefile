@@ -37,19 +37,23 @@ demo:
 serve:
 	@$(call with,local); exec "$$python" -m bot.cli demo --only-serve $(ARGS)
 
+# Each process takes half of the tests in their order, so that most modules set up their hub once; the one that is done
+# first takes over from the other.
+PYTEST := -n 2 --dist worksteal
+
 test:
-	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not slow and not gpu and not layer" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest $(PYTEST) -m "not slow and not gpu and not layer" $(ARGS)
 
 test-slow:
-	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "slow and not gpu and not layer" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest $(PYTEST) -m "slow and not gpu and not layer" $(ARGS)
 
 test-all:
-	@$(call with,dev torch); exec "$$python" -m pytest -n 2 -m "not gpu and not layer" $(ARGS)
+	@$(call with,dev torch); exec "$$python" -m pytest $(PYTEST) -m "not gpu and not layer" $(ARGS)
 
 # A heavy library has a lock of its own, requirements/NAME.txt, which no other target installs. Tests that need it are
 # marked layer(name="NAME") and import it inside functions, because every other target collects them too.
 test-%: requirements/%.txt
-	@$(call with,dev $*); exec "$$python" -m pytest -n 2 -m "layer(name='$*') and not gpu" $(ARGS)
+	@$(call with,dev $*); exec "$$python" -m pytest $(PYTEST) -m "layer(name='$*') and not gpu" $(ARGS)
 
 generate:
 	@$(call with,dev); exec "$$python" -m bot.admin.docs.generate

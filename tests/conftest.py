@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-# Test processes share the cores. By default an OpenMP thread that waits for another one keeps its core busy, which makes
-# training up to ten times slower there. Libraries read this when they are loaded, so it must come first.
+# There are as many test processes as cores, so each computes on one. OpenMP reads this when a library is loaded; by
+# default its threads also keep a core busy while they wait, which makes training up to ten times slower on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# httpcore tries to import sniffio at every await, and Python looks through the file system each time it is not there.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 # Loading a list of certificate authorities takes longer than most requests, and each HTTP client does it. Tests talk
 # plain HTTP on this machine; the few that use TLS bring their own authority.

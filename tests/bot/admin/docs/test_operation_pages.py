@@ -16,8 +16,12 @@ KNOWN = operations("bot.operations")
 every_operation = pytest.mark.parametrize("operation", KNOWN.values(), ids=KNOWN)
 
 
-def test_each_operation_has_a_page_that_the_index_leads_to() -> None:
-    made = pages()
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return pages()
+
+
+def test_each_operation_has_a_page_that_the_index_leads_to(made: dict[str, str]) -> None:
     assert set(made) == {"README.md", *(f"{name}.md" for name in KNOWN)}
     assert re.findall(r"\]\((\w+)\.md\)", made["README.md"]) == sorted(
         KNOWN, key=lambda name: (KNOWN[name].toolset, name)
@@ -25,8 +29,8 @@ def test_each_operation_has_a_page_that_the_index_leads_to() -> None:
 
 
 @every_operation
-def test_a_page_has_every_parameter_and_an_example(operation: Operation) -> None:
-    page = pages()[f"{operation.name}.md"]
+def test_a_page_has_every_parameter_and_an_example(made: dict[str, str], operation: Operation) -> None:
+    page = made[f"{operation.name}.md"]
     parameters = page.partition("## Parameters")[2].partition("## Result")[0]
     assert re.findall(r"^\| `(\w+)` \|", parameters, re.MULTILINE) == [*operation.input_model.model_fields]
     assert f"modelyard run {operation.name}" in page
@@ -41,8 +45,10 @@ def test_the_example_call_is_valid(operation: Operation) -> None:
 
 
 @every_operation
-def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(operation: Operation) -> None:
-    lines = re.findall(r"^/run .*$", pages()[f"{operation.name}.md"], re.MULTILINE)
+def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(
+    made: dict[str, str], operation: Operation
+) -> None:
+    lines = re.findall(r"^/run .*$", made[f"{operation.name}.md"], re.MULTILINE)
     assert len(lines) == (carried_out(operation) != "nowhere"), "a page shows a line if, and only if, /run works"
     for line in lines:
         parsed = parse_command(line)
