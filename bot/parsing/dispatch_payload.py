@@ -1,4 +1,4 @@
-"""What a ``repository_dispatch`` asks for: the request in its ``client_payload``, and the key that it is known by (pure)."""
+"""Reads the ``client_payload`` of a ``repository_dispatch``: the training request and the key that identifies it (pure)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from actions.tasks.registry import TrainingRequest
 from bot.parsing.mapping import read_request
 from bot.parsing.scalars import brief
 
-LONGEST_KEY = 200
+MAX_KEY = 200
 
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A dispatch, read.
+    """The content of a dispatch.
 
     Attributes
     ----------
     key
-        What it is known by: the sender's own key, or else the delivery's id.
+        Identifies the request: the sender's key, otherwise the delivery's id.
     request, wrong
         The request, or everything that is wrong with it.
     """
@@ -32,27 +32,27 @@ class Dispatch:
 
     @property
     def content(self) -> str:
-        """What tells a wrong one from its correction, which may have the same key."""
-        return "\n".join(f"{one.field}: {one.found}" for one in self.wrong)
+        """Distinguishes an invalid dispatch from its correction, which may have the same key."""
+        return "\n".join(f"{problem.field}: {problem.found}" for problem in self.wrong)
 
 
 def read_dispatch(payload: object, delivery: str) -> Dispatch:
-    """Read a ``client_payload``: ``key`` beside the request's fields, or beside ``request`` with the fields in it.
+    """Read a ``client_payload``: an optional ``key``, and the request's fields at the top level or below ``request``.
 
-    GitHub takes ten names at the top, so a request with more than that has to stand in ``request``.
+    GitHub allows ten names at the top level, so a request with more fields must be below ``request``.
     """
     if not isinstance(payload, Mapping):
-        return _unreadable(delivery, "client_payload holds a training request.", json.dumps(payload))
+        return _unreadable(delivery, "client_payload must contain a training request.", json.dumps(payload))
     given = dict(payload)
     key = given.pop("key", None)
     key = delivery if key is None else key
-    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY:
-        rule = f"key is a text of 1 to {LONGEST_KEY} characters."
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
+        rule = f"key must be a text of 1 to {MAX_KEY} characters."
         return _unreadable(delivery, rule, json.dumps(key))
     if set(given) == {"request"}:
         given = given["request"]
         if not isinstance(given, Mapping):
-            return _unreadable(key, "request holds the fields of a training request.", json.dumps(given))
+            return _unreadable(key, "request must contain the fields of a training request.", json.dumps(given))
     parsed = read_request(given)
     return Dispatch(key, parsed.request, parsed.wrong)
 

@@ -1,7 +1,7 @@
-"""A form's body and back: an issue's text to a typed request, and a request to the text of an issue (pure).
+"""Converts an issue's text to a typed request, and a request to the text of an issue (pure).
 
-GitHub posts a form as one ``### Label`` heading a field, each with the value below it, or ``_No response_``. It does not say
-which form it was: whatever headings there are, are read.
+GitHub posts a form as one ``### Label`` heading per field, followed by the value or ``_No response_``. It does not say which
+form was used, so every heading of a known field is read.
 """
 
 from __future__ import annotations
@@ -17,26 +17,28 @@ from actions.errors import InvalidInput, Problem, invalid_field
 from actions.tasks.registry import TrainingRequest, parse_request
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
-from bot.parsing.form_fields import NO_RESPONSE, Reading, label_of, request_fields
+from bot.parsing.form_fields import NO_RESPONSE, label_of, request_fields
+from bot.parsing.form_reading import FormReading
 from bot.parsing.name_values import MAX_PROBLEMS
 from bot.parsing.scalars import brief, format_scalar
 
-BODY_LIMIT = 65_536
+MAX_BODY = 65_536
 """GitHub's limit for the body of an issue, in characters."""
+MAX_BODY_RULE = f"An issue must have at most {MAX_BODY} characters."
 
 
 @dataclass(frozen=True)
 class ParsedForm:
-    """What an issue's body says: a request, or everything that is wrong with it.
+    """The content of an issue's body: a request, or everything that is wrong with it.
 
     Attributes
     ----------
     request
-        The request, where nothing is wrong.
+        The request, if nothing is wrong.
     wrong
-        Every wrong field at once, in the form's order; unknown headings first.
+        Every problem, in the order of the form; unknown headings first.
     not_a_form
-        The body has none of the form's headings: the label was set on an ordinary issue.
+        Whether the body has none of the form's headings: the label was set on an ordinary issue.
     """
 
     request: TrainingRequest | None = None
@@ -45,24 +47,24 @@ class ParsedForm:
 
 
 def form_body(request: TrainingRequest) -> str:
-    """Return the body that GitHub would post for this request, were it typed into the form.
+    """Return the body that GitHub would post if this request were typed into the form.
 
     Raises
     ------
     InvalidInput
-        With reason ``not_expressible`` where the form cannot carry a value: a line break in a one-line field, say.
+        With reason ``not_expressible`` if the form cannot express a value, such as a line break in a one-line field.
     """
     texts = {name: _typed(getattr(request, name)) for name in request.form_fields()}
     body = "\n\n".join(f"### {label_of(name)}\n\n{text or NO_RESPONSE}" for name, text in texts.items())
     parsed = parse_form(body)
-    if parsed.request is None or _but_notes(parsed.request) != _but_notes(request):
+    if parsed.request is None or _without_notes(parsed.request) != _without_notes(request):
         if parsed.wrong:
             raise InvalidInput.from_problem(parsed.wrong[0], reason="not_expressible")
         raise InvalidInput(
             "not_expressible",
-            rule="Values of the form have no blanks around them.",
+            rule="Values in the form must not start or end with a blank.",
             found="A value that would be read differently.",
-            next_step="Remove blanks around the values.",
+            next_step="Remove the blanks around the values.",
         )
     return body
 
@@ -77,7 +79,7 @@ def _typed(value: Scalar | dict[str, Scalar] | AskedFeatures) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
-def _but_notes(request: TrainingRequest) -> dict[str, Any]:
+def _without_notes(request: TrainingRequest) -> dict[str, Any]:
     return request.model_dump(exclude={"notes"})
 
 
@@ -85,29 +87,30 @@ def _but_notes(request: TrainingRequest) -> dict[str, Any]:
 
 
 def parse_form(body: str) -> ParsedForm:
-    """Read an issue's body: the typed request, or every wrong field with what would be right.
+    """Read an issue's body: the typed request, or every invalid field with what would be valid.
 
-    Any text is taken, in time linear in its length.
+    Any text is accepted; the time is linear in its length.
     """
-    if len(body) > BODY_LIMIT:
-        rule = f"An issue has at most {BODY_LIMIT} characters."
-        return ParsedForm(wrong=(invalid_field("form", rule, f"{len(body)} characters", "Shorten the notes."),))
+    if len(body) > MAX_BODY:
+        return ParsedForm(
+            wrong=(invalid_field("form", MAX_BODY_RULE, f"{len(body)} characters", "Shorten the notes."),)
+        )
     sections = _split(plain_text(body))
     if not sections.texts:
         return ParsedForm(not_a_form=True)
-    reading = Reading(sections.texts, sections.guessed)
+    reading = FormReading(sections.texts, sections.guessed)
     reading.read_all()
     wrong = tuple(sections.wrong + sorted(reading.wrong, key=_form_order))
     if wrong:
         return ParsedForm(wrong=wrong)
     try:
         return ParsedForm(request=parse_request(reading.values))
-    except ValidationError as error:  # a rule of the type that no check above knows: told, if less kindly
+    except ValidationError as error:  # a rule of the type that no check above covers
         return ParsedForm(wrong=tuple(_as_wrong(item) for item in error.errors(include_url=False)))
 
 
 def plain_text(body: str) -> str:
-    """End lines by a line feed, and drop what neither git nor a database takes as text."""
+    """Normalise line ends, and remove characters that git or a database would refuse."""
     text = body.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return text.encode("utf-8", "ignore").decode("utf-8")
 
@@ -128,11 +131,11 @@ class _Sections:
     texts: dict[str, str]
     wrong: list[Problem]
     guessed: set[str]
-    """Fields whose heading stands there in a wrong spelling: they need no second complaint."""
+    """Fields whose heading is misspelt, which is reported once."""
 
 
 def _split(text: str) -> _Sections:
-    """Split once at ``### `` lines; the last field, the notes, takes the rest as it is."""
+    """Split at lines that start with ``### ``; the last field, the notes, takes the rest unchanged."""
     by_label = {label_of(name): name for name in request_fields()}
     last = list(request_fields())[-1]
     lines: dict[str, list[str]] = {}
@@ -156,12 +159,12 @@ def _split(text: str) -> _Sections:
         if name == last:
             current += all_lines[number + 1 :]
             break
-    texts = {name: "\n".join(found).strip() for name, found in lines.items()}
+    texts = {name: "\n".join(below).strip() for name, below in lines.items()}
     return _Sections(texts, *_heading_problems(unknown, twice, texts))
 
 
 def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str]) -> tuple[list[Problem], set[str]]:
-    rule = "Headings stay as the form wrote them."
+    rule = "Headings must stay as the form wrote them."
     wrong: list[Problem] = []
     guessed: set[str] = set()
     missing = {label_of(name): name for name in request_fields() if name not in texts}
@@ -176,5 +179,5 @@ def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str
         wrong.append(invalid_field("form", rule, more, "Remove them."))
     for name in dict.fromkeys(twice):
         found = f"### {label_of(name)} more than once"
-        wrong.append(invalid_field(name, "Each heading stands once.", found, "Remove all but one."))
+        wrong.append(invalid_field(name, "Each heading must be unique.", found, "Keep only one of them."))
     return wrong, guessed

@@ -26,7 +26,7 @@ from actions.tasks.registry import TrainingRequest
 from actions.text import safe_yaml
 from actions.text.hosts import LOOPBACK_HOSTS
 from bot.parsing.form import form_body
-from bot.parsing.form_fields import FOLLOWING, kind_of, label_of, request_fields
+from bot.parsing.form_fields import DERIVED, kind_of, label_of, request_fields
 from bot.parsing.mapping import as_lines, read_request
 from bot.parsing.scalars import format_scalar
 
@@ -237,6 +237,6 @@ def _fields() -> str:
         options = f"; one of {', '.join(get_args(field.annotation))}" if kind_of(field) == "dropdown" else ""
         default = field.get_default(call_default_factory=True)
         usual = "required" if field.is_required() else f"default: {default or 'empty'}"
-        usual = "default: the metric's" if name in FOLLOWING else usual
+        usual = "default: the metric's" if name in DERIVED else usual
         lines.append(f"  {name:<16} {field.title} ({usual}){options}")
     return "\n".join([*lines, "  set hyperparameters one by one: hyperparameters.NAME=VALUE", ""])

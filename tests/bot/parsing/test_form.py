@@ -13,7 +13,7 @@ from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.errors import InvalidInput, Problem
 from actions.tasks.registry import TrainingRequest
 from actions.tasks.tabular.request import TabularRequest
-from bot.parsing.form import BODY_LIMIT, ParsedForm, form_body, parse_form
+from bot.parsing.form import MAX_BODY, ParsedForm, form_body, parse_form
 from bot.parsing.form_fields import label_of, request_fields
 from tests.support.requests import requests
 from tests.support.run_views import a_request
@@ -195,7 +195,7 @@ def test_data_in_s3_is_taken() -> None:
 def test_too_many_hyperparameters_are_counted() -> None:
     lines = "\n".join(f"p{number}: 1" for number in range(51))
     one = only(parse_form(body(Hyperparameters=lines)))
-    assert (one.rule, one.found) == ("At most 50 of them.", "51 of them")
+    assert (one.rule, one.found) == ("There must be at most 50 of them.", "51 of them")
 
 
 def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
@@ -220,10 +220,10 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Metric": "rmse"}, "metric", "rmse", "Choose accuracy"),
         ({"Split": "groups"}, "split", "groups", "Did you mean group?"),
         ({"Split": "time"}, "split_column", "Nothing.", "Name a column"),
-        ({"Split_column": "when"}, "split_column", "when", "leave it out for the others"),
+        ({"Split_column": "when"}, "split_column", "when", "leave it empty for the others"),
         ({"Split": "group", "Split_column": "target"}, "split_column", "target", "Name a column"),
         ({"Split": "group", "Split_column": "x" * 201}, "split_column", "x" * 199 + "…", "Correct it."),
-        ({"Split": "group", "Split_column": "who", "Features": "bins: {who: 5}"}, "features", "bins: {who: 5}", "Leave"),
+        ({"Split": "group", "Split_column": "who", "Features": "bins: {who: 5}"}, "features", "bins: {who: 5}", "Remove the column"),
         ({"Features": "polynomial: [target]"}, "features", "polynomial: the target 'target'.", "other columns"),
         ({"Features": "interactions: [a]"}, "features", "interactions: only 'a'.", "at least two columns"),
         ({"Features": "polynomial: [a, a]"}, "features", "polynomial: 'a' twice.", "Name it once."),
@@ -249,15 +249,15 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Time_out": "0"}, "timeout_minutes", "0", "Correct it."),
         ({"Runner_label": "a b"}, "runner", "a b", "For example: a-b"),
         ({"Target_column": ""}, "target", "Nothing.", "for example: target"),
-        ({"Target_column": "a\nb"}, "target", "2 lines, the first: a\nb", "Leave one line, the value."),
+        ({"Target_column": "a\nb"}, "target", "2 lines, the first: a\nb", "Remove all but the value."),
         ({"Data": "sklearn://brest_cancer"}, "data", "sklearn://brest_cancer", "Did you mean sklearn://breast_cancer?"),
         ({"Data": "sklearn://"}, "data", "sklearn://", "one of: breast_cancer"),
-        ({"Data": "file:///etc/passwd"}, "data", "file:///etc/passwd", "Leave out file://"),
-        ({"Data": "s3://bucket/../x.csv"}, "data", "s3://bucket/../x.csv", "Name the object"),
-        ({"Data": "s3://bucket"}, "data", "s3://bucket", "Name the object"),
-        ({"Data": "S3://b@d/x.csv"}, "data", "S3://b@d/x.csv", "Name the object"),
-        ({"Data": "http://169.254.169.254/x"}, "data", "http://169.254.169.254/x", "Leave out http://"),
-        ({"Data": "../secret.csv"}, "data", "../secret.csv", "Name the file without `..`."),
+        ({"Data": "file:///etc/passwd"}, "data", "file:///etc/passwd", "Remove file://"),
+        ({"Data": "s3://bucket/../x.csv"}, "data", "s3://bucket/../x.csv", "as `aws s3 ls` shows it"),
+        ({"Data": "s3://bucket"}, "data", "s3://bucket", "as `aws s3 ls` shows it"),
+        ({"Data": "S3://b@d/x.csv"}, "data", "S3://b@d/x.csv", "as `aws s3 ls` shows it"),
+        ({"Data": "http://169.254.169.254/x"}, "data", "http://169.254.169.254/x", "Remove http://"),
+        ({"Data": "../secret.csv"}, "data", "../secret.csv", "Write the path without `..`."),
         ({"Data": "x" * 1_001}, "data", "x" * 199 + "…", "Correct it."),
         ({"Notes": "x" * 10_001}, "notes", "x" * 199 + "…", "Correct it."),
     ],
@@ -284,8 +284,8 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
 def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
-    assert by_field["algorithm"].rule == f"For regression choose one of {', '.join(algorithm_names('regression'))}."
-    assert by_field["metric"].rule == "This field is needed."
+    assert by_field["algorithm"].rule == f"For regression it must be one of {', '.join(algorithm_names('regression'))}."
+    assert by_field["metric"].rule == "This field is required."
 
 
 @pytest.mark.parametrize("name", SKLEARN_DATASETS)
@@ -322,7 +322,7 @@ def test_a_body_without_any_heading_of_the_form_is_no_form(text: str) -> None:
 
 
 def test_a_body_beyond_github_s_limit_is_refused_unread() -> None:
-    assert only(parse_form(body() + "x" * BODY_LIMIT)).field == "form"
+    assert only(parse_form(body() + "x" * MAX_BODY)).field == "form"
 
 
 # --- any text ----------------------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_twice_the_text_is_about_twice_the_work(piece: str) -> None:
 
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)
 def test_the_longest_body_is_read_at_once(piece: str) -> None:
-    text = ("### Hyperparameters\n\n" + piece * BODY_LIMIT)[:BODY_LIMIT]
+    text = ("### Hyperparameters\n\n" + piece * MAX_BODY)[:MAX_BODY]
     started = process_time()
     parse_form(text)
     assert process_time() - started < 1

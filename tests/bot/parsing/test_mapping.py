@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actions.tasks.registry import TrainingRequest
 from actions.text import safe_yaml
-from bot.parsing.form import BODY_LIMIT, form_body, parse_form
+from bot.parsing.form import MAX_BODY, form_body, parse_form
 from bot.parsing.form_fields import request_fields
 from bot.parsing.mapping import as_lines, read_request
 from tests.support.requests import requests
@@ -55,17 +55,17 @@ def test_no_values_make_it_fail_and_every_answer_is_complete(values: dict[str, A
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"thresold": 1}, "Fields are"),
-        ({"threshold": None}, "This field is needed."),
+        ({"thresold": 1}, "Use one of"),
+        ({"threshold": None}, "This field is required."),
         ({"threshold": [1]}, "It must be a number"),
         ({"threshold": 2}, "between 0 and 1"),
         ({"seed": 1.5}, "It must be a whole number"),
-        ({"target": "two\nlines"}, "One line."),
-        ({"data": "../x.csv"}, "A path does not leave its folder."),
+        ({"target": "two\nlines"}, "It must be a single line."),
+        ({"data": "../x.csv"}, "A path must not leave its folder."),
         ({"hyperparameters": {"a": [1]}}, "must not be a list or an object"),
         ({"hyperparameters": {"a b": 1}}, "The name of a hyperparameter"),
-        ({"notes": "x" * 10_001}, "At most 10000 characters"),
-        ({"hyperparameters": {f"p{number}": "x" * 2_000 for number in range(50)}}, str(BODY_LIMIT)),
+        ({"notes": "x" * 10_001}, "It must have at most 10000 characters"),
+        ({"hyperparameters": {f"p{number}": "x" * 2_000 for number in range(50)}}, str(MAX_BODY)),
     ],
 )
 def test_what_is_wrong_is_told_in_the_form_s_words(changes: dict[str, Any], told: str) -> None:
