@@ -1,4 +1,4 @@
-"""CODEOWNERS: who has to look at what steers Modelyard in a repository. A block of our own, the rest untouched (pure)."""
+"""CODEOWNERS: who must review changes to Modelyard's files in a repository. Only our own block is changed (pure)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from actions.errors import InvalidInput
 from bot.parsing.repository_config import CONFIG_PATH
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
-"""Where GitHub looks, in this order; the first file counts and the others mean nothing."""
+"""Where GitHub looks, in this order; only the first file counts."""
 GUARDED = (f"/{CONFIG_PATH}", "/.github/workflows/modelyard-*.yml", "/training_history/models/")
-"""Storage, runners and approvers; what runs; what production uses."""
+"""What decides on storage, runners and approvers; on what runs; on what production uses."""
 
 _OWNER = re.compile(
     r"@[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?"
@@ -23,7 +23,7 @@ _EXAMPLE_OWNER = "@your-organisation/your-team"
 
 
 def check_owner(text: str) -> str:
-    """Return an owner as CODEOWNERS takes it: ``@user``, ``@organisation/team`` or an email address.
+    """Return an owner in the form of CODEOWNERS: ``@user``, ``@organisation/team`` or an email address.
 
     Raises
     ------
@@ -33,30 +33,31 @@ def check_owner(text: str) -> str:
     if _OWNER.fullmatch(text) is None:
         raise InvalidInput(
             "invalid_owner",
-            rule="An owner is @user, @organisation/team or an email address.",
+            rule="An owner must be @user, @organisation/team or an email address.",
             found=repr(text[:200]),
-            next_step="Name a team that may write to the repository, such as --owner @organisation/team.",
+            next_step="Name a team with write permission on the repository, such as --owner @organisation/team.",
             field="owner",
         )
     return text
 
 
 def with_code_owners(present: str | None, owners: Sequence[str], place: str = PLACES[0]) -> str | None:
-    """Return the file with Modelyard's block as its end; None where there is nothing to change.
+    """Return the file with Modelyard's block at its end; None if there is nothing to change.
 
     Parameters
     ----------
     present
-        The file as it is; None where there is none.
+        The current file; None if there is none.
     owners
-        Who owns what ``GUARDED`` names, and the file itself; nobody leaves a file alone, and makes a new one an example.
+        The owners of ``GUARDED`` and of the file itself. Without owners an existing file is left alone, and a new one is
+        an example.
     place
-        The file's own path.
+        The file's path.
     """
     if not owners:
         return None if present is not None else _block([_EXAMPLE_OWNER], place, "\n", before="# ")
-    end = "\r\n" if (present or "").partition("\n")[0].endswith("\r") else "\n"
     kept = _without_block(present or "")
+    end = "\r\n" if (kept or present or "").partition("\n")[0].endswith("\r") else "\n"
     if kept and not kept.endswith("\n"):
         kept += end
     gap = end if kept and kept.splitlines()[-1] else ""
@@ -69,7 +70,7 @@ def _block(owners: Sequence[str], place: str, end: str, before: str = "") -> str
 
 
 def _without_block(text: str) -> str:
-    """Return a text without whole blocks of ours; a mark without its other half is left where it is."""
+    """Return a text without our complete blocks; a mark without its counterpart stays."""
     kept: list[str] = []
     begins: list[int] = []
     for line in text.splitlines(keepends=True):

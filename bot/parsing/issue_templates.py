@@ -15,7 +15,7 @@ from actions.contracts.metric import metric_help
 from actions.contracts.request import in_form_order
 from actions.tasks.registry import tasks
 from actions.tasks.task import Task
-from bot.parsing.form_fields import FOLLOWING, kind_of
+from bot.parsing.form_fields import DERIVED, kind_of
 
 FOLDER = ".github/ISSUE_TEMPLATE"
 _INTRODUCTION = """\
@@ -34,7 +34,7 @@ class IssueForm:
     Attributes
     ----------
     kind
-        Its file's name.
+        The name of its file.
     name, description
         What GitHub shows where people choose a form.
     tasks
@@ -56,11 +56,11 @@ class IssueForm:
     def fields(self) -> list[str]:
         """The request's fields by name, in the form's order."""
         request = self.tasks[0].request
-        left_out = {*FOLLOWING, *(() if self.with_search else request.search_fields)}
+        left_out = {*DERIVED, *(() if self.with_search else request.search_fields)}
         return [name for name in in_form_order(request.model_fields) if name not in left_out]
 
     def element(self, name: str) -> dict[str, Any]:
-        """Return a field as GitHub's schema for forms has it."""
+        """Return a field in GitHub's schema for forms."""
         request = self.tasks[0].request
         info = request.model_fields[name]
         kind = kind_of(info)
@@ -87,7 +87,7 @@ class IssueForm:
 
 
 def issue_forms() -> tuple[IssueForm, ...]:
-    """Return all forms in the order in which people are offered them."""
+    """Return all forms in the order in which GitHub offers them."""
     single = [
         IssueForm(task.name, task.title, task.description, (task,), examples=task.examples) for task in tasks().values()
     ]
@@ -106,7 +106,7 @@ def issue_forms() -> tuple[IssueForm, ...]:
 
 
 def form_files(prefix: str = "") -> dict[str, str]:
-    """Return every form by its path; ``prefix`` tells a repository's own forms from ours."""
+    """Return every form by its path; ``prefix`` distinguishes them from a repository's own forms."""
     return {f"{FOLDER}/{prefix}{form.kind}.yml": render(form) for form in issue_forms()}
 
 
@@ -126,7 +126,7 @@ def render(form: IssueForm) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Safe YAML, with several lines of text as a block."""
+    """Safe YAML that writes text of several lines as a block."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""A schedule as ``.github/modelyard.yml`` has it: a name, when, and what is asked for then (pure)."""
+"""A schedule in ``.github/modelyard.yml``: its name, when it fires, and the request (pure)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from actions.tasks.registry import TrainingRequest
 from bot.parsing.form_fields import label_of
 from bot.parsing.mapping import as_lines, read_request
 
-SHORTEST = timedelta(minutes=15)
-"""Between two slots of a schedule: each is an issue."""
+MIN_INTERVAL = timedelta(minutes=15)
+"""Between two slots of a schedule; each slot opens an issue."""
 DAY = timedelta(days=1)
 _FIELDS = 5
 _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -27,24 +27,28 @@ _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 def _checked_cron(text: str) -> str:
     fields = text.split()
     if len(fields) != _FIELDS:
-        raise PydanticCustomError("cron", "five fields of cron in UTC: minute, hour, day, month, day of the week")
+        raise PydanticCustomError(
+            "cron", "Input should have five fields of cron in UTC: minute, hour, day, month, day of the week"
+        )
     cron = " ".join(fields)
     try:
         slots = CronSim(cron, _MONDAY - timedelta(minutes=1))
         first = next(slots, None)
     except CronSimError as error:
-        raise PydanticCustomError("cron", "an expression of cron in UTC; {why}", {"why": str(error)}) from None
+        raise PydanticCustomError(
+            "cron", "Input should be a cron expression in UTC: {why}", {"why": str(error)}
+        ) from None
     if first is None:
-        raise PydanticCustomError("cron", "an expression of cron that ever comes true")
-    # One day tells: on every other it fires at the same times, if at all. The next day's first counts as well.
+        raise PydanticCustomError("cron", "Input should be a cron expression that fires at some time")
+    # One day is enough: on any other day it fires at the same times, if at all. The next day's first slot counts, too.
     following = takewhile(lambda slot: slot.date() == first.date(), slots)
-    if any(later - earlier < SHORTEST for earlier, later in pairwise(chain([first], following, [first + DAY]))):
-        raise PydanticCustomError("cron", "at most every 15 minutes")
+    if any(later - earlier < MIN_INTERVAL for earlier, later in pairwise(chain([first], following, [first + DAY]))):
+        raise PydanticCustomError("cron", "Input should fire at most every 15 minutes")
     return cron
 
 
 def _typed(value: object) -> object:
-    """Read the request by the form's rules: YAML knows texts alone here, and what is wrong is told as in a comment."""
+    """Read the request by the rules of the form: all its values are text here, and its errors read like the form's."""
     if not isinstance(value, Mapping):
         return value
     hyperparameters = value.get("hyperparameters")
@@ -52,8 +56,8 @@ def _typed(value: object) -> object:
     parsed = read_request({**value, **lines})
     if parsed.request is None:
         first = parsed.wrong[0]
-        told = f"{label_of(str(first.field))}: {first.rule} Found: {first.found}. {first.next_step}"
-        raise PydanticCustomError("request", "a training request; {told}", {"told": told})
+        message = f"{label_of(str(first.field))}: {first.rule} Found: {first.found}. {first.next_step}"
+        raise PydanticCustomError("request", "Input should be a training request. {message}", {"message": message})
     return parsed.request
 
 
@@ -62,12 +66,12 @@ ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,
 
 
 class ScheduleConfig(BaseModel):
-    """Trains again and again."""
+    """A recurring training run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
 
-    name: ScheduleName = Field(description="small letters, digits, `_` and `-`; issues name the schedule so")
-    cron: Cron = Field(description="when, as five fields of cron in UTC, at most every 15 minutes")
+    name: ScheduleName = Field(description="lower-case letters, digits, `_` and `-`; used in the issues")
+    cron: Cron = Field(description="when it fires: five fields of cron in UTC, at most every 15 minutes")
     request: Annotated[TrainingRequest, BeforeValidator(_typed)] = Field(
-        description="what is asked for, by the names of the training request's fields"
+        description="the fields of the training request, by name"
     )

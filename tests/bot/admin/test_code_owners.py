@@ -22,6 +22,7 @@ def merged(text: str, owners: list[str] | None = None) -> str:
 
 @given(TEXTS)
 @example("a\r")
+@example(f"{_BEGIN}\n{_END}\n\r")
 @example(_BEGIN)
 @example(f"\r\n{_BEGIN}\n")
 @example(f"{_BEGIN}\n{_BEGIN}\nx\n{_END}\n{_END}")

@@ -91,7 +91,7 @@ def test_away_from_a_terminal_a_file_that_differs_stops_everything_and_its_diff_
     assert written(tmp_path) == {CONFIG: "promotion: auto\n"}
     said = capsys.readouterr()
     assert f"found: {CONFIG}" in said.err
-    assert "say --yes" in said.err
+    assert "use --yes" in said.err
     assert f"--- a/{CONFIG}\n+++ b/{CONFIG}\n" in said.out
     assert "\n-promotion: auto\n" in said.out
     assert "\n+promotion: approval\n" in said.out
@@ -243,7 +243,7 @@ def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, capsys
     (project / ".github").symlink_to(tmp_path / "outside")
     assert init(project) == 2
     assert written(tmp_path / "outside") == {}
-    assert "Files are written below the directory." in capsys.readouterr().err
+    assert "Files must be below the directory." in capsys.readouterr().err
 
 
 def test_the_options_stand_in_the_configuration(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actions.contracts.order import Gate
+from bot.admin.init import render_config
 from bot.parsing.repository_config import (
-    SIZE_LIMIT,
+    MAX_BYTES,
     CommandRule,
     ConfigError,
     NotificationsConfig,
     RepositoryConfig,
     parse_config,
-    render_config,
 )
 from tests.support.work import work
 
@@ -148,7 +148,7 @@ def test_what_init_writes_is_what_it_says() -> None:
         ),
         ("- promotion", "config_invalid", ".github/modelyard.yml", "Correct it"),
         ("a: &x 1\nb: *x", "config_unreadable", ".github/modelyard.yml", "Correct the file."),
-        ("#" * (SIZE_LIMIT + 1), "config_unreadable", ".github/modelyard.yml", "Correct the file."),
+        ("#" * (MAX_BYTES + 1), "config_unreadable", ".github/modelyard.yml", "Correct the file."),
     ],
 )
 def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, next_step: str) -> None:
@@ -196,7 +196,7 @@ def test_the_example_that_init_writes_is_right_once_it_is_taken_out_of_its_comme
         ("30 2 * * *", "@daily", "schedules.0.cron", "five fields"),
         ("30 2 * * *", "0 30 2 * * *", "schedules.0.cron", "five fields"),
         ("30 2 * * *", "61 2 * * *", "schedules.0.cron", "minute"),
-        ("30 2 * * *", "0 0 30 2 *", "schedules.0.cron", "expression of cron"),
+        ("30 2 * * *", "0 0 30 2 *", "schedules.0.cron", "cron expression"),
         ("30 2 * * *", "*/14 * * * *", "schedules.0.cron", "every 15 minutes"),
         ("30 2 * * *", "0,50 0,23 * * *", "schedules.0.cron", "every 15 minutes"),
         ("name: nightly", "name: A b", "schedules.0.name", "pattern"),
@@ -224,7 +224,7 @@ def test_an_unknown_key_of_a_schedule_is_told_the_known_ones() -> None:
 def test_two_schedules_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE + SCHEDULE.partition("schedules:\n")[2])
-    assert (error.value.body.field, "name of its own" in error.value.body.rule) == ("schedules", True)
+    assert (error.value.body.field, "a unique name for each schedule" in error.value.body.rule) == ("schedules", True)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", WORST)
 def test_the_longest_configuration_is_read_at_once(kind: str) -> None:
-    text = text_of(kind, SIZE_LIMIT)[:SIZE_LIMIT]
+    text = text_of(kind, MAX_BYTES)[:MAX_BYTES]
     began = process_time()
     refused(text)
     assert process_time() - began < 0.5
