@@ -41,7 +41,7 @@ def _group_feature_rule(request: TabularRequest) -> str | None:
 
 Split = Literal["auto", "random", "stratified", "group", "time"]
 
-_SPLIT_STEP = "Name a column for the splits group and time; leave it out for the others."
+_SPLIT_STEP = "Name a column for the splits group and time; leave it empty for the others."
 
 
 class TabularRequest(BaseRequest):
@@ -57,7 +57,7 @@ class TabularRequest(BaseRequest):
         Rule(("split_column", "target"), _target_rule, _SPLIT_STEP),
         Rule(
             ("features", "split", "split_column"), _group_feature_rule,
-            "Leave the column out there, or split in another way.",
+            "Remove the column there, or choose another split.",
         ),
     )  # fmt: skip
 

@@ -183,7 +183,7 @@ def test_one_column_needs_no_brackets() -> None:
 def test_stratified_is_for_classes_alone() -> None:
     text = body(Task=None, Algorithm="xgboost", Metric="rmse", Split="stratified")
     one = only(parse_form(text))
-    assert (one.field, one.rule) == ("split", "For regression choose one of auto, random, group, time.")
+    assert (one.field, one.rule) == ("split", "For regression it must be one of auto, random, group, time.")
 
 
 def test_data_in_s3_is_taken() -> None:

@@ -100,7 +100,7 @@ def test_in_the_form_for_both_tasks_an_algorithm_that_the_metric_contradicts_is_
     parsed = parse_form(posted(tune, algorithm="logistic_regression", metric="rmse"))
     (wrong,) = parsed.wrong
     assert (wrong.field, wrong.found) == ("algorithm", "logistic_regression")
-    assert wrong.rule.startswith("For regression choose one of ")
+    assert wrong.rule.startswith("For regression it must be one of ")
     assert wrong.next_step == "Choose linear_regression, for example, or another metric."
 
 
