@@ -1,1 +1,1 @@
-"""Advances runs: states and their effects, and the loops that find what no event reported."""
+"""Advances runs: states and their effects, and the background tasks that find what no event reported."""

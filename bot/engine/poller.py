@@ -1,7 +1,7 @@
-"""``modelyard serve --poll``: webhooks are fetched from GitHub's list of them, for an App that GitHub cannot reach.
+"""``modelyard serve --poll``: fetches webhooks from GitHub's list of deliveries, for an App that GitHub cannot reach.
 
-GitHub keeps a delivery that found nobody for three days. What is fetched is taken in as if it had been received: the inbox
-knows each delivery by its id.
+GitHub keeps deliveries for three days. A fetched delivery is stored like a received one: the inbox recognises each by its id,
+so fetching one again does no harm.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from bot.webhooks.redelivery import RETENTION, to_fetch
 
 log = logging.getLogger(__name__)
 
-EVERY = 3.0
-"""Seconds between two looks at the list."""
+INTERVAL = 3.0
+"""Seconds between two requests for the list."""
 OVERLAP = timedelta(minutes=10)
-"""A look goes back so much before the last one: a delivery is listed when its attempt is over, not when it began."""
+"""How far each request goes back before the last one: deliveries are listed by their start, but only once they have ended."""
 
 
 class Poller:
-    """Fetches what GitHub could not deliver.
+    """Fetches the deliveries that GitHub could not make.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Poller:
     wake
         Set when something was stored.
     clock
-        Says what time it is (UTC); tests hand in their own.
+        Returns the time (UTC).
     """
 
     def __init__(
@@ -55,19 +55,19 @@ class Poller:
         self._refused: set[str] = set()
 
     async def run(self) -> None:
-        """Look, and look again, until cancelled."""
+        """Fetch again and again until cancelled."""
         while True:
             try:
-                await self.look()
+                await self.fetch()
             except OperationError as error:
-                log.warning("webhooks could not be fetched, and are with the next look: %s", error)
+                log.warning("webhooks could not be fetched; the next attempt includes them: %s", error)
             except Exception:
-                # The outermost edge: the database does not answer, say; the next look makes up for this one.
-                log.exception("fetching webhooks broke, and is tried again in %.0f s", EVERY)
-            await asyncio.sleep(EVERY)
+                # The outermost edge: the database may be unavailable, say. The next attempt makes up for this one.
+                log.exception("fetching webhooks failed unexpectedly; next attempt in %.0f s", INTERVAL)
+            await asyncio.sleep(INTERVAL)
 
-    async def look(self) -> None:
-        """Take in what has been listed since the last look."""
+    async def fetch(self) -> None:
+        """Store what has been listed since the last time."""
         tag = await self._github.deliveries_tag(self._tag)
         if tag and tag == self._tag:
             return
@@ -75,26 +75,26 @@ class Poller:
         listed = await self._github.deliveries(self._since)
         arrived = await to_thread.run_sync(self._store.inbox.known, {attempt.guid for attempt in listed})
         for attempt in to_fetch(listed, arrived | self._refused):
-            await self._take(attempt)
-        # Only now: where one of them could not be fetched, all of it is done again.
+            await self._fetch(attempt)
+        # Only now: if one of them could not be fetched, all are listed again.
         self._since, self._tag = began - OVERLAP, tag
 
-    async def _take(self, attempt: SentDelivery) -> None:
+    async def _fetch(self, attempt: SentDelivery) -> None:
         try:
-            found = await self._fetch(attempt)
+            fetched = await self._read(attempt)
         except RefusedDelivery as refused:
             log.warning("webhook %s cannot be used: %s", attempt.guid, refused.reason)
             self._refused.add(attempt.guid)
             return
-        if not delivery.is_used(found):
+        if not delivery.is_used(fetched):
             self._refused.add(attempt.guid)
             return
-        if await to_thread.run_sync(self._store.inbox.add, found):
-            log.info("webhook %s %s.%s fetched", found.id, found.event, found.action)
+        if await to_thread.run_sync(self._store.inbox.add, fetched):
+            log.info("webhook %s %s.%s fetched", fetched.id, fetched.event, fetched.action)
             self._wake.set()
 
-    async def _fetch(self, attempt: SentDelivery) -> Delivery:
-        # Not signed, and it need not be: it comes from GitHub itself, under the App's own key.
+    async def _read(self, attempt: SentDelivery) -> Delivery:
+        # It has no signature and needs none: it comes from GitHub itself, authenticated by the App's own key.
         delivery.check_headers(attempt.event, attempt.guid)
         payload = await self._github.delivered_payload(attempt.id)
         return delivery.read(attempt.guid, attempt.event, json.dumps(payload).encode(), self._clock())

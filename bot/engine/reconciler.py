@@ -1,7 +1,7 @@
-"""Puts right what events alone cannot: at every start and every few minutes the App looks for what it has missed.
+"""Corrects what events alone cannot: at every start and every few minutes, the App looks for what it has missed.
 
-Each look asks GitHub and the database afresh and is safe to repeat. One part's trouble never stops the others: it is
-logged, and that part is tried again with the next look.
+Each round reads GitHub and the database again and is safe to repeat. A failure in one part never stops the others: it is
+logged, and the next round tries that part again.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from bot.clock import utc_now
 from bot.database.leases import Leases
 from bot.database.schedules import Schedules
 from bot.database.store import Store
-from bot.engine import scheduler as scheduled
-from bot.engine.repository_reconciler import Comparison
+from bot.engine import scheduler
+from bot.engine.repository_reconciler import RepositoryReconciler
 from bot.github import GitHub
 from bot.settings import Settings
 from bot.webhooks.redelivery import RETENTION, to_redeliver
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(minutes=5)
-"""How long after a look the next one begins."""
+INTERVAL = timedelta(minutes=5)
+"""The time from the end of a round to the beginning of the next."""
 HANDLED_RETENTION = 2 * RETENTION
-"""So long the inbox remembers a delivery that was handled: GitHub may send it again meanwhile."""
+"""How long the inbox remembers a handled delivery. While GitHub can send it again, it must not be handled twice."""
 
 
 class Reconciler:
-    """The App's second background task.
+    """The App's second background task, next to the worker.
 
     Parameters
     ----------
     store, github, settings
         The database, the gateway, the App's settings.
     wake
-        Set where the worker finds something to do.
+        Set when there is work for the worker.
     leases
-        This replica's part in the work: one replica at a time looks.
+        This replica's leases: one replica reconciles at a time.
     clock
-        Says what time it is (UTC); tests hand in their own.
+        Returns the time (UTC).
     """
 
     def __init__(
@@ -64,88 +64,93 @@ class Reconciler:
         self._wake = wake
         self._leases = leases
         self._clock = clock
-        self._looked: dict[str, datetime] = {}
-        """When each repository was last looked at, to the end."""
+        self._reconciled: dict[str, datetime] = {}
+        """When each repository's last complete reconciliation began."""
 
     async def run(self) -> None:
-        """Look, and look again, until cancelled."""
+        """Reconcile again and again until cancelled."""
         while True:
             try:
-                await self._look_alone()
+                await self._reconcile_alone()
             except SQLAlchemyError as error:
-                log.warning("reconciling is tried again later: %s", error)
-            await asyncio.sleep(EVERY.total_seconds() * self._settings.time_factor)
+                log.warning("reconciling failed, and is tried again later: %s", error)
+            await asyncio.sleep(INTERVAL.total_seconds() * self._settings.time_factor)
 
-    async def _look_alone(self) -> None:
+    async def _reconcile_alone(self) -> None:
         if await to_thread.run_sync(self._leases.take, "reconcile"):
             try:
-                await self.look()
+                await self.reconcile()
             finally:
                 await to_thread.run_sync(self._leases.release, "", "reconcile")
 
-    async def look(self) -> None:
-        """Look at everything once."""
+    async def reconcile(self) -> None:
+        """Run one round."""
         for part in (self._missed_webhooks, self._handled_webhooks, self._locks, self._repositories):
             try:
                 await part()
             except OperationError as error:
-                log.warning("reconciling: %s is tried again with the next look: %s", part.__name__.strip("_"), error)
+                log.warning(
+                    "reconciling: %s failed, and is tried again in the next round: %s", part.__name__.strip("_"), error
+                )
             except Exception:
-                # The outermost edge: what one part stumbles over must not keep the others from their work.
-                log.exception("reconciling: %s broke, and is tried again with the next look", part.__name__.strip("_"))
+                # The outermost edge: a bug in one part must not keep the others from their work.
+                log.exception(
+                    "reconciling: %s failed unexpectedly, and is tried again in the next round",
+                    part.__name__.strip("_"),
+                )
         self._wake.set()
 
     async def _missed_webhooks(self) -> None:
-        """Have delivered again what failed: GitHub itself tries once."""
+        """Request failed deliveries again, since GitHub itself tries only once."""
         if self._settings.poll:
             return
         now = self._clock()
         failed = await self._github.failed_deliveries(now - RETENTION)
         arrived = await to_thread.run_sync(self._store.inbox.known, {attempt.guid for attempt in failed})
         for attempt in to_redeliver(failed, arrived, now, self._settings.time_factor):
-            log.info("webhook missed: the attempt %d is made again", attempt)
+            log.info("webhook missed: requesting attempt %d again", attempt)
             await self._github.redeliver(attempt)
 
     async def _handled_webhooks(self) -> None:
-        """Forget what was handled long ago, so that the inbox does not grow for ever."""
+        """Delete what was handled long ago, so that the inbox does not grow forever."""
         await to_thread.run_sync(self._store.inbox.delete_done, self._clock() - HANDLED_RETENTION)
 
     async def _locks(self) -> None:
-        """Free what no open run holds."""
+        """Free the locks that no open run holds."""
         for repository, model in await to_thread.run_sync(self._store.locks.free_orphaned):
-            log.warning("the lock of %s in %s was nobody's and is free again", model, repository)
+            log.warning("the lock of %s in %s was held by no open run and has been freed", model, repository)
 
     async def _repositories(self) -> None:
-        """Compare each repository's runs with GitHub; one repository's trouble never stops another's."""
-        seen: list[tuple[int, str]] = []
-        all_seen = True
+        """Reconcile each repository. A failure in one never stops another."""
+        installed: list[tuple[int, str]] = []
+        is_complete = True
         for installation, account in await self._github.installations():
             try:
                 names = await self._github.installed_repositories(installation)
             except OperationError as error:  # suspended, say
-                log.warning("the installation of %s could not be looked at: %s", account, error)
-                all_seen = False
+                log.warning("the installation on %s could not be read: %s", account, error)
+                is_complete = False
                 continue
-            seen += [(installation, name) for name in names]
+            installed += [(installation, name) for name in names]
             for name in names:
                 try:
-                    await self._compare(name, installation)
+                    await self._reconcile_repository(name, installation)
                 except OperationError as error:
-                    log.warning("%s could not be compared with GitHub, and is with the next look: %s", name, error)
-        if all_seen:
-            await to_thread.run_sync(scheduled.forget_all_but, seen, self._schedules)
+                    log.warning("%s could not be reconciled; the next round includes it: %s", name, error)
+        if is_complete:  # otherwise a repository may merely be unknown at the moment
+            await to_thread.run_sync(scheduler.remove_other_schedules, installed, self._schedules)
 
-    async def _compare(self, repository: str, installation: int) -> None:
+    async def _reconcile_repository(self, repository: str, installation: int) -> None:
         began = self._clock()
         gateway = self._github.repository(repository, installation)
-        await scheduled.keep(gateway, installation, self._schedules, began)
-        comparison = Comparison(
+        await scheduler.update_schedules(gateway, installation, self._schedules, began)
+        reconciler = RepositoryReconciler(
             gateway,
             installation,
             store=self._store,
             settings=self._settings,
             clock=self._clock,
         )
-        await comparison.look(self._looked.get(repository))
-        self._looked[repository] = began
+        await reconciler.reconcile(self._reconciled.get(repository))
+        self._reconciled[repository] = began
         self._wake.set()

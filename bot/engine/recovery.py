@@ -1,6 +1,7 @@
-"""What a lost database held is found again on GitHub: the runs in their comments, the numbers wherever runs left them.
+"""Restores from GitHub what a lost database held: runs from their comments, run numbers from wherever runs left them.
 
-A snapshot may be older than what happened since. That does no harm: each step of a run looks before it writes.
+A snapshot may be older than what happened after it. That does no harm: a restored run repeats those steps, and each of them
+looks for what was done already before it writes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from actions.contracts.run_id import RUN_ID, number_of
 from bot.database.store import Store
 from bot.engine.effects.workflow import TRAIN_WORKFLOW
 from bot.github import Comment, Identity, Repository
+from bot.github.issues import MARKER_START
 from bot.parsing.repository_config import ConfigError, read_config
 from bot.runs.drift import unanswered_commands
 from bot.runs.history import INDEX
@@ -28,21 +30,21 @@ from bot.webhooks import synthetic
 log = logging.getLogger(__name__)
 
 WORKFLOW_RUN_HISTORY = timedelta(days=30)
-"""Workflow runs of so many days are looked through for the highest number; older ones are in the history."""
+"""How far back workflow runs are searched for the highest run number. Runs that are older are in the history."""
 
-_STICKY = re.compile(rf"<!-- modelyard:run-({RUN_ID}) -->")
+_STICKY = re.compile(rf"{MARKER_START}run-({RUN_ID}) -->")
 _ANY_ID = re.compile(rf"\b{RUN_ID}\b")
 
 
 class Recovery:
-    """Finds runs that the database does not know.
+    """Restores runs that the database does not know.
 
     Parameters
     ----------
     store, settings
         The database, the App's settings.
     clock
-        Says what time it is (UTC).
+        Returns the time (UTC).
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
@@ -51,24 +53,26 @@ class Recovery:
         self._clock = clock
 
     async def run_of(self, repository: Repository, issue: int) -> Run | None:
-        """Return the issue's latest run, out of its comment where the database has none."""
+        """Return the issue's latest run; restore it from its comment if the database has none."""
         known = await to_thread.run_sync(self._store.runs.of_issue, repository.name, issue)
         if known is not None:
             return known
         comments, who = await repository.comments(issue), await repository.who()
-        found = self._latest(comments, who, repository.name, issue)
-        if found is None:
+        run = self._latest(comments, who, repository.name, issue)
+        if run is None:
             return None
-        below = await repository.issue(issue)
-        if found.editable and state_label("invalid") in below.labels:
-            return None  # its request was withdrawn from the queue: an edit made it wrong
-        await self.count_on(repository)
-        if await to_thread.run_sync(self._store.runs.restore, found.replace(due=self._clock())):
-            log.warning("run %s was not in the database; it goes on from its comment, in %s", found.id, found.state)
-            # What the snapshot knows nothing of is read again, even what was obeyed once.
-            for comment in unanswered_commands(found, comments, who):
-                again = synthetic.for_comment(repository.name, found.installation, below, comment, self._clock())
-                await to_thread.run_sync(self._store.inbox.add, again)
+        source = await repository.issue(issue)
+        if run.editable and state_label("invalid") in source.labels:
+            return None  # an edit made the request invalid while it was queued, so the run had ended
+        # A new run must not get the number of an earlier one, which the database has lost as well.
+        await self.start_numbering(repository)
+        if await to_thread.run_sync(self._store.runs.restore, run.replace(due=self._clock())):
+            log.warning("run %s was not in the database; it continues from its comment, in %s", run.id, run.state)
+            # Commands that came after the snapshot are read again, even those that had been carried out: the run in the
+            # snapshot does not know of them.
+            for comment in unanswered_commands(run, comments, who):
+                delivery = synthetic.for_comment(repository.name, run.installation, source, comment, self._clock())
+                await to_thread.run_sync(self._store.inbox.add, delivery)
         return await to_thread.run_sync(self._store.runs.of_issue, repository.name, issue)
 
     def _latest(self, comments: Sequence[Comment], who: Identity, repository: str, issue: int) -> Run | None:
@@ -79,27 +83,31 @@ class Recovery:
         ]
         if not marked:
             return None
-        _, run_id, comment = max(marked, key=lambda found: found[0])
+        _, run_id, comment = max(marked, key=lambda numbered: numbered[0])
         return read_snapshot(comment.body, repository, issue, run_id, self._secret)
 
-    async def count_on(self, repository: Repository) -> None:
-        """See to it that no run gets a number that another one has had, even if the database knows of none."""
+    async def start_numbering(self, repository: Repository) -> None:
+        """Make sure that no run gets the number of an earlier one, even if the database knows none.
+
+        Ended runs are in the history, running ones have titled workflow runs, and queued ones have a comment: together,
+        these show the highest number used.
+        """
         if await to_thread.run_sync(self._store.runs.has_counter, repository.name):
             return
         texts = [(await repository.file(INDEX, await self._branch(repository)) or b"").decode(errors="replace")]
-        began = self._clock() - WORKFLOW_RUN_HISTORY
+        since = self._clock() - WORKFLOW_RUN_HISTORY
         texts += [
-            run.display_title for run in await repository.find_workflow_runs("train", TRAIN_WORKFLOW, since=began)
+            run.display_title for run in await repository.find_workflow_runs("train", TRAIN_WORKFLOW, since=since)
         ]
         who = await repository.who()
         for issue in await repository.issues(labels=[REQUEST_LABEL]):
             own = [comment for comment in await repository.comments(issue.number) if who.wrote(comment)]
             texts += [comment.body.partition("\n")[0] for comment in own]
-        highest = max((number_of(found[0]) for text in texts for found in _ANY_ID.finditer(text)), default=0)
+        highest = max((number_of(run_id[0]) for text in texts for run_id in _ANY_ID.finditer(text)), default=0)
         await to_thread.run_sync(self._store.runs.start_counter, repository.name, highest)
 
     async def _branch(self, repository: Repository) -> str | None:
-        """Return the branch of the history; None for the default branch."""
+        """Return the history's branch; None for the default branch."""
         try:
             return (await read_config(repository)).history.branch
         except ConfigError:

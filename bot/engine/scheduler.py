@@ -1,4 +1,4 @@
-"""The schedules of the repositories: kept as their configurations say, and fired into the inbox when their slots come."""
+"""The repositories' schedules: kept in step with their configurations, and fired into the inbox when they are due."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from bot.webhooks import synthetic
 
 log = logging.getLogger(__name__)
 
-PAUSE = 15.0
-"""Seconds between two looks at what is due: so late a slot may be."""
+INTERVAL = 15.0
+"""Seconds between two checks: a slot may fire this late."""
 
 
 class Scheduler:
-    """Fires what is due; several replicas may do so at once.
+    """Fires the slots that are due. Several replicas may do so at the same time.
 
     Parameters
     ----------
     store
         The database.
     wake
-        Set where the worker finds something to do.
+        Set when there is work for the worker.
     clock
-        Says what time it is (UTC); tests hand in their own.
+        Returns the time (UTC).
     """
 
     def __init__(self, store: Store, wake: asyncio.Event, clock: Callable[[], datetime] = utc_now) -> None:
@@ -43,38 +43,38 @@ class Scheduler:
         self._clock = clock
 
     async def run(self) -> None:
-        """Look, and look again, until cancelled."""
+        """Check again and again until cancelled."""
         while True:
             try:
-                fired = await to_thread.run_sync(self._schedules.fire, self._clock(), self._hand_over)
+                fired = await to_thread.run_sync(self._schedules.fire, self._clock(), self._store_slot)
             except SQLAlchemyError as error:
-                log.warning("schedules are looked at again later: %s", error)
+                log.warning("schedules could not be checked; next attempt in %.0f s: %s", INTERVAL, error)
             else:
                 if fired:
                     log.info("schedules fired: %s", ", ".join(fired))
                     self._wake.set()
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(INTERVAL)
 
-    def _hand_over(self, slot: Slot) -> None:
-        """Put the slot into the inbox, which knows it by its id; before it is over, so that a crash loses none."""
+    def _store_slot(self, slot: Slot) -> None:
+        """Store the slot in the inbox, where its id keeps it from being handled twice."""
         installation, _, rest = slot.name.partition("/")
         repository, _, name = rest.rpartition("/")
         self._store.inbox.add(synthetic.for_slot(repository, int(installation), name, slot.at, self._clock()))
 
 
-async def keep(repository: Repository, installation: int, schedules: Schedules, now: datetime) -> None:
-    """Have the repository's schedules be those of its configuration; where that is broken they stay as they were."""
+async def update_schedules(repository: Repository, installation: int, schedules: Schedules, now: datetime) -> None:
+    """Make the repository's schedules those of its configuration. If that is invalid, they stay as they are."""
     try:
         config = await read_config(repository)
     except ConfigError as error:
         if error.body.reason != "config_missing":
-            log.info("%s: the schedules stay as they were: %s", repository.name, error)
+            log.info("%s: the schedules stay as they are: %s", repository.name, error)
             return
         wanted: dict[str, str] = {}
     else:
-        wanted = {f"{installation}/{repository.name}/{one.name}": one.cron for one in config.schedules}
+        wanted = {f"{installation}/{repository.name}/{schedule.name}": schedule.cron for schedule in config.schedules}
 
-    def settle() -> None:
+    def update() -> None:
         for name in schedules.names(f"{installation}/{repository.name}/"):
             if name not in wanted:
                 log.info("%s: a schedule was removed", name)
@@ -82,13 +82,13 @@ async def keep(repository: Repository, installation: int, schedules: Schedules, 
         for name, cron in wanted.items():
             schedules.set(name, cron, now)
 
-    await to_thread.run_sync(settle)
+    await to_thread.run_sync(update)
 
 
-def forget_all_but(repositories: Collection[tuple[int, str]], schedules: Schedules) -> None:
-    """Remove the schedules of repositories that the App is not installed on any more."""
+def remove_other_schedules(repositories: Collection[tuple[int, str]], schedules: Schedules) -> None:
+    """Remove the schedules of repositories on which the App is no longer installed."""
     kept = tuple(f"{installation}/{name}/" for installation, name in repositories)
     for name in schedules.names():
         if not name.startswith(kept):
-            log.info("%s: the App is not there any more", name)
+            log.info("%s: removed, because the App is no longer installed there", name)
             schedules.remove(name)

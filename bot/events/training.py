@@ -162,7 +162,7 @@ class TrainingRequests:
                 due=now,
             )
 
-        await self._recovery.count_on(repository)
+        await self._recovery.start_numbering(repository)
         run = await to_thread.run_sync(self._store.runs.open, make)
         log_context.about_run(run)
         return run

@@ -17,7 +17,7 @@ from tests.support.scripted_runs import Script
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Return a loop whose App compares very often."""
     with (
-        patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.2)),
+        patch("bot.engine.reconciler.INTERVAL", timedelta(seconds=0.2)),
         running_loop(tmp_path_factory.mktemp("loop")) as loop,
     ):
         yield loop

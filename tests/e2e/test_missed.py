@@ -17,7 +17,7 @@ Apart = tuple[Loop, Callable[..., Serving]]
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Apart]:
     """Return a loop whose App is not up, with the function that serves it, and looks for what was missed very often."""
-    with loop_with_app(tmp_path) as made, patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.2)):
+    with loop_with_app(tmp_path) as made, patch("bot.engine.reconciler.INTERVAL", timedelta(seconds=0.2)):
         yield made
 
 
@@ -65,7 +65,7 @@ def test_an_app_that_github_cannot_reach_fetches_what_happens(apart: Apart) -> N
     loop, serve = apart
     loop.values[:] = [0.5]
     loop.hub.apps.update(loop.ready.app.id, webhook_url="http://127.0.0.1:9/webhook")
-    with patch("bot.engine.poller.EVERY", 0.1), serve(poll=True):
+    with patch("bot.engine.poller.INTERVAL", 0.1), serve(poll=True):
         issue = loop.open()
         loop.until_label(issue, "mlops:waiting")
         loop.say(issue, "/reject")

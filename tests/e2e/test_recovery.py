@@ -24,7 +24,7 @@ S = State
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Apart]:
     """Return a loop whose App is not up, with the function that serves it and compares very often."""
-    with loop_with_app(tmp_path) as made, patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.3)):
+    with loop_with_app(tmp_path) as made, patch("bot.engine.reconciler.INTERVAL", timedelta(seconds=0.3)):
         yield made
 
 

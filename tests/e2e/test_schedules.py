@@ -25,8 +25,8 @@ def apart(tmp_path: Path) -> Iterator[Apart]:
     """Return a loop whose App is not up, with the function that serves it; it looks at everything very often."""
     with (
         loop_with_app(tmp_path) as made,
-        patch("bot.engine.reconciler.EVERY", timedelta(seconds=0.1)),
-        patch("bot.engine.scheduler.PAUSE", 0.05),
+        patch("bot.engine.reconciler.INTERVAL", timedelta(seconds=0.1)),
+        patch("bot.engine.scheduler.INTERVAL", 0.05),
     ):
         made[0].clock.reset(speed=0)
         made[0].clock.jump(timedelta(hours=1) - timedelta(seconds=datetime.now(UTC).timestamp() % 3_600 - 60))
@@ -170,7 +170,7 @@ def test_a_slot_that_comes_after_its_schedule_was_removed_opens_nothing(apart: A
         loop.until(lambda: kept(loop) == ["hourly"], "the schedule is known")
     configure(loop)
     loop.jump(hours=1)
-    with patch("bot.engine.reconciler.scheduled.keep"), serve():
+    with patch("bot.engine.reconciler.scheduler.update_schedules"), serve():
         settled(loop)
     assert opened(loop) == []
 
