@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote, urlsplit
 
 from actions.text.masking import masked
@@ -107,15 +107,17 @@ def _destination(url: str) -> str:
     return quote(clean(url), safe="/:?#@!$&'*+,;=%~-._")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> str:
     """Return a table of cells that are already Markdown (made by ``inline``, ``code`` or ``link``).
 
-    Without any row it returns an empty text. A line break within a cell becomes ``<br>``.
+    Without any row it returns an empty text. A line break within a cell becomes ``<br>``. The columns whose positions are
+    in ``right`` are aligned to the right.
     """
     lines = [" | ".join(cell.replace("\n", "<br>") for cell in row) for row in rows]
     if not lines:
         return ""
-    head = [" | ".join(header), " | ".join("---" for _ in header)]
+    rule = ("---:" if position in right else "---" for position in range(len(header)))
+    head = [" | ".join(header), " | ".join(rule)]
     return "\n".join(f"| {line} |" for line in [*head, *lines])
 
 

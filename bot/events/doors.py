@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from bot.github import Issue, Repository
-from bot.messages import comments
+from bot.messages import notices
 from bot.parsing.dispatch_payload import Dispatch, read_dispatch
 from bot.parsing.form import form_body
 from bot.parsing.origin_marker import Door, Origin, digest, read_origin
@@ -114,7 +114,7 @@ class Doors:
         if dispatch.request is None:
             await self._refuse(dispatch, login, repository)
             return
-        text = comments.asked_by_dispatch(login, dispatch.key, form_body(dispatch.request))
+        text = notices.asked_by_dispatch(login, dispatch.key, form_body(dispatch.request))
         origin = Origin("dispatch", digest(dispatch.key), login)
         since = self._clock() - REMEMBERED
         await self._open(origin, f"Train: {dispatch.request.model_name}", text, since, repository)
@@ -127,7 +127,7 @@ class Doors:
             marker,
             self._clock() - REMEMBERED,
             title="A dispatch that could not be read",
-            body=comments.dispatch_wrong(login, dispatch.key, dispatch.wrong),
+            body=notices.dispatch_wrong(login, dispatch.key, dispatch.wrong),
             labels=[state_label("invalid")],
         )
         await repository.close_issue(issue.number, "not_planned")
@@ -144,7 +144,7 @@ class Doors:
         except ConfigError as error:
             marker = f"wrong:schedule:{digest(error.body.reason, error.body.field or '', error.body.found)}"
             title = "Schedules cannot be read"
-            text = comments.schedules_broken(error.body)
+            text = notices.schedules_broken(error.body)
             await repository.ensure_labels(definitions())
             labels = [state_label("invalid")]
             await repository.open_once(
@@ -157,7 +157,7 @@ class Doors:
             log.info("%s: the schedule is not there any more", delivery.id)
             self._told("schedule", "removed")
             return
-        text = comments.asked_by_schedule(name, schedule.cron, slot, form_body(schedule.request))
+        text = notices.asked_by_schedule(name, schedule.cron, slot, form_body(schedule.request))
         title = f"Train: {schedule.request.model_name} ({name}, {slot:%Y-%m-%d %H:%M} UTC)"
         await repository.ensure_labels(definitions())
         await self._open(Origin("schedule", digest(name, payload["slot"])), title, text, since, repository)

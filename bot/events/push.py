@@ -14,7 +14,7 @@ from typing import Any
 from actions.errors import OperationError, Problem, invalid_field
 from actions.model_registry import model_file
 from bot.github import HubError, Repository
-from bot.messages import comments
+from bot.messages import notices
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config, read_config
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ async def _show(repository: Repository, head: str, name: str, findings: list[Pro
             status="completed",
             conclusion="failure" if findings else "success",
             title=f"{len(findings)} to put right" if findings else "All is well",
-            summary=comments.file_findings(findings),
+            summary=notices.file_findings(findings),
         )
     except HubError as error:
         if error.transient:

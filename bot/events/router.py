@@ -24,7 +24,7 @@ from bot.events.doors import Doors, Told
 from bot.events.push import check_push
 from bot.events.training import TrainingRequests
 from bot.github import GitHub, HubError, Repository
-from bot.messages import comments
+from bot.messages import notices
 from bot.observability import log_context
 from bot.parsing.command import UnknownCommand, parse_command
 from bot.parsing.form import parse_form
@@ -91,7 +91,7 @@ class Intake:
         repository = self._github.repository(delivery.repository, delivery.installation)
         try:
             language = await language_of(repository)
-            await repository.post_once(number, f"dead-{delivery.id}", comments.internal_trouble(delivery.id, language))
+            await repository.post_once(number, f"dead-{delivery.id}", notices.internal_trouble(delivery.id, language))
         except HubError:
             log.warning("nobody could be told that delivery %s is a dead letter", delivery.id)
 
@@ -139,7 +139,7 @@ class Intake:
         if delivery.action == "opened" and not _asks(payload["issue"]):
             return False  # somebody has labelled it since: that event says who
         await repository.post_once(
-            issue, f"refused-{requester}", comments.may_not_ask(permission, language=await language_of(repository))
+            issue, f"refused-{requester}", notices.may_not_ask(permission, language=await language_of(repository))
         )
         if delivery.action in ("opened", "labeled"):
             # Left there, the label would be read as the author's own request once nothing tells who has set it.

@@ -17,7 +17,7 @@ from bot.database.store import Store
 from bot.engine.effects.comment import sticky_marker
 from bot.engine.recovery import Recovery
 from bot.github import Repository
-from bot.messages import comments
+from bot.messages import notices, run_comments
 from bot.observability import log_context
 from bot.parsing.form import parse_form
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
@@ -49,7 +49,7 @@ class Asked:
 async def allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> Asked:
     """Return a request, unless the repository's configuration forbids it as it is now."""
     if not config.public_repository and not (await repository.info()).private:
-        return Asked(comments.public_repository_refused(config.language))
+        return Asked(notices.public_repository_refused(config.language))
     hidden = [uri for uri in request.data_uris if is_s3(uri) and not may_read(uri, config.data_roots)]
     if hidden:
         roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
@@ -57,14 +57,14 @@ async def allowed(request: TrainingRequest, config: RepositoryConfig, repository
             "data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", hidden[0],
             "Name an object below one of them, or have its place added to that file.",
         )  # fmt: skip
-        return Asked(comments.invalid([wrong], config.language))
+        return Asked(notices.invalid([wrong], config.language))
     if request.runner not in config.runners:
         labels = ", ".join(config.runners)
         wrong = invalid_field(
             "runner", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
             "Choose one of them, or have it added to that file.",
         )  # fmt: skip
-        return Asked(comments.invalid([wrong], config.language))
+        return Asked(notices.invalid([wrong], config.language))
     return Asked("", request, config.language)
 
 
@@ -89,13 +89,13 @@ class TrainingRequests:
         try:
             config = await read_config(repository)
         except ConfigError as error:
-            return Asked(comments.config_broken(error.body))
+            return Asked(notices.config_broken(error.body))
         language = config.language
         form = parse_form(body)
         if form.not_a_form:
-            return Asked(comments.not_a_form(language))
+            return Asked(notices.not_a_form(language))
         if form.request is None:
-            return Asked(comments.invalid(list(form.wrong), language))
+            return Asked(notices.invalid(list(form.wrong), language))
         return await allowed(form.request, config, repository)
 
     async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
@@ -119,10 +119,10 @@ class TrainingRequests:
             return
         for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
             if await repository.own_comment(issue, marker) is not None:
-                await repository.upsert_comment(issue, marker, comments.put_right(language))
+                await repository.upsert_comment(issue, marker, notices.problem_fixed(language))
 
     async def say_frozen(self, repository: Repository, run: Run) -> None:
-        frozen = comments.request_frozen(RunView(run, updated=self._clock()))
+        frozen = run_comments.request_frozen(RunView(run, updated=self._clock()))
         await repository.post_once(run.issue, f"frozen-{run.id}", frozen)
 
     async def open(

@@ -20,7 +20,7 @@ from actions.errors import OperationError
 from actions.notification import email, slack
 from actions.notification.notice import MOST_METRICS, MetricLine, Notice, StageProblem
 from actions.notification.templates import Message, footer, message
-from bot.messages import comments
+from bot.messages import run_comments
 from bot.parsing.repository_config import EmailConfig, NotificationsConfig, SlackConfig
 from bot.runs.run import Run
 from bot.runs.view import RunView
@@ -172,7 +172,7 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
         repository=run.repository,
         issue=run.issue,
         model=run.model,
-        headline=comments.headline(view),
+        headline=run_comments.headline(view),
         status=run.status or "",
         attempt=run.attempt,
         attempts_allowed=run.attempts_allowed,

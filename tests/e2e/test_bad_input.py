@@ -44,7 +44,7 @@ def refused(loop: RealLoop, issue: int) -> str:
     assert loop.get(f"/issues/{issue}")["state"] == "open", "it can be corrected"
     (comment,) = loop.comments(issue)
     assert "edit" in comment, "it says how to go on"
-    assert "read again at once" in comment
+    assert "checks it again immediately" in comment
     return comment
 
 
@@ -76,8 +76,8 @@ def test_the_label_without_the_form(real: RealLoop) -> None:
         real.until_label(issue, "mlops:invalid")
         (comment,) = real.comments(issue)
     assert "`mlops:train`" in comment
-    assert "was not written with a form" in comment
-    assert "open a new issue with one of the forms, such as **Train a classifier**" in comment
+    assert "was not created with a form" in comment
+    assert "open a new issue with one of the forms, for example **Train a classifier**" in comment
     assert real.run(issue) == ""
 
 
@@ -112,7 +112,7 @@ def test_a_target_that_is_no_column(real: RealLoop, model: str) -> None:
     data = real.data("flowers.csv", FLOWERS)
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="Kind"))
-    assert "**About:** `target`" in comment
+    assert "**Field:** `target`" in comment
     assert "no column 'Kind'" in comment
     assert "kind, " in comment, "the columns of the data, most similar first"
     assert "`target_missing`" in comment
@@ -123,7 +123,7 @@ def test_a_column_to_split_by_that_is_none(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", split="group", split_column="color")
         comment = refused(real, issue)
-    assert "**About:** `split_column`" in comment
+    assert "**Field:** `split_column`" in comment
     assert "'color'" in comment
     assert "colour, " in comment, "the columns of the data, most similar first"
     assert "`split_column_missing`" in comment
@@ -134,7 +134,7 @@ def test_a_file_that_is_not_there(real: RealLoop, model: str) -> None:
     real.data("flowers.csv", FLOWERS)
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data="flower.csv", target="kind"))
-    assert "**About:** `data`" in comment
+    assert "**Field:** `data`" in comment
     assert "no file flower.csv. There are: flowers.csv" in comment
     assert "`data_not_found`" in comment
 
@@ -143,7 +143,7 @@ def test_a_file_that_is_not_there(real: RealLoop, model: str) -> None:
 def test_measurements_as_the_target_of_a_classification(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data="sklearn://diabetes"))
-    assert "**About:** `target`" in comment
+    assert "**Field:** `target`" in comment
     assert "column 'target' holds 214 different numbers in 442 rows" in comment
     assert "or the task regression" in comment
     assert "`target_wrong_kind`" in comment
@@ -155,7 +155,7 @@ def test_text_as_the_target_of_a_regression(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", metric="rmse", threshold="1")
         comment = refused(real, issue)
-    assert "**About:** `target`" in comment
+    assert "**Field:** `target`" in comment
     assert "column 'kind' holds text, such as 'lily' in row 1" in comment
     assert "or the task classification" in comment
     assert "`target_wrong_kind`" in comment
@@ -171,7 +171,7 @@ def test_an_empty_file(real: RealLoop, model: str, content: bytes, found: str) -
     data = real.data("empty.csv", content)
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
-    assert "**About:** `data`" in comment
+    assert "**Field:** `data`" in comment
     assert found in comment
     assert "Name a file that has rows" in comment
     assert "`data_empty`" in comment
@@ -182,7 +182,7 @@ def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
     data = real.data("broken.csv", FLOWERS.encode() + b"gr\xfcn,1,2,rose\n")
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
-    assert "**About:** `data`" in comment
+    assert "**Field:** `data`" in comment
     assert (
         "in broken.csv: byte 0xfc in line 62, column 'colour', is not UTF-8; in Windows-1252 it would be 'ü'" in comment
     )
@@ -195,14 +195,14 @@ def test_a_ragged_csv_which_runs_once_it_is_put_right(real: RealLoop, model: str
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", algorithm="logistic_regression")
         comment = refused(real, issue)
-    assert "**About:** `data`" in comment
+    assert "**Field:** `data`" in comment
     assert "in ragged.csv: line 62 has 3 fields, the header 4" in comment
     assert "`data_unreadable`" in comment
     real.data("ragged.csv", FLOWERS)
     real.edit(issue, lambda body: body.replace("### Notes\n\n_No response_", "### Notes\n\nCorrected."))
     run = real.until_closed(issue, "mlops:passed")
     assert real.history(run)["request"]["notes"] == "Corrected."
-    assert "What was wrong here has been put right." in real.comments(issue)[0]
+    assert "The problem reported here is fixed." in real.comments(issue)[0]
 
 
 # --- stages that crash ---------------------------------------------------------------------------------------------------
@@ -212,10 +212,10 @@ def failed(loop: RealLoop, issue: int, stage: str, head: str) -> str:
     """Wait for a run's end, see that it failed in a stage and that its history says so; return the comment."""
     run = loop.until_closed(issue, "mlops:failed")
     comment = loop.comment(issue)
-    assert f"❌ Failed in the stage `{stage}`" in comment
-    assert f"The stage `{stage}` ended with an error in the step `{stage.capitalize()}`." in comment
-    assert "Last lines of the log" in comment
-    assert "What production uses has not changed." in comment
+    assert f"❌ Failed in the `{stage}` stage" in comment
+    assert f"The `{stage}` stage ended with an error in the step `{stage.capitalize()}`." in comment
+    assert "End of the log" in comment
+    assert "Nothing has changed in production." in comment
     assert loop.history(run)["status"] == "failed"
     assert loop.history(run)["error"]["stage"] == stage
     model = loop.history(run)["request"]["model_name"]

@@ -122,7 +122,7 @@ def test_each_command_is_for_those_who_have_its_permission(loop: Loop, ended: in
 
     answer = answered(loop, ended, f"/{name} maybe" if name == "compare" else f"/{name}", by=who)
 
-    refused = "Nothing was done." in answer and "you have" in answer
+    refused = "Nothing was changed." in answer and "you have" in answer
     assert refused is not allowed
     if not allowed:
         assert f"`{COMMANDS[name].permission}`" in answer
@@ -152,10 +152,10 @@ def test_while_the_configuration_is_broken_people_may_look_and_stop_and_nothing_
     with configured(loop, "commands: {aprove: read}\n"):
         before = loop.head()
         for command in ("/promote", "/unlock", "/retry", "/run list_model_versions name=x", "/approve"):
-            assert "cannot be used" in answered(loop, ended, command), command
+            assert "is invalid" in answered(loop, ended, command), command
         assert "you have `write`" in answered(loop, ended, "/promote", by="writer")
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
-        assert "nothing to do" in answered(loop, ended, "/cancel")
+        assert "has no effect" in answered(loop, ended, "/cancel")
         assert loop.head() == before
 
 
@@ -304,7 +304,7 @@ def test_retry_opens_a_failed_issue_again_with_what_was_changed(loop: Loop, mode
 
     assert (again.status, again.request.hyperparameters["n_estimators"], again.requester) == ("passed", 500, "writer")
     loop.until(lambda: loop.issue(issue)["state_reason"] == "completed", "the issue is closed as completed")
-    assert "nothing to do" in answered(loop, issue, "/retry")
+    assert "has no effect" in answered(loop, issue, "/retry")
 
 
 def test_train_begins_at_an_issue_that_nobody_labelled(loop: Loop, model: str) -> None:
@@ -325,7 +325,7 @@ def test_train_and_retry_do_nothing_while_a_run_is_open(loop: Loop, model: str) 
     issue = loop.open(model_name=model)
     run = loop.until_state(issue, State.TRAIN_MODEL)
     for command in ("/train", "/retry"):
-        assert "nothing to do" in answered(loop, issue, command, by="writer")
+        assert "has no effect" in answered(loop, issue, command, by="writer")
     assert loop.run(issue).id == run.id
     loop.say(issue, "/cancel")
     loop.until_ended(issue)
@@ -339,14 +339,14 @@ def test_plan_says_what_would_run_and_how_long_once_something_is_known(loop: Loo
         body = form_body(a_request(model_name=model))
         issue = client.post("/issues", json={"title": "Plan", "body": body}).raise_for_status().json()["number"]
     answer = answered(loop, issue, "/plan", by="reader")
-    assert "no estimate yet" in answer
+    assert "No time estimate yet" in answer
     assert f"`{model}`" in answer
     assert not loop.has_run(issue)
 
     passed(loop, model)
 
     answer = answered(loop, issue, "/plan", by="reader")
-    assert "1 finished run of this model, on `self-hosted`" in answer
+    assert "1 finished run of this model on `self-hosted`" in answer
     assert "| train |" in answer
 
 
@@ -371,7 +371,7 @@ def test_unlock_frees_the_model_for_the_run_that_waits(loop: Loop, model: str) -
     for issue in (first, second):
         loop.say(issue, "/cancel")
         loop.until_ended(issue)
-    assert "Nobody has the lock" in answered(loop, second, "/unlock")
+    assert "nothing to release" in answered(loop, second, "/unlock")
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------------
@@ -533,7 +533,7 @@ def test_an_operation_that_changes_something_or_reads_the_shared_storage_is_refu
 
 def test_an_operation_that_computes_is_sent_to_a_runner_once(loop: Loop, ended: int) -> None:
     comment = loop.say(ended, "/run load_dataset data=sklearn://iris", "writer")
-    loop.until(lambda: any("was sent to a runner" in text for text in loop.comments(ended)), "it was sent")
+    loop.until(lambda: any("was started on a runner" in text for text in loop.comments(ended)), "it was sent")
     loop.store.inbox.add(loop.delivery_of(comment, body="/run load_dataset data=sklearn://iris"))
     loop.until(lambda: not loop.store.inbox.entries("new"), "it was read once more")
 

@@ -78,7 +78,7 @@ def test_closing_the_issue_cancels_its_run(loop: Loop, request: pytest.FixtureRe
     close(loop, issue)
     run = loop.until_ended(issue)
     assert (run.status, loop.labels(issue)) == ("cancelled", {"mlops:cancelled"})
-    assert "writer stopped the run: the issue was closed" in loop.comments(issue)[0]
+    assert "writer cancelled the run: the issue was closed" in loop.comments(issue)[0]
     assert "the issue was closed" in str(loop.file(f"training_history/{run.id}.md"))
 
 

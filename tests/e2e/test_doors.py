@@ -94,7 +94,7 @@ def test_the_label_on_an_issue_without_the_form_is_told_once(loop: Loop) -> None
     loop.label(issue, by="writer")
     settled(loop)
     assert len(loop.comments(issue)) == 1
-    assert "without the form" in loop.comments(issue)[0]
+    assert "but no form" in loop.comments(issue)[0]
 
 
 def test_another_label_on_an_issue_that_was_refused_asks_for_nothing(loop: Loop, model: str) -> None:

@@ -131,7 +131,7 @@ def test_the_comment_shows_how_far_the_running_stage_is(loop: Loop, model: str) 
     }  # fmt: skip
     loop.script(train=Script(hang=True, do=writes("models", {"progress.json": progress})))
     issue = loop.open(model_name=model)
-    loop.until(lambda: "25 %" in (loop.comments(issue) or [""])[0], "the comment shows the progress")
+    loop.until(lambda: "25%" in (loop.comments(issue) or [""])[0], "the comment shows the progress")
     comment = loop.comments(issue)[0]
     assert "tree 30" in comment
     assert "loss 0.25" in comment
@@ -259,7 +259,7 @@ def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, 
     loop.script(prepare=Script(seconds=1.1), publish=Script(do=publish))
     loop.say(issue, "/approve")
     loop.until(lambda: loop.run(issue).attempt == 2 and loop.run(issue).state is S.WAIT_FOR_OPERATOR_INPUT)
-    assert any("nothing to do now" in text for text in loop.comments(issue))
+    assert any("has no effect right now" in text for text in loop.comments(issue))
     loop.say(issue, "/reject")
     run = loop.until_ended(issue)
     assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])

@@ -149,7 +149,7 @@ def test_a_failed_stage_is_told_with_its_cause(loop: Loop, slack: LocalSlack, ma
     loop.until_ended(loop.open())
     (posted,) = slack.posted
     assert posted["channel"] == "C0123456789"
-    assert posted["blocks"][0]["text"]["text"] == "❌ Failed in the stage train"
+    assert posted["blocks"][0]["text"]["text"] == "❌ Failed in the train stage"
     assert "*Found:* MemoryError: &lt;b&gt;" in text_of(posted)
     assert mail.taken == []
 
@@ -191,7 +191,7 @@ def test_wrong_data_is_told_once_as_a_failure(
     loop.script(prepare=Script(outcome="failure", do=writes("processed", {"progress.json": progress})))
     run = loop.until_ended(loop.open())
     assert run.status == "invalid"
-    assert subjects(mail) == [f"[{loop.name}] ⚠️ The request for breast-cancer cannot be carried out as it is"]
+    assert subjects(mail) == [f"[{loop.name}] ⚠️ Invalid request for breast-cancer"]
     assert "Found: No such column." in body_of(mail.taken[0][1])
     assert len(slack.asked) == 1
     assert "some channels outside GitHub could not be notified" in caplog.text

@@ -152,7 +152,7 @@ def test_a_label_without_the_form_is_told_and_a_corrected_issue_runs(loop: Loop)
     loop.edit(issue, form_body(a_request(model_name="corrected")))
     assert loop.until_ended(issue).status == "passed"
     assert loop.labels(issue) == {"mlops:passed"}
-    assert "What was wrong here has been put right." in loop.comments(issue)[0]
+    assert "The problem reported here is fixed." in loop.comments(issue)[0]
 
 
 def test_a_request_can_be_corrected_while_it_queues(loop: Loop) -> None:

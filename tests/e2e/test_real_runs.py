@@ -194,7 +194,7 @@ def test_a_champion_stays_until_a_better_model_passes(real: RealLoop, model: str
     rejected = real.until_closed(below, "mlops:failed")
     assert real.history(rejected)["result"]["verdict"]["reason"] == "below_threshold"
     assert real.file(f"training_history/models/{model}.yaml") == registry
-    assert "What production uses has not changed." in real.comment(below)
+    assert "Nothing has changed in production." in real.comment(below)
 
     stump = "n_estimators: 1\nmax_depth: 1\nlearning_rate: 0.01"
     worse = real.open(model_name=model, threshold="0.1", hyperparameters=stump)

@@ -82,7 +82,7 @@ def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(c
     calm.script()
     calm.edit(issue, form_body(a_request(model_name=model, target="other")))
     calm.until_label(issue, "mlops:passed")
-    assert "What was wrong here has been put right." in calm.comments(issue)[0]
+    assert "The problem reported here is fixed." in calm.comments(issue)[0]
     assert "✅ Passed" in calm.comments(issue)[1]
 
 

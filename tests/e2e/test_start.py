@@ -69,7 +69,7 @@ def test_a_request_that_the_app_finds_wrong_ends_with_one(
     loop: Loop, start: Command, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert start("--wait", *settings(model_name=model, runner="other")) == 1
-    assert "needs a change" in capsys.readouterr().out
+    assert "This request has 1 problem" in capsys.readouterr().out
 
 
 def test_a_key_opens_one_issue_however_often_it_is_said(loop: Loop, start: Command, model: str) -> None:

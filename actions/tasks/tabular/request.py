@@ -64,7 +64,7 @@ class TabularRequest(BaseRequest):
     search_fields: ClassVar[tuple[str, ...]] = ("search_trials", "search_minutes")
 
     task: SupervisedTask = Field(title="Task", description="What the target is: a class, or a number.")
-    algorithm: AlgorithmName = Field(title="AlgorithmName", description="How the target is learned.")
+    algorithm: AlgorithmName = Field(title="Algorithm", description="How the target is learned.")
     metric: MetricName = Field(title="Metric", description="What the verdict is about.")
     data: str = Field(
         title="Data",

@@ -11,7 +11,7 @@ from actions.contracts.results import Progress
 from bot.engine.effects import storage
 from bot.engine.effects.context import RunContext
 from bot.github import HubError, Job
-from bot.messages import comments
+from bot.messages import markup, notices, run_comments
 from bot.runs.labels import STATE_LABELS, state_label
 from bot.runs.machines.training import OPERATOR_TIMEOUT
 from bot.runs.progress import stage_lines
@@ -84,7 +84,7 @@ def view_of(
 
 async def write_sticky(context: RunContext, view: RunView) -> None:
     """Write the run's sticky comment."""
-    await _upsert(context, view.run, comments.sticky(view, limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH))
+    await _upsert(context, view.run, run_comments.sticky(view, limit=markup.MAX_LENGTH - MAX_SNAPSHOT_LENGTH))
 
 
 async def ask(context: RunContext, run: Run) -> int:
@@ -92,13 +92,13 @@ async def ask(context: RunContext, run: Run) -> int:
 
     The question is a new comment, since GitHub notifies nobody of an edited one.
     """
-    text = comments.decision_needed(view_of(context, run))
+    text = run_comments.decision_needed(view_of(context, run))
     return (await context.repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
 
 
 async def remind(context: RunContext, run: Run) -> None:
     """Remind people, once per attempt, that the question is about to expire."""
-    text = comments.expiring(view_of(context, run))
+    text = run_comments.expiring(view_of(context, run))
     await context.repository.post_once(run.issue, f"expiring-{run.id}-{run.attempt}", text)
 
 
@@ -107,7 +107,7 @@ async def report_invalid_data(context: RunContext, run: Run) -> None:
     problem = run.error.body if run.error is not None else None
     if problem is None:
         raise ValueError("invalid data without an error")
-    await _upsert(context, run, comments.invalid_data(problem, run.id, run.language))
+    await _upsert(context, run, notices.invalid_data(problem, run.id, run.language))
     await label(context, run, "invalid")
 
 

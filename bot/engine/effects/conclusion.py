@@ -9,7 +9,7 @@ from typing import Literal
 from bot.engine.effects import comment, history, publication, workflow
 from bot.engine.effects.context import RunContext
 from bot.github import HubError
-from bot.messages import comments
+from bot.messages import run_comments
 from bot.runs.run import Run
 from bot.runs.view import RunView
 
@@ -27,7 +27,7 @@ async def conclude(context: RunContext, run: Run, *, label: str, reason: Literal
     try:
         await comment.write_sticky(context, view)
         await comment.label(context, run, label)
-        await context.repository.post_once(run.issue, f"finished-{run.id}", comments.finished(view))
+        await context.repository.post_once(run.issue, f"finished-{run.id}", run_comments.finished(view))
     except HubError as error:
         if not comment.is_gone(error):
             raise
@@ -55,6 +55,6 @@ async def _show_verdict(context: RunContext, view: RunView) -> None:
         external_id=run.id,
         status="completed",
         conclusion="success" if run.status == "passed" else "failure",
-        title=comments.headline(view),
-        summary=comments.sticky(view),
+        title=run_comments.headline(view),
+        summary=run_comments.sticky(view),
     )

@@ -22,7 +22,7 @@ from bot.events.commands.registry import RegistryAnswers
 from bot.events.commands.run_operation import OperationAnswers, PublicRepository
 from bot.events.training import Asked, TrainingRequests, allowed
 from bot.github import HubError, Repository
-from bot.messages import comments
+from bot.messages import answers, notices, run_comments
 from bot.parsing.command import ParsedCommand, UnknownCommand, changed_request
 from bot.parsing.permissions import may, needs
 from bot.parsing.repository_config import ConfigError, RepositoryConfig, language_of, read_config
@@ -117,26 +117,26 @@ class CommandAnswers:
         about = _About(said, repository, issue, run, config)
         if not await self._may(said, repository, permission, config):
             wanted = needs(said.command.command, config.commands.get(said.name))
-            return comments.refused(said.name, wanted, permission, about.language)
+            return answers.refused(said.name, wanted, permission, about.language)
         if broken is not None and said.name not in _WITHOUT_CONFIG:
-            return comments.config_broken(broken)
+            return notices.config_broken(broken)
         if said.command.wrong:
-            return comments.wrong_arguments(said.command, about.language)
+            return answers.wrong_arguments(said.command, about.language)
         try:
             return await self._carry_out(about)
         except PublicRepository:
-            return comments.public_repository_refused(about.language)
+            return notices.public_repository_refused(about.language)
         except OperationError as error:
             if isinstance(error, HubError) and error.transient:
                 raise
-            return comments.not_done(said.name, error.body, about.language)
+            return answers.not_done(said.name, error.body, about.language)
 
     async def _carry_out(self, about: _About) -> str:
         name = about.said.name
         if name in self._others:
             return await self._others[name](about)
         if about.run is None:
-            return comments.no_run(name, about.language)
+            return answers.no_run(name, about.language)
         if about.said.comment < about.run.request_comment:  # it comes late; ids of comments rise
             raise Conflict(
                 "about_an_earlier_run",
@@ -150,7 +150,7 @@ class CommandAnswers:
         """Name the nearest command, to those who may see the repository at all."""
         if await repository.permission(who) == "none":
             return ""
-        return comments.unknown_command(command, await language_of(repository))
+        return answers.unknown_command(command, await language_of(repository))
 
     async def _may(self, said: Said, repository: Repository, permission: str, config: RepositoryConfig) -> bool:
         rule = config.commands.get(said.name)
@@ -164,14 +164,14 @@ class CommandAnswers:
     # --- answers without a run ---------------------------------------------------------------------------------------
 
     async def _help(self, about: _About) -> str:
-        return comments.help_text(about.config.commands, about.language)
+        return answers.help_text(about.config.commands, about.language)
 
     async def _train(self, about: _About) -> str:
         """Begin with this issue's form, whatever its label says."""
         run, said, repository = about.run, about.said, about.repository
         if run is not None and (run.request_comment == said.comment or not run.ended):
             view = RunView(run, updated=self._clock())
-            return "" if run.request_comment == said.comment else comments.not_waiting(view, said.name)
+            return "" if run.request_comment == said.comment else run_comments.not_waiting(view, said.name)
         below = await repository.issue(about.issue)
         asked = await self._requests.read(repository, below.body)
         if asked.request is None:
@@ -199,7 +199,7 @@ class CommandAnswers:
                 return asked.refusal
         records = await past_runs(about.repository, await _branch(about), request.model_name, ESTIMATED_FROM)
         champion = await RegistryAnswers.champion(about.repository, await _branch(about), request.model_name)
-        return comments.plan(request, estimate(records), champion, about.language)
+        return answers.plan(request, estimate(records), champion, about.language)
 
     async def _run(self, about: _About) -> str:
         return await self._operations.run(about.said, about.repository, await _branch(about), about.config)
@@ -207,12 +207,12 @@ class CommandAnswers:
     # --- answers about a run -----------------------------------------------------------------------------------------
 
     async def _status(self, about: _About) -> str:
-        return comments.status_reply(RunView(about.need_run(), updated=self._clock()))
+        return run_comments.status_reply(RunView(about.need_run(), updated=self._clock()))
 
     async def _history(self, about: _About) -> str:
         model = about.need_run().model
         records = await past_runs(about.repository, await _branch(about), model, LISTED_RUNS)
-        return comments.past(model, records, about.language)
+        return answers.past(model, records, about.language)
 
     async def _evaluate(self, about: _About) -> str:
         return await self._models.evaluate(about.said, about.repository, about.config, about.need_run())
@@ -226,22 +226,22 @@ class CommandAnswers:
         run = about.need_run()
         owner = await to_thread.run_sync(self._store.locks.owner, run.repository, run.model)
         if owner is None:
-            return comments.unlocked(run.model, None, self._clock(), about.language)
+            return answers.unlocked(run.model, None, self._clock(), about.language)
         holder = await to_thread.run_sync(self._store.runs.get, run.repository, owner)
         if holder.lock_since > about.said.received:  # handled before, or somebody else was faster
-            return comments.unlocked(run.model, None, self._clock(), about.language)
+            return answers.unlocked(run.model, None, self._clock(), about.language)
         await to_thread.run_sync(self._store.locks.release, holder)
         log.warning(
             "%s freed the lock of %s, which %s had: %s", about.said.who, run.model, owner, about.said.command.reason
         )
-        return comments.unlocked(run.model, holder, self._clock(), about.language)
+        return answers.unlocked(run.model, holder, self._clock(), about.language)
 
     async def _retry(self, about: _About) -> str:
         run, said = about.need_run(), about.said
         if run.request_comment == said.comment:
             return ""
         if not run.ended or run.status in ("passed", "invalid"):
-            return comments.not_waiting(RunView(run, updated=self._clock()), said.name)
+            return run_comments.not_waiting(RunView(run, updated=self._clock()), said.name)
         try:
             request = changed_request(run.request, said.command.overrides)
         except InvalidInput as error:
@@ -273,13 +273,13 @@ class CommandAnswers:
         if said.name == "approve":
             check_another(about.config, said, run.requester, run.id)
         if not can_take(run, decision) or not await _is_for_this_attempt(run, decision, said.written, about.repository):
-            return comments.not_waiting(view, said.name)
+            return run_comments.not_waiting(view, said.name)
         await to_thread.run_sync(self._store.runs.change, run, lambda now: with_decision(now, decision))
         return ""
 
 
 def _wrong(command: ParsedCommand, error: InvalidInput, language: str) -> str:
-    return comments.wrong_arguments(replace(command, wrong=(error.body,)), language)
+    return answers.wrong_arguments(replace(command, wrong=(error.body,)), language)
 
 
 async def _branch(about: _About) -> str:

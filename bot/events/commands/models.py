@@ -21,7 +21,7 @@ from bot.events.commands.invocation import Said
 from bot.events.commands.registry_change import read_model, record_path
 from bot.events.commands.run_operation import OperationAnswers
 from bot.github import Repository
-from bot.messages import comments
+from bot.messages import answers
 from bot.parsing.repository_config import RepositoryConfig
 from bot.runs.run import Run
 
@@ -93,7 +93,7 @@ class ModelAnswers:
             "margin": config.gate.margin,
         }
         url = await self._sent("compare_models", arguments, said, repository, config)
-        return comments.compare_sent(newer.label, older.label, url, config.language)
+        return answers.compare_sent(newer.label, older.label, url, config.language)
 
     async def evaluate(self, said: Said, repository: Repository, config: RepositoryConfig, run: Run) -> str:
         """Evaluate this run's model once more, on the rows that were kept for testing it.
@@ -116,7 +116,7 @@ class ModelAnswers:
             )
         arguments = {"model": result.model.uri, "sha256": result.model.sha256}
         url = await self._sent(name, arguments, said, repository, config)
-        return comments.operation_sent(name, url, config.language)
+        return answers.operation_sent(name, url, config.language)
 
     async def _sent(
         self,

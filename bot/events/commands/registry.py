@@ -16,7 +16,7 @@ from bot.events.commands import registry_change
 from bot.events.commands.invocation import Said, check_another
 from bot.events.commands.registry_change import Chosen, Files, read_model, read_record, record_path
 from bot.github import Repository
-from bot.messages import comments
+from bot.messages import answers
 from bot.parsing.repository_config import RepositoryConfig
 from bot.runs.run import Run
 
@@ -49,7 +49,7 @@ class RegistryAnswers:
         if now is not None:
             decision = _decision("rollback", said, now.version)
             if now.is_decided(decision):
-                return comments.promoted(now.version, now.record, decision, language=config.language)
+                return answers.promoted(now.version, now.record, decision, language=config.language)
             if registry_change.became_champion_after(now.record, said.written, said.received):
                 raise registry_change.champion_changed(file.name, now.version.version)
         target = registry_change.target_of_rollback(file, int(named) if named else None)
@@ -86,7 +86,7 @@ class RegistryAnswers:
         why = masked(said.command.reason[:2_000])
         message = f"Register {run.model} of {run.id} [skip ci]\n\nAsked for by {said.who}. {why}".rstrip() + "\n"
         await repository.commit_files(branch, message, change, reads=[model_file.path_of(run.model)])
-        return comments.registered(run.model, versions[-1], run.id, config.language)
+        return answers.registered(run.model, versions[-1], run.id, config.language)
 
     @staticmethod
     async def champion(repository: Repository, branch: str, model: str) -> int | None:
@@ -123,13 +123,13 @@ class RegistryAnswers:
         decision = _decision(what, said, chosen.version)
         model, version = chosen.record.request.model_name, chosen.version
         if chosen.champion == version.version and not chosen.is_decided(decision):
-            return comments.already_champion(version, chosen.record, config.language)
+            return answers.already_champion(version, chosen.record, config.language)
         verb = "Promote" if what == "promote" else "Roll back"
         message = f"{verb} {model} to version {version.version} [skip ci]\n\nBy {said.who}, about {version.run}\n"
         reads = [model_file.path_of(model), record_path(version.run)]
         await repository.commit_files(branch, message, lambda read: change(chosen, decision, read), reads=reads)
         before = chosen.champion if chosen.champion != version.version else None
-        return comments.promoted(version, chosen.record, decision, before=before, language=config.language)
+        return answers.promoted(version, chosen.record, decision, before=before, language=config.language)
 
 
 def _decision(what: str, said: Said, version: Version) -> RecordedDecision:

@@ -15,7 +15,7 @@ from actions.operation import Operation, find_operation
 from actions.storage.folder import Storage
 from bot.events.commands.invocation import Said
 from bot.github import Repository
-from bot.messages import comments
+from bot.messages import answers
 from bot.parsing.repository_config import RepositoryConfig
 from bot.settings import Settings
 from bot.version import APP_OPERATIONS
@@ -65,7 +65,7 @@ class OperationAnswers:
         if where == "nowhere":
             raise not_by_run(operation)
         url = await self.send(operation, arguments, said, repository, config)
-        return comments.operation_sent(operation.name, url, config.language)
+        return answers.operation_sent(operation.name, url, config.language)
 
     async def _here(
         self, operation: Operation, arguments: Mapping[str, Any], repository: Repository, branch: str
@@ -85,7 +85,7 @@ class OperationAnswers:
                 found=f"{operation.name} takes longer.",
                 next_step=f"Use `modelyard run {operation.name}` in a checkout.",
             ) from None
-        return comments.operation_result(
+        return answers.operation_result(
             operation.name, json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False)
         )
 

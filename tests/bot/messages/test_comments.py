@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actions.contracts.results import Verdict
 from actions.errors import Problem, invalid_field
-from bot.messages import comments
+from bot.messages import answers, markup, notices, run_comments, words
 from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form
 from bot.runs.machines.training import State
@@ -45,7 +45,7 @@ def folded(tags: list[str]) -> int:
 
 
 def first_line(view: RunView) -> str:
-    return comments.sticky(view).split("\n")[0]
+    return run_comments.sticky(view).split("\n")[0]
 
 
 # --- every state -------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def first_line(view: RunView) -> str:
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_the_comment_says_in_its_first_line_what_happens_and_then_what_the_reader_can_do(view: RunView) -> None:
-    text = comments.sticky(view)
+    text = run_comments.sticky(view)
     reading = read(text)
     assert text.startswith("### ")
     assert len(reading.headings) == 1
@@ -73,50 +73,50 @@ def test_there_is_a_first_line_for_every_state_of_the_machine(state: State) -> N
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("queued", "### ⏳ Queued: about to start"),
-        ("behind another", "### ⏳ Queued: waiting for `train-20261122-000`, which has the model `breast-cancer` now"),
+        ("queued", "### ⏳ Queued: starting soon"),
+        ("behind another", "### ⏳ Queued: waiting for `train-20261122-000` to finish with `breast-cancer`"),
         ("training", "### ⏳ Training `breast-cancer`"),
         ("asking", "### ✋ Rejected: `breast-cancer` is not good enough. Train it again?"),
-        ("passed", "### ✅ Passed: version 3 of `breast-cancer` is registered as a candidate"),
-        ("promoted", "### ✅ Passed: version 3 of `breast-cancer` is the champion now"),
-        ("registering", "### ✅ Passed: putting `breast-cancer` into the registry"),
-        ("not registered", "### ❌ Failed: `breast-cancer` passed, but could not be registered"),
+        ("passed", "### ✅ Passed: `breast-cancer` version 3 is registered as a candidate"),
+        ("promoted", "### ✅ Passed: `breast-cancer` version 3 is the new champion"),
+        ("registering", "### ✅ Passed: registering `breast-cancer`"),
+        ("not registered", "### ❌ Failed: `breast-cancer` passed but could not be registered"),
         ("turned down", "### ❌ Rejected: `breast-cancer` is not good enough"),
-        ("crashed", "### ❌ Failed in the stage `train`"),
+        ("crashed", "### ❌ Failed in the `train` stage"),
         ("not judged", "### ❌ Failed: the model could not be judged"),
-        ("stopping", "### ⏳ Stopping the run"),
+        ("stopping", "### ⏳ Cancelling the run"),
         ("cancelled", "### ⏹️ Cancelled"),
-        ("invalid", "### ⚠️ The request for `breast-cancer` cannot be carried out as it is"),
+        ("invalid", "### ⚠️ Invalid request for `breast-cancer`"),
     ],
 )
 def test_the_first_line_is_plain(name: str, line: str) -> None:
     assert first_line(VIEWS[name]) == line
-    assert comments.headline(VIEWS[name]) == line.removeprefix("### ").replace("`", "")
+    assert run_comments.headline(VIEWS[name]) == line.removeprefix("### ").replace("`", "")
 
 
 def test_a_running_stage_shows_its_step_its_share_and_the_figures_so_far() -> None:
-    text = comments.sticky(VIEWS["training"])
-    assert "| train | 🔵 running 40 % | 1 min 15 s | fitting 200 trees |" in text
+    text = run_comments.sticky(VIEWS["training"])
+    assert "| train | 🔵 running 40% | 1 min 15 s | fitting 200 trees |" in text
     assert "| evaluate | ⚪ waiting |  |  |" in text
     assert "So far: loss 0.3100" in text
 
 
 def test_a_stage_that_is_tried_again_says_so() -> None:
-    assert "tried again: retry 2 of 3" in comments.sticky(a_view(a_run(State.PREPARE_DATA, tries=2)))
+    assert "is being retried: retry 2 of 3." in run_comments.sticky(a_view(a_run(State.PREPARE_DATA, tries=2)))
 
 
 def test_the_question_says_who_decides_until_when_and_that_approving_never_accepts() -> None:
-    for text in (comments.sticky(VIEWS["asking"]), comments.decision_needed(VIEWS["asking"])):
-        assert "until **23 Nov 2026, 12:00 UTC**" in text
+    for text in (run_comments.sticky(VIEWS["asking"]), run_comments.decision_needed(VIEWS["asking"])):
+        assert "must decide by **23 Nov 2026, 12:00 UTC**." in text
         assert "2 more attempts are allowed" in text
-        assert "`/approve` trains it again" in text
+        assert "`/approve` trains the model again" in text
         assert "It never accepts the rejected model." in text
-        assert "accuracy 0.9123 is below the threshold 0.95." in text
+        assert "accuracy is 0.9123, which misses the threshold (at least 0.95)." in text
 
 
 def test_the_judged_metric_comes_first_beside_the_champion_and_what_was_asked_for() -> None:
-    lines = comments.sticky(VIEWS["promoted"]).split("\n")
-    head = lines.index("| Metric | This model | Champion | Asked for |")
+    lines = run_comments.sticky(VIEWS["promoted"]).split("\n")
+    head = lines.index("| Metric | This model | Champion | Threshold |")
     assert lines[head + 2] == "| **accuracy** | **0.9649** | 0.9500 | at least 0.95 |"
     assert lines[head + 3] == "| f1 | 0.9700 | 0.9400 |  |"
 
@@ -127,7 +127,7 @@ def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
         State.REGISTER_MODEL, verdicts=(AttemptVerdict(attempt=1, verdict=verdict),),
         result=a_result(verdict, champion_metrics={"accuracy": 0.97}),
     )  # fmt: skip
-    text = comments.sticky(a_view(run))
+    text = run_comments.sticky(a_view(run))
     assert "Champion (version 2)" in text
     assert "may have seen these test rows" in text
 
@@ -138,9 +138,9 @@ def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
         (
             "en",
             (
-                "| Outcome | **too close to tell** |",
-                "| Difference in accuracy | -0.0088, between -0.0265 and +0.0089 (above 0 this model is better) |",
-                "| It may be worse by | 0.02, with a risk of 0.05 |",
+                "| Result | **too close to tell** |",
+                "| Difference in accuracy | -0.0088, between -0.0265 and +0.0089 (above 0, this model is better) |",
+                "| Allowed to be worse by | 0.02 (risk of accepting a worse model: at most 0.05) |",
                 "| Test rows | 114, resampled 2000 times |",
                 "| -0.1234 on 31 rows |",
             ),
@@ -149,7 +149,7 @@ def test_a_champion_that_may_have_seen_the_rows_is_marked() -> None:
     ],
 )
 def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words: tuple[str, ...]) -> None:
-    for text in (speak(VIEWS["too close"], language) for speak in (comments.sticky, comments.decision_needed)):
+    for text in (speak(VIEWS["too close"], language) for speak in (run_comments.sticky, run_comments.decision_needed)):
         for word in words:
             assert word in text
         assert "@all" not in text
@@ -159,58 +159,59 @@ def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words
 def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
     verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
     run = a_run(State.CHECK_RETRY_LIMIT, verdicts=(AttemptVerdict(attempt=1, verdict=verdict),))
-    assert "between unknown and unknown" in comments.sticky(a_view(run))
-    assert "None" not in comments.sticky(a_view(run), "ja")
+    assert "between unknown and unknown" in run_comments.sticky(a_view(run))
+    assert "None" not in run_comments.sticky(a_view(run), "ja")
 
 
 def test_an_error_metric_is_asked_for_from_above() -> None:
     request = a_request(task="regression", algorithm="xgboost", metric="rmse", threshold=55)
-    assert "| Asked for | rmse at most 55 |" in comments.sticky(a_view(a_run(request=request)))
+    assert "| Threshold | rmse at most 55 |" in run_comments.sticky(a_view(a_run(request=request)))
 
 
 def test_a_crash_names_stage_and_step_and_shows_the_end_of_the_log() -> None:
-    text = comments.sticky(VIEWS["crashed"])
-    assert "The stage `train` ended with an error in the step `Run train`." in text
+    text = run_comments.sticky(VIEWS["crashed"])
+    assert "The `train` stage ended with an error in the step `Run train`." in text
     assert "Traceback\nMemoryError\n" in read(text).fences
-    assert "What production uses has not changed." in text
+    assert "Nothing has changed in production." in text
 
 
 def test_a_refusal_of_a_stage_gives_rule_finding_and_cure() -> None:
-    for text in (comments.sticky(VIEWS["refused"]), comments.invalid_data(ERROR), comments.config_broken(ERROR)):
-        assert "- **About:** `target`" in text
+    for text in (run_comments.sticky(VIEWS["refused"]), notices.invalid_data(ERROR), notices.config_broken(ERROR)):
+        assert "- **Field:** `target`" in text
         assert "- **Rule:** The target column has to be in the data." in text
         assert "- **Found:** Columns: a, b." in text
-        assert "- **What to do:** Name one of them in the form." in text
+        assert "- **How to fix it:** Name one of them in the form." in text
 
 
 def test_a_decision_is_recorded_with_who_when_what_and_why() -> None:
-    text = comments.sticky(VIEWS["again"])
+    text = run_comments.sticky(VIEWS["again"])
     assert (
-        "- 22 Nov 2026, 12:00 UTC, owner, attempt 1: train again with `n_estimators=500` (more trees may help)" in text
+        "- 22 Nov 2026, 12:00 UTC: owner approved a retry after attempt 1, with `n_estimators=500`: more trees may help"
+        in text
     )
-    assert "Before: attempt 1: accuracy 0.9123, rejected." in text
-    assert "attempt 2 trains with 43" in text
+    assert "Earlier attempts: attempt 1: accuracy 0.9123, rejected." in text
+    assert "| Seed | 42 (attempt 2 trains with 43) |" in text
 
 
 def test_the_end_says_how_it_came_to_it() -> None:
-    assert "owner decided not to train it again: more trees may help" in comments.finished(VIEWS["turned down"])
-    assert "Nobody answered the question in time" in comments.finished(VIEWS["lapsed"])
-    assert "owner stopped the run." in comments.finished(VIEWS["cancelled"])
-    assert "[The history of this run](https://" in comments.finished(VIEWS["passed"])
+    assert "owner decided against a retry: more trees may help" in run_comments.finished(VIEWS["turned down"])
+    assert "No one answered in time" in run_comments.finished(VIEWS["lapsed"])
+    assert "owner cancelled the run." in run_comments.finished(VIEWS["cancelled"])
+    assert "[History of this run](https://" in run_comments.finished(VIEWS["passed"])
     last = a_run(
         State.END, status="rejected", attempt=3, verdicts=(AttemptVerdict(attempt=3, verdict=a_verdict("rejected")),)
     )
-    assert "All 3 attempts that the request allows are used." in comments.finished(a_view(last))
+    assert "All 3 attempts that the request allows have been used." in run_comments.finished(a_view(last))
 
 
 def test_a_history_that_could_not_be_written_is_told() -> None:
     missing = "The history of this run could not be written"
-    assert missing in comments.finished(VIEWS["not registered"])
-    assert missing not in comments.finished(VIEWS["passed"])
+    assert missing in run_comments.finished(VIEWS["not registered"])
+    assert missing not in run_comments.finished(VIEWS["passed"])
 
 
 def test_plots_are_shown_as_images() -> None:
-    assert read(comments.sticky(VIEWS["passed"])).images == ["https://github.com/owner/models/raw/x/roc.png"]
+    assert read(run_comments.sticky(VIEWS["passed"])).images == ["https://github.com/owner/models/raw/x/roc.png"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_plots_are_shown_as_images() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     view = a_view(a_run(), stages=(StageLine("train", "done", seconds),))
-    assert f"| {text} |" in comments.sticky(view)
+    assert f"| {text} |" in run_comments.sticky(view)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
 )
 def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str) -> None:
     stages = (StageLine("train", "running", 20.0, "epoch", 25, 75.0), StageLine("evaluate", "waiting", left=3.0))
-    text = comments.sticky(a_view(a_run(language=language), stages=stages))
+    text = run_comments.sticky(a_view(a_run(language=language), stages=stages))
     assert said in text
     assert "3 s" not in text
 
@@ -235,15 +236,15 @@ def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str)
     ("language", "said"),
     [
         ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_as_given 0.9614",
-                "| Search | 50 settings of the hyperparameters, for 20 min at most |")),
+                "| Search trials | 50 |", "| Time limit for the search | 20 min |")),
         ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
-                "| 探索 | ハイパーパラメーターの設定 50 通り")),
+                "| 探索の試行数 | 50 |", "| 探索の制限時間 | 20 分 |")),
     ],
 )  # fmt: skip
 def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_takes(
     language: str, said: tuple[str, ...]
 ) -> None:
-    text = comments.sticky(VIEWS["searching"], language)
+    text = run_comments.sticky(VIEWS["searching"], language)
     assert all(part in text for part in said)
 
 
@@ -252,13 +253,13 @@ def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_
     [
         (
             {},
-            ("50 settings of the hyperparameters tried, 18 of them given up early. The best has accuracy 0.9784, "
-             "what was asked for 0.9614, on 5 folds of the training rows. Trained with `n_estimators=200`, `max_depth=4`."),
+            ("Tried 50 sets of hyperparameters. 18 were stopped early. Best accuracy on 5 folds of the training rows: 0.9784, "
+             "compared with 0.9614 for the settings in the request. Trained with `n_estimators=200`, `max_depth=4`."),
         ),
         (
             {"value": 0.9614, "folds": None, "hyperparameters": {}, "pruned": 0, "stopped_by": "time"},
-            ("32 settings of the hyperparameters tried; then the time was over. None was better than what was asked for: "
-             "accuracy 0.9614 on the validation rows. Trained with the defaults."),
+            ("Tried 32 sets of hyperparameters. The time limit was reached. None did better than the settings in the request: "
+             "accuracy 0.9614 on the validation rows. Trained with the default settings."),
         ),
     ],
 )  # fmt: skip
@@ -266,9 +267,9 @@ def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any]
     run = VIEWS["searched"].run
     assert run.result is not None
     view = a_view(run.model_copy(update={"result": run.result.model_copy(update={"search": a_search(**change)})}))
-    assert f"**Search:** {said}" in comments.sticky(view)
-    assert "**探索:**" in comments.sticky(view, "ja")
-    assert "Search:" not in comments.sticky(VIEWS["passed"])
+    assert f"**Search:** {said}" in run_comments.sticky(view)
+    assert "**探索:**" in run_comments.sticky(view, "ja")
+    assert "Search:" not in run_comments.sticky(VIEWS["passed"])
 
 
 # --- answers -----------------------------------------------------------------------------------------------------------
@@ -277,12 +278,12 @@ def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any]
 def wrong_arguments(line: str) -> str:
     command = parse_command(line)
     assert isinstance(command, ParsedCommand)
-    return comments.wrong_arguments(command)
+    return answers.wrong_arguments(command)
 
 
 def test_the_help_lists_every_command() -> None:
-    text = comments.help_text()
-    assert all(command.usage in text and command.help in text for command in COMMANDS.values())
+    text = answers.help_text()
+    assert all(f"| `{command.usage}` |" in text for command in COMMANDS.values())
 
 
 def test_every_wrong_field_gets_its_line() -> None:
@@ -290,42 +291,42 @@ def test_every_wrong_field_gets_its_line() -> None:
         invalid_field("data", "One of `a`, `b`.", "c", "Did you mean a?"),
         invalid_field("seed", "Between 0 and 9.", "-1", "Correct it."),
     ]
-    text = comments.invalid(wrong)
-    assert text.startswith("### ⚠️ 2 things in this request need a change")
+    text = notices.invalid(wrong)
+    assert text.startswith("### ⚠️ This request has 2 problems")
     assert "| Data | One of `a`, `b`. | `c` | Did you mean a? |" in text
     assert "| Seed | Between 0 and 9. | `-1` | Correct it. |" in text
-    assert "edit the issue" in text
+    assert "edit this issue" in text
 
 
 def test_of_very_many_wrong_fields_the_rest_is_counted() -> None:
-    text = comments.invalid([invalid_field("form", "Rule.", "found", "Next.")] * 100)
+    text = notices.invalid([invalid_field("form", "Rule.", "found", "Next.")] * 100)
     assert text.count("| Form |") == 40
     assert "And 60 more." in text
-    assert "100 things" in text
+    assert "100 problems" in text
 
 
 ANSWERS = {
-    "not a form": comments.not_a_form(),
-    "may not ask": comments.may_not_ask("read"),
-    "refused": comments.refused("approve", "write", "read"),
+    "not a form": notices.not_a_form(),
+    "may not ask": notices.may_not_ask("read"),
+    "refused": answers.refused("approve", "write", "read"),
     "wrong arguments": wrong_arguments("/approve seed=-1"),
-    "unknown": comments.unknown_command(UnknownCommand("aprove", "approve")),
-    "unlike any": comments.unknown_command(UnknownCommand("dance", None)),
-    "help": comments.help_text(),
-    "no run": comments.no_run("cancel"),
-    "public": comments.public_repository_refused(),
-    "not set up": comments.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
-    "configuration": comments.config_broken(ERROR),
-    "trouble": comments.internal_trouble("delivery-1"),
-    "wrong dispatch": comments.dispatch_wrong("writer", "k", [invalid_field("data", "Rule.", "found", "Next.")]),
-    "schedules": comments.schedules_broken(ERROR),
-    "no schedules": comments.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
-    "invalid data": comments.invalid_data(ERROR, "train-20261122-001"),
-    "invalid": comments.invalid([invalid_field("data", "Rule.", "found", "Next.")]),
-    "nothing waits": comments.not_waiting(VIEWS["training"], "approve"),
-    "over": comments.not_waiting(VIEWS["passed"], "cancel"),
-    "frozen": comments.request_frozen(VIEWS["training"]),
-    "status": comments.status_reply(VIEWS["training"]),
+    "unknown": answers.unknown_command(UnknownCommand("aprove", "approve")),
+    "unlike any": answers.unknown_command(UnknownCommand("dance", None)),
+    "help": answers.help_text(),
+    "no run": answers.no_run("cancel"),
+    "public": notices.public_repository_refused(),
+    "not set up": notices.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
+    "configuration": notices.config_broken(ERROR),
+    "trouble": notices.internal_trouble("delivery-1"),
+    "wrong dispatch": notices.dispatch_wrong("writer", "k", [invalid_field("data", "Rule.", "found", "Next.")]),
+    "schedules": notices.schedules_broken(ERROR),
+    "no schedules": notices.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
+    "invalid data": notices.invalid_data(ERROR, "train-20261122-001"),
+    "invalid": notices.invalid([invalid_field("data", "Rule.", "found", "Next.")]),
+    "nothing waits": run_comments.not_waiting(VIEWS["training"], "approve"),
+    "over": run_comments.not_waiting(VIEWS["passed"], "cancel"),
+    "frozen": run_comments.request_frozen(VIEWS["training"]),
+    "status": run_comments.status_reply(VIEWS["training"]),
 }
 
 
@@ -337,14 +338,16 @@ def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
     assert "{" not in text
     assert set(reading.tags) <= OWN_TAGS
     assert not reading.mentions
-    assert re.search(r"\*\*Next:|What to do|`/help`|for example|For example|Now: |`/cancel` stops", text)
+    assert re.search(
+        r"\*\*Next:|How to fix it|`/help`|for example|For example|Current status: |comment `/cancel`", text
+    )
 
 
 def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of_what_others_chose() -> None:
     form, hostile = form_body(a_request(notes="@owner <b>")), "@owner <img> `x` <!-- modelyard:asked -->\n### Seed\n\n7"
     for text in (
-        comments.asked_by_dispatch("writer", hostile, form),
-        comments.asked_by_schedule(hostile, "0 0 * * *", NOON, form),
+        notices.asked_by_dispatch("writer", hostile, form),
+        notices.asked_by_schedule(hostile, "0 0 * * *", NOON, form),
     ):
         assert text.endswith(f"\n\n{form}")
         head = read(text.removesuffix(form))
@@ -354,14 +357,14 @@ def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of
 
 
 def test_an_answer_in_an_unknown_language_is_in_english() -> None:
-    assert comments.languages() == ["en", "ja"]
-    assert comments.help_text(language="tlh") == comments.help_text(language="en")
-    assert comments.help_text(language="../en") == comments.help_text(language="en")
+    assert words.languages() == ["en", "ja"]
+    assert answers.help_text(language="tlh") == answers.help_text(language="en")
+    assert answers.help_text(language="../en") == answers.help_text(language="en")
 
 
 def test_a_repository_that_was_never_set_up_is_told_so() -> None:
     assert ANSWERS["not set up"].startswith("### ⚠️ This repository is not set up for Modelyard\n")
-    assert ANSWERS["configuration"].startswith("### ⚠️ `.github/modelyard.yml` cannot be used\n")
+    assert ANSWERS["configuration"].startswith("### ⚠️ `.github/modelyard.yml` is invalid\n")
 
 
 # --- hostile text ------------------------------------------------------------------------------------------------------
@@ -444,10 +447,15 @@ def assert_deaf(text: str, *, images: int = 0) -> None:
 )
 def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[State, str | None]) -> None:
     view = hostile_view(text, *where)
-    sticky = comments.sticky(view)
+    sticky = run_comments.sticky(view)
     assert_deaf(sticky, images=1)
     assert "`/help` lists the commands" in sticky.split("\n")[-1]
-    for answer in (comments.status_reply, comments.finished, comments.decision_needed, comments.request_frozen):
+    for answer in (
+        run_comments.status_reply,
+        run_comments.finished,
+        run_comments.decision_needed,
+        run_comments.request_frozen,
+    ):
         assert_deaf(answer(view))
 
 
@@ -458,23 +466,23 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
     error = Problem(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=sayable[:100])
     wrong = invalid_field(text, text, text, text)
     for answer in (
-        comments.invalid([wrong, wrong]),
-        comments.invalid_data(error, text),
-        comments.config_broken(error),
-        comments.may_not_ask(text),
-        comments.refused(text, [text, text], text),
-        comments.not_done(text, error),
-        comments.past(text, []),
-        comments.unlocked(text, None, NOON),
-        comments.registered(text, 1, text),
-        comments.operation_result(text, text),
-        comments.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
-        comments.compare_sent(text, text, "https://github.com/owner/models/actions/runs/1"),
-        comments.unknown_command(UnknownCommand(text, text)),
-        comments.no_run(text),
-        comments.internal_trouble(text),
-        comments.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=(wrong,))),
-        comments.not_waiting(VIEWS["training"], text),
+        notices.invalid([wrong, wrong]),
+        notices.invalid_data(error, text),
+        notices.config_broken(error),
+        notices.may_not_ask(text),
+        answers.refused(text, [text, text], text),
+        answers.not_done(text, error),
+        answers.past(text, []),
+        answers.unlocked(text, None, NOON),
+        answers.registered(text, 1, text),
+        answers.operation_result(text, text),
+        answers.operation_sent(text, "https://github.com/owner/models/actions/runs/1"),
+        answers.compare_sent(text, text, "https://github.com/owner/models/actions/runs/1"),
+        answers.unknown_command(UnknownCommand(text, text)),
+        answers.no_run(text),
+        notices.internal_trouble(text),
+        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=(wrong,))),
+        run_comments.not_waiting(VIEWS["training"], text),
     ):
         assert_deaf(answer)
 
@@ -499,8 +507,8 @@ def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> 
     )
     stages = tuple(replace(stage, note=long(5_000)) for stage in STAGES)
     plots = tuple((f"{long(100)}{number}", f"https://e.x/{long(3_000)}") for number in range(30))
-    text = comments.sticky(a_view(run, stages=stages, plots=plots, waiting_until=NOON + timedelta(hours=1)))
-    assert len(text) <= comments.LIMIT < 65_536
+    text = run_comments.sticky(a_view(run, stages=stages, plots=plots, waiting_until=NOON + timedelta(hours=1)))
+    assert len(text) <= markup.MAX_LENGTH < 65_536
     assert "`/help` lists the commands" in text.split("\n")[-1]
     assert min(read(text).tables) >= 2
     assert read(text).tables[-1] >= 10

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.messages import comments
+from bot.messages import markup, run_comments
 from bot.runs.machines.training import State
 from bot.runs.run import Decision, Run, StageError, Visit
 from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, read_snapshot, snapshot
@@ -73,5 +73,5 @@ def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
 
 
 def test_the_comment_leaves_room_for_it() -> None:
-    text = comments.sticky(RunView(a_long_run(), updated=NOON), limit=comments.LIMIT - MAX_SNAPSHOT_LENGTH)
-    assert len(text) <= comments.LIMIT - MAX_SNAPSHOT_LENGTH
+    text = run_comments.sticky(RunView(a_long_run(), updated=NOON), limit=markup.MAX_LENGTH - MAX_SNAPSHOT_LENGTH)
+    assert len(text) <= markup.MAX_LENGTH - MAX_SNAPSHOT_LENGTH

@@ -53,7 +53,7 @@ def served(folder: Path) -> Iterator[str]:
 def test_the_demo_ends_with_a_registered_model(finished: tuple[Path, Told]) -> None:
     _, told = finished
     assert told.code == 0, told.text
-    assert "✅ Passed: version 1 of wine is the champion now" in told.text
+    assert "✅ Passed: wine version 1 is the new champion" in told.text
 
 
 def test_in_a_pipe_each_stage_is_one_line_when_it_is_done(finished: tuple[Path, Told]) -> None:
@@ -92,7 +92,7 @@ def test_the_last_demo_is_served_again_where_it_was(finished: tuple[Path, Told])
     with served(folder) as issues:
         assert issues == address.rpartition("/")[0]
         page = httpx.get(address, timeout=30).raise_for_status().text
-        assert "is the champion now" in page
+        assert "is the new champion" in page
         assert demo(folder, *QUICK).text.endswith("or `make serve`. Stop it first (Ctrl-C).\n"), "and is not removed"
     memory = json.loads((folder / PLACE / "workspace.json").read_text(encoding="utf-8"))
     assert f":{memory['hub_port']}/" in address
@@ -114,14 +114,14 @@ def test_at_a_terminal_somebody_is_asked_until_the_answer_is_one(tmp_path: Path)
         shown.type("perhaps")
         shown.read_until("approve or reject")
         shown.type("approve C=")
-        shown.read_until("/approve was not carried out")
+        shown.read_until("/approve failed")
         shown.read_until("approve or reject")
         shown.type("approve once more")
         shown.read_until("approve or reject")
         shown.type("/reject it is enough")
         assert shown.end() == 0, shown.text
-    assert "Before: attempt 1:" in shown.text
-    assert "writer decided not to train it again: it is enough" in shown.text
+    assert "Earlier attempts: attempt 1:" in shown.text
+    assert "writer decided against a retry: it is enough" in shown.text
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_at_a_terminal_somebody_is_asked_until_the_answer_is_one(tmp_path: Path)
 def test_a_wrong_value_in_the_form_is_told_by_the_app(tmp_path: Path) -> None:
     told = demo(tmp_path, "--threshold", "abc")
     assert told.code == 1
-    assert "One thing in this request needs a change" in told.text
+    assert "This request has 1 problem" in told.text
     assert "abc" in told.text
     assert told.text.endswith("✗ The run ended with the label mlops:invalid.\n")
 

@@ -12,7 +12,7 @@ from runners.local.demo.view import Row, comment_view, headline, metrics_view, r
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COMMENT = """<!-- modelyard:run-1 -->
-### ✅ Passed: version 1 of `wine` is the champion now
+### ✅ Passed: `wine` version 1 is the new champion
 
 **Verdict: passed.** asked was &gt;= 0.9.
 
@@ -22,7 +22,7 @@ COMMENT = """<!-- modelyard:run-1 -->
 
 ![roc.png](http://127.0.0.1/roc.png)
 
-<details><summary>The request</summary>
+<details><summary>Request</summary>
 
 Folded away
 
@@ -65,14 +65,14 @@ def test_a_stage_stands_as_the_last_workflow_run_that_did_it_left_it() -> None:
 
 def test_of_a_comment_is_shown_what_github_shows_at_first_sight() -> None:
     text = shown(comment_view(COMMENT))
-    assert "✅ Passed: version 1 of wine is the champion now" in text
+    assert "✅ Passed: wine version 1 is the new champion" in text
     assert "asked was >= 0.9." in text
     assert "0.9735" in text
     assert "The end" in text
     for hidden in ("<!--", "modelyard:run-1", "roc.png", "Folded away", "details"):
         assert hidden not in text
     assert "0.9735" not in shown(comment_view(COMMENT, tables=False))
-    assert headline(COMMENT) == "✅ Passed: version 1 of wine is the champion now"
+    assert headline(COMMENT) == "✅ Passed: wine version 1 is the new champion"
     assert headline(visible("")) == ""
 
 
