@@ -13,7 +13,7 @@ from actions.contracts.run_id import RunId, number_of
 from actions.contracts.scalar import Scalar
 from actions.errors import Problem
 from actions.tasks.exchange import PublishedResult
-from actions.tasks.registry import TrainingRequest
+from actions.tasks.registry import RecordedRequest
 
 RecordStatus = Literal["passed", "rejected", "failed", "cancelled"]
 Attempt = Annotated[int, Field(ge=1)]
@@ -76,7 +76,7 @@ class RunRecord(_Value):
     repository: Repository
     issue: int = Field(ge=1)
     requester: str = Field(max_length=100)
-    request: TrainingRequest
+    request: RecordedRequest
     status: RecordStatus
     why: str = Field(default="", max_length=2_000, description="one sentence; the verdict's explanation by default")
     created: AwareDatetime

@@ -9,7 +9,7 @@ from actions.contracts.request import ModelName, Repository
 from actions.contracts.results import DataFacts, EnvironmentFacts, ModelFacts, SearchFacts, Verdict
 from actions.contracts.run_id import RunId
 from actions.contracts.scalar import Scalar
-from actions.tasks.registry import TrainingRequest
+from actions.tasks.registry import RecordedRequest, TrainingRequest
 
 
 class WorkOrder(BaseModel):
@@ -41,7 +41,7 @@ class PublishedResult(BaseModel):
     repository: Repository
     issue: int = Field(ge=1)
     model_name: ModelName
-    request: TrainingRequest
+    request: RecordedRequest
     training_seed: int
     git_sha: str = Field(
         pattern=r"^([0-9a-f]{40})?$", description="the caller repository's commit that the jobs ran on"

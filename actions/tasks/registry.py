@@ -7,7 +7,15 @@ import pkgutil
 from functools import cache
 from typing import Annotated, Any, Union, cast
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SerializeAsAny, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -67,3 +75,10 @@ class _UnionSchema:
 
 TrainingRequest = Annotated[SerializeAsAny[BaseRequest], BeforeValidator(parse_request), _UnionSchema()]
 """A request of any task. The tasks are looked up when a request is read, so a further one needs no change here."""
+
+RecordedRequest = Annotated[
+    SerializeAsAny[BaseRequest],
+    BeforeValidator(parse_request),
+    WithJsonSchema({"type": "object", "required": ["task"], "description": "a request, as parse_issue describes it"}),
+]
+"""A request inside a record: validated like any other, but described once, so that schemas do not repeat every task."""
