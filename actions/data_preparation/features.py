@@ -102,6 +102,26 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     seed
         Seed for the folds of target encoding and for the rows that mutual information is estimated on.
 
+    Raises
+    ------
+    InvalidInput
+        ``column_wrong_kind``: a named column has another kind than the option needs. ``features_contradict``: the
+        options exclude each other. ``features_refused``: the features cannot be computed from these rows.
+        ``too_many_features``: the products of columns would be too many. ``unknown_column``: there is no such
+        column. ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``,
+        ``data_unreadable``, ``duplicate_columns``, ``empty_column``, ``infinite_values``, ``mixed_types``,
+        ``no_features``, ``object_too_large``, ``outside_storage``, ``target_constant``, ``target_empty``,
+        ``target_missing``, ``target_wrong_kind``, ``too_many_columns``, ``unknown_dataset``, ``unnamed_column``,
+        ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+
     Examples
     --------
     >>> from pathlib import Path

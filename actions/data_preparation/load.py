@@ -54,6 +54,26 @@ def load_dataset(
     preview_rows
         The number of rows to show, from the first.
 
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``: the S3 bucket does not exist. ``data_empty``: the data has no rows.
+        ``data_not_found``: the file does not exist. ``data_outside_roots``: the file is outside all allowed
+        folders. ``data_unreadable``: the file is not what its suffix says. ``duplicate_columns``: two columns have
+        the same name. ``too_many_columns``: the table is too wide. ``unknown_dataset``: scikit-learn ships no such
+        data set. ``unnamed_column``: a column has no name. ``unsupported_column_type``: a column contains lists,
+        objects or binary data. ``unsupported_format``: the file's suffix is not supported. ``unsupported_scheme``:
+        the URI's scheme is not supported.
+    Conflict
+        ``changed_meanwhile``: another process changed the S3 object.
+    NotAllowed
+        ``s3_access_denied``: the runner has no permission.
+    Unavailable
+        ``library_missing``: an optional library is not installed. ``s3_unavailable``: S3 cannot be reached, or
+        there are no credentials.
+    OperationError
+        ``s3_refused``: S3 rejected the request.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -52,6 +52,24 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
     destination
         The folder under the storage root that ``preprocessor.skops`` is written to.
 
+    Raises
+    ------
+    InvalidInput
+        ``empty_column``: a column has no values. ``mixed_types``: a column contains both numbers and text.
+        ``no_features``: there is no column to learn from. ``object_too_large``: a file is too large to upload to S3
+        in one piece. ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``,
+        ``data_unreadable``, ``duplicate_columns``, ``infinite_values``, ``outside_storage``, ``too_many_columns``,
+        ``unknown_dataset``, ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``,
+        ``unsupported_scheme``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -84,6 +102,23 @@ def preprocess_unsupervised(
     leave_out
         Columns that are not features, such as an identifier, or labels to compare clusters with. They are optional in
         the rows to transform.
+
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``,
+        ``duplicate_columns``, ``empty_column``, ``infinite_values``, ``mixed_types``, ``no_features``,
+        ``object_too_large``, ``outside_storage``, ``too_many_columns``, ``unknown_column``, ``unknown_dataset``,
+        ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``,
+        ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
 
     Examples
     --------

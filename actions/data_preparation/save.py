@@ -53,6 +53,25 @@ def save_processed_data(
     target
         The column that the preprocessor leaves unchanged.
 
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``,
+        ``digest_mismatch``, ``duplicate_columns``, ``infinite_values``, ``missing_columns``, ``model_unreadable``,
+        ``object_too_large``, ``outside_storage``, ``too_many_columns``, ``unknown_columns``, ``unknown_dataset``,
+        ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``,
+        ``untrusted_types``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``model_not_found``.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -79,6 +79,29 @@ def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public 
     target
         The column to predict. If given, the training and the test part must each contain at least two of its values.
 
+    Raises
+    ------
+    InvalidInput
+        ``fractions_out_of_range``: no rows would be left to train or to test on. ``one_class_in_part``: the
+        training or the test rows have a single value of the target. ``single_row_class``: a class has only one row.
+        ``split_column_has_missing_values``: a row has no value to group or order by. ``split_column_missing``: the
+        strategy needs a column of the data. ``split_column_wrong_kind``: the column contains neither dates nor
+        numbers. ``split_empty``: a part would have no rows. ``target_constant``: the target has a single value.
+        ``target_empty``: the target column has no values. ``target_missing``: there is no target column.
+        ``target_wrong_kind``: the target does not fit the task. ``too_few_rows``: there are too few rows.
+        ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``,
+        ``duplicate_columns``, ``infinite_values``, ``object_too_large``, ``outside_storage``, ``too_many_columns``,
+        ``unknown_dataset``, ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``,
+        ``unsupported_scheme``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -67,6 +67,24 @@ def validate_data(
         Other data, such as the training rows. The data is checked against its inferred schema (values outside the range
         seen are warnings) and searched for rows that are in both.
 
+    Raises
+    ------
+    InvalidInput
+        ``invalid_argument``: a rule of the schema is invalid. ``invalid_json``: the schema file is not a JSON
+        object. ``invalid_yaml``: a file is not plain YAML. ``schema_contradiction``: the schema allows text in a
+        column of numbers. ``unknown_argument``: a rule of the schema has an unknown field. ``bucket_not_found``,
+        ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``, ``duplicate_columns``,
+        ``too_many_columns``, ``unknown_dataset``, ``unnamed_column``, ``unsupported_column_type``,
+        ``unsupported_format``, ``unsupported_scheme``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+
     Examples
     --------
     >>> from pathlib import Path

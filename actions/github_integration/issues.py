@@ -42,6 +42,11 @@ def post_issue_comment(
     idempotency_key
         With the same key again the comment is updated, not repeated. By default the body itself is the key.
 
+    Raises
+    ------
+    Unavailable
+        ``hub_unavailable``: there are no credentials for GitHub.
+
     Examples
     --------
     >>> from pathlib import Path

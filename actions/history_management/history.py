@@ -72,6 +72,23 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
     plots
         The folder under the storage root that contains the record's plots. By default, no plots are committed.
 
+    Raises
+    ------
+    InvalidInput
+        ``not_a_plot``: a plot is not a PNG file, or is too large. ``nothing_to_commit``: the repository has no
+        commit, and there is no file to commit. ``bucket_not_found``, ``invalid_model_file``,
+        ``invalid_model_name``, ``invalid_yaml``, ``outside_storage``.
+    Conflict
+        ``branch_busy``, ``changed_meanwhile``, ``local_changes``, ``version_differs``, ``work_tree_left_behind``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``history_unavailable``, ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``plot_not_found``: a plot of the record does not exist.
+
     Examples
     --------
     >>> from pathlib import Path

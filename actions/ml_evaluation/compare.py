@@ -64,6 +64,28 @@ def compare_models(  # noqa: PLR0913  # an operation's parameters are its public
     seed
         Seed of the resampling.
 
+    Raises
+    ------
+    InvalidInput
+        ``not_comparable``: the models differ in task, target or classes. ``wrong_metric``: the metric belongs to
+        the other task. ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``,
+        ``data_unreadable``, ``digest_mismatch``, ``duplicate_columns``, ``infinite_values``, ``metric_undefined``,
+        ``missing_columns``, ``model_unreadable``, ``no_rows``, ``outside_storage``, ``rows_empty``,
+        ``signature_unreadable``, ``slice_column_missing``, ``target_has_missing_values``, ``target_missing``,
+        ``too_many_columns``, ``unknown_class``, ``unknown_columns``, ``unknown_dataset``, ``unnamed_column``,
+        ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``, ``untrusted_types``,
+        ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``predictions_not_finite``, ``s3_refused``.
+    NotFound
+        ``model_not_found``, ``test_rows_not_found``.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -61,6 +61,28 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     seed
         Seed of the resampling and of permutation importance.
 
+    Raises
+    ------
+    InvalidInput
+        ``no_rows``: no row has a target. ``slice_column_missing``: there is no column with the name of a slice.
+        ``unknown_class``: a row has a class that the model was not trained on. ``bucket_not_found``,
+        ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``, ``digest_mismatch``,
+        ``duplicate_columns``, ``infinite_values``, ``missing_columns``, ``model_unreadable``, ``object_too_large``,
+        ``outside_storage``, ``rows_empty``, ``signature_unreadable``, ``target_has_missing_values``,
+        ``target_missing``, ``too_many_columns``, ``unknown_columns``, ``unknown_dataset``, ``unnamed_column``,
+        ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``, ``untrusted_types``,
+        ``wrong_task``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``predictions_not_finite``: the model predicts infinite or undefined numbers. ``s3_refused``.
+    NotFound
+        ``test_rows_not_found``: the model's run kept no test rows. ``model_not_found``.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -114,6 +136,26 @@ def evaluate_regressor(  # an operation's parameters are its public arguments
         A folder under the storage root. If given, results and plots are saved there, as by ``save_evaluation_results``.
     seed
         Seed of the resampling and of permutation importance.
+
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``data_empty``, ``data_not_found``, ``data_outside_roots``, ``data_unreadable``,
+        ``digest_mismatch``, ``duplicate_columns``, ``infinite_values``, ``missing_columns``, ``model_unreadable``,
+        ``no_rows``, ``object_too_large``, ``outside_storage``, ``rows_empty``, ``signature_unreadable``,
+        ``slice_column_missing``, ``target_has_missing_values``, ``target_missing``, ``too_many_columns``,
+        ``unknown_columns``, ``unknown_dataset``, ``unnamed_column``, ``unsupported_column_type``,
+        ``unsupported_format``, ``unsupported_scheme``, ``untrusted_types``, ``wrong_task``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``predictions_not_finite``, ``s3_refused``.
+    NotFound
+        ``model_not_found``, ``test_rows_not_found``.
 
     Examples
     --------

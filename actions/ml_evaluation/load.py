@@ -47,6 +47,27 @@ def load_model(
     rows
         Raw rows to predict: objects of column names and values.
 
+    Raises
+    ------
+    InvalidInput
+        ``digest_mismatch``: the file does not have the expected SHA-256. ``infinite_values``: a number is infinite.
+        ``missing_columns``: a column of the model is missing. ``model_unreadable``: the file was not written by
+        skops, or by incompatible versions. ``outside_storage``: a URI leads outside the storage root.
+        ``rows_empty``: there are no rows to predict. ``signature_unreadable``: model.json is missing or invalid.
+        ``unknown_columns``: a column is not one of the model's. ``untrusted_types``: the file contains types that
+        are not trusted; it was not loaded. ``wrong_type``: a value is not of its column's kind.
+        ``bucket_not_found``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``model_not_found``: the model does not exist.
+
     Examples
     --------
     >>> from pathlib import Path

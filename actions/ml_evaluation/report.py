@@ -57,6 +57,22 @@ def generate_evaluation_report(
     comparison
         The result of ``compare_models``, or the URI of a file that contains it.
 
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``comparison_unreadable``, ``evaluation_unreadable``, ``object_too_large``,
+        ``outside_storage``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``comparison_not_found``, ``evaluation_not_found``.
+
     Examples
     --------
     >>> from tempfile import mkdtemp

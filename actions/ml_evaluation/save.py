@@ -63,6 +63,24 @@ def save_evaluation_results(
     comparison
         The result of ``compare_models``, or the URI of a file that contains it. It is written to ``comparison.json``.
 
+    Raises
+    ------
+    InvalidInput
+        ``comparison_unreadable``: the comparison is not a result of compare_models. ``evaluation_unreadable``: the
+        evaluation is not a result of an evaluation operation. ``bucket_not_found``, ``object_too_large``,
+        ``outside_storage``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``comparison_not_found``: there is no file at the comparison's URI. ``evaluation_not_found``: there is no
+        file at the evaluation's URI.
+
     Examples
     --------
     >>> from tempfile import mkdtemp

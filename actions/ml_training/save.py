@@ -46,6 +46,21 @@ def save_model(
     notes
         For people; they stand in the card.
 
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``digest_mismatch``, ``object_too_large``, ``outside_storage``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``training_not_found``: there is no training under this run or folder. ``model_not_found``.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -88,6 +88,34 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
         Whether to resume from the checkpoint that an interrupted training with the same arguments left in the
         destination.
 
+    Raises
+    ------
+    InvalidInput
+        ``constant_target_in_training``: all training rows have the same target. ``contradictory_hyperparameters``:
+        two hyperparameters exclude each other. ``hyperparameter_refused``: the algorithm does not accept the value.
+        ``loss_not_finite``: the loss became infinite or undefined. ``no_validation_rows``: early stopping requires
+        validation rows. ``one_class_in_training``: the training rows contain a single class.
+        ``reserved_hyperparameter``: the hyperparameter is set by Modelyard itself. ``target_has_missing_values``: a
+        row has no target. ``training_refused``: the library cannot train on this data. ``unknown_hyperparameter``:
+        the algorithm has no such hyperparameter. ``bucket_not_found``, ``data_empty``, ``data_not_found``,
+        ``data_outside_roots``, ``data_unreadable``, ``digest_mismatch``, ``duplicate_columns``, ``empty_column``,
+        ``infinite_values``, ``mixed_types``, ``model_unreadable``, ``no_features``, ``object_too_large``,
+        ``outside_storage``, ``target_constant``, ``target_empty``, ``target_missing``, ``target_wrong_kind``,
+        ``too_many_columns``, ``unknown_dataset``, ``unnamed_column``, ``unsupported_column_type``,
+        ``unsupported_format``, ``unsupported_scheme``, ``untrusted_types``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``out_of_memory``: the runner or the GPU has too little memory. ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``model_not_found``.
+    Interrupted
+        ``training_interrupted``: the process was asked to stop; a new call resumes.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -140,6 +168,31 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     resume
         Whether to resume from the checkpoint that an interrupted training with the same arguments left in the
         destination.
+
+    Raises
+    ------
+    InvalidInput
+        ``bucket_not_found``, ``constant_target_in_training``, ``contradictory_hyperparameters``, ``data_empty``,
+        ``data_not_found``, ``data_outside_roots``, ``data_unreadable``, ``digest_mismatch``, ``duplicate_columns``,
+        ``empty_column``, ``hyperparameter_refused``, ``infinite_values``, ``loss_not_finite``, ``mixed_types``,
+        ``model_unreadable``, ``no_features``, ``no_validation_rows``, ``object_too_large``,
+        ``one_class_in_training``, ``outside_storage``, ``reserved_hyperparameter``, ``target_constant``,
+        ``target_empty``, ``target_has_missing_values``, ``target_missing``, ``target_wrong_kind``,
+        ``too_many_columns``, ``training_refused``, ``unknown_dataset``, ``unknown_hyperparameter``,
+        ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``,
+        ``untrusted_types``, ``wrong_type``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``out_of_memory``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+    NotFound
+        ``model_not_found``.
+    Interrupted
+        ``training_interrupted``.
 
     Examples
     --------

@@ -48,6 +48,21 @@ def get_training_metrics(
     attempt
         Which pass of the run.
 
+    Raises
+    ------
+    NotFound
+        ``training_not_found``.
+    InvalidInput
+        ``bucket_not_found``.
+    Conflict
+        ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``s3_unavailable``.
+    OperationError
+        ``s3_refused``.
+
     Examples
     --------
     >>> from pathlib import Path

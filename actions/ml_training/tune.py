@@ -134,6 +134,33 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     preprocessor
         What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
 
+    Raises
+    ------
+    InvalidInput
+        ``no_trial_finished``: no trial of the search was completed. ``nothing_to_search``: the search space has no
+        hyperparameter to vary. ``wrong_task``: the model was trained for the other task. ``bucket_not_found``,
+        ``constant_target_in_training``, ``contradictory_hyperparameters``, ``data_empty``, ``data_not_found``,
+        ``data_outside_roots``, ``data_unreadable``, ``digest_mismatch``, ``duplicate_columns``, ``empty_column``,
+        ``hyperparameter_refused``, ``infinite_values``, ``loss_not_finite``, ``mixed_types``, ``model_unreadable``,
+        ``no_features``, ``no_validation_rows``, ``object_too_large``, ``one_class_in_training``,
+        ``outside_storage``, ``reserved_hyperparameter``, ``target_constant``, ``target_empty``,
+        ``target_has_missing_values``, ``target_missing``, ``target_wrong_kind``, ``too_few_rows``,
+        ``too_many_columns``, ``training_refused``, ``unknown_dataset``, ``unknown_hyperparameter``,
+        ``unnamed_column``, ``unsupported_column_type``, ``unsupported_format``, ``unsupported_scheme``,
+        ``untrusted_types``, ``wrong_type``.
+    Conflict
+        ``other_search``: the destination contains the trials of another search. ``changed_meanwhile``.
+    NotAllowed
+        ``s3_access_denied``.
+    Unavailable
+        ``library_missing``, ``out_of_memory``, ``s3_unavailable``.
+    OperationError
+        ``metric_undefined``: the metric cannot be computed on these rows. ``s3_refused``.
+    NotFound
+        ``model_not_found``.
+    Interrupted
+        ``tuning_interrupted``: the process was asked to stop; a new call resumes. ``training_interrupted``.
+
     Examples
     --------
     >>> from tempfile import mkdtemp

@@ -103,6 +103,18 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     created
         When it was trained (ISO 8601); now by default.
 
+    Raises
+    ------
+    Unavailable
+        ``history_unavailable``: no git repository was given.
+    InvalidInput
+        ``invalid_model_file``: the registry's file for the model is inconsistent. ``invalid_model_name``: the name
+        is not a valid model name. ``invalid_yaml``.
+    Conflict
+        ``branch_busy``: the branch kept moving while the commit was made. ``local_changes``: a file to write has
+        uncommitted changes. ``version_differs``: the attempt is already registered with another artifact.
+        ``work_tree_left_behind``: the commit was made, but the files could not be updated.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -154,6 +166,17 @@ def get_model_version(
     on_date
         Answer as of the end of that day (UTC), from the repository's history: what was in production then?
 
+    Raises
+    ------
+    Unavailable
+        ``history_undated``: the past can only be read in a git checkout. ``history_unavailable``.
+    InvalidInput
+        ``date_in_the_future``: the date is after today. ``invalid_model_file``, ``invalid_model_name``,
+        ``invalid_yaml``.
+    NotFound
+        ``alias_not_found``: the model has no such alias. ``no_history_then``: the repository had no commits at that
+        time. ``version_not_found``: the model has no such version. ``model_not_found``.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -188,6 +211,15 @@ def list_model_versions(
         The maximum number of versions to return.
     offset
         The number of newest versions to skip.
+
+    Raises
+    ------
+    Unavailable
+        ``history_unavailable``.
+    InvalidInput
+        ``invalid_model_file``, ``invalid_model_name``, ``invalid_yaml``.
+    NotFound
+        ``model_not_found``.
 
     Examples
     --------
@@ -229,6 +261,17 @@ def set_model_alias(
     version
         The version number.
 
+    Raises
+    ------
+    Unavailable
+        ``history_unavailable``.
+    InvalidInput
+        ``invalid_model_file``, ``invalid_model_name``, ``invalid_yaml``.
+    Conflict
+        ``branch_busy``, ``local_changes``, ``work_tree_left_behind``.
+    NotFound
+        ``model_not_found``, ``version_not_found``.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -255,6 +298,19 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
         The model's name.
     on_date
         Roll back to the version that was champion at the end of that day (UTC); by default, to the alias previous.
+
+    Raises
+    ------
+    Unavailable
+        ``history_unavailable``, ``history_undated``.
+    InvalidInput
+        ``date_in_the_future``, ``invalid_model_file``, ``invalid_model_name``, ``invalid_yaml``.
+    Conflict
+        ``already_champion``: the version is already in production. ``branch_busy``, ``local_changes``,
+        ``work_tree_left_behind``.
+    NotFound
+        ``no_champion``: no version is in production. ``no_previous``: the version before the champion is unknown.
+        ``alias_not_found``, ``model_not_found``, ``no_history_then``.
 
     Examples
     --------

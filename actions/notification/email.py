@@ -170,6 +170,14 @@ def notify_email(
     about
         What it is about, such as a run's id: shown below the message.
 
+    Raises
+    ------
+    ChannelError
+        ``mail_refused``: the mail server rejected the mail.
+    Unavailable
+        ``channel_misconfigured``: a setting of the channel is invalid. ``email_not_configured``: no mail server is
+        configured.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -159,6 +159,14 @@ def notify_slack(
     about
         What it is about, such as a run's id: shown below the message.
 
+    Raises
+    ------
+    ChannelError
+        ``slack_refused``: Slack rejected the message. ``slack_unreachable``: Slack did not answer in time.
+    Unavailable
+        ``slack_not_configured``: no Slack token is configured. ``slack_sdk_missing``: the package slack-sdk is not
+        installed. ``channel_misconfigured``.
+
     Examples
     --------
     >>> from pathlib import Path
