@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, settings
+
+from actions.context import Context
+from actions.errors import OperationError
+from actions.operation import Operation, Result
 
 # There are as many test processes as cores, so each computes on one. OpenMP reads this when a library is loaded; by
 # default its threads also keep a core busy while they wait, which makes training up to ten times slower on a busy machine.
@@ -31,3 +37,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # How fast a machine makes examples says nothing about what they test.
 settings.register_profile("modelyard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("modelyard")
+
+
+# Every reason code that an operation ends with must be in the Raises section of its docstring, in whichever test it is met.
+_call = Operation.call
+
+
+def _call_and_check(self: Operation, arguments: Mapping[str, Any], context: Context) -> Result:
+    try:
+        return _call(self, arguments, context)
+    except OperationError as error:
+        documented = {reason.code for reason in self.help.raises} | {"invalid_argument", "unknown_argument"}
+        if self.function.__module__.startswith(("actions.", "bot.")) and error.body.reason not in documented:
+            raise AssertionError(f"{self.name} does not document {error.body.reason}") from error
+        raise
+
+
+Operation.call = _call_and_check  # type: ignore[method-assign]

@@ -381,6 +381,14 @@ def render_template(
     template
         A template's text, to try it. By default the repository's file, else the built-in one.
 
+    Raises
+    ------
+    InvalidInput
+        ``message_empty``: the message has no text. ``message_too_long``: the message is longer than its channel accepts.
+        ``template_failed``: a value is missing or used as what it is not. ``template_invalid``: the template is not valid
+        Jinja. ``template_not_allowed``: the template uses more of Jinja than is allowed. ``template_too_long``: the
+        template is too long. ``template_unreadable``: the file is not UTF-8 text.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from doctest import DocTestParser, Example
 from typing import Any
 
+from actions.contracts.channels import ChannelError
+from actions.errors import Conflict, Interrupted, InvalidInput, NotAllowed, NotFound, OperationError, Unavailable
 from actions.operation import Operation, operations
 from actions.runtime import cli_help as usage
 from actions.text.markdown import code, table
-from bot.admin.docs.error_reasons import reasons_of
 from bot.events.commands.run_operation import carried_out, not_by_run
 from bot.parsing.command import COMMANDS
 from bot.parsing.scalars import format_argument
@@ -42,7 +43,13 @@ _BOUNDS = {
 def pages() -> dict[str, str]:
     """Return every page by the name of its file."""
     known = operations(*APP_OPERATIONS)
-    return {INDEX: _index(known)} | {f"{name}.md": _page(operation) for name, operation in known.items()}
+    meanings = {
+        reason.code: reason.meaning
+        for operation in known.values()
+        for reason in operation.help.raises
+        if reason.meaning
+    }
+    return {INDEX: _index(known)} | {f"{name}.md": _page(operation, meanings) for name, operation in known.items()}
 
 
 def _index(known: Mapping[str, Operation]) -> str:
@@ -59,7 +66,7 @@ def _index(known: Mapping[str, Operation]) -> str:
     return "\n".join(lines)
 
 
-def _page(operation: Operation) -> str:
+def _page(operation: Operation, meanings: Mapping[str, str]) -> str:
     asked = operation.input_model.model_json_schema()
     given = operation.output_model.model_json_schema(mode="serialization")
     types = asked.get("$defs", {}) | given.get("$defs", {})
@@ -74,7 +81,7 @@ def _page(operation: Operation) -> str:
         _members(given, types),
         *_types(types),
         "## Errors",
-        _errors(operation),
+        _errors(operation, meanings),
         "## Example",
         f"```pycon\n{_example(operation)}\n```",
         "## How to call it",
@@ -147,14 +154,30 @@ def _bounds(schema: Mapping[str, Any]) -> str:
     return ", ".join(dict.fromkeys(found))
 
 
-def _errors(operation: Operation) -> str:
+_KINDS = {
+    error.__name__: error.kind
+    for error in (
+        ChannelError, Conflict, Interrupted, InvalidInput, NotAllowed, NotFound, OperationError, Unavailable,
+    )
+}  # fmt: skip
+
+
+def _errors(operation: Operation, meanings: Mapping[str, str]) -> str:
+    """Return the table of reason codes; a code that the operation only lists has the meaning that another one gives."""
     rows = [
-        ("`invalid_argument`", "invalid_input", "Every argument is of its type and within its bounds."),
-        ("`unknown_argument`", "invalid_input", "Only declared arguments are taken."),
+        ("`invalid_argument`", "invalid_input", "An argument is missing, has the wrong type or is out of bounds."),
+        ("`unknown_argument`", "invalid_input", "There is no parameter of that name."),
     ]
-    own = [each for each in reasons_of(operation.function) if f"`{each.reason}`" not in {row[0] for row in rows}]
-    rows += [(f"`{each.reason}`", each.kind, _cell(each.rule if re.search(r"\w", each.rule) else "")) for each in own]
-    return table(["Reason", "Kind", "Rule"], rows)
+    rows += [
+        (f"`{reason.code}`", _KINDS[reason.error], _cell(_sentence(reason.meaning or meanings[reason.code])))
+        for reason in operation.help.raises
+        if reason.code not in {"invalid_argument", "unknown_argument"}
+    ]
+    return table(["Reason", "Kind", "Meaning"], rows)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 # --- how to call it --------------------------------------------------------------------------------------------------

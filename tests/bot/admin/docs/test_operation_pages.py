@@ -7,7 +7,6 @@ import re
 import pytest
 
 from actions.operation import Operation, operations
-from bot.admin.docs.error_reasons import reasons_of
 from bot.admin.docs.operation_pages import example_arguments, pages
 from bot.events.commands.run_operation import carried_out
 from bot.parsing.command import ParsedCommand, parse_command
@@ -58,10 +57,8 @@ def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(
         assert parsed.arguments == example_arguments(operation)
 
 
-def test_reasons_are_found_wherever_an_operation_leads() -> None:
-    found = {each.reason: each for each in reasons_of(KNOWN["split_dataset"].function)}
-    assert found["fractions_out_of_range"].kind == "invalid_input"
-    assert found["unnamed_column"].rule == "Each column must have a name."
-    assert "not_comparable" not in found
-    assert "history_unavailable" in {each.reason for each in reasons_of(KNOWN["register_model"].function)}
-    assert "mail_refused" in {each.reason for each in reasons_of(KNOWN["notify_email"].function)}
+def test_a_page_lists_the_reason_codes_of_the_docstring_with_their_meaning() -> None:
+    split = pages()["split_dataset.md"]
+    assert "| `fractions_out_of_range` | invalid_input | No rows would be left to train or to test on. |" in split
+    assert "| `unnamed_column` | invalid_input | A column has no name. |" in split, "explained by load_dataset"
+    assert "| `mail_refused` | channel_error |" in pages()["notify_email.md"]
