@@ -91,6 +91,6 @@ class Unavailable(OperationError):
 
 
 class Interrupted(OperationError):
-    """The process was told to end before the work was done; trying again goes on. Of a kind that the App tries again."""
+    """The process was asked to stop before the work was done. The App tries again, and the work resumes."""
 
     kind = "crash"

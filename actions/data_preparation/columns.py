@@ -105,8 +105,7 @@ def stray_text(series: pd.Series[Any]) -> tuple[int, str] | None:
 
 
 def conformed(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
-    """Convert a column to the form that the preprocessor works on: floats, texts with NaN, or dates without a time
-    zone.
+    """Convert a column to what the preprocessor works on: floats, texts with NaN, or dates without a time zone.
 
     Raises
     ------

@@ -154,9 +154,7 @@ def _is_numeric(values: pd.Series[Any]) -> bool:
 
 
 def _move_together(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    """Return whether two columns are equal up to scale and offset, or one is a strictly monotonic function of the
-    other.
-    """
+    """Return whether two columns are equal up to scale and offset, or one rises or falls strictly with the other."""
     import numpy as np
 
     known = np.isfinite(other)

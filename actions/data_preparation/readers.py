@@ -168,9 +168,7 @@ def _read_json_lines(source: Source) -> Any:
 
 
 def _has_json_lines(source: Source) -> bool:
-    """Return whether there is any line; refuse lines that are not JSON objects or repeat a key, which Arrow cannot
-    locate.
-    """
+    """Return whether there is any line; refuse those that are not JSON objects or repeat a key, with their number."""
     uri, has_lines = source.uri, False
     with opened(source) as file:
         for number, line in enumerate(file, start=1):

@@ -170,7 +170,7 @@ def _error(record: RunRecord) -> str:
 
 
 def _attempts(record: RunRecord) -> str:
-    if len(record.verdicts) < 2:  # noqa: PLR2004 - one attempt is told by the verdict above
+    if len(record.verdicts) < 2:  # noqa: PLR2004 - the verdict above covers a single attempt
         return ""
     rows = [
         (str(one.attempt), one.verdict.status, number(one.verdict.value), inline(one.verdict.explanation, 500))
@@ -265,7 +265,7 @@ def _search(result: PublishedResult | None) -> str:
             ("Compared on", inline(found.rows)),
             (code(found.metric), f"**{number(found.value)}**; with what was asked for {number(found.as_given)}"),
             ("Trained with", "<br>".join(used) or "defaults: no trial was better"),
-            ("It hangs on", "<br>".join(f"{code(name)} {share:.0%}" for name, share in heavy)),
+            ("Importance", "<br>".join(f"{code(name)} {share:.0%}" for name, share in heavy)),
         ]
     )
 

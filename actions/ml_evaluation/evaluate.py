@@ -180,9 +180,7 @@ def evaluate_regressor(  # an operation's parameters are its public arguments
 
 
 def learning_curves(model: Path) -> list[Curve]:
-    """Return the losses by round that were recorded next to a model file, in at most 200 points each; [] if there are
-    none.
-    """
+    """Return the losses by round that the training recorded next to a model file, in at most 200 points each."""
     try:
         record = TrainingRecord.model_validate_json(model.with_name(TRAINING_FILE).read_bytes())
     except (OSError, ValidationError):

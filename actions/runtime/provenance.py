@@ -37,9 +37,7 @@ def _deciding_packages() -> list[str]:
 
 @cache
 def _package_versions() -> tuple[tuple[str, str], ...]:
-    """Look the versions up once: each lookup searches all folders of the environment, and a training needs them four
-    times.
-    """
+    """Look the versions up once: a lookup searches all folders of the environment, and a training needs four."""
     versions = []
     for name in _deciding_packages():
         try:
@@ -67,9 +65,7 @@ def lock_sha256() -> str | None:
 
 @cache
 def code_sha256() -> str:
-    """Return one digest of this package's source, the lock file and the package versions: all that a stage's result
-    depends on.
-    """
+    """Return one digest of all code that a stage's result depends on: this package, the lock file, the libraries."""
     digest = hashlib.sha256()
     for path in sorted(_SOURCE.rglob("*.py")):
         digest.update(f"{path.relative_to(_SOURCE).as_posix()} {sha256_of(path)}\n".encode())

@@ -23,9 +23,7 @@ def in_actions() -> bool:
 
 
 def error_command(title: str, message: str) -> str:
-    """Return the workflow command that annotates a run with an error, escaped so that neither text can start another
-    command.
-    """
+    """Return the workflow command that annotates a run with an error; neither text can start another command."""
     return f"::error title={_property(title)}::{_data(message)}"
 
 
