@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.support.stages import run_stage
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROOT = Path(__file__).parents[3]
+CHAMPION_RUN = "train-20261121-001"
 
 
 @pytest.fixture
@@ -41,6 +43,25 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GITHUB_SHA", "a" * 40)
     monkeypatch.setenv("MODELYARD_SHA", "b" * 40)
     return bare
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A storage root where the usual request was judged, and the champion's run of it trained; `judged` copies it."""
+    desk = Desk(tmp_path_factory.mktemp("shared"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_SHA", "a" * 40)
+        patch.setenv("MODELYARD_SHA", "b" * 40)
+        run(desk.order(), *STAGES[:-1])
+        run(desk.order(run=CHAMPION_RUN), "prepare", "train")
+    return desk
+
+
+@pytest.fixture
+def judged(desk: Desk, shared: Desk) -> WorkOrder:
+    """Return the order of a run that has been judged, and not published yet."""
+    shutil.copytree(shared.root, desk.root, dirs_exist_ok=True)
+    return desk.order()
 
 
 def git(*arguments: str) -> str:
@@ -105,17 +126,17 @@ def test_a_run_goes_through_all_stages_and_publishes_its_result(
         assert progress(desk, area).step == "done"
 
 
-def test_the_published_commit_has_no_parent_and_stands_in_storage(desk: Desk, remote: Path) -> None:
-    run(desk.order())
+def test_the_published_commit_has_no_parent_and_stands_in_storage(desk: Desk, remote: Path, judged: WorkOrder) -> None:
+    run(judged, "publish")
     sha = git("-C", str(remote), "rev-parse", f"refs/modelyard/{RUN}/1")
     assert git("-C", str(remote), "rev-list", "--count", sha) == "1"
     beside = json.loads((desk.root / f"{REPOSITORY}/evaluations/{RUN}/1/published.json").read_text(encoding="utf-8"))
     assert beside == {"ref": f"refs/modelyard/{RUN}/1", "sha": sha}
 
 
-def test_publishing_twice_gives_the_same_commit_and_replaces_another(desk: Desk, remote: Path) -> None:
-    order = desk.order()
-    first = run(order)["publish"].record.result["published"]["sha"]
+def test_publishing_twice_gives_the_same_commit_and_replaces_another(remote: Path, judged: WorkOrder) -> None:
+    order = judged
+    first = run(order, "publish")["publish"].record.result["published"]["sha"]
     assert run(order, "publish")["publish"].record.result["published"]["sha"] == first
     tree = git("-C", str(remote), "mktree")
     other = git("-c", "user.name=o", "-c", "user.email=o@o", "-C", str(remote), "commit-tree", tree, "-m", "other")
@@ -125,13 +146,11 @@ def test_publishing_twice_gives_the_same_commit_and_replaces_another(desk: Desk,
 
 
 def test_a_push_that_fails_says_so_without_the_token(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    desk: Desk, judged: WorkOrder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    order = desk.order()
-    run(order, "prepare", "train", "evaluate", "judge")
     monkeypatch.setenv("GITHUB_SERVER_URL", f"file://{tmp_path}/nowhere/canary-token")
     monkeypatch.setattr("actions.stages.push.time.sleep", lambda _: None)
-    error = refused("publish", order)
+    error = refused("publish", judged)
     assert isinstance(error, Unavailable)
     assert error.body.reason == "publish_failed"
     assert "canary-token" not in str(error)
@@ -173,23 +192,19 @@ def figures(desk: Desk) -> tuple[str, dict[str, float], dict[str, bytes]]:
 # --- skipping and later attempts ---------------------------------------------------------------------------------------
 
 
-def test_a_stage_whose_inputs_are_unchanged_is_skipped(desk: Desk) -> None:
-    order = desk.order()
-    run(order, "prepare", "train", "evaluate", "judge")
+def test_a_stage_whose_inputs_are_unchanged_is_skipped(desk: Desk, judged: WorkOrder) -> None:
     before = {uri: content for uri, content in desk.files().items() if not uri.endswith("progress.json")}
-    again = run(order, "prepare", "train", "evaluate", "judge")
+    again = run(judged, "prepare", "train", "evaluate", "judge")
     assert all(outcome.skipped for outcome in again.values())
     assert {uri: content for uri, content in desk.files().items() if not uri.endswith("progress.json")} == before
     assert "skipped" in again["train"].summary_markdown()
 
 
-def test_a_changed_file_is_made_again(desk: Desk) -> None:
-    order = desk.order()
-    run(order, "prepare")
+def test_a_changed_file_is_made_again(desk: Desk, judged: WorkOrder) -> None:
     path = desk.root / f"{REPOSITORY}/processed/{RUN}/1/test.parquet"
     kept = path.read_bytes()
     path.write_bytes(b"broken")
-    assert not run(order, "prepare")["prepare"].skipped
+    assert not run(judged, "prepare")["prepare"].skipped
     assert path.read_bytes() == kept
 
 
@@ -215,14 +230,12 @@ def test_a_later_attempt_trains_with_the_next_seed_on_the_same_split(desk: Desk,
     assert published(remote, 1).data == published(remote, 2).data
 
 
-def test_a_later_attempt_may_start_at_train(desk: Desk, remote: Path) -> None:
-    run(desk.order(), "prepare")
+def test_a_later_attempt_may_start_at_train(desk: Desk, remote: Path, judged: WorkOrder) -> None:
     run(desk.order(attempt=2), "train", "evaluate", "judge", "publish")
     assert published(remote, 2).verdict.status == "passed"
 
 
-def test_a_later_attempt_with_other_hyperparameters_checks_them_first(desk: Desk) -> None:
-    run(desk.order(), "prepare")
+def test_a_later_attempt_with_other_hyperparameters_checks_them_first(desk: Desk, judged: WorkOrder) -> None:
     error = refused("prepare", desk.order(attempt=2, hyperparameters={"Cc": 2}))
     assert error.body.reason == "unknown_hyperparameter"
 
@@ -329,23 +342,24 @@ def test_a_storage_root_that_the_runner_does_not_have_is_named(desk: Desk, root:
 # --- champion ----------------------------------------------------------------------------------------------------------
 
 
-def champion_of(desk: Desk, remote: Path, *, run_id: str = "train-20261121-001", **asked: Any) -> dict[str, Any]:
-    """Run a request to its end and return its model as the registry would name it."""
-    run(desk.order(run=run_id, **asked))
-    text = git("-C", str(remote), "show", f"refs/modelyard/{run_id}/1:result.json")
-    result = PublishedResult.model_validate_json(text)
-    assert result.data is not None
+def champion_of(desk: Desk, **asked: Any) -> dict[str, Any]:
+    """Return a champion as the registry names it: of the run in `judged`, or of one that is made for other requests."""
+    order = desk.order(run=CHAMPION_RUN, **asked)
+    outcomes = run(order, "prepare", "train")
+    model = outcomes["train"].record.result["model"]
     return {
         "version": 3,
-        "run": run_id,
-        "uri": result.model.uri,
-        "sha256": result.model.sha256,
-        "data_sha256": result.data.sha256,
+        "run": order.run,
+        "uri": model["uri"],
+        "sha256": model["sha256"],
+        "data_sha256": outcomes["prepare"].record.result["data"]["sha256"],
     }
 
 
-def test_an_equal_champion_does_not_stand_in_the_way_and_has_not_seen_the_rows(desk: Desk, remote: Path) -> None:
-    run(desk.order(champion=champion_of(desk, remote)))
+def test_an_equal_champion_does_not_stand_in_the_way_and_has_not_seen_the_rows(
+    desk: Desk, remote: Path, judged: WorkOrder
+) -> None:
+    run(desk.order(champion=champion_of(desk)))
     result = published(remote)
     assert result.verdict.status == "passed"
     assert result.verdict.champion_value == result.verdict.value
@@ -354,8 +368,8 @@ def test_an_equal_champion_does_not_stand_in_the_way_and_has_not_seen_the_rows(d
     assert not result.verdict.champion_may_have_seen_rows
 
 
-def test_a_better_champion_rejects(desk: Desk, remote: Path) -> None:
-    champion = champion_of(desk, remote)
+def test_a_better_champion_rejects(desk: Desk, remote: Path, judged: WorkOrder) -> None:
+    champion = champion_of(desk)
     run(desk.order(champion=champion, hyperparameters={"C": 0.0001}, metric="log_loss", threshold=5))
     verdict = published(remote).verdict
     assert (verdict.status, verdict.reason) == ("rejected", "worse_than_champion")
@@ -368,7 +382,7 @@ def test_a_better_champion_rejects(desk: Desk, remote: Path) -> None:
 def test_a_champion_of_another_split_or_other_data_may_have_seen_the_rows(
     desk: Desk, remote: Path, change: str
 ) -> None:
-    champion = champion_of(desk, remote, seed=1 if change == "seed" else 42)
+    champion = champion_of(desk, seed=1 if change == "seed" else 42)
     if change == "unknown data":
         champion["data_sha256"] = None
     run(desk.order(champion=champion, threshold=0))
@@ -376,15 +390,15 @@ def test_a_champion_of_another_split_or_other_data_may_have_seen_the_rows(
 
 
 def test_a_champion_that_cannot_be_scored_fails_the_verdict_and_says_why(desk: Desk, remote: Path) -> None:
-    champion = champion_of(desk, remote, data="sklearn://wine")
+    champion = champion_of(desk, data="sklearn://wine")
     run(desk.order(champion=champion))
     verdict = published(remote).verdict
     assert (verdict.status, verdict.reason) == ("failed", "champion_not_comparable")
     assert "missing" in verdict.explanation
 
 
-def test_a_champion_whose_file_was_changed_is_not_opened(desk: Desk, remote: Path) -> None:
-    champion = champion_of(desk, remote) | {"sha256": "0" * 64}
+def test_a_champion_whose_file_was_changed_is_not_opened(desk: Desk, remote: Path, judged: WorkOrder) -> None:
+    champion = champion_of(desk) | {"sha256": "0" * 64}
     run(desk.order(champion=champion))
     verdict = published(remote).verdict
     assert (verdict.status, verdict.reason) == ("failed", "champion_not_comparable")
@@ -413,21 +427,25 @@ ELSEWHERE = {"boto3", "optuna", "pandera", "torch"}
 """What only S3, searches, schemas and neural networks need, where it is installed."""
 
 
-@pytest.mark.parametrize(
-    ("stage", "without"),
-    [
-        ("prepare", {"matplotlib", "xgboost", *ELSEWHERE}),
-        ("train", {"matplotlib", "xgboost", *ELSEWHERE}),
-        ("evaluate", {"matplotlib.pyplot", "xgboost", *ELSEWHERE}),
-        ("judge", {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"}),
-        ("publish", {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"}),
-    ],
-)
-def test_a_stage_imports_what_it_needs_before_its_work_and_nothing_else(
-    desk: Desk, stage: Stage, without: set[str]
-) -> None:
+NOT_LOADED: dict[Stage, set[str]] = {
+    "prepare": {"matplotlib", "xgboost", *ELSEWHERE},
+    "train": {"matplotlib", "xgboost", *ELSEWHERE},
+    "evaluate": {"matplotlib.pyplot", "xgboost", *ELSEWHERE},
+    "judge": {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"},
+    "publish": {"numpy", "pandas", "sklearn", "skops", "matplotlib", "xgboost"},
+}
+
+
+def test_each_stage_imports_what_it_needs_before_its_work_and_nothing_else(desk: Desk) -> None:
     order = desk.order()
-    run(order, *STAGES[: STAGES.index(stage)])
+    for stage, without in NOT_LOADED.items():
+        loaded, late = imports_of(stage, order)
+        assert not without & loaded, stage
+        assert not {"pandas", "pyarrow", "sklearn", "skops", "matplotlib", "scipy", "numpy"} & late, stage
+
+
+def imports_of(stage: Stage, order: WorkOrder) -> tuple[set[str], set[str]]:
+    """Run a stage in a process; return all modules that it loaded, and the packages that only its work loaded."""
     code = f"""
 import importlib, json, sys
 from actions.tasks.exchange import WorkOrder
@@ -446,8 +464,7 @@ print(json.dumps([sorted(sys.modules), sorted(tops() - early)]))
         capture_output=True, env=os.environ.copy(),
     )  # fmt: skip
     loaded, late = json.loads(done.stdout)
-    assert not without & set(loaded)
-    assert not {"pandas", "pyarrow", "sklearn", "skops", "matplotlib", "scipy", "numpy"} & set(late)
+    return set(loaded), set(late)
 
 
 def test_live_progress_of_training_can_be_asked_for(desk: Desk) -> None:
