@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from bot.runs.run import Run
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, PlannedExecutor, asked
 from tests.chaos.verdict import wrong
+from tests.support.app_process import AppProcess
 from tests.support.loop import Loop, loop_of_processes
 
 AT_ONCE = 12
@@ -61,7 +61,7 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
         for number in range(3, RUNNERS + 1):
             loop.hub.runs.add_runner(f"runner-{number}")
 
-        def begin(*words: str, **more: str) -> subprocess.Popen[bytes]:
+        def begin(*words: str, **more: str) -> AppProcess:
             return start(*words, **SETTINGS, **more)
 
         loop.hub.faults.at_random(FAULTS, seed)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from pathlib import Path
 
 from bot.runs.machines.training import State
+from tests.support.app_process import AppProcess
 from tests.support.loop import Start
 
 EVENTS = ("issues", "issue_comment", "push", "workflow_job", "workflow_run")
@@ -63,7 +63,7 @@ class Processes:
             if process.poll() is not None:
                 self._running[number] = self._begin(ROLES[number])
 
-    def _begin(self, role: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _begin(self, role: tuple[str, ...]) -> AppProcess:
         """Start a process that dies where none has died before."""
         if role[0] == "serve" or self.kills >= self._most:  # what serves comes to no fault point
             return self._start(*role)

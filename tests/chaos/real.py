@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.chaos.driver import Outcome, People
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, Kind
 from tests.chaos.verdict import wrong
+from tests.support.app_process import AppProcess
 from tests.support.loop import Clock, Loop, app_processes
 from tests.support.runs import a_request
 from tests.support.scripted_runs import ScriptedExecutor
@@ -40,7 +40,7 @@ def real_chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: 
         loop = Loop(opened.hub, opened.ready, store, Clock(1), Unreliable(), ScriptedExecutor(), storage)
         with app_processes(given, opened.app_port, log) as start:
 
-            def begin(*words: str, **more: str) -> subprocess.Popen[bytes]:
+            def begin(*words: str, **more: str) -> AppProcess:
                 return start(*words, **SETTINGS, **more)
 
             began = time.monotonic()

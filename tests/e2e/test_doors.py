@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from bot.observability.metrics import CONTENT_TYPE
 from bot.parsing.form import form_body
+from tests.support.app_process import AppProcess
 from tests.support.comment_reading import read
 from tests.support.databases import sqlite_url
 from tests.support.loop import Loop, loop_of_processes
@@ -271,7 +271,7 @@ def test_a_person_who_copies_the_hidden_marker_gains_nothing(loop: Loop, model: 
 
 # --- crashes, replicas ---------------------------------------------------------------------------------------------------
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., AppProcess]
 
 
 @pytest.mark.slow

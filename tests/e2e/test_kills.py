@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import signal
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.runs.machines.training import MACHINE, State
+from tests.support.app_process import AppProcess
 from tests.support.loop import Loop, loop_of_processes
 from tests.support.scripted_runs import Script, writes
 from tests.support.ways import HAPPY, walk
@@ -30,7 +30,7 @@ def moments(states: Iterable[State]) -> list[object]:
     ]
 
 
-Started = tuple[Loop, Callable[..., subprocess.Popen[bytes]]]
+Started = tuple[Loop, Callable[..., AppProcess]]
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ import hashlib
 import hmac
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -41,6 +39,7 @@ from bot.webhooks.delivery import Delivery
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import bind, serving
+from tests.support.app_process import AppProcess
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.repositories import repository
 from tests.support.results import a_result
@@ -53,7 +52,7 @@ SECRET = "only for tests"
 SOURCE = "modelyard/modelyard"
 Serving = contextlib.AbstractContextManager[None]
 PATIENCE = 120.0
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., AppProcess]
 SPEED = 20
 """The App's clock runs so much faster than the wall's."""
 
@@ -360,15 +359,14 @@ def app_processes(given: Mapping[str, str], port: int, log: Path) -> Iterator[St
     Its words are the App's command: by default ``serve``; else ``serve``, ``--no-worker`` or ``worker``. Its keywords are
     settings beside the ``given`` environment variables.
     """
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[AppProcess] = []
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
 
-    def start(*words: str, **more: str) -> subprocess.Popen[bytes]:
+    def start(*words: str, **more: str) -> AppProcess:
         serves = "worker" not in words
-        command = [sys.executable, "-m", "bot.cli", *(words or ("serve",)), *(["--port", str(port)] if serves else [])]
+        command = [*(words or ("serve",)), *(["--port", str(port)] if serves else [])]
         environment = {**inherited, **given, **{f"MODELYARD_{name.upper()}": value for name, value in more.items()}}
-        with log.open("ab") as to:
-            process = subprocess.Popen(command, env=environment, stdout=to, stderr=to)
+        process = AppProcess(command, environment, log)
         started.append(process)
         end = time.monotonic() + PATIENCE
         while serves and process.poll() is None and not _answers(f"http://127.0.0.1:{port}/healthz"):
