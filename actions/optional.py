@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from actions.errors import Unavailable
 
@@ -40,3 +42,22 @@ runner. Next: Install Modelyard with the extra 'none' there. [library_missing]
             found="it is not installed on this runner.",
             next_step=f"Install Modelyard with the extra {extra!r} there.",
         )
+
+
+def import_library(module: str) -> Any:
+    """Import an installed library.
+
+    Raises
+    ------
+    Unavailable
+        ``library_unusable``, if it needs a system library that the machine lacks.
+    """
+    try:
+        return import_module(module)
+    except OSError as error:
+        raise Unavailable(
+            "library_unusable",
+            rule=f"{module} must be able to load the system libraries that it needs.",
+            found=f"{error}.",
+            next_step="Install the one that the message names on the runner (libgomp.so.1: apt-get install libgomp1).",
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from actions.context import Context
 from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotAllowed, Unavailable
 from actions.operation import Result
+from actions.optional import import_library
 from actions.runtime.provenance import code_sha256, environment
 from actions.stages.backend import Backend
 from actions.stages.heartbeat import beating
@@ -148,7 +148,7 @@ def _skipped_or_done(spec: StageSpec[Any], attempt: Attempt, folder: Path) -> tu
     attempt.context.report("loading libraries")
     started = time.perf_counter()
     for module in spec.libraries(attempt.order):
-        importlib.import_module(module)
+        import_library(module)
     imported = time.perf_counter()
     result = spec.run(attempt)
     record = StageRecord(

@@ -155,3 +155,17 @@ def test_a_library_that_the_runner_lacks_is_named_with_its_extra(
         run_stage(stage, order)
     assert caught.value.body.reason == "library_missing"
     assert "'torch'" in caught.value.body.next_step
+
+
+def test_a_library_without_its_system_library_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.stages import run_stage
+
+    def fail(module: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("actions.optional.import_module", fail)
+    with pytest.raises(Unavailable) as caught:
+        run_stage("prepare", desk.order())
+    assert caught.value.body.reason == "library_unusable"
+    assert "libgomp.so.1" in caught.value.body.found
+    assert "libgomp1" in caught.value.body.next_step
