@@ -11,8 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from actions.contracts.algorithms import algorithms
+
 ROOT = Path(__file__).parent.parent
 HEAVY = [
+    *{module.partition(".")[0] for facts in algorithms().values() for module in facts.modules},
     "boto3",
     "matplotlib",
     "numpy",
@@ -22,10 +25,7 @@ HEAVY = [
     "pyarrow",
     "ray",
     "scipy",
-    "sklearn",
     "skops",
-    "torch",
-    "xgboost",
 ]
 
 IMPORT_EVERY_DOOR = """
