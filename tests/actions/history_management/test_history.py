@@ -74,7 +74,7 @@ def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
         "| Compared on | 5 folds of the training rows |",
         "| `roc_auc` | **0.9931**; with what was asked for 0.9912 |",
         "| Trained with | `n_estimators: 200`<br>`max_depth: 4` |",
-        "| It hangs on | `max_depth` 75%<br>`subsample` 25% |",
+        "| Importance | `max_depth` 75%<br>`subsample` 25% |",
     ):
         assert fact in page, fact
     lineage = json.loads(text_of(files, f"training_history/{RUN}.json"))
