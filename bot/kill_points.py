@@ -1,11 +1,11 @@
-"""Where tests kill the App, to show that nothing is lost or done twice.
+"""Points at which tests kill the App, to show that nothing is lost or done twice.
 
-``MODELYARD_KILL_AT=PrepareData.after,write.before#3:/path/of/a/folder`` ends the process by SIGKILL when it comes to one of
-these points: for the first time, or for the third. A file in the folder, named like the point, remembers that it did, and
-there it does not happen again. Unset, this costs one look-up.
+``MODELYARD_KILL_AT=PrepareData.after,write.before#3:/path/of/a/folder`` ends the process with SIGKILL at these points: the
+first time it reaches ``PrepareData.after``, the third time it reaches ``write.before``. A file in the folder, named like the
+point, notes the kill, so that the restarted process survives there. If the variable is unset, a point costs one look-up.
 
-The points: ``<State>.before`` and ``.after`` (its work is done, and not remembered yet), ``<State>.notified`` (a
-channel was told, and that is not remembered yet), ``<event>.before`` and ``.after`` of a delivery, ``write.before`` and
+The points are ``<State>.before`` and ``<State>.after`` (the state's work is done but not stored), ``<State>.notified`` (a
+channel was notified, and that is not stored), ``<event>.before`` and ``<event>.after`` of a delivery, and ``write.before`` and
 ``write.after`` of each write to GitHub.
 """
 
@@ -23,7 +23,7 @@ for _name in filter(None, _NAMES.split(",")):
 
 
 def hit(point: str) -> None:
-    """End the process if ``point`` is one where it is to be killed."""
+    """Kill the process if ``point`` is due."""
     for name in _left.get(point, ()):
         _left[point][name] -= 1
         if _left[point][name] == 0 and not Path(_FOLDER, name).exists():

@@ -15,14 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from actions.errors import Unavailable
+from bot.database.schema_version import HEAD, stamp, version
 from bot.database.tables import METADATA
 
-HEAD = "0002"
-"""The newest migration in ``bot/database/migrations/versions``: it produces what ``bot.database.tables`` describes."""
-BASELINE = "0001"
-"""The version of databases that were created before versions were stored."""
-
-_VERSION = sa.table("alembic_version", sa.column("version_num"))
 _MIGRATION_LOCK = 0x6D6F64656C79
 LOCK_SECONDS = 5
 
@@ -84,20 +79,6 @@ class Database:
                 from bot.database.migrations import migrate
 
                 migrate(connection, present)
-
-
-def version(connection: sa.Connection) -> str | None:
-    """Return the schema's version; None if there are no tables yet."""
-    inspector = sa.inspect(connection)
-    if inspector.has_table("alembic_version"):
-        return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
-    return BASELINE if inspector.has_table("inbox") else None
-
-
-def stamp(connection: sa.Connection, revision: str) -> None:
-    """Store the schema's version where Alembic looks for it."""
-    connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
-    connection.execute(_VERSION.insert().values(version_num=revision))
 
 
 def _engine(url: sa.URL) -> sa.Engine:

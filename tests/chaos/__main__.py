@@ -1,4 +1,4 @@
-"""``make chaos``: 200 runs on each database under kills and faults; ends with 1 where anything was lost or done twice."""
+"""``make chaos``: 200 runs on each database under kills and faults; exits with 1 if anything was lost or done twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.databases import postgres_url, sqlite_url
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run chaos as the command line says."""
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="on each database (default: 200)")
     parser.add_argument("--kills", type=int, default=200, help="at most, on each database (default: 200)")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def told(kind: str, outcome: Outcome) -> str:
-    """Say what happened, in a few lines."""
+    """Print a summary."""
     faults = ", ".join(f"{count} {fault}" for fault, count in sorted(outcome.faults.items())) or "none"
     ran = f"{kind}: {outcome.runs} runs in {outcome.seconds:.0f} s"
     lines = [

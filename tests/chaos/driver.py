@@ -1,4 +1,4 @@
-"""Open many issues, kill the App's processes again and again, and see that every run ends rightly, once."""
+"""Opens many issues, kills the App's processes again and again, and checks that every run ends correctly, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.app_process import AppProcess
 from tests.support.loop import Loop, loop_of_processes
 
 AT_ONCE = 12
-"""So many issues are open at the same time."""
+"""How many issues are open at the same time."""
 SETTINGS = {
     "time_factor": "0.05",
     "write_burst": "1000",
@@ -29,15 +29,15 @@ SETTINGS = {
     "log_level": "WARNING",
 }
 FAULTS = 0.01
-"""The share of the App's requests whose answers the hub breaks."""
+"""The share of the App's requests whose responses the hub breaks."""
 REDELIVERED = 0.2
-"""The chance, at each look, that somebody has a past delivery sent again."""
+"""The chance, at each check, that a person has a past delivery sent again."""
 RUNNERS = 6
 
 
 @dataclass
 class Outcome:
-    """What chaos came to."""
+    """What happened."""
 
     runs: int
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, patience: float) -> Outcome:
-    """Let so many runs go through so many kills; ``patience`` is how many seconds it may take at most."""
+    """Take a number of runs through a number of kills, within ``patience`` seconds."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     with loop_of_processes(folder, database_url) as (loop, start):
         loop.hub.runs.executor = PlannedExecutor()
@@ -84,7 +84,7 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
 
 
 def _redeliver(loop: Loop, rng: random.Random) -> int:
-    """Have any delivery of the past sent again, as one may on the App's page; return whether that was taken."""
+    """Have a random past delivery sent again, as a person can on the App's page; return whether it was accepted."""
     past = loop.hub.deliveries.find(state="done")
     if not past:
         return 0
@@ -105,7 +105,7 @@ def _jwt(loop: Loop) -> str:
 
 
 class People:
-    """Those who open issues, answer when they are asked, and cancel."""
+    """People who open issues, answer questions, and cancel."""
 
     def __init__(self, loop: Loop, waiting: list[Asked], at_once: int = AT_ONCE) -> None:
         self._loop = loop
@@ -116,11 +116,11 @@ class People:
 
     @property
     def done(self) -> bool:
-        """Tell whether every issue was opened and has come to its end."""
+        """Tell whether every issue was opened and its run has ended."""
         return not self._waiting and not self._open()
 
     def act(self) -> None:
-        """Do whatever there is to do now."""
+        """Do whatever is due."""
         opened = self._open()
         for run in opened.values():
             if run is not None:
@@ -130,7 +130,7 @@ class People:
             self.issues[self._loop.open(one.request)] = one
 
     def _open(self) -> dict[int, Run | None]:
-        """Return the issues that have not come to their end, with their runs."""
+        """Return the issues whose run has not ended, with the runs."""
         found = {issue: self._loop.store.runs.of_issue(self._loop.name, issue) for issue in self.issues}
         return {issue: run for issue, run in found.items() if run is None or not run.ended}
 
@@ -141,7 +141,7 @@ class People:
             self._say_twice(run, "/cancel")
 
     def _say_twice(self, run: Run, text: str) -> None:
-        """Say it, and say it again: people click twice."""
+        """Write the command twice, as people do who click twice."""
         if (run.issue, text, run.attempt) not in self._said:
             self._said.add((run.issue, text, run.attempt))
             self._loop.say(run.issue, text)

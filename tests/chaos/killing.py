@@ -1,4 +1,4 @@
-"""The App's processes, each started so that it dies at a fault point, and started again when it has."""
+"""The App's processes, each started so that it dies at a kill point, and restarted when it has."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ POINTS = (
     *(f"{state}.{when}" for state in State if state is not State.END for when in ("before", "after")),
     *(f"{event}.{when}" for event in EVENTS for when in ("before", "after")),
 )
-"""Every fault point but those of writes: each state's, each event's."""
+"""Every kill point except those of writes: of each state, of each event."""
 WRITES = 40
-"""So many writes to GitHub are fault points, before them or after them: of each process one, by turns."""
+"""Each process also dies before or after one of its first writes to GitHub, up to this one."""
 ROLES = (("serve", "--no-worker"), ("worker",), ("worker",))
 SUDDEN = 0.01
-"""The chance, at each look, that a process is killed wherever it is."""
+"""The chance, at each check, that a process is killed wherever it is."""
 
 
 class Processes:
-    """One process that takes webhooks and two that work.
+    """One process that receives webhooks and two workers.
 
     Parameters
     ----------
     start
-        Starts one; see ``loop_of_processes``.
+        Starts a process; see ``loop_of_processes``.
     folder
-        Where what has happened at which fault point is remembered.
+        Where the kill points that were hit are noted.
     kills
-        How many there should be at most.
+        The largest number of kills.
     """
 
     def __init__(self, start: Start, folder: Path, kills: int, rng: random.Random) -> None:
@@ -46,7 +46,7 @@ class Processes:
 
     @property
     def at_points(self) -> list[str]:
-        """Name the fault points at which a process has died."""
+        """Return the kill points at which a process has died."""
         return sorted(marker.name for marker in self._folder.iterdir())
 
     @property
@@ -54,7 +54,7 @@ class Processes:
         return len(self.at_points) + self._by_time
 
     def tend(self) -> None:
-        """Start again what has died; now and then kill one that has not."""
+        """Restart what has died; now and then kill a process that has not."""
         for number, process in enumerate(self._running):
             if process.poll() is None and self._rng.random() < SUDDEN and self.kills < self._most:
                 process.kill()
@@ -64,8 +64,8 @@ class Processes:
                 self._running[number] = self._begin(ROLES[number])
 
     def _begin(self, role: tuple[str, ...]) -> AppProcess:
-        """Start a process that dies where none has died before."""
-        if role[0] == "serve" or self.kills >= self._most:  # what serves comes to no fault point
+        """Start a process that dies where no process has died before."""
+        if role[0] == "serve" or self.kills >= self._most:  # a process that only serves reaches no kill point
             return self._start(*role)
         writes = [f"write.{self._rng.choice(('before', 'after'))}#{self._rng.randint(1, WRITES)}"]
         return self._start(*role, kill_at=f"{','.join([*POINTS, *writes])}:{self._folder}")

@@ -1,4 +1,4 @@
-"""What chaos asks for: issues of several kinds, each with what its jobs do, what people say, and how it has to end."""
+"""The issues to open: several kinds, each with what its jobs do, what people answer, and how it must end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Asked:
 
 
 def asked(count: int, seed: int) -> list[Asked]:
-    """Return that many issues; every third shares its model with others, so that runs queue."""
+    """Return a number of issues. Every third shares its model with others, so that runs queue."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     kinds = [KINDS[number % len(KINDS)] for number in range(count)]
     rng.shuffle(kinds)
@@ -95,7 +95,7 @@ def _request(kind: Kind, number: int) -> TrainingRequest:
 
 
 class PlannedExecutor(ScriptedExecutor):
-    """Does with each job what its issue's kind says."""
+    """Executes each job as its issue's kind demands."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ AT_ONCE = 4
 
 
 def real_chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, patience: float) -> Outcome:
-    """Let so many runs, with their stages, go through so many kills."""
+    """Take a number of runs, with their real stages, through a number of kills."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     workspace = Workspace(folder / "workspace")
     workspace.make("approval")

@@ -1,4 +1,4 @@
-"""What chaos looks at in the end: what was lost, and what was done twice."""
+"""What was lost, and what was done twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARKER = re.compile(r"<!-- modelyard:(?P<marker>\S+) -->")
 
 
 def wrong(loop: Loop, issues: Mapping[int, Asked]) -> tuple[list[str], list[str]]:
-    """Return what was lost or ended wrongly, and what was done twice: a sentence each."""
+    """Return what was lost or ended wrongly, and what was done twice, one sentence each."""
     lost: list[str] = []
     twice: list[str] = []
     titles = Counter(run.title for run in loop.hub.runs.runs.find() if run.conclusion != "cancelled")

@@ -1,4 +1,4 @@
-"""The App is killed once in each state, after its work is done and before that is remembered: the worst moment."""
+"""Killed once in each state, after its work is done and before that is stored (the worst moment), the App loses nothing."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_slots_that_were_missed_while_the_app_was_down_are_one_issue(apart: Apar
     assert len(opened(loop)) == 1
 
 
-def test_a_clock_that_goes_back_fires_nothing_again(apart: Apart) -> None:
+def test_nothing_fires_again_when_the_clock_goes_back(apart: Apart) -> None:
     loop, serve = apart
     configure(loop, a_schedule())
     with serve():

@@ -1,7 +1,7 @@
 """Changes to the database's schema, one file each in ``versions``. Alembic applies them when the App opens an older database.
 
 To add one, write ``versions/NNNN_what.py``, change ``bot/database/tables.py`` accordingly (a test compares the two), and set
-``bot.database.engine.HEAD``. Migrations run in the transaction that opens the database, so none is ever half applied.
+``bot.database.schema_version.HEAD``. Migrations run in the transaction that opens the database, so none is ever half applied.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
 from actions.errors import Unavailable
-from bot.database import engine as database
+from bot.database.schema_version import HEAD, stamp
 
 
 def migrate(connection: sa.Connection, present: str) -> None:
@@ -24,11 +24,11 @@ def migrate(connection: sa.Connection, present: str) -> None:
         raise Unavailable(
             "database_newer",
             rule="The database must not be newer than the App.",
-            found=f"It has version {present}, while this App supports up to {database.HEAD}.",
+            found=f"It has version {present}, while this App supports up to {HEAD}.",
             next_step="Run the newer Modelyard that migrated it, or restore a backup from before.",
         )
     if not sa.inspect(connection).has_table("alembic_version"):
-        database.stamp(connection, present)
+        stamp(connection, present)
 
     def upgrade(revision: object, _: object) -> object:
         return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type] # noqa: SLF001 - as Alembic's own command does

@@ -1,4 +1,4 @@
-"""The database's schema: made new, brought up from an older version, and never guessed at."""
+"""The database's schema: created, migrated from an older version, and refused if it is newer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from actions.errors import Unavailable
-from bot.database.engine import HEAD, Database, version
+from bot.database.engine import Database
+from bot.database.schema_version import HEAD, version
 from bot.database.store import Store
 from bot.database.tables import METADATA
 from tests.support.databases import sqlite_url
@@ -20,7 +21,7 @@ from tests.support.runs import a_run
 
 
 def old_database(folder: Path) -> str:
-    """Make a database as the first Modelyard made them, without a word about its version, and a run in it."""
+    """Create a database as the first Modelyard did, without a version, and with a run."""
     url = sqlite_url(folder)
     engine = sa.create_engine(url)
     baseline = importlib.import_module("bot.database.migrations.versions.0001_baseline")
@@ -37,7 +38,7 @@ def old_database(folder: Path) -> str:
     return url
 
 
-def test_a_database_from_before_is_brought_to_what_a_new_one_has_and_keeps_its_runs(tmp_path: Path) -> None:
+def test_an_old_database_is_migrated_to_the_newest_schema_and_keeps_its_runs(tmp_path: Path) -> None:
     store = Store(old_database(tmp_path))
     assert store.runs.get("owner/demo", a_run().id) == a_run()
     with store.database.transaction() as connection:
@@ -46,7 +47,7 @@ def test_a_database_from_before_is_brought_to_what_a_new_one_has_and_keeps_its_r
     store.close()
 
 
-def test_a_database_of_a_newer_modelyard_is_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_modelyard_is_refused_unchanged(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path))
     with database.transaction() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))

@@ -1,4 +1,4 @@
-"""Several replicas on one database: each piece of work is one replica's, and a dead one's is taken over."""
+"""Several replicas on one database: one of them at a time has each piece of work, and a dead one's is taken over."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def deliver(store: Store, name: str, repository: str = "owner/demo") -> None:
 
 
 def falls_silent(store: Store, replica: Leases) -> None:
-    """Let it be as if the replica had last been heard of a while ago."""
+    """Pretend that the replica's last heartbeat was a while ago."""
     with store.database.transaction() as connection:
         mine = REPLICAS.update().where(REPLICAS.c.id == replica.replica)
         connection.execute(mine.values(beat=REPLICAS.c.beat - LEASE_TIMEOUT - 1))
 
 
-def test_a_run_is_one_replicas_until_it_gives_it_back(store: Store) -> None:
+def test_a_run_belongs_to_one_replica_until_its_lease_is_released(store: Store) -> None:
     run = opened(store, 1)
     first, second = a_replica(store), a_replica(store)
     assert first.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
@@ -57,7 +57,7 @@ def test_a_run_is_one_replicas_until_it_gives_it_back(store: Store) -> None:
     assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
 
 
-def test_a_repositorys_deliveries_are_one_replicas_and_another_repositorys_another_ones(store: Store) -> None:
+def test_different_replicas_can_handle_the_deliveries_of_different_repositories(store: Store) -> None:
     first, second = a_replica(store), a_replica(store)
     deliver(store, "a-1", "owner/a")
     deliver(store, "a-2", "owner/a")
@@ -67,7 +67,7 @@ def test_a_repositorys_deliveries_are_one_replicas_and_another_repositorys_anoth
     assert second.take_inboxes(NOON, (), ROOM) == {"owner/b": ["b-1"]}
 
 
-def test_a_replica_takes_no_more_than_it_has_room_for(store: Store) -> None:
+def test_a_replica_takes_no_more_than_its_limit(store: Store) -> None:
     runs = [opened(store, issue) for issue in range(1, 6)]
     first, second = a_replica(store), a_replica(store)
     mine = first.take_runs(NOON, (), 2)
@@ -77,7 +77,7 @@ def test_a_replica_takes_no_more_than_it_has_room_for(store: Store) -> None:
     assert first.take_runs(NOON, (), 0) == []
 
 
-def test_the_work_of_a_replica_that_fell_silent_is_taken_over(store: Store) -> None:
+def test_the_work_of_a_replica_without_heartbeats_is_taken_over(store: Store) -> None:
     run = opened(store, 1)
     deliver(store, "d-1")
     first, second = a_replica(store), a_replica(store)
@@ -88,7 +88,7 @@ def test_the_work_of_a_replica_that_fell_silent_is_taken_over(store: Store) -> N
     assert second.take_inboxes(NOON, (), ROOM) == {"owner/demo": ["d-1"]}
 
 
-def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_beat(
+def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_heartbeat(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = opened(store, 1)
@@ -104,9 +104,7 @@ def test_the_work_of_a_replica_whose_process_is_gone_is_taken_over_at_the_next_b
     assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
 
 
-def test_a_replica_on_another_machine_is_not_taken_for_dead_by_its_process_number(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_id_from_another_machine_proves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run = opened(store, 1)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
@@ -120,7 +118,7 @@ def test_a_replica_on_another_machine_is_not_taken_for_dead_by_its_process_numbe
     assert second.take_runs(NOON, (), ROOM) == []
 
 
-def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
+def test_a_replica_that_leaves_releases_everything(store: Store) -> None:
     run = opened(store, 1)
     first, second = a_replica(store), a_replica(store)
     first.take_runs(NOON, (), ROOM)
@@ -133,7 +131,7 @@ def test_a_replica_that_leaves_gives_everything_back(store: Store) -> None:
         assert connection.execute(sa.select(REPLICAS.c.id)).scalars().all() == [second.replica]
 
 
-def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Store) -> None:
+def test_a_run_that_is_woken_during_its_work_is_looked_at_again(store: Store) -> None:
     run = store.runs.get("owner/demo", opened(store, 1))
     replica = a_replica(store)
     assert replica.take_runs(NOON, (), ROOM)
@@ -146,7 +144,7 @@ def test_a_run_that_is_poked_while_it_is_worked_on_is_looked_at_again(store: Sto
     assert replica.take_runs(NOON, (), ROOM) == [("owner/demo", run.id)]
 
 
-def test_many_who_ask_at_once_share_the_work_and_none_is_given_twice(store: Store) -> None:
+def test_concurrent_replicas_share_the_work_and_no_run_is_leased_twice(store: Store) -> None:
     runs = {("owner/demo", opened(store, issue)) for issue in range(1, 41)}
     replicas = [a_replica(store) for _ in range(4)]
 
@@ -161,7 +159,7 @@ def test_many_who_ask_at_once_share_the_work_and_none_is_given_twice(store: Stor
     assert sorted(taken) == sorted(runs)
 
 
-def test_replicas_that_open_runs_at_once_give_no_number_twice(database_url: str) -> None:
+def test_concurrent_replicas_use_no_run_number_twice(database_url: str) -> None:
     stores = [Store(database_url) for _ in range(3)]
     try:
         with ThreadPoolExecutor(len(stores)) as pool:
@@ -173,7 +171,7 @@ def test_replicas_that_open_runs_at_once_give_no_number_twice(database_url: str)
     assert sorted({run[-3:] for run in made}) == [f"{number:03}" for number in range(1, 16)]
 
 
-def test_a_lock_that_replicas_ask_for_at_once_has_one_owner(database_url: str) -> None:
+def test_a_lock_that_replicas_take_concurrently_has_one_owner(database_url: str) -> None:
     stores = [Store(database_url) for _ in range(3)]
     try:
         run = stores[0].runs.get("owner/demo", opened(stores[0], 1))

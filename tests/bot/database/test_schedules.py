@@ -23,14 +23,14 @@ def test_a_schedule_fires_in_its_slot_and_not_before(store: Store) -> None:
     assert schedules.fire(NOON + timedelta(hours=1)) == []
 
 
-def test_slots_that_were_missed_are_one_firing(store: Store) -> None:
+def test_missed_slots_fire_together_once(store: Store) -> None:
     schedules = Schedules(store.database)
     schedules.set("retrain", HOURLY, NOON)
     assert schedules.fire(NOON + timedelta(hours=9, minutes=5)) == ["retrain"]
     assert schedules.next_at() == NOON + timedelta(hours=10)
 
 
-def test_a_clock_that_goes_back_fires_nothing_again(store: Store) -> None:
+def test_nothing_fires_again_when_the_clock_goes_back(store: Store) -> None:
     schedules = Schedules(store.database)
     schedules.set("retrain", HOURLY, NOON)
     assert schedules.fire(NOON + timedelta(hours=1)) == ["retrain"]
@@ -38,7 +38,7 @@ def test_a_clock_that_goes_back_fires_nothing_again(store: Store) -> None:
     assert schedules.fire(NOON + timedelta(hours=1, minutes=1)) == []
 
 
-def test_replicas_that_look_at_once_fire_a_slot_once(store: Store) -> None:
+def test_concurrent_replicas_fire_a_slot_once(store: Store) -> None:
     schedules = Schedules(store.database)
     for name in ("a", "b", "c"):
         schedules.set(name, HOURLY, NOON)
@@ -60,7 +60,7 @@ def test_setting_a_schedule_again_keeps_its_slot_and_a_new_expression_counts_fro
     assert schedules.next_at() is None
 
 
-def test_a_slot_is_handed_over_before_it_is_over_and_again_after_a_crash_in_between(store: Store) -> None:
+def test_a_slot_is_passed_on_before_its_schedule_advances_so_a_crash_in_between_repeats_it(store: Store) -> None:
     schedules = Schedules(store.database)
     schedules.set("retrain", HOURLY, NOON)
     handed: list[Slot] = []
@@ -76,7 +76,7 @@ def test_a_slot_is_handed_over_before_it_is_over_and_again_after_a_crash_in_betw
     assert schedules.fire(NOON + timedelta(hours=2, minutes=1), handed.append) == []
 
 
-def test_schedules_are_listed_by_how_their_names_begin(store: Store) -> None:
+def test_schedules_are_listed_by_the_beginning_of_their_names(store: Store) -> None:
     schedules = Schedules(store.database)
     for name in ("1/owner/a/x", "1/owner/a_b/x", "1/owner/aXb/x"):
         schedules.set(name, HOURLY, NOON)

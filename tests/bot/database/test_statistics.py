@@ -31,7 +31,7 @@ def test_an_empty_database_has_nothing_to_show(store: Store) -> None:
     assert statistics.runs(store.database) == statistics.Runs((), (), {})
 
 
-def test_deliveries_are_counted_by_how_they_stand_and_the_oldest_that_waits_is_known(store: Store) -> None:
+def test_deliveries_are_counted_by_status_with_the_time_of_the_oldest_waiting_one(store: Store) -> None:
     for minutes, name in enumerate(["dead", "done", "old", "new"]):
         delivered(store, name, minutes)
     store.inbox.mark_done("done")
@@ -53,7 +53,7 @@ def test_runs_that_have_not_ended_are_counted_by_state(store: Store) -> None:
     assert statistics.figures(store.database).runs == {"Queued": 1, "TrainModel": 2}
 
 
-def test_replicas_count_while_they_say_that_they_live(store: Store) -> None:
+def test_replicas_count_while_their_heartbeats_continue(store: Store) -> None:
     one, other = Leases(store.database), Leases(store.database)
     one.heartbeat()
     other.heartbeat()

@@ -1,4 +1,4 @@
-"""What of a run differs from GitHub, and what is nobody's business."""
+"""How runs differ from what GitHub shows, and what belongs to no run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sent(title: str = "train-20261122-001 attempt 1 dispatch 1") -> WorkflowDisp
 # --- commands ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_command_that_was_neither_obeyed_nor_answered_is_found() -> None:
+def test_a_command_that_was_neither_carried_out_nor_answered_is_found() -> None:
     assert unanswered_commands(a_run(), [said()], APP) == [said()]
 
 
@@ -62,16 +62,16 @@ def test_a_command_that_was_neither_obeyed_nor_answered_is_found() -> None:
     ],
     ids=["no command", "older than the run", "edited", "a bot's", "answered", "noted", "obeyed"],
 )
-def test_a_comment_is_no_command_to_make_up_for_where_it_is(run: Run, comments: list[Comment]) -> None:
+def test_other_comments_are_not_taken_for_missed_commands(run: Run, comments: list[Comment]) -> None:
     assert unanswered_commands(run, comments, APP) == []
 
 
-def test_a_command_of_the_second_in_which_its_run_began_is_not_lost() -> None:
+def test_a_command_from_the_second_in_which_its_run_began_is_not_lost() -> None:
     run = a_run(created=NOON + timedelta(milliseconds=700))
     assert unanswered_commands(run, [said(when=NOON)], APP) == [said(when=NOON)]
 
 
-def test_an_answer_that_somebody_else_wrote_is_none() -> None:
+def test_only_the_apps_own_comments_count_as_answers() -> None:
     forged = said("<!-- modelyard:reply-7 -->", number=8)
     assert unanswered_commands(a_run(), [said(), forged], APP) == [said()]
 
@@ -79,7 +79,7 @@ def test_an_answer_that_somebody_else_wrote_is_none() -> None:
 # --- workflow runs, requests ---------------------------------------------------------------------------------------------
 
 
-def test_a_workflow_run_that_the_app_sent_belongs_to_an_open_run_or_to_nobody() -> None:
+def test_a_workflow_run_that_the_app_started_without_an_open_run_is_unowned() -> None:
     owned, nobodys = (a_workflow_run(f"train-20261122-00{number} attempt 1 dispatch 1") for number in (1, 2))
     run = a_run(state=S.TRAIN_MODEL, dispatches=(sent(),))
     assert unowned([owned, nobodys], [run], APP) == [nobodys]
@@ -93,11 +93,11 @@ def test_a_workflow_run_that_the_app_sent_belongs_to_an_open_run_or_to_nobody() 
         a_workflow_run("something else"),
     ],
 )
-def test_workflow_runs_that_the_app_did_not_send_are_left_alone(found: WorkflowRun) -> None:
+def test_workflow_runs_that_the_app_did_not_start_are_left_alone(found: WorkflowRun) -> None:
     assert unowned([found], [], APP) == []
 
 
-def test_requests_without_a_run_are_those_that_nobody_has_read_yet() -> None:
+def test_unread_requests_are_valid_ones_without_a_run() -> None:
     issues = [
         an_issue("mlops:train", number=1), an_issue("mlops:train", number=2), an_issue("bug", number=3),
         an_issue("mlops:train", "mlops:invalid", number=4),
@@ -108,7 +108,7 @@ def test_requests_without_a_run_are_those_that_nobody_has_read_yet() -> None:
 # --- the issue -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_or_deleted_issue_withdraws_its_run() -> None:
+def test_closing_or_deleting_an_issue_cancels_its_run() -> None:
     run = a_run(state=S.TRAIN_MODEL, attempt=2)
     assert withdrawal(run, an_issue(), LATER) is None
     found = [withdrawal(run, issue, LATER) for issue in (an_issue(state="closed"), None)]
@@ -121,7 +121,7 @@ def test_a_closed_or_deleted_issue_withdraws_its_run() -> None:
 @pytest.mark.parametrize(
     "run", [a_run(state=S.NOTIFY_SUCCESS), a_run(state=S.END), a_run(state=S.TRAIN_MODEL, cancel=a_decision())]
 )
-def test_a_run_that_ends_anyway_is_not_withdrawn(run: Run) -> None:
+def test_a_run_that_is_ending_anyway_is_not_cancelled(run: Run) -> None:
     assert withdrawal(run, an_issue(state="closed"), LATER) is None
 
 
@@ -138,5 +138,5 @@ def test_a_run_that_ends_anyway_is_not_withdrawn(run: Run) -> None:
         (a_run(state=S.END, status="invalid"), "mlops:invalid"),
     ],
 )
-def test_the_label_that_an_issue_has_to_carry(run: Run, label: str | None) -> None:
+def test_the_label_that_an_issue_must_carry(run: Run, label: str | None) -> None:
     assert expected_label(run) == label

@@ -1,4 +1,4 @@
-"""What GitHub's jobs say about a stage, and how its comment lists it."""
+"""A stage's status from GitHub's jobs, and its line in the comment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def a_job(**changes: Any) -> Job:
         ({"status": "completed", "conclusion": "cancelled", "started_at": None}, minutes(3), "stopped"),
     ],
 )
-def test_a_stage_stands_as_its_job_says(job: dict[str, Any], now: datetime, expected: str) -> None:
+def test_a_stage_has_the_status_of_its_job(job: dict[str, Any], now: datetime, expected: str) -> None:
     one = a_job(**job)
     assert job_status(one, LIMIT, observe_job(None, one, NOON), now) == expected
 
@@ -53,12 +53,12 @@ def test_a_stage_without_a_job_is_absent() -> None:
     assert job_status(None, LIMIT, None, NOON) == "absent"
 
 
-def test_a_clock_that_differs_from_githubs_makes_no_stage_overdue() -> None:
+def test_a_difference_between_the_clocks_makes_no_stage_overdue() -> None:
     one = a_job(started_at=minutes(-600))
     assert job_status(one, LIMIT, observe_job(None, one, NOON), minutes(15)) == "running"
 
 
-def test_a_job_counts_from_when_the_app_saw_it_so_first() -> None:
+def test_a_jobs_status_counts_from_when_the_app_first_saw_it() -> None:
     first = observe_job(None, a_job(status="queued"), NOON)
     assert observe_job(first, a_job(status="queued"), minutes(3)) == first
     assert observe_job(first, a_job(), minutes(4)) == JobObservation(job=1, running=True, since=minutes(4))
@@ -68,7 +68,7 @@ def test_a_job_counts_from_when_the_app_saw_it_so_first() -> None:
     assert observe_job(first, a_job(status="completed", conclusion="success"), minutes(6)) is None
 
 
-def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
+def test_the_table_shows_finished_running_and_waiting_stages() -> None:
     jobs = [
         a_job(name="prepare", status="completed", conclusion="success", completed_at=minutes(1)),
         a_job(),
@@ -84,7 +84,7 @@ def test_the_lines_show_what_is_done_what_runs_and_what_waits() -> None:
     assert (lines[1].done, lines[1].total) == (30, 120)
 
 
-def test_stages_of_an_earlier_dispatch_are_done_and_a_silent_stage_shows_its_step() -> None:
+def test_stages_of_an_earlier_dispatch_are_done_and_a_stage_without_a_report_shows_its_step() -> None:
     step = Step(2, "Set up Modelyard", "in_progress", None, NOON, None)
     lines = stage_lines([a_job(steps=(step,))], "train", None, minutes(1))
     assert (lines[0].status, lines[1].status, lines[1].note) == ("done", "running", "Set up Modelyard")
@@ -108,7 +108,7 @@ def test_why_no_runner_takes_a_job(runners: list[Runner] | None, expected: str) 
     assert unclaimed(["self-hosted", "gpu"], runners).runners == expected
 
 
-def test_a_job_waits_from_when_it_was_made_until_a_runner_takes_it() -> None:
+def test_a_job_waits_until_a_runner_takes_it() -> None:
     assert queued_for(observe_job(None, a_job(status="queued"), NOON), minutes(7)) == timedelta(minutes=7)
     assert queued_for(observe_job(None, a_job(), NOON), minutes(7)) == timedelta(0)
     assert queued_for(None, minutes(7)) == timedelta(0)

@@ -1,4 +1,4 @@
-"""What a job published is untrusted: everything but exactly what the run asked for is refused."""
+"""What a job published is untrusted: everything except a result of exactly this run is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(
     return asyncio.run(checked(RUN, commit, "c" * 40, read_blob))
 
 
-def test_what_the_run_published_is_accepted() -> None:
+def test_what_the_run_itself_published_is_accepted() -> None:
     assert check().verdict.status == "passed"
 
 
@@ -66,7 +66,7 @@ def test_what_the_run_published_is_accepted() -> None:
         lambda: check(b'{"run": NaN}'),
     ],
 )
-def test_a_commit_of_another_shape_is_refused(how: Callable[[], Any]) -> None:
+def test_a_commit_with_unexpected_content_is_refused(how: Callable[[], Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         how()
     assert refused.value.body.reason == "published_refused"
@@ -111,7 +111,7 @@ def test_a_verdict_that_contradicts_the_request_is_refused(change: dict[str, Any
         (None, False),
     ],
 )
-def test_a_model_that_passed_beside_a_champion_is_shown_to_be_no_worse(
+def test_a_model_passes_against_a_champion_only_if_it_is_shown_to_be_no_worse(
     change: dict[str, Any] | None, accepted: bool
 ) -> None:
     result = a_result(an_order(RUN))

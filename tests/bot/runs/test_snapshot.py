@@ -1,4 +1,4 @@
-"""The snapshot of a run in its comment: what it keeps, and whom it is believed."""
+"""The snapshot of a run in its comment: what it contains, and when it is valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = b"only for tests"
 
 
 def a_long_run() -> Run:
-    """Return a run that has seen much, with a log that cannot be compressed."""
+    """Return a run with a long past, and with a log that cannot be compressed."""
     run = a_run()
     noise = "".join(random.Random(1).choices(string.printable, k=20_000))  # noqa: S311 - no secret
     visits = tuple(Visit(state=State.TRAIN_MODEL, entered=NOON, left=NOON + timedelta(seconds=n)) for n in range(100))
@@ -33,12 +33,12 @@ def read(text: str, **changes: object) -> Run | None:
     return read_snapshot(text, **place)  # type: ignore[arg-type]
 
 
-def test_a_run_is_read_as_it_was_but_for_when_it_is_due() -> None:
+def test_a_run_is_read_back_unchanged_except_for_when_it_is_due() -> None:
     run = a_run(state=State.TRAIN_MODEL, notes="Für alle --> `hier`", language="ja", notified=("issue", "email:a@b.c"))
     assert read(f"Some text\n\n{snapshot(run, SECRET)}\n") == run.replace(due=None)
 
 
-def test_no_secret_that_people_wrote_is_in_it() -> None:
+def test_a_snapshot_contains_no_secret_that_people_wrote() -> None:
     secret = "ghp_" + "0123456789abcdefghij"
     decision = Decision(who="writer", what="approve", when=NOON, attempt=1, reason=f"again with {secret}")
     kept = read(snapshot(a_run(notes=f"the bot is {secret}", decisions=(decision,)), SECRET))
@@ -49,11 +49,11 @@ def test_no_secret_that_people_wrote_is_in_it() -> None:
 @pytest.mark.parametrize(
     "changed", [{"repository": "owner/other"}, {"issue": 2}, {"run_id": "train-20261122-002"}, {"secret": b"another"}]
 )
-def test_a_snapshot_counts_only_where_it_was_made(changed: dict[str, object]) -> None:
+def test_a_snapshot_is_valid_only_where_it_was_made(changed: dict[str, object]) -> None:
     assert read(snapshot(a_run(), SECRET), **changed) is None
 
 
-def test_a_snapshot_counts_only_unchanged_and_in_the_last_line() -> None:
+def test_a_snapshot_is_valid_only_unchanged_and_in_the_last_line() -> None:
     line = snapshot(a_run(), SECRET)
     place = line.index("state:") + 20
     other = "A" if line[place] != "A" else "B"
@@ -62,7 +62,7 @@ def test_a_snapshot_counts_only_unchanged_and_in_the_last_line() -> None:
     assert read("") is None
 
 
-def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
+def test_a_long_log_is_left_out_of_the_snapshot() -> None:
     run = a_long_run()
     line = snapshot(run, SECRET)
     assert len(line) <= MAX_SNAPSHOT_LENGTH
@@ -72,6 +72,6 @@ def test_a_long_log_is_left_out_so_that_the_comment_can_be_read() -> None:
     assert found.result == run.result
 
 
-def test_the_comment_leaves_room_for_it() -> None:
+def test_the_comment_leaves_room_for_its_snapshot() -> None:
     text = run_comments.sticky(RunView(a_long_run(), updated=NOON), limit=markup.MAX_LENGTH - MAX_SNAPSHOT_LENGTH)
     assert len(text) <= markup.MAX_LENGTH - MAX_SNAPSHOT_LENGTH

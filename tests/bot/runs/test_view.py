@@ -1,4 +1,4 @@
-"""What a comment says of a run that was asked about."""
+"""What a comment shows of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.runs.run import AttemptVerdict, Visit
 from tests.support.run_views import NOON, a_decision, a_run, a_verdict, a_view
 
 
-def test_a_question_that_was_answered_before_the_last_attempt_did_not_lapse() -> None:
+def test_a_question_that_was_answered_before_the_last_attempt_did_not_expire() -> None:
     run = a_run(
         State.END,
         status="rejected",
