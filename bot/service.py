@@ -108,7 +108,7 @@ class Service:
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
         tasks = [
-            asyncio.create_task(Worker(*parts, self.metrics.step_took, self.metrics.door_used).run()),
+            asyncio.create_task(Worker(*parts, self.metrics.step_took, self.metrics.count_trigger).run()),
             asyncio.create_task(Reconciler(*parts).run()),
             asyncio.create_task(Scheduler(self.store, self.wake, self._clock).run()),
         ]

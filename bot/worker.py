@@ -27,9 +27,9 @@ from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, L
 from bot.database.store import Store
 from bot.engine.backoff import backoff, is_transient
 from bot.engine.run_driver import RunDriver, StepObserver
-from bot.events.doors import Told
-from bot.events.installations import Installations
-from bot.events.router import Intake
+from bot.events.installation_changes import follow_installation
+from bot.events.intake import Intake
+from bot.events.services import TriggerObserver
 from bot.github import GitHub, HubError
 from bot.observability import log_context
 from bot.runs.run import Run
@@ -68,8 +68,8 @@ class Worker:
         Returns the time (UTC).
     step_took
         Called with the state and the duration, in seconds, of each step.
-    door_used
-        Is told what became of each request that came by another door than the form.
+    count_trigger
+        Called with the source and the result of each request that did not come from a form.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Worker:
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
         step_took: StepObserver = lambda *_: None,
-        door_used: Told = lambda *_: None,
+        count_trigger: TriggerObserver = lambda *_: None,
     ) -> None:
         self._store = store
         self._github = github
@@ -89,7 +89,7 @@ class Worker:
         self._wake = wake
         self._clock = clock
         self._leases = leases
-        self._door_used = door_used
+        self._count_trigger = count_trigger
         self._last_heartbeat = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._driver = RunDriver(
@@ -209,7 +209,7 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         began = time.monotonic()
         kill_points.hit(f"{delivery.event}.before")
-        intake = Intake(self._store, self._github, self._settings, self._clock, self._door_used)
+        intake = Intake(self._store, self._github, self._settings, self._clock, self._count_trigger)
         try:
             await intake.handle(delivery)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
@@ -238,14 +238,14 @@ class Worker:
         extra = {"status": "dead" if dead else "failed"}
         log.error("delivery %s (%s) failed%s", delivery.id, delivery.event, end, exc_info=error, extra=extra)
         if dead:
-            await intake.say_dead(delivery)
+            await intake.report_dead_letter(delivery)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
     async def _has_moved(self, run: Run) -> bool:
         """Check whether a step failed because the App was removed: GitHub's event about that often comes later."""
         try:
-            return await Installations(self._store, self._github, self._clock).has_moved(run)
+            return await follow_installation(run, self._store, self._github, self._clock)
         except HubError as error:
             log.warning("run %s: cannot check whether the App is still installed: %s", run.id, error)
             return False

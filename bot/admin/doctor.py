@@ -222,12 +222,12 @@ def _find_nonce(nonce: str) -> Finding:
 
 def _repository(directory: Path) -> Iterator[Finding]:
     from bot.admin.doctor_repositories import INIT, pinned
-    from bot.admin.init import FORM_PREFIX, OPERATION_WORKFLOW, TRAIN_WORKFLOW
+    from bot.admin.init import FORM_PREFIX, OPERATION_CALLER, TRAIN_CALLER
     from bot.parsing.issue_templates import form_files
     from bot.parsing.repository_config import CONFIG_PATH
 
     forms = form_files(FORM_PREFIX)
-    present = {name: directory / name for name in (*forms, TRAIN_WORKFLOW, OPERATION_WORKFLOW, CONFIG_PATH)}
+    present = {name: directory / name for name in (*forms, TRAIN_CALLER, OPERATION_CALLER, CONFIG_PATH)}
     if not any(path.is_file() for path in present.values()):
         found = f"{directory.absolute()} is not prepared for Modelyard"
         yield odd(
@@ -247,10 +247,11 @@ def _repository(directory: Path) -> Iterator[Finding]:
 
 def _config(path: Path) -> Iterator[Finding]:
     from actions.data_preparation.sources import is_s3
+    from bot.events.commands import COMMANDS
     from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config
 
     try:
-        config = parse_config(path.read_bytes())
+        config = parse_config(path.read_bytes(), COMMANDS)
     except ConfigError as error:
         yield of_error(CONFIG_PATH, error.body)
         return

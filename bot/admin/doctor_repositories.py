@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from actions.errors import OperationError
 from bot.admin.findings import Finding, ill, odd, of_error, well
-from bot.admin.init import OPERATION_WORKFLOW, TRAIN_WORKFLOW
+from bot.admin.init import OPERATION_CALLER, TRAIN_CALLER
+from bot.events.commands import COMMANDS
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
 from bot.runs.labels import definitions
 
@@ -46,13 +47,13 @@ async def _examine(repository: Repository, name: str) -> AsyncIterator[Finding]:
             yield odd(name, "A repository can be written to.", "it is archived", "Take it out of the installation.")
             return
         try:
-            config = await read_config(repository)
+            config = await read_config(repository, COMMANDS)
         except ConfigError as error:
             level = odd if error.body.reason == "config_missing" else ill
             yield level(f"{name}: {CONFIG_PATH}", error.body.rule, error.body.found, error.body.next_step)
             return
         yield _public(name, config, private=info.private)
-        for path in (TRAIN_WORKFLOW, OPERATION_WORKFLOW):
+        for path in (TRAIN_CALLER, OPERATION_CALLER):
             text = await repository.file(path)
             yield pinned(f"{name}: {path}", None if text is None else text.decode("utf-8", "replace"))
         yield _labels(name, await repository.label_names())

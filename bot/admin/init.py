@@ -19,10 +19,11 @@ from bot.admin.code_owners import PLACES, check_owner, with_code_owners
 from bot.admin.file_changes import Change, Outcome, shown, write_all
 from bot.parsing.issue_templates import form_files, issue_forms
 from bot.parsing.repository_config import CONFIG_PATH, Promotion, parse_config
+from bot.runs.workflow_names import OPERATION_WORKFLOW, TRAIN_WORKFLOW, WORKFLOW_FOLDER
 
 FORM_PREFIX = "modelyard-"
-TRAIN_WORKFLOW = ".github/workflows/modelyard-train.yml"
-OPERATION_WORKFLOW = ".github/workflows/modelyard-operation.yml"
+TRAIN_CALLER = f"{WORKFLOW_FOLDER}/{TRAIN_WORKFLOW}"
+OPERATION_CALLER = f"{WORKFLOW_FOLDER}/{OPERATION_WORKFLOW}"
 _TEMPLATES = Path(__file__).parent / "templates"
 _SOURCE = re.compile(r"(?P<repository>[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)@(?P<sha>[0-9a-f]{40})")
 
@@ -59,8 +60,8 @@ def files(source: Source, data_roots: Sequence[str] = (), promotion: Promotion =
     """Return every file that a repository needs, by path."""
     return {
         **form_files(FORM_PREFIX),
-        TRAIN_WORKFLOW: _filled(TRAIN_WORKFLOW, REPOSITORY=source.repository, SHA=source.sha),
-        OPERATION_WORKFLOW: _filled(OPERATION_WORKFLOW, REPOSITORY=source.repository, SHA=source.sha),
+        TRAIN_CALLER: _filled(TRAIN_CALLER, REPOSITORY=source.repository, SHA=source.sha),
+        OPERATION_CALLER: _filled(OPERATION_CALLER, REPOSITORY=source.repository, SHA=source.sha),
         CONFIG_PATH: render_config(data_roots, promotion),
     }
 

@@ -15,7 +15,6 @@ from anyio import to_thread
 
 from actions.contracts.run_id import RUN_ID, number_of
 from bot.database.store import Store
-from bot.engine.effects.workflow import TRAIN_WORKFLOW
 from bot.github import Comment, Identity, Repository
 from bot.github.issues import MARKER_START
 from bot.parsing.repository_config import ConfigError, read_config
@@ -24,6 +23,7 @@ from bot.runs.history import INDEX
 from bot.runs.labels import REQUEST_LABEL, state_label
 from bot.runs.run import Run
 from bot.runs.snapshot import read_snapshot
+from bot.runs.workflow_names import TRAIN_WORKFLOW
 from bot.settings import Settings
 from bot.webhooks import synthetic
 

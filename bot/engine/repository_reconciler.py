@@ -12,7 +12,6 @@ from anyio import to_thread
 from actions.errors import OperationError
 from bot.database.store import Store
 from bot.engine.effects.comment import sticky_marker
-from bot.engine.effects.workflow import TRAIN_WORKFLOW
 from bot.engine.recovery import Recovery
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
@@ -21,6 +20,7 @@ from bot.runs.decisions import with_decision
 from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
 from bot.runs.reactions import TAKEN
 from bot.runs.run import Run
+from bot.runs.workflow_names import TRAIN_WORKFLOW
 from bot.settings import Settings
 from bot.webhooks import synthetic
 from bot.webhooks.delivery import Delivery

@@ -1,8 +1,8 @@
-"""Requests for a training: read out of an issue, answered where they are wrong, opened as a run where they are right."""
+"""Training requests: read from an issue, answered if they are invalid, opened as a run if they are valid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from actions.contracts.run_id import make_run_id
 from actions.data_preparation.sources import is_s3
-from actions.errors import invalid_field
+from actions.errors import Problem, invalid_field
 from actions.storage.s3 import may_read
 from actions.tasks.registry import TrainingRequest
 from bot.database.store import Store
@@ -28,17 +28,17 @@ from bot.runs.view import RunView
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What an issue's body comes to: a request, or what to answer.
+class RequestOutcome:
+    """What reading an issue's request came to.
 
     Attributes
     ----------
     refusal
-        What to say where there is no request.
+        The reply, if there is no valid request.
     request
-        What is asked for.
+        The request.
     language
-        The repository's.
+        The repository's language.
     """
 
     refusal: str
@@ -46,82 +46,95 @@ class Asked:
     language: str = "en"
 
 
-async def allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> Asked:
-    """Return a request, unless the repository's configuration forbids it as it is now."""
+async def check_allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> RequestOutcome:
+    """Return the request, or a refusal if the repository's configuration forbids it."""
     if not config.public_repository and not (await repository.info()).private:
-        return Asked(notices.public_repository_refused(config.language))
-    hidden = [uri for uri in request.data_uris if is_s3(uri) and not may_read(uri, config.data_roots)]
-    if hidden:
-        roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
-        wrong = invalid_field(
-            "data", f"Data in S3 lies below one of the data_roots in {CONFIG_PATH}: {roots}.", hidden[0],
-            "Name an object below one of them, or have its place added to that file.",
-        )  # fmt: skip
-        return Asked(notices.invalid([wrong], config.language))
-    if request.runner not in config.runners:
-        labels = ", ".join(config.runners)
-        wrong = invalid_field(
-            "runner", f"One of the labels in {CONFIG_PATH}: {labels}.", request.runner,
-            "Choose one of them, or have it added to that file.",
-        )  # fmt: skip
-        return Asked(notices.invalid([wrong], config.language))
-    return Asked("", request, config.language)
+        return RequestOutcome(notices.public_repository_refused(config.language))
+    problem = _storage_problem(request, config) or _runner_problem(request, config)
+    if problem is not None:
+        return RequestOutcome(notices.invalid([problem], config.language))
+    return RequestOutcome("", request, config.language)
+
+
+def _storage_problem(request: TrainingRequest, config: RepositoryConfig) -> Problem | None:
+    outside = [uri for uri in request.data_uris if is_s3(uri) and not may_read(uri, config.data_roots)]
+    if not outside:
+        return None
+    roots = ", ".join(root for root in config.data_roots if is_s3(root)) or "none so far"
+    return invalid_field(
+        "data",
+        f"Data in S3 must be below one of the data_roots in {CONFIG_PATH}: {roots}.",
+        outside[0],
+        "Name an object below one of them, or have its location added to that file.",
+    )
+
+
+def _runner_problem(request: TrainingRequest, config: RepositoryConfig) -> Problem | None:
+    if request.runner in config.runners:
+        return None
+    return invalid_field(
+        "runner",
+        f"The runner must be one of the labels in {CONFIG_PATH}: {', '.join(config.runners)}.",
+        request.runner,
+        "Choose one of them, or have the label added to that file.",
+    )
 
 
 class TrainingRequests:
-    """What is done with requests, whether an event or a command brings them.
+    """Reads requests and opens runs for them, whether an event or a command brings them.
 
     Parameters
     ----------
     store, recovery
-        The database, and what finds the runs that it has lost.
+        The database, and what restores runs that are missing from it.
     clock
-        Says what time it is (UTC).
+        Returns the current time in UTC.
+    commands
+        The commands that a configuration may name.
     """
 
-    def __init__(self, store: Store, recovery: Recovery, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, recovery: Recovery, clock: Callable[[], datetime], commands: Collection[str]
+    ) -> None:
         self._store = store
         self._recovery = recovery
         self._clock = clock
+        self._commands = commands
 
-    async def read(self, repository: Repository, body: str) -> Asked:
-        """Return the request that an issue's body makes, or what to answer."""
+    async def read(self, repository: Repository, body: str) -> RequestOutcome:
+        """Return the request in an issue's body, or the reply if it has none."""
         try:
-            config = await read_config(repository)
+            config = await read_config(repository, self._commands)
         except ConfigError as error:
-            return Asked(notices.config_broken(error.body))
-        language = config.language
+            return RequestOutcome(notices.config_broken(error.body))
         form = parse_form(body)
         if form.not_a_form:
-            return Asked(notices.not_a_form(language))
+            return RequestOutcome(notices.not_a_form(config.language))
         if form.request is None:
-            return Asked(notices.invalid(list(form.wrong), language))
-        return await allowed(form.request, config, repository)
+            return RequestOutcome(notices.invalid(list(form.wrong), config.language))
+        return await check_allowed(form.request, config, repository)
 
-    async def say_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
-        """One comment and one label; a request that was waiting in the queue leaves it."""
+    async def report_invalid(self, repository: Repository, issue: int, run: Run | None, text: str) -> None:
+        """Write the reply to an invalid request, and take a queued run out of the queue."""
         if run is not None:
             changed = await to_thread.run_sync(
                 self._store.runs.change, run, lambda stored: _withdrawn(stored, self._clock())
             )
             if not changed.ended:
-                await self.say_frozen(repository, run)
+                await self.report_frozen(repository, run)
                 return
             await to_thread.run_sync(self._store.locks.release, run)
         await repository.upsert_comment(issue, f"issue-{issue}", text)
         await repository.set_state_label(issue, state_label("invalid"), STATE_LABELS)
 
-    async def say_put_right(
-        self, repository: Repository, issue: int, before: Run | None, language: str, *, is_new: bool = False
-    ) -> None:
-        """Take back what was said to be wrong: the run that begins now has a comment of its own."""
-        if is_new:
-            return
-        for marker in (f"issue-{issue}", *([sticky_marker(before)] if before is not None else [])):
+    async def report_corrected(self, repository: Repository, issue: int, previous: Run | None, language: str) -> None:
+        """Replace the reply to an invalid request: the run that starts now has its own comment."""
+        for marker in (f"issue-{issue}", *([sticky_marker(previous)] if previous is not None else [])):
             if await repository.own_comment(issue, marker) is not None:
                 await repository.upsert_comment(issue, marker, notices.problem_fixed(language))
 
-    async def say_frozen(self, repository: Repository, run: Run) -> None:
+    async def report_frozen(self, repository: Repository, run: Run) -> None:
+        """Reply that the request can no longer be edited."""
         frozen = run_comments.request_frozen(RunView(run, updated=self._clock()))
         await repository.post_once(run.issue, f"frozen-{run.id}", frozen)
 
@@ -131,21 +144,22 @@ class TrainingRequests:
         installation: int,
         issue: int,
         requester: str,
-        asked: Asked,
+        outcome: RequestOutcome,
+        *,
         request_comment: int = 0,
     ) -> Run:
-        """Open a run, unless the issue has an open one: then return that.
+        """Open a run, or return the issue's open run if it has one.
 
         Parameters
         ----------
-        asked
-            What is asked for.
+        outcome
+            The valid request.
         request_comment
-            The comment whose command asks for it.
+            The id of the comment whose command requests the run.
         """
-        now, request = self._clock(), asked.request
+        now, request = self._clock(), outcome.request
         if request is None:
-            raise ValueError("nothing is asked for")
+            raise ValueError("there is no request")
 
         def make(number: int) -> Run:
             return Run(
@@ -157,7 +171,7 @@ class TrainingRequests:
                 request=request,
                 created=now,
                 request_comment=request_comment,
-                language=asked.language,
+                language=outcome.language,
                 entered=now,
                 due=now,
             )
@@ -169,5 +183,4 @@ class TrainingRequests:
 
 
 def _withdrawn(run: Run, now: datetime) -> Run:
-    """A request that became invalid while it waited leaves the queue."""
     return end(run, "invalid", now) if run.editable else run

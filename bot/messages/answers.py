@@ -12,8 +12,8 @@ from bot.messages.markup import Markdown, code, fence, heading, link, paragraphs
 from bot.messages.problems import problem_list, problem_table
 from bot.messages.request_table import request_rows
 from bot.messages.words import Words
-from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
-from bot.parsing.permissions import needs
+from bot.parsing.command import Command, ParsedCommand, UnknownCommand
+from bot.parsing.permissions import required_grants
 
 if TYPE_CHECKING:
     from actions.history_management.record import RecordedDecision, RunRecord
@@ -43,7 +43,7 @@ def wrong_arguments(command: ParsedCommand, language: str = "en") -> Markdown:
     usage = say("usage", usage=code(declared.usage), example=code(declared.example))
     return say.comment(
         heading("⚠️", say("command_failed", command=code(f"/{declared.name}", 40))),
-        problem_table(command.wrong, say),
+        problem_table(command.problems, say),
         say.sentences(usage, say("usage_next")),
     )
 
@@ -72,22 +72,24 @@ def no_run(command: str, language: str = "en") -> Markdown:
 # --- reports -----------------------------------------------------------------------------------------------------------
 
 
-def help_text(rules: Mapping[str, CommandRule] | None = None, language: str = "en") -> Markdown:
+def help_text(
+    commands: Mapping[str, Command], rules: Mapping[str, CommandRule] | None = None, language: str = "en"
+) -> Markdown:
     """Return the answer to ``/help``, from the commands' declarations and the repository's rules for them."""
     say, rules = Words(language), rules or {}
     rows = [
         (
             code(command.usage),
             say(f"command.{name}"),
-            say.either([code(part) for part in needs(command, rules.get(name))]),
+            say.either([code(part) for part in required_grants(command, rules.get(name))]),
         )
-        for name, command in COMMANDS.items()
+        for name, command in commands.items()
     ]
     return say.comment(
         Markdown(f"### {say('help.title')}"),
         say("help.text"),
         table([say("help.command"), say("help.effect"), say("help.permission")], rows),
-        say("help.example", example=code(next(iter(COMMANDS.values())).example)),
+        say("help.example", example=code(next(iter(commands.values())).example)),
     )
 
 

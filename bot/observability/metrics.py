@@ -49,7 +49,7 @@ class Metrics:
             buckets=_STEP_SECONDS,
             registry=self._registry,
         )
-        self._doors = Counter(
+        self._triggers = Counter(
             "modelyard_door_requests",
             "Requests that did not come from the issue form, by source and result.",
             ["door", "result"],
@@ -62,9 +62,9 @@ class Metrics:
         """Record one step of a run."""
         self._steps.labels(state).observe(seconds)
 
-    def door_used(self, door: str, result: str) -> None:
+    def count_trigger(self, source: str, result: str) -> None:
         """Count one request that did not come from the issue form."""
-        self._doors.labels(door, result).inc()
+        self._triggers.labels(source, result).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. Queries the database, so it may block."""

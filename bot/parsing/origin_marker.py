@@ -1,7 +1,7 @@
-"""Issues that the App opens itself, for a request that came by another door than the form.
+"""The hidden first line of an issue that the App opens for a request from another source than the form (pure).
 
-Their first line is a hidden marker. It holds a digest of what the request is known by, so that none is opened twice, and
-who asked; it is signed, since whoever may write to a repository may edit the App's issues (pure).
+It contains a digest of the request's key, so that no request opens two issues, and the requester. It is signed, because
+anybody with write access to a repository can edit the App's issues.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
-Door = Literal["dispatch", "schedule"]
+TriggerSource = Literal["dispatch", "schedule"]
+KEY_LIFETIME = timedelta(days=30)
+"""How long a key identifies a request: issues that have not been updated since are not searched."""
 
 _LINE = re.compile(
-    r"<!-- modelyard:asked:(?P<door>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<by>[A-Za-z0-9_-]{1,64}):(?P<sign>[0-9a-f]{32}) -->"
+    r"<!-- modelyard:asked:(?P<source>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<requester>[A-Za-z0-9_-]{1,64}):(?P<signature>[0-9a-f]{32}) -->"
 )
-_NOBODY = "-"
+_NO_REQUESTER = "-"
 
 
 @dataclass(frozen=True)
@@ -26,45 +29,46 @@ class Origin:
 
     Attributes
     ----------
-    door
+    source
         ``dispatch`` (a ``repository_dispatch``) or ``schedule``.
     key
-        What it is known by: the same key again is the same request. A digest, see ``digest``.
-    by
-        The person who asked; empty for a schedule.
+        The digest that identifies the request.
+    requester
+        The person who requested it; empty for a schedule.
     """
 
-    door: Door
+    source: TriggerSource
     key: str
-    by: str = ""
+    requester: str = ""
 
     @property
-    def sought(self) -> str:
-        """How the marker of the same request begins, whoever asked."""
-        return f"asked:{self.door}:{self.key}:"
+    def prefix(self) -> str:
+        """The start of the request's marker, whoever the requester is."""
+        return f"asked:{self.source}:{self.key}:"
 
     def marker(self, repository: str, secret: bytes) -> str:
         """Return the hidden marker of the issue."""
-        by = self.by or _NOBODY
-        return f"{self.sought}{by}:{_signature(repository, self.door, self.key, by, secret)}"
+        requester = self.requester or _NO_REQUESTER
+        return f"{self.prefix}{requester}:{_signature(repository, self.source, self.key, requester, secret)}"
 
 
 def digest(*parts: str) -> str:
-    """Return what stands for a key in a marker: people choose keys, and a marker takes few characters."""
+    """Return the digest of a key: people choose keys freely, and a marker takes few characters."""
     return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def read_origin(body: str, repository: str, secret: bytes) -> Origin | None:
-    """Return what the first line of an issue's body says of its origin; None where the App did not write that."""
-    found = _LINE.fullmatch(body.split("\n", 1)[0].rstrip())
-    if found is None:
+    """Return the origin in the first line of an issue's body, or None if the App did not write one."""
+    match = _LINE.fullmatch(body.split("\n", 1)[0].rstrip())
+    if match is None:
         return None
-    door: Door = "dispatch" if found["door"] == "dispatch" else "schedule"
-    if not hmac.compare_digest(found["sign"], _signature(repository, door, found["key"], found["by"], secret)):
+    source: TriggerSource = "dispatch" if match["source"] == "dispatch" else "schedule"
+    key, requester = match["key"], match["requester"]
+    if not hmac.compare_digest(match["signature"], _signature(repository, source, key, requester, secret)):
         return None
-    return Origin(door, found["key"], "" if found["by"] == _NOBODY else found["by"])
+    return Origin(source, key, "" if requester == _NO_REQUESTER else requester)
 
 
-def _signature(repository: str, door: str, key: str, by: str, secret: bytes) -> str:
+def _signature(repository: str, source: str, key: str, requester: str, secret: bytes) -> str:
     own = hmac.digest(secret, b"modelyard issue origin", "sha256")
-    return hmac.new(own, f"{repository}\n{door}\n{key}\n{by}".encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(own, f"{repository}\n{source}\n{key}\n{requester}".encode(), hashlib.sha256).hexdigest()[:32]

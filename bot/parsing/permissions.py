@@ -1,4 +1,4 @@
-"""Who may say which command: a permission on the repository, or being named in the repository's configuration (pure)."""
+"""Who may use a command: by a permission on the repository, or by name in its configuration (pure)."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from bot.parsing.command import PERMISSIONS, Command, Permission
 if TYPE_CHECKING:
     from bot.parsing.repository_config import CommandRule
 
-LEAST_TO_ASK: Permission = "write"
-"""The permission that asking for a training takes."""
+REQUEST_PERMISSION: Permission = "write"
+"""The lowest permission that may request training."""
 
 
-def may(command: Command, who: str, permission: str, rule: CommandRule | None = None) -> bool:
-    """Tell whether somebody may say a command, as far as teams do not matter.
+def is_allowed(command: Command, user: str, permission: str, rule: CommandRule | None = None) -> bool:
+    """Return whether a user may use a command, leaving teams aside.
 
     Parameters
     ----------
     command
-        Its declaration names the least permission, unless there is a rule.
-    who
+        Its declaration has the lowest permission, unless there is a rule.
+    user
         The login.
     permission
-        Their permission on the repository, as GitHub says it; an unknown one is none.
+        The user's permission on the repository, as GitHub names it; unknown ones count as none.
     rule
-        What the repository's configuration says of the command.
+        The repository's own rule for the command.
     """
-    if rule is not None and who.lower() in {user.lower() for user in rule.users}:
+    if rule is not None and user.lower() in {name.lower() for name in rule.users}:
         return True
-    least = least_permission(command, rule)
-    return least is not None and reaches(permission, least)
+    lowest = lowest_permission(command, rule)
+    return lowest is not None and has_at_least(permission, lowest)
 
 
-def least_permission(command: Command, rule: CommandRule | None) -> Permission | None:
-    """Return the permission that is enough; None where only those named may."""
-    least = command.permission if rule is None else rule.permission
-    return None if least == "none" else least
+def lowest_permission(command: Command, rule: CommandRule | None) -> Permission | None:
+    """Return the permission that suffices, or None if only the people named in the rule are allowed."""
+    lowest = command.permission if rule is None else rule.permission
+    return None if lowest == "none" else lowest
 
 
-def reaches(permission: str, least: Permission) -> bool:
-    """Tell whether a permission is at least another."""
-    return permission in PERMISSIONS and [*PERMISSIONS].index(permission) >= PERMISSIONS.index(least)
+def has_at_least(permission: str, lowest: Permission) -> bool:
+    """Return whether a permission includes another one."""
+    return permission in PERMISSIONS and [*PERMISSIONS].index(permission) >= PERMISSIONS.index(lowest)
 
 
-def needs(command: Command, rule: CommandRule | None) -> list[str]:
-    """Return what would be enough, each part for itself: a permission, users, teams."""
-    least = least_permission(command, rule)
+def required_grants(command: Command, rule: CommandRule | None) -> list[str]:
+    """Return everything that suffices by itself: a permission, users, teams."""
+    lowest = lowest_permission(command, rule)
     if rule is None:
-        return [str(least)]
-    return [*([str(least)] if least else []), *rule.users, *(f"team {team}" for team in rule.teams)]
+        return [str(lowest)]
+    return [*([str(lowest)] if lowest else []), *rule.users, *(f"team {team}" for team in rule.teams)]

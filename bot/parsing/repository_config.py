@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
@@ -14,6 +15,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -28,7 +30,8 @@ from actions.storage.s3 import S3Uri
 from actions.text import safe_yaml
 from actions.text.suggestions import did_you_mean
 from actions.text.validation import rule_of
-from bot.parsing.command import COMMANDS, Permission
+from bot.github.models import RepoInfo
+from bot.parsing.command import Permission
 from bot.parsing.schedule import ScheduleConfig
 
 CONFIG_PATH = ".github/modelyard.yml"
@@ -113,9 +116,10 @@ class CommandRule(_Value):
         return self
 
 
-def _command(name: str) -> str:
-    if name not in COMMANDS:
-        raise PydanticCustomError("command", "Input should be one of the commands: " + ", ".join(COMMANDS))
+def _command(name: str, info: ValidationInfo) -> str:
+    commands = (info.context or {}).get("commands")
+    if commands is not None and name not in commands:
+        raise PydanticCustomError("command", "Input should be one of the commands: " + ", ".join(commands))
     return name
 
 
@@ -186,8 +190,15 @@ class RepositoryConfig(_Value):
         return value
 
 
-def parse_config(text: str | bytes) -> RepositoryConfig:
+def parse_config(text: str | bytes, commands: Collection[str] | None = None) -> RepositoryConfig:
     """Read a configuration; an empty file has the defaults.
+
+    Parameters
+    ----------
+    text
+        The file's content.
+    commands
+        The commands that it may name. If it is None, any name is accepted.
 
     Raises
     ------
@@ -199,7 +210,7 @@ def parse_config(text: str | bytes) -> RepositoryConfig:
     except InvalidInput as error:
         raise ConfigError.from_problem(error.body, reason="config_unreadable", field=CONFIG_PATH) from None
     try:
-        return RepositoryConfig.model_validate({} if content is None else content)
+        return RepositoryConfig.model_validate({} if content is None else content, context={"commands": commands})
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
         # A misspelt key is also a missing one; naming the misspelt one helps more.
@@ -213,8 +224,8 @@ class Files(Protocol):
     async def file(self, path: str, ref: str | None = None) -> bytes | None: ...
 
 
-async def read_config(repository: Files) -> RepositoryConfig:
-    """Read a repository's configuration from its default branch.
+async def read_config(repository: Files, commands: Collection[str] | None = None) -> RepositoryConfig:
+    """Read a repository's configuration from its default branch; ``commands`` as in ``parse_config``.
 
     Raises
     ------
@@ -230,7 +241,18 @@ async def read_config(repository: Files) -> RepositoryConfig:
             next_step="Run `modelyard init` in a checkout of the repository and commit what it writes.",
             field=CONFIG_PATH,
         )
-    return parse_config(text)
+    return parse_config(text, commands)
+
+
+class Described(Protocol):
+    """A repository whose description can be read."""
+
+    async def info(self) -> RepoInfo: ...
+
+
+async def history_branch(repository: Described, config: RepositoryConfig) -> str:
+    """Return the branch that holds the registry and the training history."""
+    return config.history.branch or (await repository.info()).default_branch
 
 
 async def language_of(repository: Files) -> str:

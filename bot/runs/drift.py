@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from actions.contracts.run_id import RUN_ID
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
-from bot.parsing.command import parse_command
+from bot.parsing.command import is_command
 from bot.runs.decisions import can_take
 from bot.runs.labels import REQUEST_LABEL, state_label
 from bot.runs.run import Decision, Run
@@ -58,7 +58,7 @@ def unanswered_commands(run: Run, comments: Sequence[Comment], who: Identity) ->
         and comment.created_at is not None
         and comment.created_at >= run.created.replace(microsecond=0)  # GitHub's times are whole seconds
         and comment.updated_at == comment.created_at
-        and parse_command(comment.body) is not None
+        and is_command(comment.body)
         and not run.has_decision_from(comment.id)
         and not any(carries(answer, f"reply-{comment.id}") for answer in own)
     ]

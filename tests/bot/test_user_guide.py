@@ -14,7 +14,7 @@ from actions.contracts.supervised import METRICS
 from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.notification.notice import example
 from actions.notification.templates import render
-from bot.parsing.command import COMMANDS
+from bot.events.commands import COMMANDS
 from bot.parsing.form_fields import request_fields
 from bot.parsing.repository_config import parse_config
 from bot.runs.labels import REQUEST_LABEL, STATE_LABELS

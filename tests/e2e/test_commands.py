@@ -15,7 +15,7 @@ import pytest
 
 from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
-from bot.parsing.command import COMMANDS
+from bot.events.commands import COMMANDS
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
 from tests.support.loop import Loop

@@ -219,11 +219,11 @@ def test_a_dispatch_for_others_is_not_even_kept(loop: Loop, model: str) -> None:
         ({**FIELDS, "threshold": 1.5}, "between 0 and 1"),
         ({**FIELDS, "thresold": 0.5}, "thresold"),
         ({"key": "k"}, "Model name"),
-        ({"request": "yes"}, "request holds the fields"),
-        ({**FIELDS, "key": 5}, "key is a text"),
+        ({"request": "yes"}, "request must contain the fields"),
+        ({**FIELDS, "key": 5}, "key must be a text"),
         ({**FIELDS, "data": "file:///etc/passwd"}, "file:"),
         ({**FIELDS, "target": "a\nb ### Threshold @owner <img>"}, "Target column"),
-        (None, "client_payload holds"),
+        (None, "client_payload must contain"),
     ],
 )
 def test_a_wrong_dispatch_is_told_by_one_closed_issue_and_trains_nothing(

@@ -77,7 +77,7 @@ def test_a_run_goes_through_its_stages_and_publishes_what_was_asked_word_for_wor
     (sha,) = git.refs("refs/modelyard/train-20261122-001/1").values()
     result = PublishedResult.model_validate_json(git.read(sha, "result.json") or b"")
     assert result.request.notes == HOSTILE
-    caller = git.read("refs/heads/main", init.TRAIN_WORKFLOW) or b""
+    caller = git.read("refs/heads/main", init.TRAIN_CALLER) or b""
     assert f"train.yml@{result.modelyard_sha}\n".encode() in caller
     assert result.git_sha == git.head("main")
     assert not Path("/tmp/pwned").exists()

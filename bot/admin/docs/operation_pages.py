@@ -18,8 +18,7 @@ from actions.errors import Conflict, Interrupted, InvalidInput, NotAllowed, NotF
 from actions.operation import Operation, operations
 from actions.runtime import cli_help as usage
 from actions.text.markdown import code, table
-from bot.events.commands.run_operation import carried_out, not_by_run
-from bot.parsing.command import COMMANDS
+from bot.events.commands.run import COMMAND, not_by_run, where_it_runs
 from bot.parsing.scalars import format_argument
 from bot.version import APP_OPERATIONS
 
@@ -101,8 +100,8 @@ def _facts(operation: Operation) -> Iterator[tuple[str, str]]:
     else:
         again = "; the same call again changes nothing more" if operation.idempotent else ""
         yield "Changes", f"writes{again}"
-    if carried_out(operation) != "nowhere":
-        least = COMMANDS["run"].permission
+    if where_it_runs(operation) != "nowhere":
+        least = COMMAND.permission
         yield (
             "Who may",
             f"by `/run` whoever has {least} permission, unless `commands` in `.github/modelyard.yml` says otherwise",
@@ -198,7 +197,7 @@ def _calls(operation: Operation) -> Iterator[str]:
     arguments = example_arguments(operation)
     words = " ".join(f"--{name} {usage.quoted(_text(value))}" for name, value in arguments.items())
     yield f"```sh\nmodelyard run {operation.name} {words}".rstrip() + "\n```"
-    if carried_out(operation) == "nowhere":
+    if where_it_runs(operation) == "nowhere":
         yield f"On an issue: not by `/run`. {not_by_run(operation).body.next_step}"
     else:
         yield f"On an issue:\n\n```text\n{run_line(operation, arguments)}\n```"

@@ -11,7 +11,7 @@ from anyio import to_thread
 from actions.storage.folder import Storage
 from bot.database.store import Store
 from bot.github import RepoInfo, Repository
-from bot.parsing.repository_config import RepositoryConfig, read_config
+from bot.parsing.repository_config import RepositoryConfig, history_branch, read_config
 from bot.runs.run import Run
 from bot.settings import Settings
 
@@ -53,7 +53,7 @@ class RunContext:
 
     async def history_branch(self) -> str:
         """Return the branch with registry and history."""
-        return (await self.config()).history.branch or (await self.info()).default_branch
+        return await history_branch(self, await self.config())
 
     def scaled(self, limit: timedelta | None) -> timedelta:
         """Return a time limit multiplied by this deployment's time factor."""

@@ -14,8 +14,8 @@ from bot.github import HubError, Job
 from bot.runs import job_status
 from bot.runs.run import Run, WorkflowDispatch
 from bot.runs.view import Unclaimed
+from bot.runs.workflow_names import TRAIN_WORKFLOW
 
-TRAIN_WORKFLOW = "modelyard-train.yml"
 MAX_LOG_LINES = 30
 
 

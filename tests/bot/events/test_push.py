@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actions.model_registry import model_file
-from bot.events.push import configuration_findings, registry_findings
+from bot.events.commands import COMMANDS
+from bot.events.handlers.push import configuration_problems, registry_problems
 
 PATH = "training_history/models/churn.yaml"
 
@@ -22,15 +23,15 @@ def a_file(*versions: int, sha: str = "a", **aliases: int) -> bytes:
 
 
 def test_aliases_may_be_moved_by_people() -> None:
-    assert registry_findings(PATH, a_file(1, 2, champion=1), a_file(1, 2, champion=2)) == []
+    assert registry_problems(PATH, a_file(1, 2, champion=1), a_file(1, 2, champion=2)) == []
 
 
 @pytest.mark.parametrize(
     ("after", "found"),
     [
         (a_file(1, 2, 3), "Version 3 is new."),
-        (a_file(1), "Version 2 is changed or gone."),
-        (a_file(1, 2, sha="b"), "Version 1 is changed or gone."),
+        (a_file(1), "Version 2 is changed or missing."),
+        (a_file(1, 2, sha="b"), "Version 1 is changed or missing."),
         (None, "The file is removed."),
         (a_file(1, 2).replace(b"name: churn", b"name: other"), "It is about other."),
         (b"versions: [", None),
@@ -38,17 +39,17 @@ def test_aliases_may_be_moved_by_people() -> None:
     ],
 )
 def test_what_no_run_has_made_is_found(after: bytes | None, found: str | None) -> None:
-    findings = registry_findings(PATH, a_file(1, 2), after)
+    findings = registry_problems(PATH, a_file(1, 2), after)
     assert findings
     assert found is None or found in {one.found for one in findings}
 
 
 def test_a_broken_file_may_be_put_right() -> None:
-    assert registry_findings(PATH, b"versions: [", a_file()) == []
+    assert registry_problems(PATH, b"versions: [", a_file()) == []
 
 
 def test_a_broken_configuration_is_named_with_its_cure() -> None:
-    (finding,) = configuration_findings(b"promtion: auto")
+    (finding,) = configuration_problems(b"promtion: auto", COMMANDS)
     assert (finding.field, finding.next_step) == ("promtion", "Did you mean promotion?")
-    assert configuration_findings(b"promotion: auto") == []
-    assert configuration_findings(None) == []
+    assert configuration_problems(b"promotion: auto", COMMANDS) == []
+    assert configuration_problems(None, COMMANDS) == []

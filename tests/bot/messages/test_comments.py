@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from actions.contracts.results import Verdict
 from actions.errors import Problem, invalid_field
+from bot.events.commands import COMMANDS
 from bot.messages import answers, markup, notices, run_comments, words
-from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, parse_command
+from bot.parsing.command import ParsedCommand, UnknownCommand, parse_command
 from bot.parsing.form import form_body, parse_form
 from bot.runs.machines.training import State
 from bot.runs.run import AttemptVerdict, StageError
@@ -276,13 +277,13 @@ def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any]
 
 
 def wrong_arguments(line: str) -> str:
-    command = parse_command(line)
+    command = parse_command(line, COMMANDS)
     assert isinstance(command, ParsedCommand)
     return answers.wrong_arguments(command)
 
 
 def test_the_help_lists_every_command() -> None:
-    text = answers.help_text()
+    text = answers.help_text(COMMANDS)
     assert all(f"| `{command.usage}` |" in text for command in COMMANDS.values())
 
 
@@ -312,7 +313,7 @@ ANSWERS = {
     "wrong arguments": wrong_arguments("/approve seed=-1"),
     "unknown": answers.unknown_command(UnknownCommand("aprove", "approve")),
     "unlike any": answers.unknown_command(UnknownCommand("dance", None)),
-    "help": answers.help_text(),
+    "help": answers.help_text(COMMANDS),
     "no run": answers.no_run("cancel"),
     "public": notices.public_repository_refused(),
     "not set up": notices.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
@@ -358,8 +359,8 @@ def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of
 
 def test_an_answer_in_an_unknown_language_is_in_english() -> None:
     assert words.languages() == ["en", "ja"]
-    assert answers.help_text(language="tlh") == answers.help_text(language="en")
-    assert answers.help_text(language="../en") == answers.help_text(language="en")
+    assert answers.help_text(COMMANDS, language="tlh") == answers.help_text(COMMANDS, language="en")
+    assert answers.help_text(COMMANDS, language="../en") == answers.help_text(COMMANDS, language="en")
 
 
 def test_a_repository_that_was_never_set_up_is_told_so() -> None:
@@ -481,7 +482,7 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
         answers.unknown_command(UnknownCommand(text, text)),
         answers.no_run(text),
         notices.internal_trouble(text),
-        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=(wrong,))),
+        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], problems=(wrong,))),
         run_comments.not_waiting(VIEWS["training"], text),
     ):
         assert_deaf(answer)

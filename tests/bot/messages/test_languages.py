@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from actions.contracts.channels import Event, Language
 from actions.errors import invalid_field
 from actions.notification.templates import message
+from bot.events.commands import COMMANDS
 from bot.messages import answers, notices, run_comments
 from bot.messages.notifications import notice_of
-from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand
+from bot.parsing.command import ParsedCommand, UnknownCommand
 from bot.runs.machines.training import State
 from bot.runs.run import AttemptVerdict
 from bot.runs.view import RunView
@@ -76,9 +77,9 @@ def test_every_answer_is_translated(language: str) -> None:
         notices.not_a_form(language),
         notices.may_not_ask("read", language=language),
         answers.refused("approve", ["write"], "read", language),
-        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=tuple(wrong)), language),
+        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], problems=tuple(wrong)), language),
         answers.unknown_command(UnknownCommand("aprove", "approve"), language),
-        answers.help_text(language=language),
+        answers.help_text(COMMANDS, language=language),
         answers.no_run("cancel", language),
         notices.public_repository_refused(language),
         notices.config_broken(ERROR, language),
@@ -88,7 +89,7 @@ def test_every_answer_is_translated(language: str) -> None:
         assert JAPANESE.search(text)
         assert "None" not in text
         assert set(read(text).tags) <= OWN_TAGS
-    assert all(command.usage in answers.help_text(language=language) for command in COMMANDS.values())
+    assert all(command.usage in answers.help_text(COMMANDS, language=language) for command in COMMANDS.values())
 
 
 def test_figures_durations_and_moments_are_written_as_the_language_has_them() -> None:
@@ -165,7 +166,7 @@ def test_no_text_of_others_is_obeyed(language: str, text: str, where: tuple[Stat
         answers.unknown_command(UnknownCommand(text, text), language),
         answers.no_run(text, language),
         notices.internal_trouble(text, language),
-        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], wrong=(wrong,)), language),
+        answers.wrong_arguments(ParsedCommand(COMMANDS["approve"], problems=(wrong,)), language),
         run_comments.not_waiting(VIEWS["training"], text, language),
     ):
         assert_deaf(said)

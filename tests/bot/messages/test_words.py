@@ -9,9 +9,9 @@ import pytest
 
 import bot
 from actions.contracts.channels import Language
+from bot.events.commands import COMMANDS
 from bot.messages.markup import Markdown, code
 from bot.messages.words import CATALOGUE, Words, languages
-from bot.parsing.command import COMMANDS
 from tests.support import catalogues
 
 BOT = Path(bot.__file__).parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from time import process_time
 
 import pytest
@@ -11,12 +12,17 @@ from hypothesis import strategies as st
 
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
-from bot.parsing.command import COMMANDS, ParsedCommand, UnknownCommand, changed_request, parse_command
+from bot.events.commands import COMMANDS
+from bot.parsing import command as grammar
+from bot.parsing.command import ParsedCommand, UnknownCommand
+from bot.parsing.command_arguments import with_overrides
 from bot.parsing.form_fields import request_fields
 from bot.parsing.scalars import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
 from tests.support.run_views import a_request
 from tests.support.work import work
+
+parse_command = partial(grammar.parse_command, commands=COMMANDS)
 
 
 def parsed(body: str) -> ParsedCommand:
@@ -30,9 +36,8 @@ def test_every_command_is_known_by_its_word_its_usage_and_its_example(name: str)
     command = COMMANDS[name]
     assert parsed(f"/{name}").command is command
     assert parsed(command.example).command is command
-    assert not parsed(command.example).wrong
+    assert not parsed(command.example).problems
     assert command.usage.split()[0] == f"/{name}"
-    assert command.help.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -88,14 +93,14 @@ def test_an_approval_carries_settings_then_a_reason() -> None:
         "n_estimators": 500, "learning_rate": 0.05, "criterion": "log loss", "a": "x = y", "seed": 7
     }  # fmt: skip
     assert command.reason == "don't give up"
-    assert not command.wrong
+    assert not command.problems
 
 
 @given(st.dictionaries(NAMES.filter(lambda name: name not in request_fields()), SCALARS, max_size=4))
 def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
     words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()]
     command = parsed(" ".join(["/approve", *words]))
-    assert not command.wrong
+    assert not command.problems
     assert command.overrides == overrides
 
 
@@ -126,7 +131,7 @@ def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) -> None:
-    (one,) = parsed(line).wrong
+    (one,) = parsed(line).problems
     assert one.field == field
     assert one.rule
     assert one.found
@@ -134,40 +139,40 @@ def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) 
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:
-    assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").wrong] == ["seed", "data", "z"]
+    assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").problems] == ["seed", "data", "z"]
 
 
 def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None:
     request = a_request()
-    changed = changed_request(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
+    changed = with_overrides(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
     assert changed.hyperparameters == {"n_estimators": 500}
     assert (changed.seed, changed.timeout_minutes) == (7, 5)
     untouched = set(request_fields()) - {"hyperparameters", "seed", "timeout_minutes"}
     assert all(getattr(changed, name) == getattr(request, name) for name in untouched)
     with pytest.raises(InvalidInput) as refused:
-        changed_request(request, {f"p{number}": 1 for number in range(50)})
+        with_overrides(request, {f"p{number}": 1 for number in range(50)})
     assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
     with pytest.raises(InvalidInput) as refused:
-        changed_request(a_request(search_minutes=10), {"timeout_minutes": 5})
+        with_overrides(a_request(search_minutes=10), {"timeout_minutes": 5})
     assert (refused.value.body.field, refused.value.body.found) == ("search_minutes", "search_minutes: 10.")
     assert "fewer than 5" in refused.value.body.rule
 
 
 def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:
-    assert parsed("/promote").words == {}
-    assert parsed("/promote 3 it is better").words == {"version": "3"}
+    assert parsed("/promote").positionals == {}
+    assert parsed("/promote 3 it is better").positionals == {"version": "3"}
     assert parsed("/promote v3 it is better").reason == "it is better"
-    assert (parsed("/rollback 3rd try").words, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
+    assert (parsed("/rollback 3rd try").positionals, parsed("/rollback 3rd try").reason) == ({}, "3rd try")
 
 
 @pytest.mark.parametrize("line", ["/promote #3", "/promote 3.", "/rollback v2: too slow", "/rollback version 2"])
 def test_what_was_meant_as_a_version_is_never_read_as_the_reason(line: str) -> None:
-    assert [wrong.field for wrong in parsed(line).wrong] == ["version"]
+    assert [wrong.field for wrong in parsed(line).problems] == ["version"]
 
 
 @pytest.mark.parametrize(("name", "meant"), [("sead", "seed"), ("timeout_minute", "timeout_minutes")])
 def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparameter(name: str, meant: str) -> None:
-    (wrong,) = parsed(f"/approve {name}=3").wrong
+    (wrong,) = parsed(f"/approve {name}=3").problems
     assert wrong.next_step == f"Did you mean {meant}?"
 
 
@@ -176,30 +181,30 @@ def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparame
 )
 def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
     command = parsed(line)
-    assert len(command.wrong) == 1
-    assert command.command.usage in command.wrong[0].next_step
+    assert len(command.problems) == 1
+    assert command.command.usage in command.problems[0].next_step
 
 
 def test_an_operation_gets_any_arguments_and_no_reason() -> None:
     command = parsed("/run load_dataset data='my data.csv' rows=5 target=seed")
-    assert command.words == {"operation": "load_dataset"}
+    assert command.positionals == {"operation": "load_dataset"}
     assert command.arguments == {"data": "my data.csv", "rows": 5, "target": "seed"}
-    assert not command.wrong
-    assert parsed("/run load_dataset data=x please").wrong
-    assert parsed("/run load_dataset data=x data=y").wrong
+    assert not command.problems
+    assert parsed("/run load_dataset data=x please").problems
+    assert parsed("/run load_dataset data=x data=y").problems
 
 
 def test_an_operations_lists_and_mappings_are_written_as_json() -> None:
     command = parsed('/run tune slices=["a b", "c"] space={"C": {"low": 1.5}} seed=3')
     assert command.arguments == {"slices": ["a b", "c"], "space": {"C": {"low": 1.5}}, "seed": 3}
-    assert not command.wrong
+    assert not command.problems
 
 
 @pytest.mark.parametrize("value", ["[1", "{1}", "[NaN]", "[1e999]", '["\\ud800"]', "[" * 3_000, "{'a': 1}"])
 def test_json_that_is_none_is_told(value: str) -> None:
     command = parsed(f"/run tune slices={value}")
-    assert (len(command.wrong), command.wrong[0].field) == (1, "slices")
-    assert "must be written as JSON" in command.wrong[0].rule
+    assert (len(command.problems), command.problems[0].field) == (1, "slices")
+    assert "must be written as JSON" in command.problems[0].rule
     assert not command.arguments
 
 
@@ -207,7 +212,7 @@ def test_json_that_is_none_is_told(value: str) -> None:
 def test_no_text_makes_it_fail(body: str) -> None:
     command = parse_command(body)
     if isinstance(command, ParsedCommand):
-        f"{command.reason}{command.wrong}{command.overrides}{command.arguments}".encode()
+        f"{command.reason}{command.problems}{command.overrides}{command.arguments}".encode()
 
 
 @given(st.text(alphabet="abc01.:-+eE#'\"\\ ntrue", max_size=20))

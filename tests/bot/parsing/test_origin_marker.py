@@ -21,7 +21,7 @@ def line(origin: Origin, repository: str = "owner/demo", secret: bytes = SECRET)
 def test_what_was_written_is_read_again(by: str, key: str, door: str) -> None:
     origin = Origin("dispatch" if door == "dispatch" else "schedule", digest(key), by)
     assert read_origin(f"{line(origin)}\nand a form", "owner/demo", SECRET) == origin
-    assert line(origin).startswith(f"<!-- modelyard:{origin.sought}")
+    assert line(origin).startswith(f"<!-- modelyard:{origin.prefix}")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.parsing.command import COMMANDS, PERMISSIONS, Permission
-from bot.parsing.permissions import may, needs
+from bot.events.commands import COMMANDS
+from bot.parsing.command import PERMISSIONS, Permission
+from bot.parsing.permissions import is_allowed, required_grants
 from bot.parsing.repository_config import CommandRule
 
 EXPECTED = {
@@ -19,7 +20,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("permission", PERMISSIONS)
 def test_each_permission_allows_its_commands_and_those_of_the_lower_ones(permission: str) -> None:
-    allowed = {name for name, command in COMMANDS.items() if may(command, "octocat", permission)}
+    allowed = {name for name, command in COMMANDS.items() if is_allowed(command, "octocat", permission)}
     lower = PERMISSIONS[: PERMISSIONS.index(permission) + 1]
     assert allowed == set().union(*(EXPECTED.get(one, set()) for one in lower))
 
@@ -27,18 +28,18 @@ def test_each_permission_allows_its_commands_and_those_of_the_lower_ones(permiss
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("permission", ["", "custom-role", "owner"])
 def test_a_permission_that_is_none_of_github_s_allows_nothing(name: str, permission: str) -> None:
-    assert not may(COMMANDS[name], "octocat", permission)
+    assert not is_allowed(COMMANDS[name], "octocat", permission)
 
 
 def test_a_rule_replaces_the_usual_permission() -> None:
     rule = CommandRule(permission="admin")
-    assert [one for one in PERMISSIONS if may(COMMANDS["approve"], "octocat", one, rule)] == ["admin"]
-    assert needs(COMMANDS["approve"], rule) == ["admin"]
+    assert [one for one in PERMISSIONS if is_allowed(COMMANDS["approve"], "octocat", one, rule)] == ["admin"]
+    assert required_grants(COMMANDS["approve"], rule) == ["admin"]
 
 
 @pytest.mark.parametrize("permission", [None, "none"])
 def test_whoever_is_named_may_whatever_the_permission_and_nobody_else_does(permission: Permission | None) -> None:
     rule = CommandRule(permission=permission, users=["Octocat"], teams=["ml-leads"])
-    assert may(COMMANDS["promote"], "octocat", "read", rule)
-    assert [one for one in PERMISSIONS if may(COMMANDS["promote"], "other", one, rule)] == []
-    assert needs(COMMANDS["promote"], rule) == ["Octocat", "team ml-leads"]
+    assert is_allowed(COMMANDS["promote"], "octocat", "read", rule)
+    assert [one for one in PERMISSIONS if is_allowed(COMMANDS["promote"], "other", one, rule)] == []
+    assert required_grants(COMMANDS["promote"], rule) == ["Octocat", "team ml-leads"]

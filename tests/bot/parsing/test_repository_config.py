@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actions.contracts.order import Gate
 from bot.admin.init import render_config
+from bot.events.commands import COMMANDS
 from bot.parsing.repository_config import (
     MAX_BYTES,
     CommandRule,
@@ -153,7 +154,7 @@ def test_what_init_writes_is_what_it_says() -> None:
 )
 def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, next_step: str) -> None:
     with pytest.raises(ConfigError) as error:
-        parse_config(text)
+        parse_config(text, COMMANDS)
     body = error.value.body
     assert (body.reason, body.field) == (reason, field)
     assert body.next_step.startswith(next_step)

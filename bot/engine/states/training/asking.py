@@ -8,7 +8,7 @@ from bot.engine.effects import comment, model_lock
 from bot.engine.effects.context import RunContext
 from bot.engine.states import state
 from bot.engine.states.notifying import ISSUE, notify_channels
-from bot.parsing.command import changed_request
+from bot.parsing.command_arguments import with_overrides
 from bot.runs.advance import StepResult
 from bot.runs.machines.training import OPERATOR_TIMEOUT, State
 from bot.runs.run import Run
@@ -60,6 +60,6 @@ async def increment_retry(_: RunContext, run: Run) -> StepResult:
     """Begin the next attempt with the approval's overrides; without any, with the next seed."""
     overrides = dict(run.decisions[-1].overrides)
     seed = overrides.pop("seed", None)
-    request = changed_request(run.request, overrides)
+    request = with_overrides(run.request, overrides)
     fresh = {"seed": seed, "question_comment": 0, "answer": None, "result": None, "published_sha": None, "error": None}
     return StepResult(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")

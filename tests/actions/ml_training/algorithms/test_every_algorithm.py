@@ -25,6 +25,7 @@ from actions.ml_training.registry import every_algorithm
 from actions.models.saved_model import Model, open_model
 from actions.operation import find_operation
 from actions.storage.folder import Storage
+from bot.events.commands import COMMANDS
 from bot.parsing.command import parse_command
 from tests.support.operating import Desk, people
 
@@ -212,7 +213,7 @@ def test_early_stopping_needs_validation_rows_and_fewer_rounds_than_there_are(de
 
 @every_algorithm_and_task
 def test_the_example_for_a_rejected_model_is_a_valid_override(algorithm: Algorithm, task: str) -> None:
-    command = parse_command(f"/approve {algorithm.example_override} because it may help")
+    command = parse_command(f"/approve {algorithm.example_override} because it may help", COMMANDS)
     check_hyperparameters(task, algorithm.name, command.overrides)  # type: ignore[union-attr]
     assert command.overrides  # type: ignore[union-attr]
 

@@ -8,7 +8,8 @@ import pytest
 
 from actions.operation import Operation, operations
 from bot.admin.docs.operation_pages import example_arguments, pages
-from bot.events.commands.run_operation import carried_out
+from bot.events.commands import COMMANDS
+from bot.events.commands.run import where_it_runs
 from bot.parsing.command import ParsedCommand, parse_command
 
 KNOWN = operations("bot.operations")
@@ -48,12 +49,12 @@ def test_the_run_line_on_a_page_is_parsed_into_the_arguments_of_the_example(
     made: dict[str, str], operation: Operation
 ) -> None:
     lines = re.findall(r"^/run .*$", made[f"{operation.name}.md"], re.MULTILINE)
-    assert len(lines) == (carried_out(operation) != "nowhere"), "a page shows a line if, and only if, /run works"
+    assert len(lines) == (where_it_runs(operation) != "nowhere"), "a page shows a line if, and only if, /run works"
     for line in lines:
-        parsed = parse_command(line)
+        parsed = parse_command(line, COMMANDS)
         assert isinstance(parsed, ParsedCommand)
-        assert not parsed.wrong
-        assert parsed.words == {"operation": operation.name}
+        assert not parsed.problems
+        assert parsed.positionals == {"operation": operation.name}
         assert parsed.arguments == example_arguments(operation)
 
 
