@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from actions.stages.runner import StageOutcome
 from actions.tasks.exchange import PublishedResult, WorkOrder
 from actions.tasks.registry import TrainingRequest, parse_request, tasks
 from bot.github import PublishedCommit
+from bot.messages import run_comments
+from bot.messages.answers import plan
 from bot.operations import parse_issue
+from bot.parsing.command import ParsedCommand, changed_request, parse_command
 from bot.parsing.form import form_body, parse_form
 from bot.parsing.form_fields import request_fields
 from bot.parsing.issue_templates import form_files
@@ -30,6 +34,7 @@ from bot.runs.machines.training import State
 from bot.runs.publication import check_ref, checked
 from bot.runs.record import record_of
 from bot.runs.run import AttemptVerdict, Run
+from bot.runs.view import RunView
 from tests.support.operating import REPOSITORY, RUN, Desk
 from tests.support.runs import NOON
 from tests.support.stages import run_stage
@@ -188,6 +193,22 @@ def test_what_it_publishes_is_checked_recorded_registered_and_shown(desk: Desk) 
     assert "## Data" not in page
     version = model_file.parse(files["training_history/models/menu.yaml"] or b"").versions[0]
     assert (version.algorithm, version.data_sha256) == ("popularity", None)
+
+    for language in ("en", "ja"):
+        comment = run_comments.sticky(RunView(ended, updated=NOON), language)
+        assert "| Choices | `aabaab` |" in comment
+        assert "| Items shown | 2 |" in comment
+        assert "hit_rate" in comment
+        assert "`menu`" in plan(request, None, None, language)
+
+
+def test_the_question_after_a_rejection_suggests_what_the_task_takes() -> None:
+    run = a_run(parse_request(GIVEN), state=State.WAIT_FOR_OPERATOR_INPUT)
+    question = run_comments.decision_needed(RunView(run, updated=NOON))
+    (example,) = re.findall(r"/approve ([a-z_]+=[^ `]+)", question)
+    parsed = parse_command(f"/approve {example}")
+    assert isinstance(parsed, ParsedCommand)
+    assert isinstance(changed_request(run.request, parsed.overrides), RankingRequest)
 
 
 def test_a_result_that_says_another_task_is_refused(desk: Desk) -> None:
