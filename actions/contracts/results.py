@@ -141,7 +141,7 @@ class SearchFacts(_Value):
 
     metric: str = Field(max_length=50)
     value: float = Field(description="of the hyperparameters that the model was trained with")
-    as_given: float | None = Field(
+    baseline_score: float | None = Field(
         default=None,
         description="of the request's own hyperparameters; equal to the value if no trial was better",
     )
@@ -167,7 +167,7 @@ class SearchFacts(_Value):
     @property
     def is_better(self) -> bool:
         """Whether a trial was better than the request's own hyperparameters."""
-        return self.as_given is None or self.value != self.as_given
+        return self.baseline_score is None or self.value != self.baseline_score
 
     @property
     def rows(self) -> str:

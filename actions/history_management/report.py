@@ -263,8 +263,11 @@ def _search(result: PublishedResult | None) -> str:
         [
             ("Trials", inline(f"{found.trials} ({ends}), ended by {found.stopped_by} after {seconds(found.seconds)}")),
             ("Compared on", inline(found.rows)),
-            (code(found.metric), f"**{number(found.value)}**; with what was asked for {number(found.as_given)}"),
-            ("Trained with", "<br>".join(used) or "defaults: no trial was better"),
+            (
+                code(found.metric),
+                f"**{number(found.value)}**; the requested hyperparameters: {number(found.baseline_score)}",
+            ),
+            ("Trained with", "<br>".join(used) or "the defaults, since no trial was better"),
             ("Importance", "<br>".join(f"{code(name)} {share:.0%}" for name, share in heavy)),
         ]
     )

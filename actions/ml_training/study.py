@@ -41,7 +41,7 @@ _REDUCTION = 3
 _SHARES_OF_ROWS = (1 / 9, 1 / 3)
 """Without rounds, a trial is compared after it was fitted to these shares of the rows."""
 _NAME = "tuning"
-_AS_GIVEN = "as_given"
+_BASELINE = "baseline_score"
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _measure_baseline(
     study: optuna.Study, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted
 ) -> None:
     """Note once how the model does without any search: what is found has to be better."""
-    if _AS_GIVEN in study.user_attrs:
+    if _BASELINE in study.user_attrs:
         return
     started = time.monotonic()
     progress = TrainingProgress(_Ladder(None, 1, deadline, len(compared)), is_interrupted=is_interrupted)
@@ -195,19 +195,19 @@ def _measure_baseline(
     except Interrupted:
         raise
     except OperationError as error:
-        study.set_user_attr("as_given_error", _in_short(error))
-    study.set_user_attr(_AS_GIVEN, {"value": value, "seconds": round(time.monotonic() - started, 3)})
+        study.set_user_attr("baseline_error", _in_short(error))
+    study.set_user_attr(_BASELINE, {"value": value, "seconds": round(time.monotonic() - started, 3)})
 
 
-def as_given(study: optuna.Study) -> float | None:
+def baseline_score(study: optuna.Study) -> float | None:
     """Return the figure of the fixed hyperparameters alone, the others by default; None where it is not known."""
-    value: float | None = study.user_attrs.get(_AS_GIVEN, {}).get("value")
+    value: float | None = study.user_attrs.get(_BASELINE, {}).get("value")
     return value
 
 
 def best(study: optuna.Study, search: Search) -> Best | None:
     """Return what is best: what was given, unless a trial came to a better figure; None where nothing has one."""
-    given = as_given(study)
+    given = baseline_score(study)
     fixed = dict(search.spec.hyperparameters)
     if completed(study):
         value, better = float(study.best_value), METRICS[search.metric].higher_is_better
@@ -219,7 +219,7 @@ def best(study: optuna.Study, search: Search) -> Best | None:
 def seconds_spent(study: optuna.Study) -> float:
     """Return how long all trials took that count, those of earlier calls too."""
     own = sum(trial.user_attrs["seconds"] for trial in ended(study))
-    return float(own + study.user_attrs.get(_AS_GIVEN, {}).get("seconds", 0))
+    return float(own + study.user_attrs.get(_BASELINE, {}).get("seconds", 0))
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
@@ -380,10 +380,10 @@ def _pruner(method: Method) -> Any:
 
 
 def _figures(study: optuna.Study, search: Search) -> dict[str, float]:
-    found, given = best(study, search), as_given(study)
+    found, given = best(study, search), baseline_score(study)
     figures = {f"best_{search.metric}": found.value} if found is not None else {}
     if given is not None:
-        figures[f"{search.metric}_as_given"] = given
+        figures[f"{search.metric}_baseline"] = given
     return {**figures, "trials_pruned": _count(study, TrialState.PRUNED)}
 
 

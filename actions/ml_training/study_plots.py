@@ -29,12 +29,12 @@ def study_plots(
     points: Sequence[Point],
     shares: Mapping[str, float],
     metric: str,
-    as_given: float | None = None,
+    baseline_score: float | None = None,
     *,
     higher_is_better: bool,
 ) -> dict[str, bytes]:
     """Return the plots as PNG by file name; importances only where there are some."""
-    drawn = {"optimization_history.png": _png(partial(_history, points, metric, as_given, higher_is_better))}
+    drawn = {"optimization_history.png": _png(partial(_history, points, metric, baseline_score, higher_is_better))}
     if shares:
         drawn["parameter_importances.png"] = _png(partial(_importances, shares, metric))
     return drawn
@@ -54,7 +54,7 @@ def _png(draw: Callable[[Any], None]) -> bytes:
 def _history(
     points: Sequence[Point],
     metric: str,
-    as_given: float | None,
+    baseline_score: float | None,
     higher_is_better: bool,  # noqa: FBT001  # bound by partial
     axes: Any,
 ) -> None:
@@ -64,8 +64,8 @@ def _history(
     best = np.maximum.accumulate(values) if higher_is_better else np.minimum.accumulate(values)
     axes.scatter(numbers, values, color=BLUE, s=28, label="trial")
     axes.step(numbers, best, where="post", color=RED, linewidth=2, linestyle="--", label="best so far")
-    if as_given is not None:
-        axes.axhline(as_given, color=BLACK, linewidth=1.5, linestyle=":", label="as given")
+    if baseline_score is not None:
+        axes.axhline(baseline_score, color=BLACK, linewidth=1.5, linestyle=":", label="baseline")
     ended = [point.number for point in points if point.value is None]
     if ended:
         foot = [0.02] * len(ended)
@@ -76,7 +76,7 @@ def _history(
     axes.set_xlim(points[0].number - 0.5, points[-1].number + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
-    known_best = [best[-1]] if as_given is None else [best[-1], as_given]
+    known_best = [best[-1]] if baseline_score is None else [best[-1], baseline_score]
     top = max(known_best) if higher_is_better else min(known_best)
     axes.set_title(f"{len(points)} trials, best {metric} {top:.4g}", fontsize=14)
     axes.set_xlabel("trial", fontsize=12)

@@ -56,7 +56,7 @@ class TunedHyperparameters(Result):
     )
     metric: MetricName
     value: float = Field(description="on the rows that chose the best of many: on unseen rows expect a little less")
-    as_given: float | None = Field(
+    baseline_score: float | None = Field(
         description="the metric with the fixed hyperparameters alone, the others by default; it is the value where no trial "
         "was better"
     )
@@ -169,7 +169,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     >>> found = tune_hyperparameters(
     ...     context, "sklearn://wine", "target", "tuning", task="classification", algorithm="logistic_regression", trials=5
     ... )
-    >>> len(found.trials), found.value < 0.1, found.value <= found.as_given, found.study_uri
+    >>> len(found.trials), found.value < 0.1, found.value <= found.baseline_score, found.study_uri
     (5, True, True, 'tuning/study.journal')
 
     References
@@ -235,7 +235,7 @@ def _found(  # what a result is made of
     context: Context, folder: Path, study: optuna.Study, search: Search, stopped_by: Any, seconds: float
 ) -> TunedHyperparameters:
     """Write what was found, and return it."""
-    from actions.ml_training.study import as_given, best, completed, ended, importances, seconds_spent
+    from actions.ml_training.study import baseline_score, best, completed, ended, importances, seconds_spent
 
     found, trials = best(study, search), [_shown(number, trial) for number, trial in enumerate(ended(study))]
     if found is None or (trials and not completed(study)):
@@ -245,7 +245,7 @@ def _found(  # what a result is made of
         hyperparameters=found.hyperparameters,
         metric=search.metric,
         value=found.value,
-        as_given=as_given(study),
+        baseline_score=baseline_score(study),
         stopped_by=stopped_by,
         **{state: sum(trial.state == state for trial in trials) for state in ("completed", "pruned", "failed")},
         seconds=round(seconds, 3),
@@ -253,7 +253,7 @@ def _found(  # what a result is made of
         importances=shares,
         trials=trials[-_MOST_TRIALS_SHOWN:],
         study_uri=context.storage.uri(folder / STUDY_FILE),
-        plots=_plotted(context, folder / "plots", trials, shares, search, as_given(study)),
+        plots=_plotted(context, folder / "plots", trials, shares, search, baseline_score(study)),
     )
     write_atomically(folder / TUNING_FILE, result.model_dump_json(indent=2) + "\n")
     return result
@@ -299,7 +299,7 @@ def _none_finished(study: optuna.Study) -> OperationError:
     from actions.ml_training.study import ended
 
     errors = [trial.user_attrs["error"] for trial in ended(study) if "error" in trial.user_attrs]
-    errors = errors or [error for error in [study.user_attrs.get("as_given_error")] if error]
+    errors = errors or [error for error in [study.user_attrs.get("baseline_error")] if error]
     found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before."
     return InvalidInput(
         "no_trial_finished",

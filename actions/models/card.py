@@ -93,7 +93,7 @@ def _search(record: TrainingRecord) -> list[str]:
     search = record.search
     if search is None:
         return []
-    baseline = "unknown" if search.as_given is None else f"{search.as_given:.4f}"
+    baseline = "unknown" if search.baseline_score is None else f"{search.baseline_score:.4f}"
     outcomes = f"{search.completed} completed, {search.pruned} pruned, {search.failed} failed"
     facts = [
         ("Trials", inline(f"{search.trials}: {outcomes}")),

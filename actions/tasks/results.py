@@ -107,11 +107,11 @@ def comparison_facts(comparison: ComparisonFigures) -> Facts:
 def search_facts(search: SearchFacts) -> Facts:
     """Return what a search for hyperparameters came to."""
     ends = f"{search.completed} completed, {search.pruned} pruned, {search.failed} failed"
-    given = "unknown" if search.as_given is None else f"{search.as_given:.4f}"
+    baseline = "unknown" if search.baseline_score is None else f"{search.baseline_score:.4f}"
     used = ", ".join(f"{name}: {value}" for name, value in search.hyperparameters.items())
     return [
         ("search", inline(f"{search.trials} trials ({ends}) in {search.seconds:.1f} s, ended by {search.stopped_by}")),
-        (f"{search.metric} on {search.rows}", inline(f"{search.value:.4f}; as given {given}")),
+        (f"{search.metric} on {search.rows}", inline(f"{search.value:.4f}; baseline {baseline}")),
         ("hyperparameters", code(used) or "defaults"),
     ]
 

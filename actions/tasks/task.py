@@ -27,7 +27,7 @@ Unit = Literal["rows", "seeds", "frames"]
 
 @dataclass(frozen=True)
 class StageWork(Generic[Q]):
-    """What a task's function works with.
+    """What a task's function for a stage works with.
 
     Attributes
     ----------

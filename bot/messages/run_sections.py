@@ -87,9 +87,9 @@ def _best(facts: SearchFacts, say: Words) -> Markdown:
     metric, value = text(facts.metric, 40), say.figure(facts.value)
     if not facts.is_better:
         return say("search.none_better", metric=metric, value=value, rows=rows)
-    if facts.as_given is None:
+    if facts.baseline_score is None:
         return say("search.best", metric=metric, value=value, rows=rows)
-    return say("search.better", metric=metric, value=value, rows=rows, requested=say.figure(facts.as_given))
+    return say("search.better", metric=metric, value=value, rows=rows, requested=say.figure(facts.baseline_score))
 
 
 # --- the error ---------------------------------------------------------------------------------------------------------

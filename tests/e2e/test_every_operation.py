@@ -78,9 +78,9 @@ def test_cars_from_the_file_to_the_report(real: RealLoop) -> None:
     )  # fmt: skip
     assert search["stopped_by"] == "trials"
     # What is asked for counts as well, and stays where nothing is better.
-    assert search["value"] <= search["as_given"]
+    assert search["value"] <= search["baseline_score"]
     assert set(search["hyperparameters"]) == (
-        {"max_depth", "learning_rate"} if search["value"] < search["as_given"] else set()
+        {"max_depth", "learning_rate"} if search["value"] < search["baseline_score"] else set()
     )
     desk(
         "train_supervised_regressor", data=train, target=target, destination="cars/boosted", algorithm="xgboost",

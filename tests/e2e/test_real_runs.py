@@ -124,7 +124,7 @@ def test_a_search_that_the_form_asks_for_gives_the_model_its_hyperparameters(rea
     run = real.until_closed(issue, "mlops:passed")
     found = real.history(run)["result"]["search"]
     assert found["completed"] + found["pruned"] + found["failed"] == 8
-    assert found["value"] <= found["as_given"]
+    assert found["value"] <= found["baseline_score"]
     assert found["hyperparameters"]["max_iter"] == 300
     assert set(pictures(real, run)) >= {"optimization_history.png"}
     (version,) = versions(real, model)["versions"]

@@ -75,7 +75,7 @@ def a_result(verdict: Verdict, attempt: int = 1, **changes: Any) -> PublishedRes
 
 def a_search(**changes: Any) -> SearchFacts:
     values: dict[str, Any] = {
-        "metric": "accuracy", "value": 0.9784, "as_given": 0.9614, "folds": 5, "completed": 31, "pruned": 18, "failed": 1,
+        "metric": "accuracy", "value": 0.9784, "baseline_score": 0.9614, "folds": 5, "completed": 31, "pruned": 18, "failed": 1,
         "stopped_by": "trials", "seconds": 74.2, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
         "importances": {"max_depth": 1.0},
     }  # fmt: skip
@@ -189,7 +189,7 @@ def every_view() -> dict[str, RunView]:
         "searching": a_view(
             a_run(request=a_request(search_trials=50, search_minutes=20)),
             stages=(StageLine("train", "running", 75, "trial", 24, 190.0, 12, 50),),
-            progress={"best_accuracy": 0.9784, "accuracy_as_given": 0.9614, "trials_pruned": 3},
+            progress={"best_accuracy": 0.9784, "accuracy_baseline": 0.9614, "trials_pruned": 3},
         ),
         "searched": a_view(
             a_run(

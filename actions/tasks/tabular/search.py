@@ -145,7 +145,7 @@ def _facts(tuned: TunedHyperparameters, folds: int | None) -> SearchFacts:
     return SearchFacts(
         metric=tuned.metric,
         value=tuned.value,
-        as_given=tuned.as_given,
+        baseline_score=tuned.baseline_score,
         folds=folds,
         completed=tuned.completed,
         pruned=tuned.pruned,

@@ -56,7 +56,7 @@ def plots(tmp_path: Path) -> Path:
 
 
 SEARCH: dict[str, Any] = {
-    "metric": "roc_auc", "value": 0.9931, "as_given": 0.9912, "folds": 5, "completed": 30, "pruned": 19, "failed": 1,
+    "metric": "roc_auc", "value": 0.9931, "baseline_score": 0.9912, "folds": 5, "completed": 30, "pruned": 19, "failed": 1,
     "stopped_by": "trials", "seconds": 75.0, "hyperparameters": {"n_estimators": 200, "max_depth": 4},
     "importances": {"max_depth": 0.75, "subsample": 0.25},
 }  # fmt: skip
@@ -72,7 +72,7 @@ def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
         "## Search for hyperparameters",
         "| Trials | 50 (30 completed, 19 pruned, 1 failed), ended by trials after 1 min 15 s |",
         "| Compared on | 5 folds of the training rows |",
-        "| `roc_auc` | **0.9931**; with what was asked for 0.9912 |",
+        "| `roc_auc` | **0.9931**; the requested hyperparameters: 0.9912 |",
         "| Trained with | `n_estimators: 200`<br>`max_depth: 4` |",
         "| Importance | `max_depth` 75%<br>`subsample` 25% |",
     ):

@@ -168,7 +168,11 @@ def test_a_search_that_is_killed_goes_on_where_it_was(desk: Desk) -> None:
     whole = desk.call("tune_hyperparameters", **asked | {"destination": "whole"})
     assert tried(found) == tried(whole)
     assert len(found.trials) == 12
-    assert (found.hyperparameters, found.value, found.as_given) == (whole.hyperparameters, whole.value, whole.as_given)
+    assert (found.hyperparameters, found.value, found.baseline_score) == (
+        whole.hyperparameters,
+        whole.value,
+        whole.baseline_score,
+    )
 
 
 def test_a_search_that_is_told_to_end_tries_the_cut_off_trial_again(desk: Desk) -> None:
@@ -202,7 +206,7 @@ def test_what_is_found_is_no_worse_than_what_was_given(desk: Desk) -> None:
     space = {"C": {"low": 1e-6, "high": 1e-5}}
     found = tune(desk, "wine", "logistic_regression", space=space, trials=3)
     assert found.hyperparameters == {}
-    assert found.value == found.as_given
+    assert found.value == found.baseline_score
     assert min(trial.value for trial in found.trials if trial.value is not None) > found.value
 
 
@@ -221,7 +225,7 @@ def test_folds_are_compared_by_their_mean_which_is_that_of_the_library(desk: Des
         scores = cross_val_score(model, rows.drop(columns="target"), rows["target"], cv=folds, scoring="neg_log_loss")
         return float(-scores.mean())
 
-    assert found.as_given == pytest.approx(library())
+    assert found.baseline_score == pytest.approx(library())
     completed = [trial for trial in found.trials if trial.value is not None]
     assert len(completed) > 3
     assert all(trial.value == pytest.approx(library(**trial.hyperparameters)) for trial in completed)
@@ -243,7 +247,7 @@ def test_rows_that_trials_are_compared_on_are_hidden_from_features_that_read_the
     found = desk.call("tune_hyperparameters", data=data, target="pays", destination="tuned", task="classification",
                       algorithm="logistic_regression", preprocessor="features/preprocessor.skops", metric="roc_auc",
                       trials=2, **way)  # fmt: skip
-    assert found.as_given < 0.65
+    assert found.baseline_score < 0.65
 
 
 def test_too_few_rows_for_the_folds_are_refused(desk: Desk) -> None:
@@ -265,7 +269,7 @@ def test_each_trial_is_told_with_the_best_so_far(desk: Desk) -> None:
     context = Context(storage=Storage(desk.root), report=report)
     found: Any = find_operation("tune_hyperparameters").call(asked, context)
     assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    assert told[0][2]["best_log_loss"] == found.as_given
+    assert told[0][2]["best_log_loss"] == found.baseline_score
     assert told[-1][2]["best_log_loss"] == found.value
 
 

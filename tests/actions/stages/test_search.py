@@ -81,7 +81,7 @@ def test_the_model_has_the_hyperparameters_that_were_found_which_are_better_in_c
     search = result.search
     assert search is not None
     assert (search.trials, search.stopped_by, search.folds, search.metric) == (8, "trials", 5, "log_loss")
-    assert search.as_given == pytest.approx(cross_validated(desk))
+    assert search.baseline_score == pytest.approx(cross_validated(desk))
     assert search.value == pytest.approx(cross_validated(desk, **search.hyperparameters))
     assert search.value < cross_validated(desk)
     assert {"optimization_history.png", "parameter_importances.png"} <= set(result.plots)
@@ -148,8 +148,8 @@ def test_the_time_ends_a_search_and_the_model_is_trained_all_the_same(
     assert made.search is not None
     assert made.search.stopped_by == "time"
     assert made.search.trials < 1_000
-    assert made.search.as_given is not None
-    assert made.search.value <= made.search.as_given
+    assert made.search.baseline_score is not None
+    assert made.search.value <= made.search.baseline_score
 
 
 @pytest.mark.slow

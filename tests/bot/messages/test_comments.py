@@ -236,7 +236,7 @@ def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str)
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_as_given 0.9614",
+        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_baseline 0.9614",
                 "| Search trials | 50 |", "| Time limit for the search | 20 min |")),
         ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
                 "| 探索の試行数 | 50 |", "| 探索の制限時間 | 20 分 |")),
