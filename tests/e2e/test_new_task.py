@@ -21,11 +21,13 @@ from actions.model_registry import model_file
 from actions.stages.runner import StageOutcome
 from actions.tasks.exchange import PublishedResult, WorkOrder
 from actions.tasks.registry import TrainingRequest, parse_request, tasks
+from bot.events.commands import COMMANDS
 from bot.github import PublishedCommit
 from bot.messages import run_comments
 from bot.messages.answers import plan
 from bot.operations import parse_issue
-from bot.parsing.command import ParsedCommand, changed_request, parse_command
+from bot.parsing.command import ParsedCommand, parse_command
+from bot.parsing.command_arguments import with_overrides
 from bot.parsing.form import form_body, parse_form
 from bot.parsing.form_fields import request_fields
 from bot.parsing.issue_templates import form_files
@@ -206,9 +208,9 @@ def test_the_question_after_a_rejection_suggests_what_the_task_takes() -> None:
     run = a_run(parse_request(GIVEN), state=State.WAIT_FOR_OPERATOR_INPUT)
     question = run_comments.decision_needed(RunView(run, updated=NOON))
     (example,) = re.findall(r"/approve ([a-z_]+=[^ `]+)", question)
-    parsed = parse_command(f"/approve {example}")
+    parsed = parse_command(f"/approve {example}", COMMANDS)
     assert isinstance(parsed, ParsedCommand)
-    assert isinstance(changed_request(run.request, parsed.overrides), RankingRequest)
+    assert isinstance(with_overrides(run.request, parsed.overrides), RankingRequest)
 
 
 def test_a_result_that_says_another_task_is_refused(desk: Desk) -> None:
