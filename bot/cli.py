@@ -176,10 +176,11 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 
 def _setup(parsed: argparse.Namespace) -> int:
-    from bot.admin.setup.server import Offers, serve
+    from bot.admin.setup.command import serve
+    from bot.admin.setup.server import Defaults
 
-    offers = Offers(parsed.github, parsed.public_url, parsed.env_file, overwrite=parsed.overwrite)
-    return serve(offers, parsed.host, parsed.port)
+    defaults = Defaults(parsed.github, parsed.public_url, parsed.env_file, overwrite=parsed.overwrite)
+    return serve(defaults, parsed.host, parsed.port)
 
 
 def _docs(parsed: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Compares the App as GitHub knows it with what it needs: clock, key, webhook, permissions, events, labels; each with its cure."""
+"""Checks the App as GitHub knows it: clock, key, webhook, permissions, events and labels, each with a cure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from actions.errors import OperationError
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_events, wanted_permissions
-from bot.admin.findings import Finding, ill, odd, of_error, well
+from bot.admin.findings import Finding
 from bot.clock import utc_now
 from bot.github import HubError, SentDelivery
 from bot.github.app_facts import AppFacts, InstallationFacts, clock_ahead
@@ -22,39 +22,43 @@ if TYPE_CHECKING:
     from bot.github import GitHub
     from bot.settings import Settings
 
-FASTEST, SLOWEST = 60.0, -540.0
-"""Seconds between which this machine's clock may differ: the App's JWT is issued 60 s back and lasts 9 minutes more."""
-NOTABLE = 30.0
-LOOK_BACK = timedelta(days=3)
-"""So long GitHub remembers deliveries."""
+MAX_AHEAD, MAX_BEHIND = 60.0, 540.0
+"""Tolerated clock differences in seconds: the App's JWT is issued 60 s in the past and valid for 9 minutes more."""
+MAX_UNNOTICED = 30.0
+DELIVERY_RETENTION = timedelta(days=3)
+"""How long GitHub lists deliveries."""
 
 _LEVELS = ("none", "read", "write", "admin")
 
 
 async def check_clock(settings: Settings) -> Finding:
     """Compare this machine's clock with GitHub's."""
-    rule = "This machine's clock agrees with GitHub's, or the App's key is refused."
+    rule = "This machine's clock must agree with GitHub's; otherwise GitHub refuses the App's key."
     ahead = await clock_ahead(settings.github_api_url, settings.http_timeout_seconds)
     if ahead is None:
-        return odd("Clock", rule, "GitHub did not say what time it is", "See the finding about GitHub.")
+        return Finding.warning("Clock", rule, "GitHub did not return its time", "See the finding about GitHub.")
     found = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} GitHub's"
-    cure = "Set the clock, and keep it right by NTP (timedatectl set-ntp true)."
-    if not SLOWEST < ahead < FASTEST:
-        return ill("Clock", rule, found, cure)
-    return odd("Clock", rule, found, cure) if abs(ahead) > NOTABLE else well("Clock", rule, "the same as GitHub's")
+    cure = "Set the clock and enable NTP (timedatectl set-ntp true)."
+    if not -MAX_BEHIND < ahead < MAX_AHEAD:
+        return Finding.error("Clock", rule, found, cure)
+    return (
+        Finding.warning("Clock", rule, found, cure)
+        if abs(ahead) > MAX_UNNOTICED
+        else Finding.ok("Clock", rule, "agrees with GitHub's")
+    )
 
 
 async def check_app(github: GitHub, settings: Settings, webhook_url: str = "") -> AsyncIterator[Finding]:
-    """Look at everything about the App that GitHub tells; whatever GitHub refuses is a finding, too.
+    """Check everything about the App that GitHub shows; whatever GitHub refuses is a finding, too.
 
     Parameters
     ----------
     github
-        The App's way to GitHub, opened.
+        The open gateway.
     settings
-        What the App was set up with.
+        The App's settings.
     webhook_url
-        Where webhooks have to go, if that is known; else any address that ends in /webhook is right.
+        Where webhooks must go, if known. Otherwise any URL that ends in /webhook is accepted.
     """
     try:
         app = await github.registration()
@@ -63,28 +67,28 @@ async def check_app(github: GitHub, settings: Settings, webhook_url: str = "") -
         cure = error.body.next_step
         if isinstance(error, HubError) and error.status == HTTPStatus.UNAUTHORIZED:
             cure = (
-                f"MODELYARD_APP_ID is {settings.app_id}: take the number on the App's settings page, and a private key "
-                "made there. See also the clock."
+                f"MODELYARD_APP_ID is {settings.app_id}: use the id shown on the App's settings page and a private key "
+                "generated there. See also the finding about the clock."
             )
-        yield ill("GitHub", _KEY_RULE, f"{settings.github_api_url}: {error.body.found}", cure)
+        yield Finding.error("GitHub", _KEY_RULE, f"{settings.github_api_url}: {error.body.found}", cure)
         return
     yield _identity(app, installations, settings)
     try:
         yield await _webhook(github, settings, webhook_url, app.settings_url)
         yield await _deliveries(github, settings)
     except OperationError as error:
-        yield of_error("Webhook", error.body)
-    asked = _Difference.of(app.permissions, app.events)
-    cure = f"Grant it at {app.settings_url}; each installation's owner then accepts it."
-    for finding in _given("Permissions of the App", asked, cure):
+        yield Finding.from_problem("Webhook", error.body)
+    of_app = _Difference.of(app.permissions, app.events)
+    cure = f"Grant it at {app.settings_url}; the owner of each installation must then accept it."
+    for finding in _compared("Permissions of the App", of_app, cure):
         yield finding
     for installation in installations:
-        yield _installation(installation, asked)
+        yield _installation(installation, of_app)
 
 
 async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
-    """Make the labels in the repositories that the App is installed on, as far as one gets in some seconds."""
-    rule = "The labels that the App sets are there."
+    """Create the labels in the repositories on which the App is installed, for a limited time."""
+    rule = "The labels that the App sets must exist."
     until, left = time.monotonic() + MAX_LABEL_SECONDS, 0
     try:
         for installation in await github.installed():
@@ -95,98 +99,103 @@ async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
                 try:
                     await github.repository(name, installation.id).ensure_labels(definitions())
                 except OperationError as error:  # an archived one, say
-                    yield of_error(f"{name}: labels", error.body)
+                    yield Finding.from_problem(f"{name}: labels", error.body)
                 else:
-                    yield well(f"{name}: labels", rule, "all there")
+                    yield Finding.ok(f"{name}: labels", rule, "all exist")
         if left:
-            yield well("Labels", rule, f"repositories that get theirs at their first request: {left}")
+            yield Finding.ok("Labels", rule, f"{left} more repositories get theirs with their first request")
     except OperationError as error:
-        yield of_error("Labels", error.body)
+        yield Finding.from_problem("Labels", error.body)
 
 
-_KEY_RULE = "GitHub knows the App by its number and its private key."
+_KEY_RULE = "GitHub must recognise the App by its id and its private key."
 
 
 def _identity(app: AppFacts, installations: Collection[InstallationFacts], settings: Settings) -> Finding:
     if app.id != settings.app_id:
         found = f"the key belongs to the App {app.id}, not {settings.app_id}"
-        return ill("GitHub", _KEY_RULE, found, f"Set MODELYARD_APP_ID={app.id}, or the other App's key.")
+        return Finding.error("GitHub", _KEY_RULE, found, f"Set MODELYARD_APP_ID={app.id}, or use the other App's key.")
     if not installations:
-        found = f"{settings.github_api_url} knows the App as {app.slug}[bot], which is installed nowhere"
-        return odd("GitHub", _KEY_RULE, found, f"Install it on your repositories: {app.install_url}")
-    accounts = ", ".join(one.account for one in installations)
-    return well("GitHub", _KEY_RULE, f"the App, as {app.slug}[bot], is installed at {accounts}")
+        found = f"{settings.github_api_url} recognises the App as {app.slug}[bot], but it is not installed anywhere"
+        return Finding.warning("GitHub", _KEY_RULE, found, f"Install it on your repositories: {app.install_url}")
+    accounts = ", ".join(installation.account for installation in installations)
+    return Finding.ok("GitHub", _KEY_RULE, f"the App, {app.slug}[bot], is installed at {accounts}")
 
 
 # --- webhook ---------------------------------------------------------------------------------------------------------
 
 
 async def _webhook(github: GitHub, settings: Settings, wanted: str, settings_url: str) -> Finding:
-    what, rule = "Webhook", "GitHub sends signed JSON to this App's /webhook."
+    what, rule = "Webhook", "GitHub must send signed JSON to this App's /webhook."
     hook = await github.webhook()
     if hook is None:
-        return well(what, rule, "GitHub does not tell where it sends webhooks")
+        return Finding.ok(what, rule, "GitHub does not show where it sends webhooks")
     parts = urlsplit(hook.url)
     address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"  # no query, no password
     is_right = hook.url == wanted if wanted else parts.path.rstrip("/").rpartition("/")[2] == "webhook"
     if settings.poll and not hook.url:
-        return well(what, rule, "no URL, and MODELYARD_POLL fetches what GitHub would have sent")
-    for is_so, level, found, then in (
-        (not hook.url, ill, "no URL", f"set the URL, {wanted or 'ending in /webhook'}, and tick Active."),
-        (not hook.has_secret, ill, "no secret, so nothing is signed", "set the secret MODELYARD_WEBHOOK_SECRET."),
-        (hook.content_type != "json", ill, f"content type {hook.content_type}", "choose application/json."),
+        return Finding.ok(what, rule, "no URL; MODELYARD_POLL fetches the deliveries instead")
+    for applies, level, found, then in (
+        (not hook.url, Finding.error, "no URL", f"set a URL, {wanted or 'ending in /webhook'}, and tick Active."),
+        (
+            not hook.has_secret,
+            Finding.error,
+            "no secret, so nothing is signed",
+            "set the secret in MODELYARD_WEBHOOK_SECRET.",
+        ),
+        (hook.content_type != "json", Finding.error, f"content type {hook.content_type}", "choose application/json."),
         (
             not is_right and not settings.poll,
-            ill if wanted else odd,
-            f"it sends to {address}",
-            f"set the URL {wanted}." if wanted else "let the URL end in /webhook.",
+            Finding.error if wanted else Finding.warning,
+            f"webhooks go to {address}",
+            f"set the URL {wanted}." if wanted else "use a URL that ends in /webhook.",
         ),
         (
             parts.scheme == "https" and not hook.checks_certificate,
-            odd,
-            "the App's certificate is not checked",
+            Finding.warning,
+            "the App's certificate is not verified",
             "enable SSL verification.",
         ),
     ):
-        if is_so:
+        if applies:
             return level(what, rule, found, f"At {settings_url}, under Webhook: {then}")
-    return well(what, rule, f"signed JSON to {address}")
+    return Finding.ok(what, rule, f"signed JSON to {address}")
 
 
 async def _deliveries(github: GitHub, settings: Settings) -> Finding:
-    """Look at what became of the last webhooks."""
-    what, rule = "Webhook deliveries", "What GitHub sent was answered with 2xx."
-    sent = await github.deliveries(utc_now() - LOOK_BACK)
+    """Check the responses to recent webhooks."""
+    what, rule = "Webhook deliveries", "The App must answer webhooks with 2xx."
+    sent = await github.deliveries(utc_now() - DELIVERY_RETENTION)
     if not sent:
         found = "none in three days"
         if settings.poll or settings.has_local_hub:
-            return well(what, rule, found)
-        return odd(
-            what, rule, found, "If something has happened since: tick Active under Webhook on the App's settings page."
+            return Finding.ok(what, rule, found)
+        return Finding.warning(
+            what, rule, found, "If there has been activity since, tick Active under Webhook on the App's settings page."
         )
-    failed = [one for one in sent if not one.succeeded]
+    failed = [attempt for attempt in sent if not attempt.succeeded]
     if not failed or settings.poll:
-        return well(what, rule, f"{len(sent) - len(failed)} of the last {len(sent)} were")
-    found = f"{len(failed)} of the last {len(sent)} were not; the newest of them: {_answer(failed[0])}"
-    cure = f"{_CURES.get(failed[0].status_code, _OTHER_CURE)} The App makes up for what it missed."
-    # Nothing at all may as well mean that the App was not started yet.
+        return Finding.ok(what, rule, f"{len(sent) - len(failed)} of the last {len(sent)} succeeded")
+    found = f"{len(failed)} of the last {len(sent)} failed; the most recent: {_answer(failed[0])}"
+    cure = f"{_CURES.get(failed[0].status_code, _OTHER_CURE)} The App catches up on deliveries that it missed."
+    # No response at all may also mean that the App has not been started yet.
     is_past = sent[0].succeeded or not failed[0].status_code
-    return odd(what, rule, found, cure) if is_past else ill(what, rule, found, cure)
+    return Finding.warning(what, rule, found, cure) if is_past else Finding.error(what, rule, found, cure)
 
 
 def _answer(attempt: SentDelivery) -> str:
-    return f"{attempt.event} was answered {attempt.status_code or 'nothing at all'}"
+    return f"{attempt.event} was answered with {attempt.status_code or 'nothing at all'}"
 
 
 _OTHER_CURE = "See the App's settings page, Advanced, Recent Deliveries."
 _CURES = {
-    0: "Start the App (modelyard serve). Where it runs, let the webhook's URL lead to it, through any proxy and firewall.",
-    400: "Something between GitHub and the App changes the request: let the proxy pass body and headers as they are.",
-    401: "The secrets differ: set the same one on the App's settings page and in MODELYARD_WEBHOOK_SECRET.",
-    404: "The URL leads elsewhere: it has to end in /webhook.",
-    413: "A proxy refuses large bodies: let it pass 25 MB.",
+    0: "Start the App (modelyard serve). If it is running, check that the webhook's URL reaches it through proxy and firewall.",
+    400: "Something between GitHub and the App changes the request: the proxy must pass body and headers unchanged.",
+    401: "The secrets differ: use the same one on the App's settings page and in MODELYARD_WEBHOOK_SECRET.",
+    404: "The URL leads elsewhere: it must end in /webhook.",
+    413: "A proxy refuses large bodies: allow 25 MB.",
     502: "The proxy does not reach the App: is `modelyard serve` running?",
-    503: "The App could not store them: look at its log and its database.",
+    503: "The App could not store them: check its log and its database.",
     504: "The proxy does not reach the App in time: is `modelyard serve` running?",
 }
 
@@ -196,58 +205,60 @@ _CURES = {
 
 @dataclass(frozen=True)
 class _Difference:
-    """What an App or an installation was given, beside what is needed; a higher level than needed is too much."""
+    """How the permissions and events of an App or an installation differ from those that are needed."""
 
     missing: frozenset[str]
-    superfluous: frozenset[str]
+    unused: frozenset[str]
 
     @classmethod
     def of(cls, permissions: Mapping[str, str], events: Collection[str]) -> Self:
-        most = {each.name: each.level for each in PERMISSIONS}
-        subscribed = set(events) - {each.name for each in EVENTS if each.always}
+        highest = {permission.name: permission.level for permission in PERMISSIONS}
+        subscribed = set(events) - {event.name for event in EVENTS if event.always}
         missing = [
             f"{name}: {level}"
             for name, level in wanted_permissions().items()
             if _rank(permissions.get(name)) < _rank(level)
         ]
-        superfluous = [
-            f"{name}: {level}" for name, level in permissions.items() if _rank(level) > _rank(most.get(name))
-        ]
+        unused = [f"{name}: {level}" for name, level in permissions.items() if _rank(level) > _rank(highest.get(name))]
         return cls(
             frozenset([*missing, *(f"the event {name}" for name in set(wanted_events()) - subscribed)]),
-            frozenset([*superfluous, *(f"the event {name}" for name in subscribed - set(wanted_events()))]),
+            frozenset([*unused, *(f"the event {name}" for name in subscribed - set(wanted_events()))]),
         )
 
 
-_RULE = "The App has the permissions and events that it uses, and no more."
+_RULE = "The App must have the permissions and events that it uses, and no others."
 
 
-def _given(what: str, difference: _Difference, cure: str) -> Iterator[Finding]:
-    """Tell of what is missing, an error, and of what is superfluous, a warning."""
+def _compared(what: str, difference: _Difference, cure: str) -> Iterator[Finding]:
+    """Report missing permissions as an error and unused ones as a warning."""
     if difference.missing:
         found = f"missing: {', '.join(sorted(difference.missing))}"
-        yield ill(what, _RULE, found, f"{cure} docs/permissions.md says what each is for.")
-    if difference.superfluous:
-        found = f"not used: {', '.join(sorted(difference.superfluous))}"
-        also = f"{what}, superfluous" if difference.missing else what
-        yield odd(also, _RULE, found, "Take it away on the App's settings page: a stolen key could use it.")
-    if not difference.missing and not difference.superfluous:
-        yield well(what, _RULE, "what is needed, and no more")
+        yield Finding.error(what, _RULE, found, f"{cure} docs/permissions.md explains each of them.")
+    if difference.unused:
+        found = f"not used: {', '.join(sorted(difference.unused))}"
+        also = f"{what}, unused" if difference.missing else what
+        yield Finding.warning(
+            also, _RULE, found, "Remove it on the App's settings page: a stolen key could be used with it."
+        )
+    if not difference.missing and not difference.unused:
+        yield Finding.ok(what, _RULE, "exactly those that are needed")
 
 
-def _installation(installation: InstallationFacts, asked: _Difference) -> Finding:
-    """Look at one installation, which lags behind what the App asks for until its owner accepts that."""
+def _installation(installation: InstallationFacts, of_app: _Difference) -> Finding:
+    """Check one installation, whose owner must accept each permission that the App requests."""
     what = f"Installation at {installation.account}"
     if installation.suspended:
-        found = "it is suspended; its runs wait"
-        return odd(what, "The installation is not suspended.", found, f"Unsuspend it at {installation.html_url}")
-    # What the App itself does not ask for was said of the App.
-    missing = _Difference.of(installation.permissions, installation.events).missing - asked.missing
-    rule = "What the App asks for was granted."
+        found = "it is suspended; its runs are waiting"
+        return Finding.warning(
+            what, "The installation must not be suspended.", found, f"Unsuspend it at {installation.html_url}"
+        )
+    # What the App itself does not request has been reported already.
+    missing = _Difference.of(installation.permissions, installation.events).missing - of_app.missing
+    rule = "The permissions that the App requests must be granted."
     if missing:
         found = f"missing: {', '.join(sorted(missing))}"
-        return ill(what, rule, found, f"Accept the App's new permissions at {installation.html_url}")
-    return well(what, rule, "granted")
+        return Finding.error(what, rule, found, f"Accept the App's new permissions at {installation.html_url}")
+    return Finding.ok(what, rule, "granted")
 
 
 def _rank(level: str | None) -> int:

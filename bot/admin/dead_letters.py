@@ -1,4 +1,4 @@
-"""``modelyard inbox``: the deliveries that wait or could not be handled; look at one, have it handled once more."""
+"""``modelyard inbox``: list the deliveries that could not be handled, show one, or handle them again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.settings import settings_or_exit
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Run the command; the exit code is 1 where what was asked for is not there."""
+    """Run the command; the exit code is 1 if a delivery does not exist."""
     store = Store(settings_or_exit().database_url)
     try:
         if parsed.show:
@@ -28,8 +28,8 @@ def run(parsed: argparse.Namespace) -> int:
 def _list(store: Store, *, waiting: bool) -> int:
     found = store.inbox.entries(*(["dead", "new"] if waiting else ["dead"]))
     if not found:
-        sys.stderr.write("Nothing waits.\n" if waiting else "There is no dead letter.\n")
-    sys.stdout.write("".join(_line(each) for each in found))
+        sys.stderr.write("No deliveries.\n" if waiting else "No dead letters.\n")
+    sys.stdout.write("".join(_line(delivery) for delivery in found))
     return 0
 
 
@@ -65,7 +65,7 @@ def _show(store: Store, delivery_id: str) -> int:
 def _replay(store: Store, wanted: list[str]) -> int:
     ids = [kept.id for kept in store.inbox.entries("dead", limit=10_000)] if wanted == ["all"] else wanted
     revived = store.inbox.retry_dead(ids, utc_now())
-    sys.stdout.write(f"{revived} of {len(ids)} will be handled once more.\n")
+    sys.stdout.write(f"{revived} of {len(ids)} will be handled again.\n")
     if revived < len(ids):
-        sys.stderr.write("The others are no dead letters; `modelyard inbox` lists those.\n")
+        sys.stderr.write("The others are not dead letters; `modelyard inbox` lists those.\n")
     return 0 if revived == len(ids) else 1

@@ -1,4 +1,4 @@
-"""Several files changed together: what would change as a diff, then all of it or nothing."""
+"""Changes several files together: shows the changes as a diff, then makes all of them or none."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 Outcome = Literal["written", "replaced", "unchanged", "kept"]
-# What a terminal would obey rather than show: all control characters but tab and line feed, and direction overrides.
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_LONGEST_DIFF = 2_000
+# Characters that control a terminal: control characters other than tab and line feed, and direction overrides.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_MAX_DIFF_LINES = 2_000
 
 
 @dataclass(frozen=True)
 class Change:
-    """One file: its path in the repository, where that is, what is there (None: nothing) and what is to be."""
+    """One file: its path in the repository, its location, its current content (None: no file) and its new content."""
 
     name: str
     path: Path
@@ -30,33 +30,33 @@ class Change:
 
     @property
     def outcome(self) -> Outcome:
-        """Say what writing it does."""
+        """What writing the file does."""
         if self.before is None:
             return "written"
         return "unchanged" if self.before == self.after else "replaced"
 
     def diff(self) -> str:
-        """Return the change as a unified diff that is safe to print; empty where there is none."""
+        """Return the change as a unified diff that is safe to print; empty if there is none."""
         old, new = ((text or b"").decode("utf-8", "replace").split("\n") for text in (self.before, self.after))
         source = f"a/{self.name}" if self.before is not None else "/dev/null"
         lines = list(difflib.unified_diff(old, new, source, f"b/{self.name}", lineterm=""))
-        if len(lines) > _LONGEST_DIFF:
-            lines[_LONGEST_DIFF:] = [f"... {len(lines) - _LONGEST_DIFF} lines more"]
+        if len(lines) > _MAX_DIFF_LINES:
+            lines[_MAX_DIFF_LINES:] = [f"... {len(lines) - _MAX_DIFF_LINES} more lines"]
         return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def shown(text: str) -> str:
-    """Return a text with what a terminal would obey written out."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text.removesuffix("\r"))
+    """Return a text with its control characters escaped."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text.removesuffix("\r"))
 
 
 def write_all(changes: Sequence[Change]) -> None:
-    """Make all changes, or none: files are written beside their place, then renamed; what was renamed is put back.
+    """Make all changes or none: files are written next to their place, then renamed; on failure everything is restored.
 
     Raises
     ------
     OSError
-        Where a file cannot be written; everything is then as it was.
+        If a file cannot be written; nothing has changed then.
     """
     with contextlib.ExitStack() as undo:
         ready = []
@@ -74,28 +74,28 @@ def write_all(changes: Sequence[Change]) -> None:
             ready.append((change, temporary))
         for change, temporary in ready:
             temporary.replace(change.path)
-            undo.callback(_quietly, partial(_put_back, change))
+            undo.callback(_quietly, partial(_restore, change))
         undo.pop_all()
 
 
 def _make_folders(folder: Path) -> Iterator[Path]:
-    """Make a folder and those above it; yield each that was not there."""
+    """Create a folder and its parents; yield each new one."""
     missing = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir()
-        yield each
+    for parent in reversed(missing):
+        parent.mkdir()
+        yield parent
 
 
 def _quietly(call: Callable[[], object]) -> None:
-    """Call something; where that fails, whatever made us undo matters more."""
+    """Call a function and ignore its failure: the error that caused the undo matters more."""
     with contextlib.suppress(OSError):
         call()
 
 
-def _put_back(change: Change) -> None:
+def _restore(change: Change) -> None:
     if change.before is None:
         change.path.unlink()
     else:

@@ -1,8 +1,8 @@
-"""What is said of one thing that was looked at, by ``modelyard doctor`` and by ``/setup/check``."""
+"""The findings of ``modelyard doctor`` and of ``/setup/check``."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ Level = Literal["ok", "warning", "error"]
 
 
 class Finding(BaseModel):
-    """One thing that was looked at: the rule that it should keep, what was found, and the cure where it does not."""
+    """The result of one check: the rule, what was found and, if the rule is broken, the cure."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,22 +22,22 @@ class Finding(BaseModel):
     found: str
     cure: str = ""
 
+    @classmethod
+    def ok(cls, what: str, rule: str, found: str) -> Self:
+        """Return the finding of a check that passed."""
+        return cls(level="ok", what=what, rule=rule, found=found)
 
-def well(what: str, rule: str, found: str) -> Finding:
-    """Return a finding that needs nothing."""
-    return Finding(level="ok", what=what, rule=rule, found=found)
+    @classmethod
+    def warning(cls, what: str, rule: str, found: str, cure: str) -> Self:
+        """Return a finding that someone should look at."""
+        return cls(level="warning", what=what, rule=rule, found=found, cure=cure)
 
+    @classmethod
+    def error(cls, what: str, rule: str, found: str, cure: str) -> Self:
+        """Return a finding that keeps something from working."""
+        return cls(level="error", what=what, rule=rule, found=found, cure=cure)
 
-def ill(what: str, rule: str, found: str, cure: str) -> Finding:
-    """Return a finding that stops something."""
-    return Finding(level="error", what=what, rule=rule, found=found, cure=cure)
-
-
-def odd(what: str, rule: str, found: str, cure: str) -> Finding:
-    """Return a finding that somebody should look at."""
-    return Finding(level="warning", what=what, rule=rule, found=found, cure=cure)
-
-
-def of_error(what: str, body: Problem) -> Finding:
-    """Return an error of ours as a finding."""
-    return ill(what, body.rule, body.found, body.next_step)
+    @classmethod
+    def from_problem(cls, what: str, problem: Problem) -> Self:
+        """Return a problem as a finding."""
+        return cls.error(what, problem.rule, problem.found, problem.next_step)

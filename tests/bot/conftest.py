@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.credentials import SecretsManager
+from bot.credentials.secrets_manager import SecretsManager
 from bot.database.store import Store
 from runners.local.hub.hub import Hub
 from tests.support.databases import postgres_url, sqlite_url

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.credentials import Credentials, CredentialsError, CredentialStore, EnvFile, SecretsManager
+from bot.credentials import Credentials, CredentialsError, CredentialStore
+from bot.credentials.env_file import EnvFile
+from bot.credentials.secrets_manager import SecretsManager
 from bot.settings import SettingsError, load_settings
 from tests.support.keys import private_key
 from tests.support.setting_up import env_values
@@ -172,7 +174,7 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     if where == "fsync":
-        monkeypatch.setattr("bot.credentials.os.fsync", fail)
+        monkeypatch.setattr("bot.credentials.env_file.os.fsync", fail)
     else:
         monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(CredentialsError, match="No space left"):
@@ -192,13 +194,13 @@ def test_a_link_or_a_folder_of_that_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "folder.env").mkdir()
     for name in (".env", "folder.env"):
-        with pytest.raises(CredentialsError, match="no plain file"):
+        with pytest.raises(CredentialsError, match="not a regular file"):
             EnvFile(tmp_path / name).save(credentials(), overwrite=True)
 
 
 def test_a_secret_that_could_end_its_line_is_refused(tmp_path: Path) -> None:
     odd = credentials().model_copy(update={"webhook_secret": SecretStr("a'\nX='b")})
-    with pytest.raises(CredentialsError, match="no quotes"):
+    with pytest.raises(CredentialsError, match="must not contain quotes"):
         EnvFile(tmp_path / ".env").save(odd, overwrite=False)
     assert not (tmp_path / ".env").exists()
 
@@ -239,7 +241,7 @@ def test_of_a_secret_all_is_taken_or_nothing(
     with pytest.raises(SettingsError) as caught:
         load_settings()
     (problem,) = caught.value.problems
-    assert (problem.field, problem.found) == ("MLOPS_SECRETS_PREFIX", f"{name} beside it.")
+    assert (problem.field, problem.found) == ("MLOPS_SECRETS_PREFIX", f"{name} as well.")
     assert CANARY not in str(caught.value)
 
 
@@ -305,7 +307,7 @@ def test_a_bucket_is_never_taken_for_a_folder(complete: None, monkeypatch: pytes
         load_settings()
     (problem,) = caught.value.problems
     assert problem.field == name
-    assert "S3 is not there yet" in problem.rule
+    assert "S3 is not supported yet" in problem.rule
     assert "our-models" in problem.found
 
 

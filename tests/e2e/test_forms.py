@@ -80,7 +80,7 @@ def test_what_contradicts_itself_is_told_and_put_right(loop: Loop, model: str) -
     issue = fill_in(loop, "tune", model_name=model, **fields)
     loop.until_label(issue, "mlops:invalid")
     (told,) = loop.comments(issue)
-    assert "| Algorithm | For regression choose one of" in told
+    assert "| Algorithm | For regression it must be one of" in told
     assert "| Split column |" in told
     loop.edit(issue, loop.issue(issue)["body"].replace("\nrmse", "\naccuracy").replace("\ntime", "\nauto"))
     assert loop.until_ended(issue).request.task == "classification"

@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from bot.admin.setup.server import Offers, SetUp
+from bot.admin.setup.server import Defaults, Setup
 from bot.admin.setup.session import Session
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.local_hub import RunningHub
@@ -91,7 +91,7 @@ class Person:
         assert answer.status_code == httpx.codes.SEE_OTHER, answer.text
         return answer.headers["location"]
 
-    def set_up(self, **changes: str) -> httpx.Response:
+    def setup(self, **changes: str) -> httpx.Response:
         """Go the whole way to the page that says what is next."""
         self.choose(**changes)
         return self.get(self.agree())
@@ -99,17 +99,17 @@ class Person:
 
 @contextlib.contextmanager
 def setting_up(
-    hub: RunningHub, *, clock: Clock | None = None, enters: bool = True, **offers: Any
-) -> Iterator[tuple[Person, SetUp]]:
+    hub: RunningHub, *, clock: Clock | None = None, enters: bool = True, **defaults: Any
+) -> Iterator[tuple[Person, Setup]]:
     """Serve a set-up; give somebody who has come in with its token, and the set-up itself."""
     session = Session(clock) if clock else Session()
     transport = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
-    set_up = SetUp(Offers(github=hub.url, **offers), session, transport)
-    with serving(set_up.app()) as address, httpx.Client(timeout=20, follow_redirects=True) as client:
+    setup = Setup(Defaults(github=hub.url, **defaults), session, transport)
+    with serving(setup.app()) as address, httpx.Client(timeout=20, follow_redirects=True) as client:
         person = Person(client, address, hub)
         if enters:
             person.get(f"/setup?token={session.token}")
-        yield person, set_up
+        yield person, setup
 
 
 def env_values(path: Path) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""What a person chooses on the first page of ``/setup``, read from its form (pure)."""
+"""Reads the form on the first page of ``/setup`` (pure)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from actions.text.hosts import LOOPBACK_HOSTS
-from bot.admin.setup.manifest import GITHUB, LONGEST_NAME, Hub, is_account
-from bot.credentials import CredentialStore, EnvFile, SecretsManager
+from bot.admin.setup.manifest import GITHUB, MAX_NAME, Hub, is_account
+from bot.credentials import CredentialStore
+from bot.credentials.env_file import EnvFile
+from bot.credentials.secrets_manager import SecretsManager
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Where the App is registered, where it can be reached, and where its credentials go."""
+    """Where to register the App, where GitHub reaches it, and where to store its credentials."""
 
     hub: Hub
     organization: str
@@ -25,15 +27,15 @@ class Choices:
 
 
 def read_choices(form: Mapping[str, str]) -> tuple[Choices | None, dict[str, str]]:
-    """Return what was chosen, or None and what is wrong, by field."""
+    """Return the choices, or None and the errors by field."""
     wrong: dict[str, str] = {}
     hub = _hub(form.get("github", ""), wrong)
     organization = form.get("organization", "").strip().removeprefix("@")
     if organization and not is_account(organization):
-        wrong["organization"] = "The organisation's name as it stands in its address: letters, digits and hyphens."
+        wrong["organization"] = "It must be the organisation's name as in its URL: letters, digits and hyphens."
     name = form.get("name", "").strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        wrong["name"] = f"A name of 1 to {LONGEST_NAME} characters that no other App on this GitHub has."
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        wrong["name"] = f"It must have 1 to {MAX_NAME} characters and be unique among the Apps on this GitHub."
     public_url = _public_url(form.get("public_url", ""), hub, wrong)
     store = read_store(form, wrong)
     if wrong or hub is None or store is None:
@@ -42,34 +44,34 @@ def read_choices(form: Mapping[str, str]) -> tuple[Choices | None, dict[str, str
 
 
 def read_store(form: Mapping[str, str], wrong: dict[str, str]) -> CredentialStore | None:
-    """Return the chosen place for the credentials, or None with what is wrong noted."""
+    """Return the chosen place for the credentials; None if it is invalid, with the error added to ``wrong``."""
     if form.get("store") == "env_file":
         path = form.get("env_file", "").strip()
-        with contextlib.suppress(RuntimeError):  # nobody has such a home
+        with contextlib.suppress(RuntimeError):  # no such user
             if path and path.isprintable():
                 return EnvFile(Path(path).expanduser())
-        wrong["env_file"] = "The path of a file, such as .env."
+        wrong["env_file"] = "It must be the path of a file, such as .env."
     elif form.get("store") == "secrets_manager":
         prefix, region = form.get("secrets_prefix", "").strip(), form.get("aws_region", "").strip()
         if prefix:
             return SecretsManager(prefix, region or None)
-        wrong["secrets_prefix"] = "The first part of the secret's name, such as modelyard/production."
+        wrong["secrets_prefix"] = "It must be the first part of the secret's name, such as modelyard/production."
     else:
-        wrong["store"] = "One of the two."
+        wrong["store"] = "Choose one of the two."
     return None
 
 
 def _hub(text: str, wrong: dict[str, str]) -> Hub | None:
     address = _plain(text.strip() or GITHUB)
     if address is None:
-        wrong["github"] = "An address such as https://github.com or https://github.example.org, without a path."
+        wrong["github"] = "It must be a URL such as https://github.com or https://github.example.org, without a path."
         return None
     parts = urlsplit(address)
     host = (parts.hostname or "").lower()
     if host.removeprefix("www.").removeprefix("api.") == "github.com":
         return Hub(GITHUB)
     if parts.scheme != "https" and host not in LOOPBACK_HOSTS:
-        wrong["github"] = "https, except on this machine: the App's private key comes this way."
+        wrong["github"] = "It must use https, except on this machine: GitHub sends the App's private key this way."
         return None
     return Hub(address)
 
@@ -77,19 +79,21 @@ def _hub(text: str, wrong: dict[str, str]) -> Hub | None:
 def _public_url(text: str, hub: Hub | None, wrong: dict[str, str]) -> str:
     address = _plain(text.strip().removesuffix("/webhook"), path=True)
     if address is None:
-        wrong["public_url"] = "An address such as https://modelyard.example.org, where GitHub reaches this App."
+        wrong["public_url"] = (
+            "It must be a URL such as https://modelyard.example.org, at which GitHub reaches this App."
+        )
         return ""
     parts = urlsplit(address)
     if hub is not None and not hub.is_local and (parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS):
         wrong["public_url"] = (
-            "https, and no address of this machine alone: webhooks come from GitHub. Where GitHub cannot reach you, name any "
-            "https address of yours, and start the App with: modelyard serve --poll"
+            "It must use https and be reachable from GitHub, which sends webhooks there. If GitHub cannot reach you, enter any "
+            "https URL of yours and start the App with: modelyard serve --poll"
         )
     return address
 
 
 def _plain(text: str, *, path: bool = False) -> str | None:
-    """Return an http(s) address without anything that does not belong, or None."""
+    """Return an http(s) URL without unexpected parts, or None."""
     if not text.isascii() or not text.isprintable() or any(sign in text for sign in " \"'<>\\"):
         return None
     try:

@@ -1,7 +1,7 @@
-"""The GitHub App's manifest: what it is registered with; and the addresses of the GitHub where that happens (pure).
+"""The manifest with which the GitHub App is registered, and the addresses of that GitHub (pure).
 
-GitHub's flow: a browser posts the manifest to GitHub, a person presses one button there, GitHub sends the browser back with a
-code, and the code is exchanged, within the hour and once, for the App's id, key and secrets.
+GitHub's flow: a browser posts the manifest to GitHub, a person confirms it there, GitHub sends the browser back with a code,
+and the code is exchanged, once and within an hour, for the App's id, key and secrets.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from actions.github_integration.app_needs import EVENTS, PERMISSIONS, wanted_eve
 from actions.text.hosts import LOOPBACK_HOSTS
 
 GITHUB = "https://github.com"
-LONGEST_NAME = 34
+MAX_NAME = 34
 _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 
 
 @dataclass(frozen=True)
 class Hub:
-    """A GitHub by the address that people see: github.com, GHE.com, GHES, or the local hub.
+    """A GitHub by the address of its web pages: github.com, GHE.com, GHES or the local hub.
 
     Examples
     --------
@@ -42,39 +42,39 @@ class Hub:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether it is on this machine."""
+        """Whether it is on this machine."""
         return urlsplit(self.url).hostname in LOOPBACK_HOSTS
 
     def register_url(self, organization: str, state: str) -> str:
-        """Return where a browser posts the manifest to."""
-        of = f"/organizations/{quote(organization, safe='')}" if organization else ""
-        return f"{self.url}{of}/settings/apps/new?state={quote(state, safe='')}"
+        """Return the URL to which a browser posts the manifest."""
+        path = f"/organizations/{quote(organization, safe='')}" if organization else ""
+        return f"{self.url}{path}/settings/apps/new?state={quote(state, safe='')}"
 
     def holds(self, url: str) -> bool:
-        """Tell whether an address that this GitHub named is one of its own."""
-        mine, given = urlsplit(self.url), urlsplit(url)
-        return (mine.scheme, mine.netloc.lower()) == (given.scheme, given.netloc.lower())
+        """Return whether a URL that this GitHub returned is one of its own."""
+        own, other = urlsplit(self.url), urlsplit(url)
+        return (own.scheme, own.netloc.lower()) == (other.scheme, other.netloc.lower())
 
 
 def is_account(name: str) -> bool:
-    """Tell whether a text can be the name of an account."""
+    """Return whether a text can be the name of an account."""
     return _ACCOUNT.fullmatch(name) is not None
 
 
 def manifest(*, name: str, public_url: str, redirect_url: str) -> dict[str, object]:
-    """Return the manifest, as GitHub documents it.
+    """Return the manifest in GitHub's format.
 
     Parameters
     ----------
     name
-        The App's, one in the whole of GitHub; a person may change it before the App is made.
+        The App's name, unique on GitHub; a person may change it before the App is created.
     public_url
-        Where GitHub reaches the App.
+        The URL at which GitHub reaches the App.
     redirect_url
-        Where the browser comes back to with the code.
+        The URL to which GitHub sends the browser back with the code.
     """
     return {
-        "name": name[:LONGEST_NAME],
+        "name": name[:MAX_NAME],
         "url": public_url,
         "hook_attributes": {"url": f"{public_url}/webhook", "active": True},
         "redirect_url": redirect_url,

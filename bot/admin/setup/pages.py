@@ -1,4 +1,4 @@
-"""The pages of ``/setup``, from values (pure). Everything is escaped; no page holds a script or a secret."""
+"""Renders the pages of ``/setup`` (pure). Everything is escaped; no page contains a script or a secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decod
 
 
 def headers(*, posts_to: str = "") -> dict[str, str]:
-    """Return the headers of a page; ``posts_to`` is the one other address that its form may be sent to."""
+    """Return the headers of a page; its form may also be sent to ``posts_to``."""
     parts = urlsplit(posts_to)
     more = f" {parts.scheme}://{parts.netloc}" if posts_to else ""
     return {
@@ -31,7 +31,7 @@ def headers(*, posts_to: str = "") -> dict[str, str]:
             f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; img-src data:; form-action 'self'{more}; "
             "base-uri 'none'; frame-ancestors 'none'"
         ),
-        # Not no-referrer: with it browsers send a form without saying where it came from.
+        # Not no-referrer: it would make browsers send forms without their origin.
         "referrer-policy": "same-origin",
         "x-content-type-options": "nosniff",
         "cross-origin-opener-policy": "same-origin",
@@ -39,12 +39,12 @@ def headers(*, posts_to: str = "") -> dict[str, str]:
 
 
 def choose(form_token: str, given: Mapping[str, str], wrong: Mapping[str, str]) -> str:
-    """Ask where the App is registered and where its credentials go."""
+    """Ask where to register the App and where to store its credentials."""
     return _page("choose", form_token=form_token, given=given, wrong=wrong)
 
 
 def confirm(*, register_url: str, manifest: Mapping[str, object], place: str) -> str:
-    """Show what the App will ask for, with the button that takes the manifest to GitHub."""
+    """Show what the App will request, with the button that sends the manifest to GitHub."""
     return _page(
         "confirm",
         register_url=register_url,
@@ -52,38 +52,38 @@ def confirm(*, register_url: str, manifest: Mapping[str, object], place: str) ->
         shown=manifest,
         host=urlsplit(register_url).netloc,
         place=place,
-        permissions=[each for each in PERMISSIONS if not each.optional],
-        events=[each for each in EVENTS if not each.always],
+        permissions=[permission for permission in PERMISSIONS if not permission.optional],
+        events=[event for event in EVENTS if not event.always],
     )
 
 
-def keep_elsewhere(form_token: str, error: Problem, given: Mapping[str, str], wrong: Mapping[str, str]) -> str:
-    """Say that the credentials could not be kept, and ask for another place."""
-    return _page("keep", form_token=form_token, error=error, given=given, wrong=wrong)
+def store_elsewhere(form_token: str, error: Problem, given: Mapping[str, str], wrong: Mapping[str, str]) -> str:
+    """Report that the credentials could not be stored, and ask for another place."""
+    return _page("store", form_token=form_token, error=error, given=given, wrong=wrong)
 
 
 def done(form_token: str, *, slug: str, place: str, install_url: str, command: str) -> str:
-    """Say what to do next."""
+    """Show the next steps."""
     return _page("done", form_token=form_token, slug=slug, place=place, install_url=install_url, command=command)
 
 
 def checked(form_token: str, findings: Sequence[Finding], command: str) -> str:
-    """Show what was found."""
+    """Show the findings."""
     return _page("checked", form_token=form_token, findings=findings, command=command)
 
 
 def already(form_token: str, place: str) -> str:
-    """Say that there is an App already."""
+    """Report that an App is already configured."""
     return _page("already", form_token=form_token, place=place)
 
 
 def refused(title: str, why: str, cure: str, *, again: bool = False) -> str:
-    """Say why something is not done, and what helps."""
+    """Explain why a request is refused and how to proceed."""
     return _page("refused", title=title, why=why, cure=cure, again=again)
 
 
-def _page(what: str, **values: object) -> str:
-    shared = {"what": what, "style": Markup(_STYLE)}  # noqa: S704 - files of ours
+def _page(step: str, **values: object) -> str:
+    shared = {"step": step, "style": Markup(_STYLE)}  # noqa: S704 - files of ours
     return _template().render(**shared, **values)
 
 

@@ -1,7 +1,7 @@
-"""Who may use ``/setup``, and which answer of GitHub belongs to which request (no I/O but randomness).
+"""Who may use ``/setup``, and which response of GitHub belongs to which request (no I/O, but randomness).
 
-The terminal shows a token. Whoever brings it first gets a session, a cookie; the token is worth nothing after that. A state
-goes to GitHub with the manifest and comes back with the code: it is good once, for an hour, in that session alone.
+The terminal shows a token. The first browser that presents it gets a session cookie, and the token expires. A state is sent
+to GitHub with the manifest and returns with the code; it is valid once, for an hour, in that session only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOUR = 3_600.0
 
 
 def same(one: str, other: str) -> bool:
-    """Compare two texts in a time that tells nothing about them."""
+    """Compare two texts in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
@@ -31,12 +31,12 @@ class _Sent:
 
 
 class Session:
-    """The one session of a set-up.
+    """The only session of a setup.
 
     Parameters
     ----------
     clock
-        Says how late it is, in seconds; never goes back.
+        Returns seconds on a clock that never goes back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,32 +47,32 @@ class Session:
 
     @property
     def token(self) -> str:
-        """What the terminal shows; empty once it was used."""
+        """The token that the terminal shows; empty once it has been used."""
         return self._token or ""
 
     @property
     def form_token(self) -> str:
-        """What each form has to carry: another site cannot know it."""
+        """A token in each form, which other sites cannot know."""
         return hashlib.sha256(f"form {self._cookie}".encode()).hexdigest()
 
     def enter(self, token: str) -> str | None:
-        """Return the cookie of whoever brings the token, once."""
+        """Return the session cookie for the token, once."""
         if self._token is None or not same(token, self._token):
             return None
         self._token = None
         return self._cookie
 
     def knows(self, cookie: str) -> bool:
-        """Tell whether a request is the session's."""
+        """Return whether a request belongs to the session."""
         return self._token is None and same(cookie, self._cookie)
 
     def send(self, choices: Choices) -> str:
-        """Return a state for a manifest that goes to GitHub now; one that was given out before is worth nothing more."""
+        """Return a state for a manifest that is sent to GitHub now; an earlier state becomes invalid."""
         self._sent = _Sent(secrets.token_urlsafe(32), choices, self._clock() + HOUR)
         return self._sent.state
 
     def came_back(self, state: str) -> Choices | None:
-        """Return what was chosen when this state was sent; None where it is wrong, used or too old."""
+        """Return the choices that were sent with a state; None if it is wrong, used or expired."""
         sent = self._sent
         if sent is None or not same(state, sent.state):
             return None

@@ -19,7 +19,9 @@ from bot.admin.findings import Finding
 from bot.admin.init import Source
 from bot.admin.init import files as init_files
 from bot.cli import main
-from bot.credentials import Credentials, CredentialStore, EnvFile, SecretsManager
+from bot.credentials import Credentials, CredentialStore
+from bot.credentials.env_file import EnvFile
+from bot.credentials.secrets_manager import SecretsManager
 from tests.support.keys import private_key
 from tests.support.local_hub import Receiver, RunningHub, running_hub, webhook_receiver
 
@@ -194,7 +196,7 @@ def test_another_apps_key_is_named(
     other.write_text(private_key(), encoding="ascii")
     monkeypatch.setenv("MODELYARD_PRIVATE_KEY_PATH", str(other))
     finding = examined(capsys, 1)["GitHub"]
-    assert (finding.level, finding.rule) == ("error", "GitHub knows the App by its number and its private key.")
+    assert (finding.level, finding.rule) == ("error", "GitHub must recognise the App by its id and its private key.")
 
 
 @pytest.mark.parametrize(
@@ -228,9 +230,9 @@ def test_a_github_that_is_not_there_is_named_and_the_rest_is_looked_at(
 @pytest.mark.parametrize(
     ("changes", "level", "cure"),
     [
-        ({"webhook_url": ""}, "error", "set the URL"),
+        ({"webhook_url": ""}, "error", "set a URL"),
         ({"webhook_secret": ""}, "error", "set the secret"),
-        ({"webhook_url": "https://user:pw@example.org/hooks?key=k"}, "warning", "end in /webhook"),
+        ({"webhook_url": "https://user:pw@example.org/hooks?key=k"}, "warning", "ends in /webhook"),
     ],
 )
 def test_a_webhook_that_cannot_work_is_named(
@@ -243,7 +245,7 @@ def test_a_webhook_that_cannot_work_is_named(
     assert "key=k" not in finding.found
 
 
-@pytest.mark.parametrize(("status", "cure"), [(401, "The secrets differ"), (404, "has to end in /webhook")])
+@pytest.mark.parametrize(("status", "cure"), [(401, "The secrets differ"), (404, "must end in /webhook")])
 def test_what_became_of_the_last_webhooks_is_told(
     hub: RunningHub, receiver: Receiver, capsys: pytest.CaptureFixture[str], status: int, cure: str
 ) -> None:
@@ -260,7 +262,7 @@ def test_what_became_of_the_last_webhooks_is_told(
     better = examined(capsys, 0)["Webhook deliveries"]
     assert (bad.level, better.level) == ("error", "warning")
     assert cure in bad.cure
-    assert f"issues was answered {status}" in better.found
+    assert f"issues was answered with {status}" in better.found
 
 
 def test_permissions_and_events_that_are_missing_or_superfluous_are_named(
@@ -277,7 +279,7 @@ def test_permissions_and_events_that_are_missing_or_superfluous_are_named(
     for name in ("checks: write", "contents: write", "the event issue_comment"):
         assert name in missing.found
     assert "issues" not in missing.found.replace("issue_comment", "")
-    surplus = found["Permissions of the App, superfluous"]
+    surplus = found["Permissions of the App, unused"]
     assert (surplus.level, surplus.found) == ("warning", "not used: secrets: write, the event pull_request")
     installed = found["Installation at owner"]
     assert installed.level == "error"

@@ -56,4 +56,4 @@ def test_where_the_last_rename_fails_those_before_are_taken_back(tmp_path: Path)
 def test_a_diff_shows_the_end_of_what_is_too_long(tmp_path: Path) -> None:
     diff = change(tmp_path, "new", "line\n" * 5_000).diff()
     assert diff.count("\n") == 2_001
-    assert diff.endswith("lines more\n")
+    assert diff.endswith("more lines\n")

@@ -37,8 +37,8 @@ def fits(page: Page) -> bool:
 
 
 def test_a_person_registers_installs_and_checks_the_app(hub: RunningHub) -> None:
-    with setting_up(hub, enters=False) as (nobody, set_up), browser_page() as page:
-        page.goto(f"{nobody.address}/setup?token={set_up.session.token}")
+    with setting_up(hub, enters=False) as (nobody, setup), browser_page() as page:
+        page.goto(f"{nobody.address}/setup?token={setup.session.token}")
         expect(page).to_have_url(f"{nobody.address}/setup")
         expect(page.get_by_label("GitHub", exact=True)).to_have_value(hub.url)
         page.get_by_label("Name", exact=True).fill("Our Modelyard")
@@ -53,7 +53,7 @@ def test_a_person_registers_installs_and_checks_the_app(hub: RunningHub) -> None
         page.get_by_role("button", name="Create GitHub App for owner").click()
 
         expect(page).to_have_url(f"{nobody.address}/setup/done")
-        expect(page.get_by_text("our-modelyard: its id, key and webhook secret are kept in")).to_be_visible()
+        expect(page.get_by_text("our-modelyard: its id, key and webhook secret are stored in")).to_be_visible()
         keep_screenshot(page, "setup-4-done")
         with page.context.expect_page() as opened:
             page.get_by_role("link", name="Install our-modelyard").click()
@@ -80,15 +80,15 @@ def test_a_person_registers_installs_and_checks_the_app(hub: RunningHub) -> None
 def test_every_page_fits_a_phone(hub: RunningHub, dark: bool) -> None:
     expected = ["403 (Forbidden)", "422 (Unprocessable", "400 (Bad Request)"]
     with (
-        setting_up(hub, enters=False) as (nobody, set_up),
+        setting_up(hub, enters=False) as (nobody, setup),
         browser_page(width=360, height=740, dark=dark, scripts=False, expected=expected) as page,
     ):
         page.goto(f"{nobody.address}/setup")
-        expect(page.get_by_role("heading", name="Not for everybody")).to_be_visible()
-        assert page.locator(".trouble").is_visible()
-        page.goto(f"{nobody.address}/setup?token={set_up.session.token}")
+        expect(page.get_by_role("heading", name="Not authorised")).to_be_visible()
+        assert page.locator(".problem").is_visible()
+        page.goto(f"{nobody.address}/setup?token={setup.session.token}")
         page.get_by_label("GitHub", exact=True).fill("https://github.com")
-        page.get_by_label("Address of this App").fill(nobody.address)
+        page.get_by_label("URL of this App").fill(nobody.address)
         page.get_by_label("Name", exact=True).fill("")
         page.get_by_role("button", name="Continue").click()
         expect(page.get_by_text("modelyard serve --poll")).to_be_visible()
@@ -104,9 +104,9 @@ def test_every_page_fits_a_phone(hub: RunningHub, dark: bool) -> None:
         expect(page.get_by_role("button", name="Create GitHub App")).to_be_visible()
         assert fits(page)
         page.get_by_role("button", name="Create GitHub App").click()
-        expect(page.get_by_text("its id, key and webhook secret are kept in")).to_be_visible()
+        expect(page.get_by_text("its id, key and webhook secret are stored in")).to_be_visible()
         assert fits(page)
         page.get_by_role("button", name="Check").click()
-        expect(page.get_by_text("installed nowhere")).to_be_visible()
+        expect(page.get_by_text("not installed anywhere")).to_be_visible()
         assert fits(page)
         keep_screenshot(page, f"setup-phone-check-{'dark' if dark else 'light'}")

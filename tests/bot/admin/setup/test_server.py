@@ -21,7 +21,7 @@ import pytest
 
 from actions.github_integration.app_needs import wanted_events, wanted_permissions
 from bot.app import create_app
-from bot.credentials import SecretsManager
+from bot.credentials.secrets_manager import SecretsManager
 from bot.runs.labels import definitions
 from bot.settings import load_settings
 from runners.local.hub.records import Delivery
@@ -70,7 +70,7 @@ def test_an_app_is_registered_kept_installed_checked_and_starts_with_what_was_ke
 ) -> None:
     Path(".env").write_text("OTHER=1\n# a remark\n", encoding="utf-8")
     with setting_up(hub) as (person, _):
-        done = person.set_up()
+        done = person.setup()
         assert done.status_code == 200
         assert urlsplit(str(done.url)).path == "/setup/done"
         app = hub.hub.apps.first(slug=NAME)
@@ -89,12 +89,12 @@ def test_an_app_is_registered_kept_installed_checked_and_starts_with_what_was_ke
         assert "PRIVATE KEY" not in done.text
 
         before = person.send("/setup/check")
-        assert "installed nowhere" in finding(before, "GitHub")
+        assert "not installed anywhere" in finding(before, "GitHub")
         hub.hub.install(app, hub.ready.repository)
         checked = person.send("/setup/check")
         assert "state error" not in checked.text, checked.text
         assert "granted" in finding(checked, "Installation at owner")
-        assert "all there" in finding(checked, "owner/demo: labels")
+        assert "all exist" in finding(checked, "owner/demo: labels")
     names = {label["name"] for label in hub.person("owner").get("/repos/owner/demo/labels").json()}
     assert {label.name for label in definitions()} <= names
 
@@ -135,7 +135,7 @@ def test_a_stranger_is_shown_nothing(hub: RunningHub, path: str) -> None:
     with setting_up(hub, enters=False) as (stranger, _):
         answer = stranger.get(path)
         assert answer.status_code == 403
-        assert "open to whoever started it" in answer.text
+        assert "Only the person who started this setup" in answer.text
         assert "form_token" not in answer.text
 
 
@@ -147,8 +147,8 @@ def test_a_stranger_cannot_send_anything(hub: RunningHub, path: str) -> None:
 
 
 def test_the_token_works_once(hub: RunningHub) -> None:
-    with setting_up(hub, enters=False) as (person, set_up):
-        token = set_up.session.token
+    with setting_up(hub, enters=False) as (person, setup):
+        token = setup.session.token
         assert person.get(f"/setup?token={token}").status_code == 200
         assert "token" not in str(person.page and person.page.url)
         with httpx.Client(timeout=20) as other:
@@ -267,13 +267,13 @@ def test_another_file_with_credentials_is_refused_before_there_is_an_app(hub: Ru
     with setting_up(hub) as (person, _):
         answer = person.choose(env_file=str(other))
     assert answer.status_code == 422
-    assert "are there already" in answer.text
+    assert "already has an App" in answer.text
 
 
 def test_with_the_switch_they_are_replaced(hub: RunningHub) -> None:
     Path(".env").write_text("MODELYARD_APP_ID=7\nMODELYARD_PRIVATE_KEY_PATH=old.pem\n", encoding="utf-8")
     with setting_up(hub, overwrite=True) as (person, _):
-        person.set_up()
+        person.setup()
     values = env_values(Path(".env"))
     assert values["MODELYARD_APP_ID"] != "7"
     assert "MODELYARD_PRIVATE_KEY_PATH" not in values
@@ -286,7 +286,7 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
         back = person.agree()
         (tmp_path / "gone").rmdir()
         page = person.get(back)
-        assert "could not be kept" in page.text
+        assert "could not be stored" in page.text
         assert "its folder does not exist" in page.text
         assert person.send("/setup/store", {"store": "env_file", "env_file": ""}).status_code == 422
         done = person.send("/setup/store", {"store": "env_file", "env_file": "app.env"})
@@ -304,9 +304,9 @@ def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
         person.choose()
         back = person.agree()
         with monkeypatch.context() as broken:
-            broken.setattr("bot.credentials.EnvFile.save", breaks)
+            broken.setattr("bot.credentials.env_file.EnvFile.save", breaks)
             page = person.get(back)
-        assert "could not be kept" in page.text
+        assert "could not be stored" in page.text
         assert "RuntimeError" in page.text
         assert "a word that may be" not in page.text
         done = person.send("/setup/store", {"store": "env_file", "env_file": ".env"})
@@ -316,20 +316,20 @@ def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("github", "ftp://github.com", "An address such as"),
+        ("github", "ftp://github.com", "It must be a URL such as"),
         ("github", "http://github.example.org", "https, except on this machine"),
         ("github", "https://github.example.org/owner", "without a path"),
-        ("github", "https://user:word@github.example.org", "An address such as"),
+        ("github", "https://user:word@github.example.org", "It must be a URL such as"),
         ("organization", "a/b", "letters, digits and hyphens"),
-        ("name", "", "A name of 1 to 34"),
-        ("name", "x" * 35, "A name of 1 to 34"),
-        ("public_url", "modelyard", "An address such as"),
-        ("public_url", "https://a.example.org/?x=1", "An address such as"),
-        ("store", "somewhere", "One of the two"),
-        ("env_file", "", "The path of a file"),
-        ("env_file", "/etc/passwd", "does not end in .env"),
+        ("name", "", "It must have 1 to 34"),
+        ("name", "x" * 35, "It must have 1 to 34"),
+        ("public_url", "modelyard", "It must be a URL such as"),
+        ("public_url", "https://a.example.org/?x=1", "It must be a URL such as"),
+        ("store", "somewhere", "Choose one of the two"),
+        ("env_file", "", "It must be the path of a file"),
+        ("env_file", "/etc/passwd", "must end in .env"),
         ("env_file", "no/such/folder/.env", "its folder does not exist"),
-        ("env_file", "~nosuchuser/.env", "The path of a file"),
+        ("env_file", "~nosuchuser/.env", "It must be the path of a file"),
         ("env_file", f"{'x' * 300}/.env", "File name too long"),
         ("env_file", f"{'x' * 300}.env", "File name too long"),
     ],
@@ -360,7 +360,7 @@ def test_text_in_fields_is_escaped(hub: RunningHub) -> None:
 
 def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
-        person.set_up()
+        person.setup()
         app = hub.hub.apps.first(slug=NAME)
         assert app is not None
         installation = hub.hub.install(app, hub.ready.repository)
@@ -375,7 +375,7 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert "suspended" in finding(person.send("/setup/check"), "Installation at owner")
         installations.unsuspend(hub.hub, installation)
         hub.hub.apps.update(app.id, webhook_url="http://127.0.0.1:1/elsewhere")
-        assert "it sends to http://127.0.0.1:1/elsewhere" in finding(person.send("/setup/check"), "Webhook")
+        assert "webhooks go to http://127.0.0.1:1/elsewhere" in finding(person.send("/setup/check"), "Webhook")
         hub.hub.apps.update(app.id, webhook_secret="")
         assert "no secret, so nothing is signed" in finding(person.send("/setup/check"), "Webhook")
 
@@ -385,11 +385,13 @@ def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_se
 ) -> None:
     monkeypatch.setattr("bot.admin.app_check.MAX_LABEL_SECONDS", -1.0)
     with setting_up(hub) as (person, _):
-        person.set_up()
+        person.setup()
         app = hub.hub.apps.first(slug=NAME)
         assert app is not None
         hub.hub.install(app, hub.ready.repository)
-        assert "at their first request: 1" in finding(person.send("/setup/check"), "Labels")
+        assert "1 more repositories get theirs with their first request" in finding(
+            person.send("/setup/check"), "Labels"
+        )
 
 
 OLD = {"MODELYARD_APP_ID": "7", "MODELYARD_PRIVATE_KEY_PATH": "old.pem"}
@@ -401,7 +403,7 @@ def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_w
     for name, value in OLD.items():
         monkeypatch.setenv(name, value)
     with setting_up(hub, overwrite=True) as (person, _):
-        person.set_up()
+        person.setup()
         said = finding(person.send("/setup/check"), "Credentials")
     assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used instead" in said
 
@@ -412,7 +414,7 @@ def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_
     Path(".env").write_text("".join(f"{name}={value}\n" for name, value in OLD.items()), encoding="utf-8")
     chosen = {"store": "secrets_manager", "secrets_prefix": secrets_manager.prefix, "aws_region": "eu-central-1"}
     with setting_up(hub, overwrite=True) as (person, _):
-        person.set_up(**chosen)
+        person.setup(**chosen)
         said = finding(person.send("/setup/check"), "Credentials")
         assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment or .env would be used instead" in said
         Path(".env").unlink()
@@ -421,7 +423,7 @@ def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_
 
 def test_a_webhook_whose_signature_is_refused_is_told(hub: RunningHub, tmp_path: Path) -> None:
     with setting_up(hub) as (person, _):
-        person.set_up()
+        person.setup()
         app = hub.hub.apps.first(slug=NAME)
         assert app is not None
         sent = hub.hub.deliveries.add(_delivery(app.id))
@@ -429,7 +431,7 @@ def test_a_webhook_whose_signature_is_refused_is_told(hub: RunningHub, tmp_path:
         hub.hub.deliveries.save(dataclasses.replace(sent, status_code=0))
         assert "Start the App" in finding(person.send("/setup/check"), "Webhook deliveries")
         hub.hub.deliveries.save(dataclasses.replace(sent, status_code=202))
-        assert "1 of the last 1 were" in finding(person.send("/setup/check"), "Webhook deliveries")
+        assert "1 of the last 1 succeeded" in finding(person.send("/setup/check"), "Webhook deliveries")
 
 
 def _delivery(app: int) -> Delivery:
@@ -438,13 +440,13 @@ def _delivery(app: int) -> Delivery:
 
 def test_no_secret_is_in_any_page_of_the_way(hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "bot")
-    with setting_up(hub) as (person, set_up):
+    with setting_up(hub) as (person, setup):
         seen = [person.choose().text, person.get(person.agree()).text, person.send("/setup/check").text]
     app = hub.hub.apps.first(slug=NAME)
     assert app is not None
     key = env_values(Path(".env"))["MODELYARD_PRIVATE_KEY"]
     assert key is not None
-    told = "".join(seen) + caplog.text + repr(set_up.__dict__)
+    told = "".join(seen) + caplog.text + repr(setup.__dict__)
     assert app.webhook_secret not in told
     assert key.split("\\n")[1] not in told
     assert "BEGIN" not in told
@@ -463,7 +465,7 @@ def test_the_command_prints_the_address_that_lets_one_in_and_no_secret_is_in_wha
     ) as process:
         try:
             assert process.stdout is not None
-            said = "".join(line for line in iter(process.stdout.readline, "Ctrl-C ends this program.\n"))
+            said = "".join(line for line in iter(process.stdout.readline, "Press Ctrl-C to stop.\n"))
             found = re.search(r"http://127\.0\.0\.1:\d+/setup\?token=\S{40,}", said)
             assert found is not None
             with httpx.Client(timeout=20, follow_redirects=True) as client:
