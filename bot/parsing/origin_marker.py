@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from bot.github.issues import MARKER_START
+
 TriggerSource = Literal["dispatch", "schedule"]
 KEY_LIFETIME = timedelta(days=30)
 """How long a key identifies a request: issues that have not been updated since are not searched."""
 
 _LINE = re.compile(
-    r"<!-- modelyard:asked:(?P<source>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<requester>[A-Za-z0-9_-]{1,64}):(?P<signature>[0-9a-f]{32}) -->"
+    MARKER_START
+    + r"asked:(?P<source>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<requester>[A-Za-z0-9_-]{1,64}):(?P<signature>[0-9a-f]{32}) -->"
 )
 _NO_REQUESTER = "-"
 

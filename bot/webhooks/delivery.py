@@ -13,18 +13,9 @@ from typing import Any, Literal, Protocol, TypedDict
 import msgspec
 from pydantic_core import from_json
 
-USED_EVENTS = frozenset(
-    {
-        "issues",
-        "issue_comment",
-        "push",
-        "repository_dispatch",
-        "workflow_run",
-        "workflow_job",
-        "installation",
-        "installation_repositories",
-    }
-)
+from actions.github_integration.app_needs import EVENTS
+
+USED_EVENTS = frozenset(event.name for event in EVENTS)
 """The events that the App acts on. Others are counted and acknowledged, but not stored."""
 DISPATCH = "modelyard-train"
 """The ``event_type`` of a ``repository_dispatch`` meant for the App. GitHub delivers it as the event's action."""

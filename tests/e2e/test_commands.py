@@ -209,7 +209,7 @@ def test_rollback_goes_back_to_the_version_before_or_to_a_named_one(loop: Loop, 
 def test_a_version_that_does_not_exist_is_told(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     assert "no version 7" in answered(loop, issue, "/promote 7")
-    assert "Only a model in production" in answered(loop, issue, "/rollback")
+    assert "must be in production" in answered(loop, issue, "/rollback")
 
 
 def test_an_artifact_that_the_run_did_not_make_is_never_promoted(loop: Loop, model: str) -> None:
@@ -241,7 +241,7 @@ def test_what_has_not_passed_is_never_promoted_whatever_the_registry_says(loop: 
     answer = answered(loop, passing, "/promote 2")
 
     assert "`artifact_differs`" in answer
-    assert "ended as rejected" in answer
+    assert "the status rejected" in answer
     assert "champion" not in registry(loop, model).aliases
 
 

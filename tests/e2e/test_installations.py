@@ -107,7 +107,7 @@ def test_a_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
 def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_their_first_request(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.events.installations.MAX_LABEL_SECONDS", -1.0)
+    monkeypatch.setattr("bot.events.handlers.installations.MAX_LABEL_SECONDS", -1.0)
     many = loop.hub.create_repository("owner/many")
     done = count(loop, "installation_repositories", "added")
     loop.hub.install(loop.ready.app, many)

@@ -9,7 +9,9 @@ import pytest
 from actions.github_integration.app_needs import EVENTS, PERMISSIONS
 from bot.admin.setup.manifest import Hub, permissions_page
 from bot.cli import main
-from bot.webhooks.delivery import USED_EVENTS
+from bot.events.handlers import router
+from bot.webhooks.delivery import WAKE_EVENTS
+from bot.webhooks.synthetic import SCHEDULE_EVENT
 from runners.local.hub.services.webhooks import ALWAYS
 
 ROOT = Path(__file__).parents[4]
@@ -22,7 +24,7 @@ def test_the_page_about_permissions_is_made_from_the_table(capsys: pytest.Captur
 
 
 def test_the_events_of_the_table_are_those_that_the_app_acts_on() -> None:
-    assert {each.name for each in EVENTS} == USED_EVENTS
+    assert {each.name for each in EVENTS} == (router.events - {SCHEDULE_EVENT}) | WAKE_EVENTS
     assert {each.name for each in EVENTS if each.always} == ALWAYS - {"ping"}
 
 
