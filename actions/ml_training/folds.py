@@ -1,7 +1,7 @@
-"""The rows that the trials of a search are compared on: a validation part, a part that is held out, or folds.
+"""The rows that the trials of a search are compared on: validation rows, held-out rows, or folds.
 
-Whatever is fitted to rows, the preprocessor too, is fitted anew to the training rows of each fold: one that encodes by
-the target, or chooses features by it, would else have seen the targets that the trial is compared by.
+The preprocessor is fitted again on the training rows of each fold: otherwise one that encodes or selects features by the
+target would have seen the targets that trials are compared by.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def compared_parts(
     validation: pd.DataFrame | None,
     folds: int | None = None,
 ) -> list[Parts]:
-    """Return the parts that each trial is fitted to and scored on, as arrays.
+    """Return the parts that each trial is fitted and scored on, as arrays.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def compared_parts(
     validation
         Rows to compare trials on. Without them, and without folds, a fifth of the training rows is held out.
     folds
-        Into how many the training rows are parted, each of which is held out once; validation rows are left aside then.
+        The number of folds to split the training rows into, each of which is held out once; validation rows are then not used.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def _parts(spec: TrainingSpec, preprocessor: Any, train: pd.DataFrame, validatio
     if "validation" not in parts:
         raise InvalidInput(
             "no_validation_rows",
-            rule="Trials are compared on validation rows of classes that the training rows have.",
+            rule="Trials need validation rows of classes that the training rows have.",
             found="none.",
-            next_step="Give other validation rows, or none: then a part of the training rows is held out.",
+            next_step="Use other validation rows, or none: then a part of the training rows is held out.",
             field="validation",
         )
     return parts
@@ -70,7 +70,7 @@ def _refitted_parts(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame, h
 
 
 def _refitted(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame) -> Any:
-    """Return a preprocessor of the same steps that knows these rows alone."""
+    """Return a preprocessor with the same steps, fitted on these rows only."""
     from sklearn.base import clone
 
     from actions.data_preparation.transformers import encode_target
@@ -78,7 +78,7 @@ def _refitted(spec: TrainingSpec, preprocessor: Any, kept: pd.DataFrame) -> Any:
 
     target = encode_target(target_values(kept, spec.target, spec.task), spec.task)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # told when it was fitted on all rows
+        warnings.simplefilter("ignore")  # already reported when it was fitted on all rows
         return clone(preprocessor).fit(kept.drop(columns=spec.target), target)
 
 
@@ -89,25 +89,23 @@ def _held_out(spec: TrainingSpec, train: pd.DataFrame) -> tuple[pd.DataFrame, pd
     try:
         kept, held = train_test_split(train, test_size=HELD_OUT, random_state=spec.seed, stratify=classes)
     except ValueError as error:
-        raise _too_few("A fifth of the training rows, of each class, can be held out", str(error)[:300]) from None
+        raise _too_few("A fifth of the training rows of each class must be available", str(error)[:300]) from None
     return kept, held
 
 
 def _folded(spec: TrainingSpec, train: pd.DataFrame, folds: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    most = most_folds(spec, train)
-    if most < folds:
-        raise _too_few(
-            f"There are rows for {folds} folds, and of each class, too,", f"enough for {most} folds at most."
-        )
+    most_possible = max_folds(spec, train)
+    if most_possible < folds:
+        raise _too_few(f"{folds} folds need at least {folds} rows of each class", f"enough for {most_possible} folds.")
     splitter = StratifiedKFold if spec.task == "classification" else KFold
     drawn = splitter(folds, shuffle=True, random_state=spec.seed).split(train, train[spec.target])
     return [(train.iloc[kept], train.iloc[held]) for kept, held in drawn]
 
 
-def most_folds(spec: TrainingSpec, train: pd.DataFrame) -> int:
-    """Return how many folds there can be so that each has rows, of each class if there are classes."""
+def max_folds(spec: TrainingSpec, train: pd.DataFrame) -> int:
+    """Return the largest number of folds of which each has rows, of every class if there are classes."""
     target = train[spec.target]
     return int(target.value_counts().min()) if spec.task == "classification" else len(target)
 
@@ -117,6 +115,6 @@ def _too_few(rule: str, found: str) -> InvalidInput:
         "too_few_rows",
         rule=f"{rule} to compare trials on.",
         found=found,
-        next_step="Give more rows, or validation rows.",
+        next_step="Use more rows, or add validation rows.",
         field="data",
     )

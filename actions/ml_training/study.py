@@ -1,6 +1,6 @@
-"""The search of a study: which trials are tried, pruned, counted, and taken up again. Knows arrays and a journal file.
+"""A study: chooses, prunes and counts trials, and resumes from a journal file. Works on arrays.
 
-Heavy: imported inside functions alone.
+Imports Optuna: import this module inside functions only.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ Compared = Sequence[Parts]
 """The rows that trials are compared on: one training and one validation part, or those of each fold."""
 
 RUNGS = 27
-"""A trial is compared with others after 1, 2, ... of so many parts of its rounds."""
+"""The number of equal steps of its rounds after which a trial is compared with others."""
 _REDUCTION = 3
 _SHARES_OF_ROWS = (1 / 9, 1 / 3)
-"""Without rounds, a trial is compared after it was fitted to these shares of the rows."""
+"""An algorithm that reports no losses is compared after fits to these shares of the rows."""
 _NAME = "tuning"
 _BASELINE = "baseline_score"
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and for how long.
+    """What to search, and for how long.
 
     Parameters
     ----------
     spec
-        With the hyperparameters that are fixed.
+        The training, with the fixed hyperparameters.
     metric
-        The figure on the validation rows that is to be as good as possible.
+        The metric on the validation rows to optimise.
     work
-        The fingerprint of all that makes trials comparable.
+        The fingerprint of everything that makes trials comparable.
     trials
-        How many there are to be in the end, those of earlier calls counted in.
+        The number of trials to reach, including those of earlier calls.
     seconds
-        How long this call may search.
+        The time that this call may take.
     over_all
-        Whether the time that earlier calls took counts, too.
+        Whether the time of earlier calls counts as well.
     """
 
     spec: TrainingSpec
@@ -80,14 +80,14 @@ class Search:
 
 @dataclass(frozen=True)
 class Best:
-    """What is best so far.
+    """The best result so far.
 
     Parameters
     ----------
     hyperparameters
-        All that were set, the fixed ones too.
+        All that were set, including the fixed ones.
     value
-        Their figure.
+        Their score.
     """
 
     hyperparameters: dict[str, Any]
@@ -95,23 +95,23 @@ class Best:
 
 
 class _OutOfTimeError(Exception):
-    """The time is over while a trial runs."""
+    """The time ran out during a trial."""
 
 
 @contextmanager
-def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
-    """Open a study's journal, or begin it; nothing in it is pickled, each line is JSON.
+def open_study(path: Path, search: Search) -> Iterator[optuna.Study]:
+    """Open or create a study's journal. Each of its lines is JSON; nothing is pickled.
 
     Raises
     ------
     Conflict
-        ``other_search`` where the journal is that of another search.
+        ``other_search``, if the journal belongs to another search.
     """
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _mend(path)
+        _repair_journal(path)
         storage = JournalStorage(JournalFileBackend(str(path)))
         known = _NAME in optuna.get_all_study_names(storage)
         if known:
@@ -124,13 +124,13 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
         elif kept != search.work:
             raise Conflict(
                 "other_search",
-                rule="A study holds trials of one search: same data, metric, method, space and seed.",
-                found=f"{path.name} holds those of another one.",
+                rule="All trials of a study must belong to one search, with the same data, metric, method, space and seed.",
+                found=f"{path.name} contains those of another search.",
                 next_step="Name another destination, or remove the study.",
                 field="destination",
             )
         found.pruner = _pruner(search.method)
-        _take_up(found)
+        _close_running_trials(found)
         yield found
     finally:
         optuna.logging.set_verbosity(before)
@@ -139,15 +139,15 @@ def opened_study(path: Path, search: Search) -> Iterator[optuna.Study]:
 def run_search(
     study: optuna.Study, search: Search, compared: Compared, report: Report, is_interrupted: IsInterrupted
 ) -> StoppedBy:
-    """Try until there are as many trials as asked for, or the time is over; first, what is fixed alone.
+    """Measure the fixed hyperparameters alone, then run trials until their number is reached or the time is over.
 
-    A trial that the time's end or a signal cuts off is not counted. The next call begins with it: each trial draws from a
-    seed of its own number and from what is in the study.
+    A trial that is cut off by the time or by a signal does not count; the next call repeats it, because a trial's draws depend
+    only on its number and on the study.
 
     Raises
     ------
     Interrupted
-        ``tuning_interrupted`` where the process is told to end.
+        ``tuning_interrupted``, on SIGTERM or SIGINT.
     """
     started, first = time.monotonic(), len(ended(study))
     deadline = started + search.seconds - (seconds_spent(study) if search.over_all else 0)
@@ -195,7 +195,7 @@ def _measure_baseline(
     except Interrupted:
         raise
     except OperationError as error:
-        study.set_user_attr("baseline_error", _in_short(error))
+        study.set_user_attr("baseline_error", _summary(error))
     study.set_user_attr(_BASELINE, {"value": value, "seconds": round(time.monotonic() - started, 3)})
 
 
@@ -217,13 +217,13 @@ def best(study: optuna.Study, search: Search) -> Best | None:
 
 
 def seconds_spent(study: optuna.Study) -> float:
-    """Return how long all trials took that count, those of earlier calls too."""
+    """Return how long the trials that count took, including those of earlier calls."""
     own = sum(trial.user_attrs["seconds"] for trial in ended(study))
     return float(own + study.user_attrs.get(_BASELINE, {}).get("seconds", 0))
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that count: finished, pruned, or failed by their own fault; not those that were cut off."""
+    """Return the trials that count: completed, pruned, or failed with an error; not those that were cut off."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
@@ -233,17 +233,17 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def completed(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that have a value."""
+    """Return the trials that have a score."""
     return [trial for trial in ended(study) if trial.state == TrialState.COMPLETE]
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Return how much of the values' variance each hyperparameter accounts for, as shares of 1; {} of too few trials.
+    """Return the share of the scores' variance that each hyperparameter explains; empty after too few trials.
 
     PED-ANOVA: Watanabe, Bansal and Hutter, IJCAI 2023.
     """
     found = completed(study)
-    if len(found) < 4 or len({trial.value for trial in found}) == 1:  # noqa: PLR2004  # fewer say nothing
+    if len(found) < 4 or len({trial.value for trial in found}) == 1:  # noqa: PLR2004  # fewer tell nothing
         return {}
     return {name: float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
@@ -256,9 +256,9 @@ def run_trial(  # what a trial is made of
     deadline: float,
     is_interrupted: IsInterrupted,
 ) -> tuple[TrialState, float | None]:
-    """Return how a trial ends; its own failures are kept with it and end nothing else."""
+    """Run a trial and return how it ended. An error of its own is recorded with it and does not end the search."""
     started = time.monotonic()
-    own = {name: _suggested(trial, name, searched) for name, searched in search.space.items()}
+    own = {name: _suggest(trial, name, searched) for name, searched in search.space.items()}
     again = next((known for known in completed(study) if known.params == trial.params), None)
     state, value, failure = TrialState.COMPLETE, again.value if again is not None else None, ""
     try:
@@ -270,19 +270,19 @@ def run_trial(  # what a trial is made of
     except Interrupted:
         raise
     except OperationError as error:
-        state, failure = TrialState.FAIL, _in_short(error)
+        state, failure = TrialState.FAIL, _summary(error)
     trial.set_user_attr("seconds", round(time.monotonic() - started, 3))
     if failure:
         trial.set_user_attr("error", failure)
     return state, value
 
 
-def _in_short(error: OperationError) -> str:
+def _summary(error: OperationError) -> str:
     return f"{error.body.reason}: {error.body.found}"[:500]
 
 
 def _value(trial: Trial, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted) -> float:
-    """Return a trial's figure: the mean over the folds, where there are several."""
+    """Return a trial's score: with folds, the mean over them."""
     reports_losses = algorithm_named(search.spec.algorithm).reports_losses
     ladder = _Ladder(trial, 1 if search.direction == "minimize" else -1, deadline, len(compared))
     values: list[float] = []
@@ -306,18 +306,18 @@ def _score(search: Search, parts: Parts, progress: TrainingProgress) -> float:
     if value is None or not math.isfinite(value):
         raise OperationError(
             "metric_undefined",
-            rule="The metric is defined on the validation rows.",
-            found=f"{search.metric} is not.",
-            next_step="Choose another metric, or validation rows that show more cases.",
+            rule="The metric must be defined on the validation rows.",
+            found=f"{search.metric} is undefined.",
+            next_step="Choose another metric, or validation rows with more cases.",
             field="metric",
         )
     return value
 
 
 class _Ladder:
-    """A report that ends a trial which does worse than others at the same height, and one that the time does not allow.
+    """A report that prunes a trial that does worse than others did at the same step, and ends one when the time is over.
 
-    With folds, each stands above the one before. What is no trial is ended by the time alone.
+    With folds, the steps of each follow those of the one before. Without a trial, only the time ends the training.
     """
 
     def __init__(self, trial: Trial | None, sign: int, deadline: float, folds: int) -> None:
@@ -337,7 +337,7 @@ class _Ladder:
         self.climb((self.fold + done / total) / self.folds, loss)
 
     def climb(self, share: float, loss: float) -> None:
-        """Note the loss after a share of the work."""
+        """Record the loss after a share of the work; prune the trial if others did better."""
         rung = math.ceil(RUNGS * share - 1e-9)
         if self.trial is None or rung <= self.rung or rung >= RUNGS or not math.isfinite(loss):
             return
@@ -359,7 +359,7 @@ def _share(spec: TrainingSpec, part: tuple[Any, Any], share: float) -> tuple[Any
     return rows[np.sort(chosen)], target[np.sort(chosen)]
 
 
-def _suggested(trial: Trial, name: str, searched: Any) -> Any:
+def _suggest(trial: Trial, name: str, searched: Any) -> Any:
     if not isinstance(searched, Range):
         return trial.suggest_categorical(name, searched.choices)
     suggest: Any = trial.suggest_int if searched.is_integer else trial.suggest_float
@@ -368,7 +368,7 @@ def _suggested(trial: Trial, name: str, searched: Any) -> Any:
 
 
 def _sampler(method: Method, seed: int, number: int) -> Any:
-    """Return what draws one trial: a search that is taken up again draws what it would have drawn."""
+    """Return the sampler of one trial, seeded so that a resumed search draws what it would have drawn."""
     seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     return optuna.samplers.TPESampler(seed=seed) if method == "bayesian" else optuna.samplers.RandomSampler(seed=seed)
 
@@ -391,8 +391,8 @@ def _count(study: optuna.Study, state: TrialState) -> int:
     return sum(trial.state == state for trial in ended(study))
 
 
-def _mend(path: Path) -> None:
-    """Undo what a killed process left: half of a line, and its lock, for which Optuna would wait."""
+def _repair_journal(path: Path) -> None:
+    """Remove what a killed process left: an incomplete line, and its lock, for which Optuna would wait."""
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if not path.is_file():
         return
@@ -402,8 +402,8 @@ def _mend(path: Path) -> None:
             file.truncate(content.rfind(b"\n") + 1)
 
 
-def _take_up(study: optuna.Study) -> None:
-    """Close what a killed process had running."""
+def _close_running_trials(study: optuna.Study) -> None:
+    """Close the trials that a killed process left running."""
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING:
             study.tell(trial.number, state=TrialState.FAIL)
@@ -412,7 +412,7 @@ def _take_up(study: optuna.Study) -> None:
 def _interrupted(done: int, trials: int) -> Interrupted:
     return Interrupted(
         "tuning_interrupted",
-        rule="A search goes on until its trials or its time are used up; one that is told to end (SIGTERM, SIGINT) ends.",
-        found=f"it was told so after {done} of {trials} trials.",
-        next_step="Start it again with the same destination: the study goes on.",
+        rule="The search was interrupted (SIGTERM or SIGINT).",
+        found=f"it ended after {done} of {trials} trials.",
+        next_step="Start it again with the same destination: it resumes.",
     )

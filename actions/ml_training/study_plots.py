@@ -1,6 +1,6 @@
-"""The plots of a study: how the best value came about, and which hyperparameters it hangs on.
+"""The plots of a study: the best value over the trials, and the hyperparameters that matter most.
 
-Heavy: imported inside functions alone. In the style of the evaluation's plots.
+Imports matplotlib: import this module inside functions only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from actions.models.plot_style import BLACK, BLUE, DPI, HEIGHT, RED, WIDTH
 
 
 class Point(NamedTuple):
-    """A trial as it is drawn; the value is None where it was pruned or failed."""
+    """A trial as a point; the value is None if it was pruned or failed."""
 
     number: int
     value: float | None
@@ -72,7 +72,7 @@ def _history(
         axes.scatter(
             ended, foot, transform=axes.get_xaxis_transform(), color="grey", marker="x", s=24, label="pruned or failed"
         )
-    # Marks at the foot do not widen the axis by themselves.
+    # Marks at the bottom do not widen the axis.
     axes.set_xlim(points[0].number - 0.5, points[-1].number + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
@@ -80,7 +80,7 @@ def _history(
     top = max(known_best) if higher_is_better else min(known_best)
     axes.set_title(f"{len(points)} trials, best {metric} {top:.4g}", fontsize=14)
     axes.set_xlabel("trial", fontsize=12)
-    axes.set_ylabel(f"{metric} on rows held out", fontsize=12)
+    axes.set_ylabel(f"{metric} on held-out rows", fontsize=12)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=11)
 
@@ -91,6 +91,6 @@ def _importances(shares: Mapping[str, float], metric: str, axes: Any) -> None:
     for place, (_, share) in enumerate(ordered):
         axes.annotate(f"{share:.2f}", (share, place), (4, 0), textcoords="offset points", va="center", fontsize=11)
     axes.set_xlim(0, max(shares.values()) * 1.12)
-    axes.set_title("What the result hangs on", fontsize=14)
+    axes.set_title("Importance of hyperparameters", fontsize=14)
     axes.set_xlabel(f"share of the variance of {metric}", fontsize=12)
     axes.grid(alpha=0.3, axis="x")

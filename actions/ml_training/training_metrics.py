@@ -1,4 +1,4 @@
-"""The operation that reads what is known of a training, while it runs and after it."""
+"""The operation that returns the metrics of a training, during and after it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ _CURVES: TypeAdapter[dict[str, dict[str, list[float | None]]]] = TypeAdapter(dic
 
 
 class TrainingMetrics(Result):
-    """What is known of a run's training."""
+    """The metrics of a run's training."""
 
     state: Literal["running", "failed", "finished"]
     step: str
     done: int | None = None
     total: int | None = None
-    eta_seconds: float | None = Field(default=None, description="while it runs: how much longer it takes at most")
+    eta_seconds: float | None = Field(default=None, description="while it runs: the longest time that remains")
     metrics: dict[str, float]
-    curves: dict[str, dict[str, list[float | None]]] = Field(default_factory=dict, description="so far, while it runs")
+    curves: dict[str, dict[str, list[float | None]]] = Field(
+        default_factory=dict, description="while it runs: the rounds so far"
+    )
     seconds: float | None = None
     rows_per_second: float | None = None
 
@@ -37,16 +39,16 @@ class TrainingMetrics(Result):
 def get_training_metrics(
     context: Context, repository: Repository, run: RunId, attempt: Annotated[int, Field(ge=1)] = 1
 ) -> TrainingMetrics:
-    """Return the live or final metrics of a run's training: losses a round, scores, rows a second.
+    """Return the live or final metrics of a run's training: losses per round, scores, rows per second.
 
     Parameters
     ----------
     repository
-        OWNER/NAME that the run belongs to.
+        The OWNER/NAME of the run's repository.
     run
         The run's id, such as ``train-20261122-001``.
     attempt
-        Which pass of the run.
+        The attempt of the run.
 
     Raises
     ------
@@ -99,9 +101,9 @@ def _live(context: Context, repository: str, run: str, attempt: int) -> Training
     except (OSError, ValidationError):
         raise NotFound(
             "training_not_found",
-            rule="A run has training metrics once its train stage has started.",
+            rule="No training metrics. The run's train stage must have started.",
             found=f"none of {run}, attempt {attempt}, in {repository}.",
-            next_step="Look at the run's stage, or name another attempt.",
+            next_step="Check the run's stage, or name another attempt.",
             field="run",
         ) from None
     return TrainingMetrics(

@@ -1,4 +1,4 @@
-"""The operation that searches for good hyperparameters."""
+"""The operation that searches for the best hyperparameters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STUDY_FILE = "study.journal"
 TUNING_FILE = "tuning.json"
-_MOST_TRIALS_SHOWN = 1_000
+_MAX_TRIALS_LISTED = 1_000
 
 
 class TuningTrial(Result):
@@ -42,17 +42,17 @@ class TuningTrial(Result):
 
     number: int
     state: Literal["completed", "pruned", "failed"]
-    value: float | None = Field(description="the metric on the validation rows; None where it did not come to its end")
+    value: float | None = Field(description="the metric on the validation rows; None if the trial was not completed")
     hyperparameters: dict[str, Scalar]
     seconds: float
     error: str | None = None
 
 
 class TunedHyperparameters(Result):
-    """What a search found."""
+    """The result of a search."""
 
     hyperparameters: dict[str, Scalar] = Field(
-        description="the best ones, with those that were fixed: train with these"
+        description="the best ones, including those that were fixed: train with these"
     )
     metric: MetricName
     value: float = Field(description="on the rows that chose the best of many: on unseen rows expect a little less")
@@ -64,11 +64,13 @@ class TunedHyperparameters(Result):
     completed: int = Field(ge=0)
     pruned: int = Field(ge=0)
     failed: int = Field(ge=0)
-    seconds: float = Field(description="that this call took")
-    seconds_of_all: float = Field(description="that all trials took, those of earlier calls too")
-    importances: dict[str, float] = Field(description="shares of the value's variance; empty after too few trials")
-    trials: list[TuningTrial] = Field(max_length=_MOST_TRIALS_SHOWN)
-    study_uri: str = Field(description="the journal that a later call goes on with")
+    seconds: float = Field(description="of this call")
+    seconds_of_all: float = Field(description="of all trials, including those of earlier calls")
+    importances: dict[str, float] = Field(
+        description="the share of the value's variance that each hyperparameter explains; empty after too few trials"
+    )
+    trials: list[TuningTrial] = Field(max_length=_MAX_TRIALS_LISTED)
+    study_uri: str = Field(description="the journal from which a later call resumes")
     plots: dict[str, Sha256] = Field(description="digest by URI")
 
 
@@ -94,10 +96,9 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
 ) -> TunedHyperparameters:
     """Search for the hyperparameters with the best metric on validation rows, within a budget of trials and time.
 
-    What is found is better than the fixed hyperparameters alone, or it is these. Trials that are clearly worse than others
-    at the same height are pruned: after the same share of their rounds (XGBoost, the neural network), of the folds, or of
-    the training rows. The study is kept in the destination and goes on where it was: after an interruption, and for more
-    trials.
+    The result is never worse than the fixed hyperparameters alone. Trials that are clearly worse than others were at the same
+    point are pruned: after the same share of their rounds, of the folds, or of the training rows. The study is stored in the
+    destination; a later call resumes it, after an interruption or for more trials.
 
     Parameters
     ----------
@@ -106,33 +107,33 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     target
         The column to predict.
     destination
-        The folder under the storage root to write ``study.journal``, ``tuning.json`` and ``plots/`` to.
+        The folder below the storage root to write ``study.journal``, ``tuning.json`` and ``plots/`` to.
     task
         classification or regression.
     algorithm
-        The algorithm whose hyperparameters are searched.
+        The algorithm whose hyperparameters to search.
     method
-        bayesian (a tree-structured Parzen estimator), random, or successive_halving (random, of which a third goes on
-        at each step); the first two prune by the median.
+        bayesian (a tree-structured Parzen estimator), random, or successive_halving (random; the best third continues at
+        each step). The first two prune by the median.
     metric
-        What is to be as good as possible. Without it: log_loss, or rmse.
+        The metric to optimise. Default: log_loss for classification, rmse for regression.
     space
-        Per hyperparameter a range ``{"low": 0.01, "high": 0.3, "log": true}`` or ``{"choices": [...]}``. Without it: the
-        usual ones of the algorithm.
+        For each hyperparameter a range ``{"low": 0.01, "high": 0.3, "log": true}`` or ``{"choices": [...]}``. Default: the
+        algorithm's search space in docs/algorithms.md.
     hyperparameters
-        Those that stay fixed.
+        The fixed hyperparameters.
     trials
-        How many trials the study is to have in the end.
+        The number of trials that the study is to reach.
     minutes
-        How long this call may search. A single fit of a library that works without rounds is not cut off.
+        The time limit of this call. A fit of an algorithm without rounds is not cut off.
     seed
-        Of the search, of each training, and of the rows that are held out.
+        The seed of the search, of each training, and of the split that holds rows out.
     validation
-        The rows that trials are compared on. Without it: a fifth of the training rows is held out.
+        The rows to compare trials on. Without them, a fifth of the training rows is held out.
     folds
-        Compare trials by cross-validation over the training rows instead: the metric's mean over so many folds.
+        Compare trials by cross-validation over the training rows instead, with this number of folds.
     preprocessor
-        What ``preprocess_supervised`` saved. Without it, one is fitted on the training rows.
+        The file that ``preprocess_supervised`` saved. Without it, a preprocessor is fitted on the training rows.
 
     Raises
     ------
@@ -197,19 +198,19 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
 def search_work(  # what makes trials comparable
     spec: TrainingSpec, metric: str, method: str, space: SearchSpace, rows: list[str], folds: int | None
 ) -> str:
-    """Return the fingerprint of a search: the trials of a study all have the same."""
-    return fingerprint(spec, metric=metric, method=method, space=_plain(space), rows=rows, folds=folds)
+    """Return the fingerprint of a search, which all trials of a study share."""
+    return fingerprint(spec, metric=metric, method=method, space=_as_json(space), rows=rows, folds=folds)
 
 
 def run_tuning(context: Context, folder: Path, search: Search, compared: Compared) -> TunedHyperparameters:
-    """Search, or go on with the study in the folder; write study, plots and what was found there."""
-    from actions.ml_training.study import opened_study, run_search
+    """Search, or resume the study in the folder; write the study, the plots and the result there."""
+    from actions.ml_training.study import open_study, run_search
 
     started = time.monotonic()
-    with until_interrupted() as is_interrupted, opened_study(folder / STUDY_FILE, search) as study:
+    with until_interrupted() as is_interrupted, open_study(folder / STUDY_FILE, search) as study:
         stopped_by = run_search(study, search, compared, context.report, is_interrupted)
         context.report("drawing plots")
-        return _found(context, folder, study, search, stopped_by, time.monotonic() - started)
+        return _write_result(context, folder, study, search, stopped_by, time.monotonic() - started)
 
 
 def _check_fits(task: SupervisedTask, algorithm: str, metric: str) -> None:
@@ -220,24 +221,24 @@ def _check_fits(task: SupervisedTask, algorithm: str, metric: str) -> None:
         if value not in fitting:
             raise InvalidInput(
                 "wrong_task",
-                rule=f"The {field} is one for {task}.",
+                rule=f"The {field} must be one for {task}.",
                 found=f"{value}.",
                 next_step=f"Choose one of {', '.join(fitting)}.",
                 field=field,
             )
 
 
-def _plain(space: SearchSpace) -> dict[str, Any]:
+def _as_json(space: SearchSpace) -> dict[str, Any]:
     return {name: searched.model_dump(mode="json") for name, searched in space.items()}
 
 
-def _found(  # what a result is made of
+def _write_result(  # what a result is made of
     context: Context, folder: Path, study: optuna.Study, search: Search, stopped_by: Any, seconds: float
 ) -> TunedHyperparameters:
     """Write what was found, and return it."""
     from actions.ml_training.study import baseline_score, best, completed, ended, importances, seconds_spent
 
-    found, trials = best(study, search), [_shown(number, trial) for number, trial in enumerate(ended(study))]
+    found, trials = best(study, search), [_as_result(number, trial) for number, trial in enumerate(ended(study))]
     if found is None or (trials and not completed(study)):
         raise _none_finished(study)
     shares = importances(study)
@@ -251,15 +252,15 @@ def _found(  # what a result is made of
         seconds=round(seconds, 3),
         seconds_of_all=round(seconds_spent(study), 3),
         importances=shares,
-        trials=trials[-_MOST_TRIALS_SHOWN:],
+        trials=trials[-_MAX_TRIALS_LISTED:],
         study_uri=context.storage.uri(folder / STUDY_FILE),
-        plots=_plotted(context, folder / "plots", trials, shares, search, baseline_score(study)),
+        plots=_draw_plots(context, folder / "plots", trials, shares, search, baseline_score(study)),
     )
     write_atomically(folder / TUNING_FILE, result.model_dump_json(indent=2) + "\n")
     return result
 
 
-def _plotted(  # what the plots are drawn from
+def _draw_plots(  # what the plots are drawn from
     context: Context,
     folder: Path,
     trials: list[TuningTrial],
@@ -267,7 +268,7 @@ def _plotted(  # what the plots are drawn from
     search: Search,
     given: float | None,
 ) -> dict[str, Sha256]:
-    """Draw the plots of the trials, if there are any; return their digests by URI."""
+    """Draw the plots of the trials, if there are any; return their SHA-256 by URI."""
     from actions.ml_training.study_plots import Point, study_plots
 
     if not trials:
@@ -281,8 +282,8 @@ def _plotted(  # what the plots are drawn from
     return plots
 
 
-def _shown(number: int, trial: Any) -> TuningTrial:
-    """Return a trial as it is shown: numbered without those that were cut off, as if there had been none."""
+def _as_result(number: int, trial: Any) -> TuningTrial:
+    """Return a trial for the result. Trials that were cut off are left out of the numbering."""
     states: dict[str, Literal["completed", "pruned", "failed"]] = {"COMPLETE": "completed", "PRUNED": "pruned"}
     state = states.get(trial.state.name, "failed")
     return TuningTrial(
@@ -303,7 +304,7 @@ def _none_finished(study: optuna.Study) -> OperationError:
     found = f"{len(errors)} failed, the last one with {errors[-1]}" if errors else "the time was over before."
     return InvalidInput(
         "no_trial_finished",
-        rule="At least one trial of a search comes to its end.",
+        rule="At least one trial of a search must be completed.",
         found=found,
         next_step="Correct the space or the data."
         if errors

@@ -1,6 +1,6 @@
-"""A multilayer perceptron in PyTorch, and the loop that trains it: arrays in, a state dict out.
+"""A multilayer perceptron in PyTorch and its training loop: arrays in, a state dict out.
 
-Heavy: imported inside functions alone.
+Imports PyTorch: import this module inside functions only.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Shape = dict[str, Any]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 _ROWS_AT_ONCE = 65_536
-_VALUES_THAT_PAY_FOR_THREADS = 100_000
-"""In a batch of one layer."""
-_GROWTH = 1 - 1e-4
-"""A loss counts as lower where it is by at least this factor."""
+_MIN_VALUES_FOR_THREADS = 100_000
+"""The values of a layer in one batch from which threads are worthwhile."""
+_IMPROVEMENT = 1 - 1e-4
+"""A loss must be lower than the best one by this factor to count as an improvement."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; the names are those of the hyperparameters."""
+    """The hyperparameters of the training loop."""
 
     epochs: int
     batch_size: int
@@ -57,8 +57,8 @@ class Part:
 
 
 @dataclass
-class _Standing:
-    """How far a training is: what a checkpoint holds beside the weights."""
+class _State:
+    """The state of a training that a checkpoint stores besides the weights."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -99,7 +99,7 @@ def build(shape: Shape) -> nn.Sequential:
 
 
 def open_network(shape: Shape, state: bytes) -> nn.Sequential:
-    """Return a trained network, on the CPU, to predict with; nothing is unpickled but tensors."""
+    """Return a trained network on the CPU for predictions; only tensors are unpickled."""
     network = build(shape)
     network.load_state_dict(torch.load(io.BytesIO(state), map_location="cpu", weights_only=True))
     return network.eval()
@@ -112,19 +112,19 @@ def outputs_of(network: nn.Sequential, rows: Any) -> Any:
         return torch.cat([network(part) for part in parts]).double().numpy()
 
 
-def usual_batch_size(rows: int) -> int:
-    """Return a power of two, from 32 to 4096, of which some forty make an epoch.
+def default_batch_size(rows: int) -> int:
+    """Return a power of two from 32 to 4096 that gives about forty steps per epoch.
 
     Examples
     --------
-    >>> [usual_batch_size(rows) for rows in (100, 5_000, 1_000_000)]
+    >>> [default_batch_size(rows) for rows in (100, 5_000, 1_000_000)]
     [32, 128, 4096]
     """
     return int(2 ** min(max(round(math.log2(max(rows, 1) / 40)), 5), 12))
 
 
-def usual_device() -> str:
-    """Return ``cuda`` where PyTorch finds a GPU that it can use."""
+def default_device() -> str:
+    """Return ``cuda`` if PyTorch finds a GPU that it can use, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -136,17 +136,17 @@ def train(
     class_weights: Any,
     progress: TrainingProgress,
 ) -> TrainedNetwork:
-    """Train with AdamW and keep the epoch whose validation loss is lowest (without validation rows: the last one).
+    """Train with AdamW and keep the epoch with the lowest validation loss (without validation rows: the last one).
 
-    Each epoch draws from generators that are seeded by it, so a training that goes on from a checkpoint makes the very steps
-    that it would have made. Mixed precision: bfloat16 or float16 (with scaled losses) within autocast, weights stay float32.
+    The generators are seeded by the epoch, so that a training that resumes from a checkpoint makes exactly the steps that it
+    would have made. Mixed precision: bfloat16 or float16 (with scaled losses) within autocast, weights stay float32.
 
     Parameters
     ----------
     class_weights
-        A factor a class for the training loss, or None. The validation loss is never weighted.
+        A factor per class for the training loss, or None. The validation loss is never weighted.
     progress
-        Told after each epoch; keeps the checkpoints.
+        Receives the losses of each epoch, and keeps the checkpoints.
 
     References
     ----------
@@ -179,31 +179,31 @@ class _Training:
         )
         self.schedule = _schedule(self.optimizer, settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
-        self.standing = _Standing()
+        self.state = _State()
 
     def run(self, progress: TrainingProgress) -> TrainedNetwork:
         content = progress.checkpoint()
         if content is not None:
             self._restore(content)
-            progress.resume_from(self.standing.epoch, self.standing.curves)
-        self.standing.curves = progress.curves
+            progress.resume_from(self.state.epoch, self.state.curves)
+        self.state.curves = progress.curves
         rows = len(self.parts["train"][0])
-        while self.standing.epoch < self.settings.epochs and not self._stale():
+        while self.state.epoch < self.settings.epochs and not self._stale():
             losses = self._epoch()
-            progress.after_round("epoch", self.standing.epoch, self.settings.epochs, losses, rows, self._checkpoint)
-        state = self.standing.best_state if "validation" in self.parts else self.network.state_dict()
-        return TrainedNetwork(_saved(_on_cpu(state)), self.standing.best_epoch, self.standing.curves)
+            progress.after_round("epoch", self.state.epoch, self.settings.epochs, losses, rows, self._checkpoint)
+        state = self.state.best_state if "validation" in self.parts else self.network.state_dict()
+        return TrainedNetwork(_saved(_on_cpu(state)), self.state.best_epoch, self.state.curves)
 
     def _epoch(self) -> dict[str, dict[str, float]]:
-        standing = self.standing
-        standing.epoch += 1
+        state = self.state
+        state.epoch += 1
         losses = {"train": {self.loss_name: self._learn()}}
         if "validation" in self.parts:
             losses["validation"] = {self.loss_name: self._validation_loss()}
         watched = list(losses.values())[-1][self.loss_name]
-        if watched < standing.best_loss * _GROWTH:
-            standing.best_loss, standing.best_epoch = watched, standing.epoch
-            standing.best_state = copy.deepcopy(_on_cpu(self.network.state_dict()))
+        if watched < state.best_loss * _IMPROVEMENT:
+            state.best_loss, state.best_epoch = watched, state.epoch
+            state.best_state = copy.deepcopy(_on_cpu(self.network.state_dict()))
         if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
             self.schedule.step(watched)
         elif self.schedule is not None:
@@ -211,9 +211,9 @@ class _Training:
         return losses
 
     def _learn(self) -> float:
-        """Learn from each row once; return the mean loss."""
+        """Run one epoch over the training rows; return the mean loss."""
         rows, target = self.parts["train"]
-        torch.manual_seed((self.settings.seed + 1) * 1_000_003 + self.standing.epoch)
+        torch.manual_seed((self.settings.seed + 1) * 1_000_003 + self.state.epoch)
         order = torch.randperm(len(rows)).to(self.device)
         self.network.train()
         total = torch.zeros((), device=self.device)
@@ -249,7 +249,7 @@ class _Training:
 
     def _stale(self) -> bool:
         patience = self.settings.patience
-        return patience is not None and self.standing.epoch - self.standing.best_epoch >= patience
+        return patience is not None and self.state.epoch - self.state.best_epoch >= patience
 
     def _moved(self, part: Part) -> tuple[Any, Any]:
         rows = torch.from_numpy(np.ascontiguousarray(part.rows, dtype=np.float32))
@@ -262,7 +262,7 @@ class _Training:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": {} if self.schedule is None else self.schedule.state_dict(),
                 "scaler": self.scaler.state_dict(),
-                "standing": vars(self.standing),
+                "state": vars(self.state),
             }
         )
 
@@ -273,7 +273,7 @@ class _Training:
         if self.schedule is not None:
             self.schedule.load_state_dict(found["schedule"])
         self.scaler.load_state_dict(found["scaler"])
-        self.standing = _Standing(**found["standing"])
+        self.state = _State(**found["state"])
 
 
 def _schedule(optimizer: Any, settings: Settings) -> Any:
@@ -297,9 +297,9 @@ def _saved(content: Any) -> bytes:
 
 @contextmanager
 def _cores_for(values: int) -> Iterator[None]:
-    """Let a layer of few values be computed on one core: to hand them out takes longer, and more so where cores are busy."""
+    """Compute small layers on one core: with little work per step, threads cost more than they save."""
     before = torch.get_num_threads()
-    torch.set_num_threads(before if values >= _VALUES_THAT_PAY_FOR_THREADS else 1)
+    torch.set_num_threads(before if values >= _MIN_VALUES_FOR_THREADS else 1)
     try:
         yield
     finally:
@@ -308,7 +308,7 @@ def _cores_for(values: int) -> Iterator[None]:
 
 @contextmanager
 def _deterministic(settings: Settings) -> Iterator[None]:
-    """Let PyTorch choose algorithms that give the same each time; leave its generators and switches as they were."""
+    """Use deterministic algorithms, then restore PyTorch's generators and switches."""
     # cuBLAS reads this once, when it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()

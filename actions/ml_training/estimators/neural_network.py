@@ -1,7 +1,7 @@
-"""The neural network as scikit-learn's estimators, so that it stands behind the same preprocessor as any other.
+"""The neural network with the interface of scikit-learn's estimators, so that it fits behind the same preprocessor.
 
-A fitted one holds ``shape_`` (JSON) and ``state_`` (a PyTorch state dict as bytes, read with ``weights_only=True``): both lie
-in the model file. Heavy: imported inside functions alone.
+The model file contains ``shape_`` (JSON) and ``state_`` (a PyTorch state dict as bytes, read with ``weights_only=True``).
+Imports scikit-learn: import this module inside functions only.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ Watched = Sequence[tuple[Any, Any]]
 
 
 class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
-    """What classifier and regressor share.
+    """The common part of classifier and regressor.
 
     Parameters
     ----------
     hidden_layers, hidden_units : int
-        So many layers of so many units each; 0 layers make a linear model.
+        The number of hidden layers, and of units in each; 0 layers make a linear model.
     activation : {'relu', 'gelu', 'silu', 'tanh'}
     dropout : float
-        The share of a hidden layer's units that are left out in each step.
+        The share of a hidden layer's units that each step leaves out.
     epochs : int
-        Passes over the training rows at most.
+        The maximum number of passes over the training rows.
     patience : int or None
-        Epochs in which the validation loss may fail to become lower before training stops; None: never. Without validation
-        rows there is no early stopping.
+        The number of epochs without a lower validation loss after which training stops; None: never. Without validation rows
+        there is no early stopping.
     batch_size : int or None
-        Rows a step; None: by the number of rows, from 32 to 4096.
+        Rows per step; None: from 32 to 4096, depending on the number of rows.
     learning_rate : float
     learning_rate_schedule : {'cosine', 'plateau', 'constant'}
     weight_decay : float
     gradient_clip : float or None
-        The largest norm that the gradients may have in a step; None: any.
+        The maximum norm of the gradients in a step; None: unlimited.
     precision : {'auto', 'float32', 'bfloat16', 'float16'}
         auto: bfloat16 on a GPU that has it, float16 on another GPU, float32 on the CPU.
     device : {'auto', 'cpu', 'cuda'}
-        What it is trained on; it always predicts on the CPU.
+        The device to train on; predictions always run on the CPU.
     random_state : int
     """
 
@@ -115,7 +115,7 @@ class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carri
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__().copy()
-        state.pop("_module", None)  # made again from what is kept
+        state.pop("_module", None)  # rebuilt from shape_ and state_
         return state
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -130,10 +130,10 @@ class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carri
         class_weights: Any,
         progress: TrainingProgress | None,
     ) -> None:
-        from actions.ml_training.estimators.mlp import Part, Settings, train, usual_batch_size, usual_device
+        from actions.ml_training.estimators.mlp import Part, Settings, default_batch_size, default_device, train
 
         self._validate_params()
-        device = usual_device() if self.device == "auto" else self.device
+        device = default_device() if self.device == "auto" else self.device
         self.n_features_in_ = int(rows.shape[1])
         self.shape_ = {
             "inputs": self.n_features_in_,
@@ -145,7 +145,7 @@ class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carri
         }
         settings = Settings(
             epochs=self.epochs,
-            batch_size=self.batch_size or usual_batch_size(len(rows)),
+            batch_size=self.batch_size or default_batch_size(len(rows)),
             learning_rate=self.learning_rate,
             learning_rate_schedule=self.learning_rate_schedule,
             weight_decay=self.weight_decay,
@@ -168,7 +168,7 @@ class _NeuralNetwork(BaseEstimator):  # type: ignore[misc]  # scikit-learn carri
 
 
 class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):  # type: ignore[misc]  # scikit-learn carries no types
-    """A multilayer perceptron that tells classes apart by cross entropy.
+    """A multilayer perceptron that is trained by cross entropy.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):  # type: ignore[
 
 
 class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):  # type: ignore[misc]  # scikit-learn carries no types
-    """A multilayer perceptron that predicts a number by squared error; it learns the standardised target."""
+    """A multilayer perceptron that is trained by squared error on the standardised target."""
 
     def fit(
         self, rows: Any, target: Any, eval_set: Watched | None = None, progress: TrainingProgress | None = None

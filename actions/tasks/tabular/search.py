@@ -12,7 +12,7 @@ from actions.contracts.request import Sha256
 from actions.contracts.results import SearchFacts
 from actions.data_preparation.readers import frame_sha256
 from actions.errors import Conflict, InvalidInput
-from actions.ml_training.folds import compared_parts, most_folds
+from actions.ml_training.folds import compared_parts, max_folds
 from actions.ml_training.hyperparameters import checked_search_space
 from actions.ml_training.registry import algorithm_named
 from actions.ml_training.training_spec import TrainingSpec
@@ -121,7 +121,7 @@ def _folds(request: TabularRequest, spec: TrainingSpec, rows: pd.DataFrame) -> i
     # Folds would mix rows of one group or one period; the validation rows that prepare chose do not.
     if request.split in ("group", "time"):
         return None
-    return _FOLDS if len(rows) <= _MAX_ROWS_IN_FOLDS and most_folds(spec, rows) >= _FOLDS else None
+    return _FOLDS if len(rows) <= _MAX_ROWS_IN_FOLDS and max_folds(spec, rows) >= _FOLDS else None
 
 
 def _search(request: TabularRequest, spec: TrainingSpec, rows: list[str], folds: int | None) -> Search:
