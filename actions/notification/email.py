@@ -1,4 +1,4 @@
-"""Mail: a message of text and HTML, and handing it over by SMTP."""
+"""Email: a message as text and HTML, and sending it by SMTP."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from actions.contracts.channels import ChannelError, Line, MailAddress, MailServ
 from actions.notification.templates import Message, plain
 from actions.operation import Result, operation
 
-MOST_RECIPIENTS = 20
+MAX_RECIPIENTS = 20
 _TRANSIENT = range(400, 500)
-"""SMTP's replies that a server gives for a while; from 500 on it means them."""
+"""SMTP replies that are temporary; those from 500 are permanent."""
 
 
-def mail(
+def compose_mail(
     message: Message, footer: str, *, sender: str, to: Sequence[str], key: str = "", links: Collection[str] = ()
 ) -> EmailMessage:
-    """Return a mail with the same words as text and as HTML.
+    """Return an email with the same words as text and as HTML.
 
     Parameters
     ----------
     message, footer
-        What it says, as plain text.
+        The content, as plain text.
     sender, to
         Plain addresses.
     key
-        What is the same when the same thing is told again: then the mail's id is, too, so that a mail program may
-        show it once.
+        An id that is the same if the notification is sent again. It becomes part of the Message-ID, so that a mail
+        program can show duplicates once.
     links
         The only addresses that become links.
     """
@@ -68,7 +68,7 @@ def _html(message: Message, footer: str, links: Collection[str]) -> str:
 
 
 def _linked(text: str, links: Collection[str]) -> str:
-    """Escape a text; of the addresses in it only the known ones become links."""
+    """Escape a text; only known addresses in it become links."""
     known = set(links)
     pieces = [
         f'<a href="{html.escape(piece)}">{html.escape(piece)}</a>' if piece in known else html.escape(piece)
@@ -78,12 +78,12 @@ def _linked(text: str, links: Collection[str]) -> str:
 
 
 def send(server: MailServer, message: EmailMessage, recipients: Sequence[str]) -> dict[str, ChannelError]:
-    """Hand a mail over; return why the server refused which recipient. The others have it.
+    """Send an email; return the recipients that the server refused, with the reason. The others receive it.
 
     Raises
     ------
     ChannelError
-        Nobody has it.
+        If nobody receives it.
     """
     try:
         smtp = _connected(server)
@@ -100,7 +100,7 @@ def send(server: MailServer, message: EmailMessage, recipients: Sequence[str]) -
     except smtplib.SMTPNotSupportedError as error:
         raise _refused(str(error), 0, transient=False) from None
     except ssl.SSLCertVerificationError as error:
-        raise _refused(f"a certificate that is not trusted: {error.verify_message}", 0, transient=False) from None
+        raise _refused(f"an untrusted certificate: {error.verify_message}", 0, transient=False) from None
     except (OSError, ValueError) as error:
         raise _refused(f"{type(error).__name__}: {error}", 0) from None
     return {address: _refused(f"{code} {_text(text)}", code) for address, (code, text) in refused.items()}
@@ -121,7 +121,7 @@ def _connected(server: MailServer) -> smtplib.SMTP:
 
 
 def _leave(smtp: smtplib.SMTP) -> None:
-    """Say good-bye; whatever is answered, the mail is handed over by now, or is not."""
+    """Close the connection. The reply does not matter: by now the email is sent or it is not."""
     with contextlib.suppress(smtplib.SMTPException, OSError):
         smtp.quit()
     smtp.close()
@@ -135,29 +135,31 @@ def _refused(found: str, code: int, *, transient: bool | None = None) -> Channel
     transient = (code == 0 or code in _TRANSIENT) if transient is None else transient
     return ChannelError(
         "mail_refused",
-        rule="The mail server takes the mail.",
+        rule="The mail server must accept the email.",
         found=found,
-        next_step="It is tried again." if transient else "Look at MODELYARD_SMTP_URL, the sender and the recipient.",
+        next_step="Wait: Modelyard tries again."
+        if transient
+        else "Check MODELYARD_SMTP_URL, the sender and the recipient.",
         transient=transient,
     )
 
 
 class SentMail(Result):
-    """Who has the mail."""
+    """Who receives the email."""
 
-    taken: list[str] = Field(description="recipients that the server took it for")
-    refused: Mapping[str, str] = Field(description="recipients that it refused, and why")
+    taken: list[str] = Field(description="recipients that the server accepted")
+    refused: Mapping[str, str] = Field(description="recipients that the server refused, with the reason")
 
 
 @operation(where="app")
 def notify_email(
-    to: Annotated[list[MailAddress], Field(min_length=1, max_length=MOST_RECIPIENTS)],
+    to: Annotated[list[MailAddress], Field(min_length=1, max_length=MAX_RECIPIENTS)],
     subject: Line,
     text: Annotated[str, Field(min_length=1, max_length=10_000)],
     context: Context,
     about: Annotated[str, Field(max_length=300)] = "",
 ) -> SentMail:
-    """Send a mail, as text and as HTML; what it says is shown literally.
+    """Send an email as text and HTML. The text is shown literally.
 
     Parameters
     ----------
@@ -166,9 +168,9 @@ def notify_email(
     subject
         One line.
     text
-        The message. Line breaks are kept, mark-up is not obeyed.
+        The message. Line breaks are kept; markup has no effect.
     about
-        What it is about, such as a run's id: shown below the message.
+        What the message is about, such as a run's id. Shown below the message.
 
     Raises
     ------
@@ -191,8 +193,8 @@ def notify_email(
     if server is None:
         raise missing("email")
     body = "\n".join(plain(line) for line in text.splitlines())
-    made = mail(Message(plain(subject), body), plain(about) or "Modelyard", sender=server.sender, to=to)
-    refused = send(server, made, to)
+    message = compose_mail(Message(plain(subject), body), plain(about) or "Modelyard", sender=server.sender, to=to)
+    refused = send(server, message, to)
     return SentMail(
         taken=[address for address in to if address not in refused],
         refused={address: error.body.found for address, error in refused.items()},

@@ -1,4 +1,4 @@
-"""What there is to tell about a run, as plain values: the names that templates may use (values only)."""
+"""An event of a run, as plain values that templates may use (values only)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actions.contracts.request import Repository
 from actions.contracts.run_id import RunId
 from actions.errors import Problem
 
-MOST_METRICS = 20
+MAX_METRICS = 20
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Address = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(https?://[^\s<>|\"]*)?$")]
 
@@ -22,7 +22,7 @@ class _Value(BaseModel):
 
 
 class MetricLine(_Value):
-    """One metric's figure beside the champion's."""
+    """One metric's value, and the champion's."""
 
     name: Text
     value: float | None
@@ -41,9 +41,9 @@ class StageProblem(Problem):
 
 
 class Notice(_Value):
-    """What a template can use. Every text in it may have been written by anybody: each channel escapes it.
+    """An event that channels are notified about. Its texts are untrusted: each channel escapes them.
 
-    Each field's description is what `list_templates` says of it.
+    `list_templates` shows the fields' descriptions.
     """
 
     event: Event = Field(description="waiting, success or failure")
@@ -52,56 +52,56 @@ class Notice(_Value):
     repository: Repository = Field(description="owner/name")
     issue: int = Field(ge=1, description="the issue's number")
     model: Text = Field(description="the model's name")
-    headline: Text = Field(description="one line that says how the run stands, in the repository's language")
+    headline: Text = Field(description="one line with the run's status, in the repository's language")
     status: Literal["", "passed", "rejected", "failed", "cancelled", "invalid"] = Field(
-        default="", description="how the run ended; empty while it waits"
+        default="", description="how the run ended; empty while it waits for an answer"
     )
-    attempt: int = Field(default=1, ge=1, description="the present attempt")
-    attempts_allowed: int = Field(default=1, ge=1, description="how many attempts the request allows")
-    requester: Text = Field(description="who asked for the training")
-    decided_by: Text = Field(default="", description="who rejected or cancelled it, where somebody did")
-    reason: Text = Field(default="", description="the reason that they gave")
-    metric: Text = Field(default="", description="the metric that is judged")
-    value: float | None = Field(default=None, description="its figure")
-    threshold: float | None = Field(default=None, description="what was asked for")
-    at_most: bool = Field(default=False, description="whether the figure passes at or below the threshold")
-    champion: float | None = Field(default=None, description="the champion's figure on the same rows")
+    attempt: int = Field(default=1, ge=1, description="the current attempt")
+    attempts_allowed: int = Field(default=1, ge=1, description="the number of attempts that the request allows")
+    requester: Text = Field(description="who requested the training run")
+    decided_by: Text = Field(default="", description="who cancelled the run or decided against a retry")
+    reason: Text = Field(default="", description="the reason they gave")
+    metric: Text = Field(default="", description="the metric that the verdict is about")
+    value: float | None = Field(default=None, description="the metric's value")
+    threshold: float | None = Field(default=None, description="the threshold")
+    at_most: bool = Field(default=False, description="whether the metric passes at or below the threshold")
+    champion: float | None = Field(default=None, description="the champion's value on the same rows")
     metrics: tuple[MetricLine, ...] = Field(
-        default=(), max_length=MOST_METRICS, description="all metrics: name, value, champion; for a loop"
+        default=(), max_length=MAX_METRICS, description="all metrics, for a loop: name, value, champion"
     )
     version: int | None = Field(default=None, description="the version in the registry")
-    promoted: bool = Field(default=False, description="whether the version is the champion now")
+    promoted: bool = Field(default=False, description="whether the version is now the champion")
     problem: StageProblem | None = Field(default=None, description="what went wrong: stage, rule, found, next_step")
-    waiting_until: datetime | None = Field(default=None, description="when the question lapses")
+    waiting_until: datetime | None = Field(default=None, description="when the question to the operator expires")
     issue_url: Address = Field(default="", description="the issue's page")
-    history_url: Address = Field(default="", description="the page of the run's history")
+    history_url: Address = Field(default="", description="the page with the run's history")
     workflow_url: Address = Field(default="", description="the page of the workflow run")
 
     @property
     def links(self) -> tuple[str, ...]:
-        """The pages that a message may lead to."""
+        """The pages that a message may link to."""
         return tuple(url for url in (self.issue_url, self.history_url, self.workflow_url) if url)
 
     @property
     def key(self) -> str:
-        """What is the same when the same thing is told again; runs are numbered within their repository."""
+        """An id that is the same if the notification is sent again; runs are numbered within their repository."""
         return f"{self.repository}#{self.run}.{self.event}.{self.attempt}"
 
 
-def example(event: Event, language: Language = "en") -> Notice:
-    """Return a notice to try a template with."""
+def example_notice(event: Event, language: Language = "en") -> Notice:
+    """Return a notice for trying out a template."""
     headlines = {
         "waiting": {
             "en": "✋ Rejected: breast-cancer is not good enough. Train it again?",
             "ja": "✋ 不合格: breast-cancer は基準に届きませんでした。もう一度学習しますか？",  # noqa: RUF001 - Japanese
         },
         "success": {
-            "en": "✅ Passed: version 3 of breast-cancer is registered as a candidate",
+            "en": "✅ Passed: breast-cancer version 3 is registered as a candidate",
             "ja": "✅ 合格: breast-cancer のバージョン 3 を候補として登録しました",
         },
         "failure": {
-            "en": "❌ Failed in the stage train",
-            "ja": "❌ ステージ train で失敗しました",
+            "en": "❌ Failed in the train stage",
+            "ja": "❌ train ステージで失敗しました",
         },
     }
     page = "https://github.com/owner/models"

@@ -1,4 +1,4 @@
-"""Slack: a message as Block Kit has it, and the one call that posts it."""
+"""Slack: a message in Block Kit format, and the call that posts it."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from actions.notification.templates import Message, for_slack, plain
 from actions.operation import Result, operation
 from actions.text.markdown import shorten
 
-LONGEST_SECTION = 2_900
-_MOST_SECTIONS = 5
-_LONGEST_HEADER = 150
-_PASSES = {
+MAX_SECTION = 2_900
+_MAX_SECTIONS = 5
+_MAX_HEADER = 150
+_TEMPORARY = {
     "fatal_error", "internal_error", "ratelimited", "rate_limited", "request_timeout", "service_unavailable",
     "team_added_to_org", "external_channel_migrating",
 }  # fmt: skip
-"""Slack's errors that pass by themselves."""
-_CURES = {
-    "channel_not_found": "Name a channel that exists; for a private one, its id, after the app was invited to it.",
+"""Slack's errors that are temporary."""
+_NEXT_STEPS = {
+    "channel_not_found": "Name an existing channel. For a private channel, invite the app and use the channel's id.",
     "not_in_channel": "Invite the app to the channel.",
-    "is_archived": "Name a channel that is in use.",
+    "is_archived": "Name a channel that is not archived.",
     "missing_scope": "Give the Slack app the scope chat:write.",
-    "invalid_auth": "Set a token that is valid in MODELYARD_SLACK_TOKEN.",
-    "token_revoked": "Set a token that is valid in MODELYARD_SLACK_TOKEN.",
+    "invalid_auth": "Set MODELYARD_SLACK_TOKEN to a valid token.",
+    "token_revoked": "Set MODELYARD_SLACK_TOKEN to a valid token.",
 }
 
 
-def blocks(message: Message, footer: str) -> list[dict[str, Any]]:
-    """Return a message as blocks: a header, the text, and the footer (in Slack's format already)."""
-    made = [{"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, _LONGEST_HEADER)}}]
-    made += [{"type": "section", "text": _mrkdwn(part)} for part in _parts(message.body)]
-    return [*made, {"type": "context", "elements": [_mrkdwn(_cut(footer, LONGEST_SECTION))]}]
+def to_blocks(message: Message, footer: str) -> list[dict[str, Any]]:
+    """Return a message as blocks: a header, the text, and the footer, which must be in Slack's format already."""
+    blocks = [{"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, _MAX_HEADER)}}]
+    blocks += [{"type": "section", "text": _mrkdwn(part)} for part in _parts(message.body)]
+    return [*blocks, {"type": "context", "elements": [_mrkdwn(_cut(footer, MAX_SECTION))]}]
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    # verbatim: Slack makes no links, mentions or channels of what is plain text.
+    # verbatim: Slack must not turn plain text into links, mentions or channels.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _cut(text: str, limit: int) -> str:
-    """Shorten a text, but not within one of the three escapes (`&amp;` and its like)."""
+    """Shorten a text, but never within an escape such as `&amp;`."""
     cut = shorten(text, limit)
     start = cut.rfind("&")
     return cut if cut == text or start < 0 or ";" in cut[start:] else cut[:start] + "…"
 
 
 def _parts(body: str) -> list[str]:
-    """Cut a text into as few sections as hold it, at the ends of lines."""
+    """Split a text at line ends into as few sections as possible."""
     parts: list[str] = []
     for line in body.split("\n"):
-        line = _cut(line, LONGEST_SECTION)  # noqa: PLW2901 - the same line, as long as it may be
-        if parts and len(parts[-1]) + len(line) < LONGEST_SECTION:
+        line = _cut(line, MAX_SECTION)  # noqa: PLW2901 - the same line, cut
+        if parts and len(parts[-1]) + len(line) < MAX_SECTION:
             parts[-1] += f"\n{line}"
         else:
             parts.append(line)
-    return [part for part in parts if part.strip()][:_MOST_SECTIONS]
+    return [part for part in parts if part.strip()][:_MAX_SECTIONS]
 
 
 def post(access: SlackAccess, channel: str, message: Message, footer: str) -> str:
@@ -70,7 +70,7 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
     Raises
     ------
     ChannelError
-        Slack did not take it; ``transient`` where it may later.
+        If Slack refused the message; ``transient`` if it may accept it later.
     """
     try:
         from slack_sdk import WebClient
@@ -78,20 +78,20 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
     except ImportError:
         raise Unavailable(
             "slack_sdk_missing",
-            rule="Slack needs the package slack-sdk.",
+            rule="Slack notifications need the package slack-sdk.",
             found="It is not installed.",
             next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[slack]'",
         ) from None
 
-    # Whoever calls knows when to try again: the client itself does not.
+    # The caller decides when to retry, so the client must not.
     client = WebClient(
         token=access.token, base_url=access.api_url, timeout=max(1, round(access.seconds)), retry_handlers=[]
     )
     try:
         answer = client.chat_postMessage(
             channel=channel,
-            text=_cut(f"{message.title} ({footer})", LONGEST_SECTION),
-            blocks=blocks(message, footer),
+            text=_cut(f"{message.title} ({footer})", MAX_SECTION),
+            blocks=to_blocks(message, footer),
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -100,9 +100,9 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
     except (SlackClientError, OSError, http.client.HTTPException, ValueError) as error:
         raise ChannelError(
             "slack_unreachable",
-            rule=f"Slack answers within {access.seconds:g} seconds.",
+            rule=f"Slack must answer within {access.seconds:g} seconds.",
             found=f"{type(error).__name__}: {error}",
-            next_step="It is tried again.",
+            next_step="Wait: Modelyard tries again.",
             transient=True,
         ) from None
     return str(answer.get("ts") or "")
@@ -111,16 +111,16 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
 def _refused(channel: str, response: Any) -> ChannelError:
     data = response.data if isinstance(response.data, Mapping) else {}
     reason = plain(data.get("error") or "")[:100]
-    transient = reason in _PASSES or response.status_code >= http.client.INTERNAL_SERVER_ERROR
+    transient = reason in _TEMPORARY or response.status_code >= http.client.INTERNAL_SERVER_ERROR
     transient = transient or response.status_code == http.client.TOO_MANY_REQUESTS
     headers = {str(name).lower(): value for name, value in response.headers.items()}
     return ChannelError(
         "slack_refused",
-        rule=f"Slack takes messages for {channel}.",
+        rule=f"Slack must accept messages for {channel}.",
         found=f"HTTP {response.status_code}: {reason or 'no reason'}",
-        next_step="It is tried again."
+        next_step="Wait: Modelyard tries again."
         if transient
-        else _CURES.get(reason, "Look the reason up in Slack's documentation."),
+        else _NEXT_STEPS.get(reason, "Look up the reason in Slack's documentation."),
         transient=transient,
         retry_after=_seconds(headers.get("retry-after")),
     )
@@ -132,7 +132,7 @@ def _seconds(value: object) -> float:
 
 
 class SlackMessage(Result):
-    """Where the message stands."""
+    """The message that was posted."""
 
     channel: str
     ts: str = Field(description="the message's id in its channel")
@@ -146,7 +146,7 @@ def notify_slack(
     context: Context,
     about: Annotated[str, Field(max_length=300)] = "",
 ) -> SlackMessage:
-    """Post a message to a channel of Slack; what it says is shown literally.
+    """Post a message to a Slack channel. The text is shown literally.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def notify_slack(
     title
         One line.
     text
-        The message. Line breaks are kept, mark-up and mentions are not obeyed.
+        The message. Line breaks are kept; markup and mentions have no effect.
     about
-        What it is about, such as a run's id: shown below the message.
+        What the message is about, such as a run's id. Shown below the message.
 
     Raises
     ------

@@ -1,16 +1,15 @@
-"""The words of a notification: Jinja templates in a sandbox, which a repository may replace by its own.
+"""Notifications as messages: Jinja templates in a sandbox, which a repository may replace with its own.
 
-A template of a repository is untrusted. Before it is compiled, its syntax tree is held against a short list of what a
+A repository's template is untrusted. Before it is compiled, its syntax tree is checked against a short list of what a
 message needs: values, conditions, one level of loops over the metrics, a few filters. Nothing on that list can call,
-multiply, join or recur, so neither time nor memory can be used up, whatever the template says; its output is counted
-while it is made.
+multiply, concatenate or recurse, so that no template can use up time or memory. Its output is limited while it is written.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +19,8 @@ from pydantic import Field
 from actions.context import Context
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.errors import InvalidInput
-from actions.notification.notice import MetricLine, Notice, StageProblem, example
+from actions.notification.notice import MetricLine, Notice, StageProblem, example_notice
+from actions.notification.sentences import SENTENCES, Sentences
 from actions.operation import Result, operation
 from actions.text import formatting as wording
 from actions.text.markdown import clean, shorten
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 FOLDER = ".github/modelyard/notifications"
 """Where a repository keeps its own templates, on its default branch."""
-LONGEST_TEMPLATE = 16_384
-LONGEST_MESSAGE = 12_000
-LONGEST_TITLE = 200
-_DEEPEST = 20
+MAX_TEMPLATE = 16_384
+MAX_MESSAGE = 12_000
+MAX_TITLE = 200
+_MAX_DEPTH = 20
 _TEXTS = Path(__file__).parent / "texts"
 _CHANNELS: tuple[ChannelName, ...] = ("slack", "email")
 _LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -46,26 +46,26 @@ _NODES = {
 _TESTS = {"none", "defined", "undefined", "eq", "ne", "lt", "le", "gt", "ge", "equalto"}
 _ATTRIBUTES = {*MetricLine.model_fields, *StageProblem.model_fields}
 _OF_THE_LOOP = {"first", "last", "index"}
-"""Of ``loop`` alone: any text has a method ``index``."""
+"""Attributes that only ``loop`` may have: every text has a method ``index``."""
 _BLANKS = re.compile(r"[\s\u2028\u2029]+")
 
 
 class TemplateError(InvalidInput):
-    """A template cannot be used; ``field`` names its file."""
+    """A template cannot be used; ``field`` is its file."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is said, for one channel.
+    """A message for one channel.
 
     Attributes
     ----------
     title
-        One line; the subject of a mail.
+        One line: the subject of an email.
     body
-        Lines in the channel's own format, every value in them escaped.
+        Lines in the channel's format, with every value escaped.
     remark
-        Why the repository's own template was not used; empty where nothing is to be said.
+        Why the repository's own template was not used; empty otherwise.
     """
 
     title: str
@@ -78,44 +78,39 @@ def path_of(event: Event, channel: ChannelName, language: Language) -> str:
     return f"{FOLDER}/{language}/{event}.{channel}.j2"
 
 
-def built_in(event: Event, channel: ChannelName, language: Language) -> str:
-    """Return Modelyard's own template."""
-    return (_TEXTS / language / f"{event}.{channel}.j2").read_text(encoding="utf-8")
+def built_in_template(channel: ChannelName) -> str:
+    """Return Modelyard's own template: the same for every event and language, since sentences that do not apply are empty."""
+    return (_TEXTS / f"{channel}.j2").read_text(encoding="utf-8")
 
 
-def message(notice: Notice, channel: ChannelName, override: bytes | str | None = None) -> Message:
-    """Return what is said to a channel: in the repository's words, or where those cannot be used in Modelyard's.
+def compose(notice: Notice, channel: ChannelName, override: bytes | str | None = None) -> Message:
+    """Return the message for a channel, from the repository's own template or, if that cannot be used, from the built-in one.
 
     Parameters
     ----------
     notice
-        What there is to tell.
+        The event to notify about.
     channel
-        Whose format is wanted.
+        The channel whose format is needed.
     override
-        The content of the repository's own template, where it has one.
+        The content of the repository's own template, if it has one.
     """
+    remark = ""
     if override is not None:
         try:
             return render(override, notice, channel)
         except TemplateError as error:
             remark = f"{error.body.field}: {error.body.rule} {error.body.found}"
-            own = render(built_in(notice.event, channel, notice.language), notice, channel)
-            return Message(own.title, own.body, remark)
-    return render(built_in(notice.event, channel, notice.language), notice, channel)
+    return replace(render(built_in_template(channel), notice, channel), remark=remark)
 
 
-_REMARKS = {
-    "en": "The repository's own template was not used. ",
-    "ja": "リポジトリ独自のテンプレートは使われませんでした。",
-}
-
-
-def footer(notice: Notice, channel: ChannelName, remark: str = "") -> str:
-    """Return what stands below every message, whoever wrote its template: which run it is about, and a remark."""
+def compose_footer(notice: Notice, channel: ChannelName, remark: str = "") -> str:
+    """Return the line below every message, whoever wrote its template: which run it is about, and any remark."""
     escaped = _ESCAPED[channel]
     about = f"{notice.run} · {escaped(notice.repository)}#{notice.issue}"
-    return f"{about} · {_REMARKS[notice.language]}{escaped(remark)}" if remark else about
+    if not remark:
+        return about
+    return f"{about} · {Sentences(notice).say('template_not_used', reason=escaped(remark))}"
 
 
 def render(template: bytes | str, notice: Notice, channel: ChannelName) -> Message:
@@ -136,35 +131,40 @@ def render(template: bytes | str, notice: Notice, channel: ChannelName) -> Messa
     try:
         tree = environment.parse(source)
         _check(tree, path)
-        pieces = environment.from_string(tree).generate(**_values(notice))
+        pieces = environment.from_string(tree).generate(**_values(notice, channel))
         text = _collected(pieces, path)
     except TemplateError:
         raise
     except UndefinedError as error:
-        raise _wrong("template_failed", "It uses the values that there are.", str(error), path) from None
+        raise _wrong("template_failed", "A template must use only the values that exist.", str(error), path) from None
     except (JinjaError, SyntaxError) as error:
         line = getattr(error, "lineno", None)
         place = f"line {line}: " if line else ""
-        raise _wrong("template_invalid", "It has to be a template of Jinja.", f"{place}{error}", path) from None
+        raise _wrong("template_invalid", "A template must be valid Jinja.", f"{place}{error}", path) from None
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise _wrong("template_failed", "Its values have to be used as what they are.", found, path) from None
+        raise _wrong("template_failed", "A template must use each value as its type allows.", found, path) from None
     title, _, body = clean(text).strip().partition("\n")
     if not title:
-        raise _wrong("message_empty", "Its first line is the title.", "It says nothing.", path)
-    return Message(shorten(plain(title), LONGEST_TITLE), _tidy(body))
+        raise _wrong(
+            "message_empty",
+            "A template must produce a first line, which becomes the title.",
+            "The output is empty.",
+            path,
+        )
+    return Message(shorten(plain(title), MAX_TITLE), _tidy(body))
 
 
 def _source(template: bytes | str, path: str) -> str:
-    if len(template) > LONGEST_TEMPLATE:
-        rule = f"It has at most {LONGEST_TEMPLATE:,} characters."
+    if len(template) > MAX_TEMPLATE:
+        rule = f"A template must have at most {MAX_TEMPLATE:,} characters."
         raise _wrong("template_too_long", rule, f"It has {len(template):,}.", path)
     if isinstance(template, str):
         return template
     try:
         return template.decode("utf-8")
     except UnicodeDecodeError:
-        raise _wrong("template_unreadable", "It has to be text in UTF-8.", "It is not.", path) from None
+        raise _wrong("template_unreadable", "A template must be UTF-8 text.", "It is not.", path) from None
 
 
 def _collected(pieces: Any, path: str) -> str:
@@ -173,9 +173,9 @@ def _collected(pieces: Any, path: str) -> str:
     for piece in pieces:
         kept.append(piece)
         length += len(piece)
-        if length > LONGEST_MESSAGE:
-            rule = f"What it makes has at most {LONGEST_MESSAGE:,} characters."
-            raise _wrong("message_too_long", rule, "It makes more.", path)
+        if length > MAX_MESSAGE:
+            rule = f"A message must have at most {MAX_MESSAGE:,} characters."
+            raise _wrong("message_too_long", rule, "It has more.", path)
     return "".join(kept)
 
 
@@ -187,7 +187,11 @@ def _tidy(body: str) -> str:
 
 def _wrong(reason: str, rule: str, found: str, path: str) -> TemplateError:
     return TemplateError(
-        reason, rule=rule, found=found[:500], next_step="Correct it; `render_template` tries it.", field=path
+        reason,
+        rule=rule,
+        found=found[:500],
+        next_step="Correct the template. `render_template` tries it out.",
+        field=path,
     )
 
 
@@ -195,22 +199,22 @@ def _wrong(reason: str, rule: str, found: str, path: str) -> TemplateError:
 
 
 def _check(tree: Any, path: str) -> None:
-    """Refuse whatever is not on the list; without recursion, since the tree is as deep as its author wants."""
+    """Refuse whatever is not on the list. No recursion: the author decides how deep the tree is."""
     left = [(child, 1, False) for child in tree.iter_child_nodes()]
     while left:
         node, depth, looping = left.pop()
         kind = type(node).__name__
         word = _not_allowed(node, kind, looping=looping)
-        if depth > _DEEPEST:
-            word = f"more than {_DEEPEST} things within each other"
+        if depth > _MAX_DEPTH:
+            word = f"nested more than {_MAX_DEPTH} levels deep"
         if word:
-            rule = "It uses values, conditions, one level of loops over `metrics`, and the filters that are listed."
+            rule = "A template must use only values, conditions, one level of loops over `metrics`, and the listed filters."
             raise _wrong("template_not_allowed", rule, f"line {node.lineno}: {word}", path)
         left += [(child, depth + 1, looping or kind == "For") for child in node.iter_child_nodes()]
 
 
 def _not_allowed(node: Any, kind: str, *, looping: bool) -> str:
-    """Name what a node is, where it may not be there."""
+    """Return what a node is if it is not allowed, else nothing."""
     if kind not in _NODES:
         return kind
     if kind == "Filter" and node.name not in FILTERS:
@@ -221,25 +225,37 @@ def _not_allowed(node: Any, kind: str, *, looping: bool) -> str:
     if kind == "Getattr" and node.attr not in attributes:
         return f"the attribute {node.attr}"
     if kind == "For" and (looping or node.recursive or getattr(node.iter, "name", "") != _LOOPS):
-        return f"a loop within a loop, or over something else than `{_LOOPS}`"
+        return f"a nested loop, or a loop over something other than `{_LOOPS}`"
     return ""
 
 
-def _values(notice: Notice) -> dict[str, object]:
-    return {name: getattr(notice, name) for name in Notice.model_fields}
+def _values(notice: Notice, channel: ChannelName) -> dict[str, object]:
+    """Return the notice's values, and the sentences about it; those of several lines are escaped here."""
+    sentences, escaped = Sentences(notice), _ESCAPED[channel]
+    links = [_link(url, words, channel) for words, url in sentences.links()]
+    return {
+        **{name: getattr(notice, name) for name in Notice.model_fields},
+        "score": sentences.score(),
+        "decision": sentences.decision(),
+        "details": _Written("\n".join(escaped(line) for line in sentences.details())),
+        "outcome": sentences.outcome(),
+        "question": sentences.question(),
+        "requested": sentences.requested(),
+        "links": _Written((" · " if channel == "slack" else "\n").join(links)),
+    }
 
 
 # --- how values are written --------------------------------------------------------------------------------------------
 
 
 class _Written(str):
-    """Text that is in the channel's format already."""
+    """Text that is already in the channel's format."""
 
     __slots__ = ()
 
 
 def plain(value: object) -> str:
-    """Return any value as one line without what is not meant to be seen."""
+    """Return any value as one line without invisible characters."""
     return _BLANKS.sub(" ", clean(str(value))).strip()
 
 
@@ -248,16 +264,24 @@ def for_slack(value: object) -> str:
     return plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _link(url: str, words: object, channel: ChannelName) -> _Written:
+    if channel == "email":
+        return _Written(f"{plain(words)}: {plain(url)}")
+    address = for_slack(url).replace("|", "%7C").replace(" ", "%20")
+    shown = for_slack(words).replace("|", "¦")
+    return _Written(f"<{address}|{shown}>" if re.match(r"https?://", address) else shown)
+
+
 _ESCAPED: dict[ChannelName, Callable[[object], str]] = {"slack": for_slack, "email": plain}
 
 FILTERS: dict[str, str] = {
-    "figure": "a metric's figure, with four decimals",
-    "short": "a threshold",
-    "moment": "a moment, in UTC",
-    "text": "a text, at most 300 characters of it, or as many as are named: text(80)",
+    "figure": "a metric's value with four decimals",
+    "short": "a threshold without trailing zeros",
+    "moment": "a date and time in UTC",
+    "text": "a text, cut after 300 characters or the given number: text(80)",
     "link": "an address as a link with a text: issue_url | link('Issue')",
 }
-"""The filters that a template may use, each with what it writes."""
+"""The filters that a template may use, with what each writes."""
 
 
 @cache
@@ -273,13 +297,6 @@ def _environment(channel: ChannelName, language: Language) -> SandboxedEnvironme
     def text(value: object, limit: int = 300) -> _Written:
         return _Written(escaped(shorten(plain(value), min(max(int(limit), 1), 2_000))))
 
-    def link(url: str, words: object) -> _Written:
-        if channel == "email":
-            return _Written(f"{plain(words)}: {plain(url)}")
-        address = for_slack(url).replace("|", "%7C").replace(" ", "%20")
-        shown = for_slack(words).replace("|", "¦")
-        return _Written(f"<{address}|{shown}>" if re.match(r"https?://", address) else shown)
-
     # Autoescape knows HTML alone; here every value is made safe for its channel by finalized.
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, finalize=finalized
@@ -292,7 +309,7 @@ def _environment(channel: ChannelName, language: Language) -> SandboxedEnvironme
             "short": lambda value: _Written(wording.short(value)),
             "moment": lambda value: _Written(wording.moment(value, language)),
             "text": text,
-            "link": link,
+            "link": lambda url, words: _link(url, words, channel),
         }
     )
     return environment
@@ -302,17 +319,17 @@ def _environment(channel: ChannelName, language: Language) -> SandboxedEnvironme
 
 
 class TemplateFile(Result):
-    """One template: what it is for, and whose words it has."""
+    """One template: what it is for, and whether the repository replaces it."""
 
     event: Event
     channel: ChannelName
     language: Language
     path: str = Field(description="the repository's file that replaces the built-in one")
-    replaced: bool | None = Field(description="whether the repository has that file; None where no checkout is at hand")
+    replaced: bool | None = Field(description="whether the repository has that file; None without a checkout")
 
 
 class TemplateList(Result):
-    """The templates, and what they may use."""
+    """The templates, and what they may contain."""
 
     templates: list[TemplateFile]
     values: dict[str, str] = Field(description="the names that a template may use")
@@ -320,7 +337,7 @@ class TemplateList(Result):
 
 
 class RenderedTemplate(Result):
-    """A message as its channel would get it."""
+    """A message as the channel would receive it."""
 
     title: str
     body: str
@@ -329,12 +346,12 @@ class RenderedTemplate(Result):
 
 @operation(where="app", read_only=True)
 def list_templates(context: Context, language: Language | None = None) -> TemplateList:
-    """List the templates of notifications, the files that replace them, and the values and filters that they may use.
+    """List the notification templates, the files that replace them, and the values and filters that they may use.
 
     Parameters
     ----------
     language
-        Only the templates of this language; all of them if it is not given.
+        List only the templates of this language. All by default.
 
     Examples
     --------
@@ -345,19 +362,19 @@ def list_templates(context: Context, language: Language | None = None) -> Templa
     '.github/modelyard/notifications/en/waiting.slack.j2'
     """
     history = context.history
-    found = [
-        TemplateFile(event=event, channel=channel, language=each, path=path, replaced=replaced)
-        for each, event, channel in _every(language)
-        for path in (path_of(event, channel, each),)
+    templates = [
+        TemplateFile(event=event, channel=channel, language=of_language, path=path, replaced=replaced)
+        for of_language, event, channel in _every(language)
+        for path in (path_of(event, channel, of_language),)
         for replaced in (None if history is None else history.read(path) is not None,)
     ]
     values = {name: field.description or "" for name, field in Notice.model_fields.items()}
-    return TemplateList(templates=found, values=values, filters=FILTERS)
+    return TemplateList(templates=templates, values={**values, **SENTENCES}, filters=FILTERS)
 
 
 def _every(language: Language | None) -> Sequence[tuple[Language, Event, ChannelName]]:
-    wanted = (language,) if language else _LANGUAGES
-    return [(each, event, channel) for each in wanted for event in EVENTS for channel in _CHANNELS]
+    languages = (language,) if language else _LANGUAGES
+    return [(language, event, channel) for language in languages for event in EVENTS for channel in _CHANNELS]
 
 
 @operation(where="app", read_only=True)
@@ -366,20 +383,20 @@ def render_template(
     channel: ChannelName,
     context: Context,
     language: Language = "en",
-    template: Annotated[str, Field(max_length=LONGEST_TEMPLATE)] | None = None,
+    template: Annotated[str, Field(max_length=MAX_TEMPLATE)] | None = None,
 ) -> RenderedTemplate:
-    r"""Render a notification's template with an example, as its channel would get it; nobody is told.
+    r"""Render a notification template with an example; nothing is sent.
 
     Parameters
     ----------
     event
-        What is told.
+        The event to render.
     channel
-        Whose format is wanted.
+        The channel whose format is needed.
     language
-        The language of the built-in template, or of the repository's file.
+        The language of the notification.
     template
-        A template's text, to try it. By default the repository's file, else the built-in one.
+        The text of a template to try out. By default the repository's file, else the built-in template.
 
     Raises
     ------
@@ -399,9 +416,8 @@ def render_template(
     >>> shown.title, shown.body
     ('breast-cancer passed', 'accuracy: 0.9649')
     """
-    told = example(event, language)
     path = path_of(event, channel, language)
     own = template if template is not None or context.history is None else context.history.read(path)
     source = "given" if template is not None else path if own is not None else "built-in"
-    rendered = render(built_in(event, channel, language) if own is None else own, told, channel)
+    rendered = render(built_in_template(channel) if own is None else own, example_notice(event, language), channel)
     return RenderedTemplate(title=rendered.title, body=rendered.body, source=source)

@@ -1,7 +1,7 @@
-"""Tells the channels outside of GitHub about a run: at least once each, and never at the run's expense.
+"""Notifies the channels outside GitHub about a run: each at least once, and without ever failing the run.
 
-The state machine remembers who was told (``Run.told``) and tries the others again. Here is who they are, what they are
-told, and what happens where one of them does not take it.
+The run remembers who was notified (``Run.notified``), and its state machine retries the others. This module knows the
+channels, the message and what to do if a channel does not accept it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import get_args
 
 import anyio
 from anyio import to_thread
 
-from actions.contracts.channels import ChannelError, ChannelName, Channels, Event, MailServer, SlackAccess, missing
+from actions.contracts.channels import (
+    ChannelError,
+    ChannelName,
+    Channels,
+    Event,
+    Language,
+    MailServer,
+    SlackAccess,
+    missing,
+)
 from actions.errors import OperationError
 from actions.notification import email, slack
-from actions.notification.notice import MOST_METRICS, MetricLine, Notice, StageProblem
-from actions.notification.templates import Message, footer, message
+from actions.notification.notice import MAX_METRICS, MetricLine, Notice, StageProblem
+from actions.notification.templates import Message, compose, compose_footer
 from bot.messages import run_comments
 from bot.parsing.repository_config import EmailConfig, NotificationsConfig, SlackConfig
 from bot.runs.run import Run
@@ -27,147 +37,150 @@ from bot.runs.view import RunView
 
 log = logging.getLogger(__name__)
 
-Template = Callable[[ChannelName], Awaitable[bytes | None]]
+ReadTemplate = Callable[[ChannelName], Awaitable[bytes | None]]
 """Reads the repository's own template for a channel, if it has one."""
 
-RESTS = (timedelta(minutes=1), timedelta(minutes=5))
-"""How long a channel that does not say for how long is left alone after its first failure, and after each later one."""
-PATIENCE = 3
-"""A channel has so many times one answer's time-out for the whole exchange."""
+RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5))
+"""How long to wait after a channel's first failure and after each later one, unless its server says how long."""
+MAX_ANSWERS = 3
+"""The whole exchange with a channel may take this many times the time limit of one answer."""
 _THREADS = anyio.CapacityLimiter(8)
 """Servers that hang must not take the threads that the database needs."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """How it went.
+class Notified:
+    """The result of notifying.
 
     Attributes
     ----------
     done
-        Who need not be told any more: they were, or never can be.
-    rest
-        How long to leave the others alone; None where none is left.
+        The recipients that need no further try: they were notified, or never can be.
+    delay
+        How long to wait before trying the others again; None if there are no others.
     """
 
-    done: tuple[str, ...]
-    rest: timedelta | None
+    done: tuple[str, ...] = ()
+    delay: timedelta | None = None
 
 
-async def tell(run: Run, notice: Notice, config: NotificationsConfig, channels: Channels, template: Template) -> Told:
-    """Tell every channel that wants to hear of the event and was not told yet; nothing that goes wrong there is raised."""
-    attempt = _Attempt(run, notice, template)
+async def notify(
+    run: Run, notice: Notice, config: NotificationsConfig, channels: Channels, read_template: ReadTemplate
+) -> Notified:
+    """Notify every channel that wants the event and was not notified yet; no channel's failure is raised."""
+    attempt = _Attempt(run, notice, read_template)
     attempts = [attempt.slack(config.slack, channels.slack), attempt.email(config.email, channels.email)]
-    told = []
-    for ended in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(ended, BaseException):  # a bug: the other channel's success is not lost by it
-            log.error("run %s: a channel broke: %s", run.id, notice.event, exc_info=ended)
+    results = []
+    for result in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(result, BaseException):  # a bug, which must not lose the other channel's success
+            log.error("run %s: a channel broke: %s", run.id, notice.event, exc_info=result)
         else:
-            told.append(ended)
-    rests = [one.rest for one in told if one.rest is not None]
-    done = dict.fromkeys([*run.notified, *(name for one in told for name in one.done)])
-    return Told(tuple(done), max(rests) if rests else None)
+            results.append(result)
+    return _together([Notified(run.notified), *results])
 
 
-NOBODY = Told((), None)
+def _together(results: list[Notified]) -> Notified:
+    done = dict.fromkeys(name for result in results for name in result.done)
+    delays = [result.delay for result in results if result.delay is not None]
+    return Notified(tuple(done), max(delays, default=None))
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One try to tell one channel."""
+    """One attempt to notify the channels."""
 
     run: Run
     notice: Notice
-    template: Template
+    read_template: ReadTemplate
 
-    async def slack(self, config: SlackConfig | None, access: SlackAccess | None) -> Told:
+    async def slack(self, config: SlackConfig | None, access: SlackAccess | None) -> Notified:
         if config is None or self.notice.event not in config.events or "slack" in self.run.notified:
-            return NOBODY
+            return Notified()
         if access is None:
-            return self._not_there("slack", config)
+            return self._unavailable("slack", config)
         channel = config.channel
         try:
-            said = await self._said("slack")
-            below = footer(self.notice, "slack", said.remark)
-            await _within(access.seconds, lambda: slack.post(access, channel, said, below))
+            message = await self._message("slack")
+            footer = compose_footer(self.notice, "slack", message.remark)
+            await _within(access.seconds, lambda: slack.post(access, channel, message, footer))
         except (OperationError, TimeoutError) as error:
-            return self._after(error, "slack", channel)
-        log.info("run %s: %s was told: %s", self.run.id, channel, self.notice.event)
-        return Told(("slack",), None)
+            return self._failed(error, "slack", channel)
+        log.info("run %s: notified %s: %s", self.run.id, channel, self.notice.event)
+        return Notified(("slack",))
 
-    async def email(self, config: EmailConfig | None, server: MailServer | None) -> Told:
+    async def email(self, config: EmailConfig | None, server: MailServer | None) -> Notified:
         if config is None or self.notice.event not in config.events:
-            return NOBODY
-        left = [address for address in dict.fromkeys(config.to) if f"email:{address}" not in self.run.notified]
-        if not left or "email" in self.run.notified:
-            return NOBODY
+            return Notified()
+        recipients = [address for address in dict.fromkeys(config.to) if f"email:{address}" not in self.run.notified]
+        if not recipients or "email" in self.run.notified:
+            return Notified()
         if server is None:
-            return self._not_there("email", config)
+            return self._unavailable("email", config)
         try:
-            said = await self._said("email")
-            mail = email.mail(
-                said,
-                footer(self.notice, "email", said.remark),
+            message = await self._message("email")
+            mail = email.compose_mail(
+                message,
+                compose_footer(self.notice, "email", message.remark),
                 sender=server.sender,
                 to=config.to,
                 key=self.notice.key,
                 links=self.notice.links,
             )
-            refused = await _within(server.seconds, lambda: email.send(server, mail, left))
+            refused = await _within(server.seconds, lambda: email.send(server, mail, recipients))
         except (OperationError, TimeoutError) as error:
-            return self._after(error, *(f"email:{address}" for address in left))
-        taken = [address for address in left if address not in refused]
-        log.info("run %s: %d of %d have the mail: %s", self.run.id, len(taken), len(left), self.notice.event)
-        each = [self._after(error, f"email:{address}") for address, error in refused.items()]
-        rests = [one.rest for one in each if one.rest is not None]
-        done = (*(f"email:{address}" for address in taken), *(name for one in each for name in one.done))
-        return Told(done, max(rests) if rests else None)
+            return self._failed(error, *(f"email:{address}" for address in recipients))
+        accepted = [address for address in recipients if address not in refused]
+        log.info(
+            "run %s: emailed %d of %d recipients: %s", self.run.id, len(accepted), len(recipients), self.notice.event
+        )
+        failed = [self._failed(error, f"email:{address}") for address, error in refused.items()]
+        return _together([Notified(tuple(f"email:{address}" for address in accepted)), *failed])
 
-    async def _said(self, channel: ChannelName) -> Message:
-        said = message(self.notice, channel, await self.template(channel))
-        if said.remark:
-            log.warning("run %s: the repository's own template is not used: %s", self.run.id, said.remark)
-        return said
+    async def _message(self, channel: ChannelName) -> Message:
+        message = compose(self.notice, channel, await self.read_template(channel))
+        if message.remark:
+            log.warning("run %s: the repository's own template is not used: %s", self.run.id, message.remark)
+        return message
 
-    def _not_there(self, channel: ChannelName, config: SlackConfig | EmailConfig) -> Told:
-        """Say once a run, in the log alone, that the deployment lacks what the repository asks for."""
-        before = {self.run.machine.spec(visit.state).notifies for visit in self.run.visits}
-        if not before & set(config.events):
-            log.warning("run %s: nobody is told by %s: %s", self.run.id, channel, missing(channel))
-        return Told((channel,), None)
+    def _unavailable(self, channel: ChannelName, config: SlackConfig | EmailConfig) -> Notified:
+        """Log, once per run, that the deployment lacks a channel that the repository asks for."""
+        earlier = {self.run.machine.spec(visit.state).notifies for visit in self.run.visits}
+        if not earlier & set(config.events):
+            log.warning("run %s: nobody is notified by %s: %s", self.run.id, channel, missing(channel))
+        return Notified((channel,))
 
-    def _after(self, error: OperationError | TimeoutError, *names: str) -> Told:
-        """Decide whether trying again can help."""
+    def _failed(self, error: OperationError | TimeoutError, *names: str) -> Notified:
+        """Decide whether a retry can help."""
         shown = ", ".join(names)
         if isinstance(error, TimeoutError) or (isinstance(error, ChannelError) and error.transient):
-            log.warning("run %s: %s could not be told yet: %s", self.run.id, shown, error)
-            asked = timedelta(seconds=getattr(error, "retry_after", 0))
-            return Told((), asked or RESTS[min(self.run.tries, 1)])
-        log.error("run %s: %s cannot be told: %s", self.run.id, shown, error)
-        return Told(names, None)
+            log.warning("run %s: could not notify %s yet: %s", self.run.id, shown, error)
+            requested = timedelta(seconds=getattr(error, "retry_after", 0))
+            return Notified(delay=requested or RETRY_DELAYS[min(self.run.tries, 1)])
+        log.error("run %s: cannot notify %s: %s", self.run.id, shown, error)
+        return Notified(names)
 
 
 async def _within(seconds: float, work: Callable[[], object]) -> Mapping[str, ChannelError]:
-    """Do blocking work in a thread, which is left to itself where it takes too long."""
+    """Do blocking work in a thread, which is abandoned if it takes too long."""
     try:
-        async with asyncio.timeout(PATIENCE * seconds):
-            found = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=_THREADS)
+        async with asyncio.timeout(MAX_ANSWERS * seconds):
+            result = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=_THREADS)
     except TimeoutError:
-        raise TimeoutError(f"no end after {PATIENCE * seconds:g} seconds") from None
-    return found if isinstance(found, dict) else {}
+        raise TimeoutError(f"no end after {MAX_ANSWERS * seconds:g} seconds") from None
+    return result if isinstance(result, dict) else {}
 
 
-# --- what there is to tell ---------------------------------------------------------------------------------------------
+# --- the notice ----------------------------------------------------------------------------------------------------------
 
 
 def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
-    """Return what templates may use of a run (pure)."""
+    """Return the event of a run as templates may use it (pure)."""
     run, verdict = view.run, view.verdict
     decision = view.decision("cancel" if run.status == "cancelled" else "reject") if event == "failure" else None
-    figures = [MetricLine(name=name[:200], value=value, champion=best) for name, value, best in view.metric_rows]
+    metrics = [MetricLine(name=name[:200], value=value, champion=best) for name, value, best in view.metric_rows]
     return Notice(
         event=event,
-        language="ja" if run.language == "ja" else "en",
+        language=next((language for language in get_args(Language) if language == run.language), "en"),
         run=run.id,
         repository=run.repository,
         issue=run.issue,
@@ -184,7 +197,7 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
         threshold=verdict.threshold if verdict else None,
         at_most=not run.request.judged_metric.higher_is_better,
         champion=verdict.champion_value if verdict else None,
-        metrics=tuple(figures[:MOST_METRICS]),
+        metrics=tuple(metrics[:MAX_METRICS]),
         version=run.version,
         promoted=run.promoted,
         problem=_problem(run),

@@ -12,7 +12,7 @@ from actions.contracts.channels import EVENTS
 from actions.contracts.stage import Stage
 from actions.contracts.supervised import METRICS
 from actions.data_preparation.sources import SKLEARN_DATASETS
-from actions.notification.notice import example
+from actions.notification.notice import example_notice
 from actions.notification.templates import render
 from bot.events.commands import COMMANDS
 from bot.parsing.form_fields import request_fields
@@ -38,7 +38,7 @@ def test_the_examples_of_notifications_work_as_they_are() -> None:
     notifications = parse_config(config).notifications
     assert notifications.slack is not None
     assert notifications.email is not None
-    said = render(template, example("success"), "slack")
+    said = render(template, example_notice("success"), "slack")
     assert (said.title, said.body.split("\n")[0]) == ("breast-cancer passed: accuracy 0.9649", "- accuracy: 0.9649")
     assert all(f"`{event}`" in GUIDE for event in EVENTS)
 

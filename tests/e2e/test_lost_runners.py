@@ -64,8 +64,8 @@ def first_comment(loop: Loop, issue: int) -> str:
 @pytest.mark.parametrize(
     ("allowed", "said"),
     [
-        (True, "No runner of this repository that has the label `self-hosted` is online"),
-        (False, "No runner with the label `self-hosted` has taken the next job yet"),
+        (True, "No runner with the label `self-hosted` is online in this repository"),
+        (False, "No runner with the label `self-hosted` has picked up the next job yet"),
     ],
 )
 def test_a_run_that_no_runner_takes_says_why_and_goes_on_when_one_comes(apart: Apart, allowed: bool, said: str) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from actions.contracts.channels import ChannelName
-from actions.notification.templates import built_in, path_of
+from actions.notification.templates import built_in_template, path_of
 from bot.runs.machines.training import State
 from bot.settings import Settings
 from runners.local.hub.services import installations
@@ -80,7 +80,7 @@ def as_before(loop: Loop) -> Iterator[None]:
     """Leave the built-in words to the tests that follow: the hub deletes no files."""
     yield
     for channel in get_args(ChannelName):
-        loop.write(path_of("success", channel, "en"), built_in("success", channel, "en"))
+        loop.write(path_of("success", channel, "en"), built_in_template(channel))
 
 
 def configure(loop: Loop, *, language: str = "en", **notifications: Any) -> None:
@@ -106,8 +106,8 @@ def test_waiting_and_failure_are_told_by_both_channels(loop: Loop, slack: LocalS
     (posted,) = slack.posted
     assert posted["channel"] == "#models"
     assert posted["blocks"][0]["text"]["text"] == "✋ Rejected: breast-cancer is not good enough. Train it again?"
-    assert "*accuracy* 0.5000; asked was at least 0.9" in text_of(posted)
-    assert f"<{page}|issue>" in text_of(posted)
+    assert "accuracy: 0.5000 (threshold: at least 0.9)" in text_of(posted)
+    assert f"<{page}|Issue>" in text_of(posted)
     assert f"{run.id} · {loop.name}#{issue}" in text_of(posted)
     ((recipients, message),) = mail.taken
     assert recipients == [TEAM, BOSS]
@@ -119,7 +119,7 @@ def test_waiting_and_failure_are_told_by_both_channels(loop: Loop, slack: LocalS
     run = loop.until_ended(issue)
     assert run.notified == ()
     assert len(slack.posted) == 2
-    assert "writer decided not to train it again: the data is &lt;!channel&gt; stale" in text_of(slack.posted[1])
+    assert "writer decided against a retry. Reason: the data is &lt;!channel&gt; stale" in text_of(slack.posted[1])
     assert f"training_history/{run.id}.md|History of this run>" in text_of(slack.posted[1])
     assert subjects(mail)[1] == f"[{loop.name}] ❌ Rejected: breast-cancer is not good enough"
 
@@ -133,7 +133,7 @@ def test_success_is_told_after_the_issue_was_and_in_the_repositorys_language(
     assert run.status == "passed"
     assert run.language == "ja"
     assert "✅ 合格: breast-cancer のバージョン" in text_of(slack.posted[0])
-    assert "レジストリに登録しました" in body_of(mail.taken[0][1])
+    assert "登録しました" in body_of(mail.taken[0][1])
     sticky, finished = loop.comments(issue)
     assert sticky.split("\n")[1].startswith("### ✅ 合格: `breast-cancer` のバージョン")
     assert "この実行の履歴" in finished
@@ -150,7 +150,7 @@ def test_a_failed_stage_is_told_with_its_cause(loop: Loop, slack: LocalSlack, ma
     (posted,) = slack.posted
     assert posted["channel"] == "C0123456789"
     assert posted["blocks"][0]["text"]["text"] == "❌ Failed in the train stage"
-    assert "*Found:* MemoryError: &lt;b&gt;" in text_of(posted)
+    assert "Found: MemoryError: &lt;b&gt;" in text_of(posted)
     assert mail.taken == []
 
 
@@ -263,7 +263,7 @@ def test_a_channel_that_breaks_loses_neither_the_other_ones_success_nor_how_the_
     def breaks(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("bot.messages.notifications.email.mail", breaks)
+    monkeypatch.setattr("bot.messages.notifications.email.compose_mail", breaks)
     configure(loop)
     run = loop.until_ended(loop.open())
     assert (run.status, run.error) == ("passed", None)

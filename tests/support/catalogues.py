@@ -46,7 +46,7 @@ def _modules(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
     """Parse the modules that can ask for words."""
     for path in sorted(folder.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        if "Words" in source or "RunPage" in source:
+        if any(name in source for name in ("Words", "RunPage", "Sentences", "CATALOGUE")):
             yield path, ast.parse(source)
 
 

@@ -9,18 +9,18 @@ from datetime import timedelta
 
 from actions.contracts.channels import ChannelName, Event
 from actions.errors import OperationError
-from actions.notification.templates import LONGEST_TEMPLATE, path_of
+from actions.notification.templates import MAX_TEMPLATE, path_of
 from bot import kill_points
 from bot.engine.effects import comment, history
 from bot.engine.effects.context import RunContext
 from bot.github import HubError
-from bot.messages.notifications import notice_of, tell
+from bot.messages import notifications
 from bot.parsing.repository_config import ConfigError, NotificationsConfig
 from bot.runs.run import Run
 
 log = logging.getLogger(__name__)
 
-MAX_TEMPLATE_BYTES = 4 * LONGEST_TEMPLATE
+MAX_TEMPLATE_BYTES = 4 * MAX_TEMPLATE
 """Bytes that are read of a repository's own template. The template itself reports what exceeds its limit."""
 
 
@@ -38,7 +38,7 @@ async def notify(context: RunContext, run: Run, event: Event) -> tuple[Run, time
     if config is None or not any(event in channel.events for channel in channels):
         return run, None
     view = replace(comment.view_of(context, run), history_url=await history.page_url(context, run))
-    notice = notice_of(view, event, (await context.info()).html_url)
+    notice = notifications.notice_of(view, event, (await context.info()).html_url)
 
     async def own_template(channel: ChannelName) -> bytes | None:
         path = path_of(event, channel, notice.language)
@@ -48,13 +48,13 @@ async def notify(context: RunContext, run: Run, event: Event) -> tuple[Run, time
             log.warning("run %s: %s cannot be read: %s", run.id, path, error)
             return None
 
-    sent = await tell(run, notice, config, context.settings.channels, own_template)
+    sent = await notifications.notify(run, notice, config, context.settings.channels, own_template)
     if sent.done != run.notified:
         kill_points.hit(f"{run.state}.notified")
         # Stored immediately, whatever else changed meanwhile: nobody is notified twice because an answer to the
         # question arrived while another channel was slow.
         run = await context.change(run, functools.partial(_with_notified, before=run, notified=sent.done))
-    return run, sent.rest
+    return run, sent.delay
 
 
 def give_up(run: Run, event: Event) -> None:

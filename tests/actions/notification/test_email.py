@@ -10,9 +10,9 @@ import pytest
 from actions.context import Context
 from actions.contracts.channels import ChannelError, DeploymentChannels, MailServer
 from actions.errors import InvalidInput, Unavailable
-from actions.notification.email import SentMail, mail, send
-from actions.notification.notice import StageProblem, example
-from actions.notification.templates import Message, footer, message
+from actions.notification.email import SentMail, compose_mail, send
+from actions.notification.notice import StageProblem, example_notice
+from actions.notification.templates import Message, compose, compose_footer
 from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support import channels
@@ -34,16 +34,16 @@ def run_operation(local: LocalMail | None, **arguments: Any) -> SentMail:
 
 def a_mail(said: Message | None = None, **changes: Any) -> Any:
     given = {"sender": SENDER, "to": [TEAM], **changes}
-    return mail(said or Message("title", "text"), "train-20261122-001", **given)
+    return compose_mail(said or Message("title", "text"), "train-20261122-001", **given)
 
 
 def test_a_mail_says_the_same_as_text_and_as_html(mail: LocalMail) -> None:
-    notice = example("failure", "ja")
-    made = a_mail(message(notice, "email"), links=notice.links, key=notice.key)
+    notice = example_notice("failure", "ja")
+    made = a_mail(compose(notice, "email"), links=notice.links, key=notice.key)
     assert send(server(mail), made, [TEAM]) == {}
     ((recipients, got),) = mail.taken
     assert recipients == [TEAM]
-    assert got["Subject"] == "[owner/models] ❌ ステージ train で失敗しました"
+    assert got["Subject"] == "[owner/models] ❌ train ステージで失敗しました"
     assert (got["From"], got["To"]) == ("Modelyard <modelyard@example.org>", TEAM)
     assert got["Auto-Submitted"] == "auto-generated"
     for text in (body_of(got), body_of(got, "html")):
@@ -59,7 +59,7 @@ def test_the_same_thing_told_again_is_the_same_mail_and_another_is_not() -> None
 
 
 def test_runs_of_two_repositories_with_the_same_number_are_two_mails() -> None:
-    first = example("success")
+    first = example_notice("success")
     second = first.model_copy(update={"repository": "owner/others"})
     assert len({a_mail(key=notice.key)["Message-ID"] for notice in (first, second)}) == 2
 
@@ -68,8 +68,10 @@ def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
     hostile = '<img src=x onerror=y> <a href="https://e.x">x</a> & https://e.x "'
     problem = StageProblem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
     names = ("headline", "requester", "metric", "decided_by", "reason")
-    notice = example("failure").model_copy(update={**dict.fromkeys(names, hostile), "problem": problem, "value": 1.0})
-    made = a_mail(message(notice, "email"), links=notice.links)
+    notice = example_notice("failure").model_copy(
+        update={**dict.fromkeys(names, hostile), "problem": problem, "value": 1.0}
+    )
+    made = a_mail(compose(notice, "email"), links=notice.links)
     send(server(mail), made, [TEAM])
     html = body_of(mail.taken[0][1], "html")
     assert "<img" not in html
@@ -82,8 +84,8 @@ def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
     "spell", ["\r\nBcc: evil@example.org", "\nBcc: evil@example.org", "\rX: y", "\u2028Bcc: e@x.y"]
 )
 def test_no_line_break_makes_another_header(mail: LocalMail, spell: str) -> None:
-    notice = example("success").model_copy(update={"headline": f"Passed{spell}"})
-    for said in (message(notice, "email"), Message(f"Passed{spell}", "text")):
+    notice = example_notice("success").model_copy(update={"headline": f"Passed{spell}"})
+    for said in (compose(notice, "email"), Message(f"Passed{spell}", "text")):
         mail.reset()
         send(server(mail), a_mail(said), [TEAM])
         ((recipients, got),) = mail.taken
@@ -141,7 +143,7 @@ def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: 
         assert (asked.security, asked.password) == ("starttls", PASSWORD)
         with pytest.raises(ChannelError) as error:
             send(asked, a_mail(), [TEAM])
-        assert "a certificate that is not trusted" in error.value.body.found
+        assert "an untrusted certificate" in error.value.body.found
         assert not error.value.transient
         monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
         assert send(asked, a_mail(), [TEAM]) == {}
@@ -217,4 +219,4 @@ def test_only_plain_addresses_are_taken(mail: LocalMail, address: str) -> None:
 
 
 def test_the_footer_names_run_and_issue_in_every_channel() -> None:
-    assert footer(example("waiting"), "email") == "train-20261122-001 · owner/models#7"
+    assert compose_footer(example_notice("waiting"), "email") == "train-20261122-001 · owner/models#7"

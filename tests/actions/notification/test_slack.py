@@ -10,9 +10,9 @@ import pytest
 from actions.context import Context
 from actions.contracts.channels import ChannelError, DeploymentChannels, SlackAccess
 from actions.errors import InvalidInput, Unavailable
-from actions.notification.notice import StageProblem, example
-from actions.notification.slack import SlackMessage, blocks, post
-from actions.notification.templates import Message, footer, message
+from actions.notification.notice import StageProblem, example_notice
+from actions.notification.slack import SlackMessage, post, to_blocks
+from actions.notification.templates import Message, compose, compose_footer
 from actions.operation import find_operation
 from actions.storage.folder import Storage
 from tests.support.channels import BROKEN, LIMITED, TOKEN, LocalSlack, Plan, refused
@@ -32,8 +32,8 @@ def run_operation(slack: LocalSlack | None, **arguments: Any) -> SlackMessage:
 
 
 def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) -> None:
-    notice = example("success")
-    ts = post(access(slack), "#models", message(notice, "slack"), footer(notice, "slack"))
+    notice = example_notice("success")
+    ts = post(access(slack), "#models", compose(notice, "slack"), compose_footer(notice, "slack"))
     assert ts == "1.000100"
     (posted,) = slack.posted
     assert posted["channel"] == "#models"
@@ -42,7 +42,9 @@ def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) ->
     assert header == {"type": "header", "text": {"type": "plain_text", "text": notice.headline}}
     assert text["text"]["type"] == "mrkdwn"
     assert text["text"]["verbatim"] is True
-    assert text["text"]["text"].startswith("*accuracy* 0.9649; asked was at least 0.95; the champion has 0.9500\n")
+    assert text["text"]["text"].startswith(
+        "accuracy: 0.9649 (threshold: at least 0.95). Champion on the same data: 0.9500\n"
+    )
     assert f"<{notice.issue_url}|Issue> · <{notice.history_url}|History of this run>" in text["text"]["text"]
     assert below["elements"][0]["text"] == f"{notice.run} · owner/models#7"
     assert slack.tokens == {f"Bearer {TOKEN}"}
@@ -51,8 +53,8 @@ def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) ->
 def test_nothing_that_people_write_is_a_mention_a_link_or_markup(slack: LocalSlack) -> None:
     problem = StageProblem(stage=HOSTILE, rule=HOSTILE, found=HOSTILE, next_step=HOSTILE)
     hostile = {"headline": HOSTILE, "requester": HOSTILE, "metric": HOSTILE, "decided_by": HOSTILE, "reason": HOSTILE}
-    notice = example("failure").model_copy(update={**hostile, "problem": problem, "value": 1.0})
-    post(access(slack), "#models", message(notice, "slack"), footer(notice, "slack", HOSTILE))
+    notice = example_notice("failure").model_copy(update={**hostile, "problem": problem, "value": 1.0})
+    post(access(slack), "#models", compose(notice, "slack"), compose_footer(notice, "slack", HOSTILE))
     (posted,) = slack.posted
     texts = [posted["text"], posted["blocks"][0]["text"]["text"], posted["blocks"][-1]["elements"][0]["text"]]
     texts += [block["text"]["text"] for block in posted["blocks"][1:-1]]
@@ -68,7 +70,7 @@ def test_nothing_that_people_write_is_a_mention_a_link_or_markup(slack: LocalSla
 
 
 def test_a_long_message_is_cut_into_sections_that_slack_takes_and_never_within_an_escape() -> None:
-    made = blocks(Message("&amp;" * 100, "\n".join(["&lt;" * 2_000] * 9)), "&gt;" * 2_000)
+    made = to_blocks(Message("&amp;" * 100, "\n".join(["&lt;" * 2_000] * 9)), "&gt;" * 2_000)
     assert len(made) <= 7
     assert len(made[0]["text"]["text"]) <= 150
     for text in [made[0]["text"]["text"], *(block["text"]["text"] for block in made[1:-1])]:

@@ -12,26 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment, meta
 
+import actions.notification
 from actions.context import Context
 from actions.contracts.channels import EVENTS, ChannelName, Event, Language
 from actions.history_management.local import LocalHistory
-from actions.notification.notice import Notice, StageProblem, example
+from actions.notification.notice import Notice, StageProblem, example_notice
+from actions.notification.sentences import CATALOGUE, SENTENCES
 from actions.notification.templates import (
     FILTERS,
-    LONGEST_MESSAGE,
-    LONGEST_TEMPLATE,
-    LONGEST_TITLE,
+    MAX_MESSAGE,
+    MAX_TEMPLATE,
+    MAX_TITLE,
     RenderedTemplate,
     TemplateError,
     TemplateList,
-    built_in,
-    footer,
-    message,
+    built_in_template,
+    compose,
+    compose_footer,
     path_of,
     render,
 )
 from actions.operation import find_operation
 from actions.storage.folder import Storage
+from tests.support import catalogues
 from tests.support.repositories import repository
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -48,18 +51,21 @@ def run_operation(name: str, history: LocalHistory | None = None, **arguments: A
 
 
 @every
-@of_every_event
-def test_both_languages_use_the_same_values(event: Event, channel: ChannelName) -> None:
-    used = []
+def test_the_built_in_template_uses_values_and_sentences_and_no_logic(channel: ChannelName) -> None:
+    source = built_in_template(channel)
+    assert "{%" not in source
+    used = meta.find_undeclared_variables(Environment(autoescape=True).parse(source))
+    assert used <= {*Notice.model_fields, *SENTENCES}
+    assert set(SENTENCES) <= used
+
+
+def test_every_language_has_the_same_keys_and_placeholders_and_none_is_missing_or_unused() -> None:
+    folder = Path(actions.notification.__file__).parent
+    assert CATALOGUE.languages() == sorted(LANGUAGES)
     for language in LANGUAGES:
-        tree = Environment(autoescape=True).parse(_without_filters(built_in(event, channel, language)))
-        used.append(meta.find_undeclared_variables(tree))
-    assert used[0] == used[1]
-    assert used[0] <= set(Notice.model_fields)
-
-
-def _without_filters(source: str) -> str:
-    return re.sub(r"\| *\w+(\([^)]*\))?", "", source)
+        assert catalogues.differences(CATALOGUE, language) == []
+    assert catalogues.misuses(CATALOGUE, folder) == []
+    assert catalogues.unused(CATALOGUE, folder) == []
 
 
 @every
@@ -70,8 +76,8 @@ def test_every_message_is_whole(event: Event, channel: ChannelName, language: La
         event=event, language=language, run="train-20261122-001", repository="owner/models", issue=7, model="m",
         headline="✅ 見出し", requester="writer",
     )  # fmt: skip
-    for notice in (example(event, language), bare):
-        said = message(notice, channel)
+    for notice in (example_notice(event, language), bare):
+        said = compose(notice, channel)
         assert said.remark == ""
         assert notice.headline in said.title
         assert len(said.body) > 10
@@ -86,18 +92,18 @@ def test_the_longest_error_still_makes_a_message(channel: ChannelName, language:
     longest = "&" * 2_000
     problem = StageProblem(stage=longest, rule=longest, found=longest, next_step=longest)
     more = {"problem": problem, "decided_by": longest, "reason": longest, "requester": longest}
-    said = message(example("failure", language).model_copy(update=more), channel)
-    assert said.title.endswith(example("failure", language).headline)
+    said = compose(example_notice("failure", language).model_copy(update=more), channel)
+    assert said.title.endswith(example_notice("failure", language).headline)
     assert said.body.count("…") == 6
 
 
 @every
 def test_figures_and_moments_are_written_as_the_language_has_them(channel: ChannelName) -> None:
-    assert "23 Nov 2026, 12:00 UTC" in message(example("waiting"), channel).body
-    assert "2026年11月23日 12:00 UTC" in message(example("waiting", "ja"), channel).body
-    assert "at least 0.95" in message(example("waiting"), channel).body
-    assert "0.95 以上" in message(example("waiting", "ja"), channel).body
-    assert "at most 0.95" in message(example("waiting").model_copy(update={"at_most": True}), channel).body
+    assert "23 Nov 2026, 12:00 UTC" in compose(example_notice("waiting"), channel).body
+    assert "2026年11月23日 12:00 UTC" in compose(example_notice("waiting", "ja"), channel).body
+    assert "at least 0.95" in compose(example_notice("waiting"), channel).body
+    assert "0.95 以上" in compose(example_notice("waiting", "ja"), channel).body
+    assert "at most 0.95" in compose(example_notice("waiting").model_copy(update={"at_most": True}), channel).body
 
 
 # --- a repository's own ------------------------------------------------------------------------------------------------
@@ -114,7 +120,7 @@ OWN = """\
 
 
 def test_a_repository_chooses_its_own_words() -> None:
-    said = message(example("success"), "slack", OWN.encode())
+    said = compose(example_notice("success"), "slack", OWN.encode())
     assert said.title == "breast-cancer: passed"
     assert said.body.splitlines()[0] == "1. accuracy 0.9649"
     assert said.body.endswith("<https://github.com/owner/models/issues/7|Look> wr…")
@@ -131,15 +137,15 @@ def test_a_repository_chooses_its_own_words() -> None:
         ("{{ headline | figure }}", "template_failed", "TypeError"),
         ("{{ requester | text('x') }}", "template_failed", "ValueError"),
         (b"\xff", "template_unreadable", "It is not."),
-        ("", "message_empty", "It says nothing."),
-        ("{% if false %}x{% endif %}", "message_empty", "It says nothing."),
-        ("x" * (LONGEST_TEMPLATE + 1), "template_too_long", "16,385"),
-        ("{% for m in metrics %}" + "x" * 13_000 + "{% endfor %}", "message_too_long", "It makes more."),
+        ("", "message_empty", "The output is empty."),
+        ("{% if false %}x{% endif %}", "message_empty", "The output is empty."),
+        ("x" * (MAX_TEMPLATE + 1), "template_too_long", "16,385"),
+        ("{% for m in metrics %}" + "x" * 13_000 + "{% endfor %}", "message_too_long", "It has more."),
     ],
 )
 def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str, found: str) -> None:
     with pytest.raises(TemplateError) as error:
-        render(template, example("success"), "slack")
+        render(template, example_notice("success"), "slack")
     assert error.value.body.reason == reason
     assert found in error.value.body.found
     assert error.value.body.field == path_of("success", "slack", "en")
@@ -165,11 +171,11 @@ def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str
 )  # fmt: skip
 def test_nothing_can_be_called_multiplied_joined_or_left_running(spell: str) -> None:
     began = time.process_time()
-    said = message(example("success"), "email", f"title {spell}")
+    said = compose(example_notice("success"), "email", f"title {spell}")
     assert time.process_time() - began < 2
     assert said.remark or said.title == "title"
     if said.remark:
-        assert said.title == message(example("success"), "email").title
+        assert said.title == compose(example_notice("success"), "email").title
 
 
 PIECES = [
@@ -183,17 +189,17 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60) | st.binary(max_size=60))
 def test_any_template_makes_a_message_of_bounded_size(template: str | bytes) -> None:
     for channel in CHANNELS:
-        said = message(example("success"), channel, template)
-        assert 0 < len(said.title) <= LONGEST_TITLE
+        said = compose(example_notice("success"), channel, template)
+        assert 0 < len(said.title) <= MAX_TITLE
         assert "\n" not in said.title
-        assert len(said.body) <= LONGEST_MESSAGE
+        assert len(said.body) <= MAX_MESSAGE
 
 
 def test_the_footer_says_that_the_own_template_was_not_used_and_why() -> None:
     for language, words in (("en", "own template was not used"), ("ja", "独自のテンプレートは使われませんでした")):
-        notice = example("success", language)  # type: ignore[arg-type]
-        said = message(notice, "slack", "{{ nothing }}")
-        below = footer(notice, "slack", said.remark)
+        notice = example_notice("success", language)  # type: ignore[arg-type]
+        said = compose(notice, "slack", "{{ nothing }}")
+        below = compose_footer(notice, "slack", said.remark)
         assert below.startswith("train-20261122-001 · owner/models#7 · ")
         assert words in below
         assert f"{language}/success.slack.j2" in below
@@ -211,7 +217,7 @@ def test_the_templates_are_listed_with_what_they_may_use(tmp_path: Path) -> None
     assert len(found.templates) == len(EVENTS) * len(CHANNELS) * len(LANGUAGES)
     assert [one.path for one in found.templates if one.replaced] == [own]
     assert found.filters == FILTERS
-    assert set(found.values) == set(Notice.model_fields)
+    assert set(found.values) == {*Notice.model_fields, *SENTENCES}
     assert all(found.values.values())
     alone = run_operation("list_templates", language="ja").templates
     assert {(one.language, one.replaced) for one in alone} == {("ja", None)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actions.contracts.channels import Event, Language
 from actions.errors import invalid_field
-from actions.notification.templates import message
+from actions.notification.templates import compose
 from bot.events.commands import COMMANDS
 from bot.messages import answers, notices, run_comments
 from bot.messages.notifications import notice_of
@@ -186,7 +186,7 @@ def test_a_notification_about_any_run_is_whole(language: str, name: str) -> None
     assert notice.headline == run_comments.headline(view)
     assert notice.issue_url == "https://github.com/owner/models/issues/7"
     for channel in ("slack", "email"):
-        said = message(notice, channel)
+        said = compose(notice, channel)
         assert said.remark == ""
         assert notice.headline in said.title
         assert notice.issue_url in said.body
@@ -200,7 +200,7 @@ def test_whatever_a_run_holds_can_be_told(text: str) -> None:
     for state, status, event in ((State.END, "failed", "failure"), (State.WAIT_FOR_OPERATOR_INPUT, None, "waiting")):
         view = hostile_view(text, state, status)
         notice = notice_of(view, event, "https://github.com/owner/models")  # type: ignore[arg-type]
-        said = message(notice, "slack")
+        said = compose(notice, "slack")
         assert said.remark == ""
         own = re.sub(r"<https://github\.com/[^|>]*\|[^<>|]*>", "", said.title + said.body)
         assert "<" not in own

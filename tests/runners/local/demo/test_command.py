@@ -69,7 +69,7 @@ def test_the_comment_and_the_metrics_are_shown_without_markup(finished: tuple[Pa
     comment, metrics = re.split(r"^The App's comment ─+$|^Metrics .*─+$|^And now ─+$", told.text, flags=re.MULTILINE)[
         1:3
     ]
-    assert "Verdict of attempt 1 of 2: passed." in comment
+    assert "Verdict for attempt 1 of 2: passed." in comment
     assert re.search(r"^ +accuracy +[01]\.[0-9]{4} +at least 0\.93$", metrics, re.MULTILINE)
     for markup in ("<!--", "<details", "|", "**", "&gt;", "!["):
         assert markup not in comment
