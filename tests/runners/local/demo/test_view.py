@@ -78,7 +78,12 @@ def test_of_a_comment_is_shown_what_github_shows_at_first_sight() -> None:
 
 def test_metrics_are_shown_beside_the_champion_s_and_what_was_asked_for() -> None:
     verdict = {"metric": "log_loss", "threshold": 0.5}
-    result = {"metrics": {"log_loss": 0.25, "f1": None}, "champion_metrics": {"log_loss": 0.3}, "verdict": verdict}
+    result = {
+        "request": {"task": "classification"},
+        "metrics": {"log_loss": 0.25, "f1": None},
+        "champion_metrics": {"log_loss": 0.3},
+        "verdict": verdict,
+    }
     text = shown(metrics_view({"result": result}))
     assert text.split() == [
         "metric", "this", "model", "champion", "asked", "for",
