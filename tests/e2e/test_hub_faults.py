@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -54,7 +55,11 @@ def cases() -> Iterator[object]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     folder: Path = tmp_path_factory.mktemp("loop")
-    with running_loop(folder, speed=1, time_factor=0.05, http_timeout_seconds=1.25) as loop:
+    with (
+        # Far apart, so that even on a busy machine a slow answer comes before the App gives up.
+        patch("runners.local.hub.faults.SLOW_SECONDS", 0.25),
+        running_loop(folder, speed=1, time_factor=0.05, http_timeout_seconds=2) as loop,
+    ):
         yield loop
 
 

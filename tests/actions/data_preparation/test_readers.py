@@ -137,9 +137,9 @@ def test_a_header_of_a_million_columns_is_refused_at_once(desk: Desk, name: str)
     columns = ",".join(f"c{number}" for number in range(1_000_000))
     content = f"{columns}\n{'1,' * 999_999}1\n".encode()
     uri = desk.data(name, gzip.compress(content, 1) if name.endswith("gz") else content)
-    started = time.perf_counter()
+    started = time.process_time()
     refusal = desk.refusal("validate_data", data=uri)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert refusal.body.reason == "too_many_columns"
     assert "1000000" in refusal.body.found
     assert "'c999999'" in refusal.body.found

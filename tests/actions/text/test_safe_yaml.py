@@ -60,7 +60,7 @@ def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
 
 
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidInput):
         read("- " * 4_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

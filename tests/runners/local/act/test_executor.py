@@ -19,6 +19,9 @@ from runners.local.act.work_folder import ActMissing
 from tests.support.act_runs import TOKEN, run
 from tests.support.processes import running_with, seconds, until_gone
 
+SOON = 60
+"""Seconds within which a run ends when it is stopped, on a busy machine too; its steps would sleep for days."""
+
 
 def one_job(script: str, more: str = "") -> str:
     lines = "\n".join(f"          {line}" for line in script.splitlines())
@@ -99,7 +102,7 @@ def test_cancelling_ends_everything_and_is_no_failure(tmp_path: Path) -> None:
     assert ran.report.jobs == {"work": "cancelled", "later": "skipped"}
     assert ran.report.steps["First"] == "cancelled"
     assert ran.report.steps["Second"] == "skipped"
-    assert ran.seconds < 10
+    assert ran.seconds < SOON
     assert list(ran.folder.iterdir()) == []
     assert [running_with("sleep", seconds(number)) for number in (1, 2, 3)] == [[], [], []]
 
@@ -118,7 +121,7 @@ def test_a_job_that_takes_too_long_is_cancelled_and_its_log_says_why(tmp_path: P
     assert ran.report.jobs == {"work": "cancelled", "other": "success"}
     said = "##[error]The job running on runner laptop has exceeded the maximum execution time of 0.01 minutes."
     assert said in ran.report.lines
-    assert ran.seconds < 10
+    assert ran.seconds < SOON
     assert running_with("sleep", seconds(4)) == []
 
 
@@ -129,7 +132,7 @@ def test_a_late_job_ends_its_run_where_processes_cannot_be_found(
     ran = run(tmp_path, one_job(f"exec sleep {seconds(7)}", "timeout-minutes: 0.01"))
     assert ran.report.jobs == {"work": "cancelled"}
     assert ran.cancelled
-    assert ran.seconds < 15
+    assert ran.seconds < SOON
     until_gone("sleep", seconds(7))  # nobody waits for a process that cannot be found
 
 

@@ -107,7 +107,7 @@ def test_an_app_that_does_not_answer_is_left_after_the_time_out(
         found = deliveries(local_hub.app(), 3)[0]
         receiver.hold.set()
         assert (found["status"], found["status_code"]) == ("timed out", 0)
-        assert found["duration"] < 2
+        assert found["duration"] < 10, "the receiver would have answered then"
 
 
 def test_an_app_gets_only_what_it_subscribed_to_and_only_of_its_repositories(tmp_path: Path) -> None:
