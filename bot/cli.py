@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _DESCRIPTION = "Open an issue, get a model: a GitHub App for MLOps, with a command line for all of its operations."
 _EXAMPLES = """\
 examples:
-  modelyard demo                                     the whole loop on this machine
-  modelyard init --source OWNER/REPO@SHA             prepare a repository for training by issue
-  modelyard setup                                    register the GitHub App, in a browser
-  modelyard doctor                                   what is missing or wrong in this set-up, and the cure
-  modelyard start --file request.yml --wait          ask for a training from the command line
-  modelyard serve                                    the App, on 127.0.0.1:8000
-  modelyard operations                               what can be run
-  modelyard run load_dataset --data sklearn://iris   one operation, here and now
-  modelyard mcp --local                              the same operations as tools for an agent
+  modelyard demo                                     try everything on this machine
+  modelyard init --source OWNER/REPO@SHA             prepare a repository for Modelyard
+  modelyard setup                                    register the GitHub App in a browser
+  modelyard doctor                                   find out what is missing or wrong, and how to fix it
+  modelyard start --file request.yml --wait          request a training run and follow it
+  modelyard serve                                    run the App on 127.0.0.1:8000
+  modelyard operations                               list the operations
+  modelyard run load_dataset --data sklearn://iris   run one operation on this machine
+  modelyard mcp --local                              serve the operations to an agent
 """
 Command = Callable[[argparse.Namespace], int]
 
@@ -52,7 +52,7 @@ def entry() -> NoReturn:
 
 
 def _reader_left() -> int:
-    """End quietly where the reader of our output (``| head``) has had enough."""
+    """Exit quietly if the reader of our output (``| head``) has closed it."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -222,9 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker(commands)
     _add_inbox(commands)
     _add_replay(commands)
-    _add(commands, "demo", _unreached, "the whole loop on this machine: hub, App and runner (own --help)", "")
-    _add(commands, "start", _unreached, "ask for a training in a repository, and follow its run (own --help)", "")
-    _add(commands, "run", _unreached, "run one operation here and now: modelyard run NAME --help", "")
+    _add(commands, "demo", _unreached, "try everything on this machine: hub, App and runner (see demo --help)", "")
+    _add(commands, "start", _unreached, "request a training run in a repository and follow it (see start --help)", "")
+    _add(commands, "run", _unreached, "run one operation on this machine (see run NAME --help)", "")
     _add_operations(commands)
     _add_mcp(commands)
     _add_init(commands)
@@ -259,21 +259,21 @@ def _add_setup(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "setup",
         _setup,
-        "register the GitHub App in a browser, keep its credentials, check what it may do",
+        "register the GitHub App in a browser, store its credentials and check its permissions",
         "modelyard setup --public-url https://modelyard.example.org",
     )
     _add_host(parser)
-    parser.add_argument(
-        "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
-    )
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on; 0 for a free one (default: 8000)")
     parser.add_argument(
         "--github",
         default="https://github.com",
         metavar="URL",
         help="github.com, your GitHub Enterprise Server, or the local hub; can be changed in the browser",
     )
-    parser.add_argument("--public-url", default="", metavar="URL", help="where GitHub reaches this App")
-    parser.add_argument("--env-file", default=".env", metavar="FILE", help="where credentials are kept (default: .env)")
+    parser.add_argument("--public-url", default="", metavar="URL", help="the URL at which GitHub reaches this App")
+    parser.add_argument(
+        "--env-file", default=".env", metavar="FILE", help="the file for the credentials (default: .env)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the credentials of an earlier App")
 
 
@@ -286,20 +286,20 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "serve",
         _serve,
-        "run the App: webhooks in, worker beside it",
+        "run the App: receive webhooks and work on runs",
         "MODELYARD_APP_ID=1 MODELYARD_PRIVATE_KEY_PATH=app.pem MODELYARD_WEBHOOK_SECRET=... modelyard serve --port 8000",
     )
     _add_host(parser)
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on; 0 for a free one (default: 8000)")
     parser.add_argument(
-        "--port", type=_port, default=8000, help="port to listen on; 0 takes a free one (default: 8000)"
-    )
-    parser.add_argument(
-        "--no-worker", action="store_true", help="take webhooks only; `modelyard worker` works them off elsewhere"
+        "--no-worker",
+        action="store_true",
+        help="only receive webhooks; `modelyard worker` handles them in another process",
     )
     parser.add_argument(
         "--poll",
         action="store_true",
-        help="fetch webhooks from GitHub every few seconds: for a machine that GitHub cannot reach",
+        help="fetch webhooks from GitHub every few seconds, if GitHub cannot reach this machine",
     )
 
 
@@ -308,12 +308,12 @@ def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "worker",
         _worker,
-        "run the worker alone, beside one or more `modelyard serve --no-worker`",
+        "run only the worker, next to one or more `modelyard serve --no-worker`",
         "MODELYARD_DATABASE_URL=postgresql://modelyard@db/modelyard modelyard worker --port 8001",
     )
     _add_host(parser)
     parser.add_argument(
-        "--port", type=_port, help="port for /healthz, /readyz, /metrics and the dashboard (default: none is open)"
+        "--port", type=_port, help="port for /healthz, /readyz, /metrics and the dashboard (default: no port)"
     )
 
 
@@ -322,13 +322,13 @@ def _add_inbox(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "inbox",
         _inbox,
-        "list the webhook deliveries that could not be handled (dead letters), and have them handled once more",
+        "list the webhook deliveries that could not be handled (dead letters), or handle them again",
         "modelyard inbox --replay 0b1c4fd0-73d1-11f0-8f5c-0a58a9feac02",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--waiting", action="store_true", help="list those that wait as well")
-    what.add_argument("--show", metavar="ID", help="print one as JSON, as `modelyard replay` reads it")
-    what.add_argument("--replay", metavar="ID", nargs="+", help="have dead letters handled once more; `all` for all")
+    what.add_argument("--waiting", action="store_true", help="also list deliveries that are waiting")
+    what.add_argument("--show", metavar="ID", help="print one as JSON, for `modelyard replay`")
+    what.add_argument("--replay", metavar="ID", nargs="+", help="handle dead letters again; `all` for all of them")
 
 
 def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -336,20 +336,20 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "replay",
         _replay,
-        "send a saved webhook delivery to the App of the last demo, and show what becomes of it",
+        "send a saved webhook delivery to the App of the last demo and show the result",
         "modelyard inbox --show ID > delivery.json; modelyard replay delivery.json",
     )
     parser.add_argument(
-        "file", metavar="FILE", help="JSON of `modelyard inbox --show`, of GitHub's API, or a bare payload"
+        "file", metavar="FILE", help="JSON from `modelyard inbox --show` or GitHub's API, or only a payload"
     )
-    parser.add_argument("--event", help="which event it is, where the file does not say so, such as issues")
+    parser.add_argument("--event", help="name of the event, such as issues, if it is not in the file")
 
 
 def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = _add(
-        commands, "operations", _operations, "list the operations, one name a line", "modelyard operations --json"
+        commands, "operations", _operations, "list the operations, one per line", "modelyard operations --json"
     )
-    parser.add_argument("--json", action="store_true", help="with summaries, hints, input and output schemas")
+    parser.add_argument("--json", action="store_true", help="print summaries, hints and schemas as JSON")
 
 
 def _add_mcp(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -360,10 +360,8 @@ def _add_mcp(commands: _Commands[argparse.ArgumentParser]) -> None:
         "serve the operations to an agent as MCP tools over stdio",
         "modelyard mcp --local --toolset data_preparation --toolset ml_training",
     )
-    parser.add_argument(
-        "--local", action="store_true", required=True, help="run the operations in this process, on this machine"
-    )
-    parser.add_argument("--toolset", action="append", metavar="NAME", help="only these toolsets; may be repeated")
+    parser.add_argument("--local", action="store_true", required=True, help="run the operations in this process")
+    parser.add_argument("--toolset", action="append", metavar="NAME", help="only this toolset; can be repeated")
     _add_places(parser)
 
 
@@ -372,7 +370,7 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "init",
         _init,
-        "write the issue form, the workflows, .github/modelyard.yml and CODEOWNERS into a repository",
+        "write issue forms, workflows, .github/modelyard.yml and CODEOWNERS into a repository",
         f"modelyard init --source OWNER/REPO@{'0123456789' * 4}",
     )
     parser.add_argument(
@@ -380,27 +378,27 @@ def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to write into (default: here)")
     parser.add_argument(
-        "--data-root", action="append", metavar="DIR", help="a folder that runs may read data from; may be repeated"
+        "--data-root", action="append", metavar="DIR", help="a folder from which runs may read data; can be repeated"
     )
     parser.add_argument(
         "--promotion",
         choices=("auto", "approval"),
         default="approval",
-        help="whether a passed model becomes champion at once, or when a person sets the alias (default: approval)",
+        help="when a model that passed becomes champion: automatically, or when a person promotes it (default: approval)",
     )
     parser.add_argument(
         "--owner",
         action="append",
         metavar="@ORG/TEAM",
-        help="who has to look at changes to configuration, workflows and registry (CODEOWNERS); may be repeated",
+        help="who must review changes to configuration, workflows and registry (CODEOWNERS); can be repeated",
     )
     parser.add_argument(
         "--yes",
         "--force",
         action="store_true",
-        help="overwrite files that differ unasked; the diff is shown all the same",
+        help="overwrite files that differ without asking; the diff is still shown",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show everything as a diff and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes as a diff and write nothing")
 
 
 def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -408,18 +406,18 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "doctor",
         _doctor,
-        "say what is missing or wrong in this set-up, and the cure",
+        "find out what is missing or wrong, and how to fix it",
         "modelyard doctor --json",
     )
-    parser.add_argument("--json", action="store_true", help="findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     nonce = parser.add_mutually_exclusive_group()
     nonce.add_argument(
         "--leave-nonce",
         action="store_true",
-        help="leave a nonce in the storage root, for a runner to find; nothing else",
+        help="only leave a nonce in the storage root, for a runner to find",
     )
-    nonce.add_argument("--find-nonce", metavar="NONCE", help="look for it, on a runner; nothing else")
-    parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to look at (default: here)")
+    nonce.add_argument("--find-nonce", metavar="NONCE", help="only look for that nonce, on a runner")
+    parser.add_argument("--directory", default=".", metavar="DIR", help="the repository to check (default: here)")
 
 
 def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -427,7 +425,7 @@ def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "docs",
         _docs,
-        "print a part of the documentation that is made from the code",
+        "print a page of the documentation that is generated from the code",
         "modelyard docs state-machine",
     )
     parser.add_argument(
@@ -439,7 +437,7 @@ def _add_docs(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--storage-root", metavar="DIR", help="data sets, models, evaluations (default: $MODELYARD_STORAGE_ROOT)"
+        "--storage-root", metavar="DIR", help="datasets, models and evaluations (default: $MODELYARD_STORAGE_ROOT)"
     )
     parser.add_argument("--repository", metavar="DIR", help="the git checkout with training_history/ (default: here)")
 
@@ -447,7 +445,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _port(text: str) -> int:
     highest = 65_535
     if not text.isdecimal() or int(text) > highest:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {highest}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a port must be a number from 0 to {highest}, not {text!r}")
     return int(text)
 
 

@@ -1,7 +1,7 @@
-"""The thin gateway to GitHub, GHES or the local hub. Every write is safe to repeat: what is there is looked for first.
+"""The gateway to GitHub, GHES or the local hub. Every write can be repeated safely: it first looks for an earlier result.
 
 ``async with GitHub(settings) as github: repository = github.repository("owner/name")``. githubkit is loaded when a
-connection is opened, so that reading these names stays cheap.
+connection is opened, so importing this package is cheap.
 """
 
 from __future__ import annotations

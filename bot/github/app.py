@@ -1,4 +1,4 @@
-"""The App on one GitHub: its identity, its installations, and the repositories that it may see."""
+"""The App on one GitHub: its identity, its installations and its repositories."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ DELIVERIES = "app/hook/deliveries"
 
 
 class Repository(IssuesPart, RunsPart, GitPart):
-    """One repository as the App sees it: issues, workflow runs, git. Every write is safe to repeat."""
+    """One repository: issues, workflow runs and git. Every write can be repeated safely."""
 
 
 class GitHub:
-    """The App's way to GitHub; use it with ``async with``.
+    """The App's access to GitHub; use it with ``async with``.
 
     Parameters
     ----------
     settings
-        Address, App id and key, time-outs and the pace of writes.
+        Address, App id and key, time-outs and the rate of writes.
     transport
         Replaces the network, for tests.
     """
@@ -74,26 +74,26 @@ class GitHub:
     # --- the App -----------------------------------------------------------------------------------------------------
 
     async def identity(self) -> Identity:
-        """Ask GitHub who the App is; once."""
+        """Return who the App is; GitHub is asked once."""
         if self._identity is None:
             data = await self._ask_who()
             self._identity = Identity.of_app(integer(data, "id"), text(data, "slug"))
         return self._identity
 
     async def check(self) -> None:
-        """Raise HubError where GitHub cannot be reached or does not know the App's key."""
+        """Raise HubError if GitHub cannot be reached or does not accept the App's key."""
         await self._ask_who()
 
     async def _ask_who(self) -> Any:
         try:
             return await self._own().get("app")
         except HubError as error:
-            if error.status == HTTPStatus.NOT_FOUND:  # so GitHub says that there is no App with this number
+            if error.status == HTTPStatus.NOT_FOUND:  # GitHub's response if there is no App with this id
                 raise errors.from_status("GET app", HTTPStatus.UNAUTHORIZED, error.message, is_write=False) from None
             raise
 
     async def registration(self) -> AppFacts:
-        """Ask GitHub what the App was registered with."""
+        """Return the App's registration."""
         return AppFacts.of(await self._ask_who())
 
     async def installed(self) -> list[InstallationFacts]:
@@ -102,7 +102,7 @@ class GitHub:
 
     async def installations(self) -> list[tuple[int, str]]:
         """List the App's installations: id and account."""
-        return [(each.id, each.account) for each in await self.installed()]
+        return [(installation.id, installation.account) for installation in await self.installed()]
 
     async def installed_repositories(self, installation_id: int) -> list[str]:
         """List the repositories of one installation, as ``owner/name``."""
@@ -112,7 +112,7 @@ class GitHub:
     # --- its webhook ---------------------------------------------------------------------------------------------------
 
     async def webhook(self) -> WebhookFacts | None:
-        """Ask GitHub where it sends the App's webhooks; None where it does not tell."""
+        """Return where GitHub sends the App's webhooks; None if it does not say."""
         try:
             return WebhookFacts.of(await self._own().get("app/hook/config"))
         except HubError as error:
@@ -121,36 +121,36 @@ class GitHub:
             raise
 
     async def failed_deliveries(self, since: datetime) -> list[SentDelivery]:
-        """List the attempts to deliver a webhook that failed since then, the newest first; GitHub keeps three days."""
-        # A GitHub that does not know `status` lists all of them.
+        """List the failed deliveries since a time, newest first; GitHub keeps them for three days."""
+        # Without support for `status`, GitHub lists all of them.
         async with aclosing(self._own().pages(DELIVERIES, status="failure")) as listed:
             found = await _until(since, listed)
         return [attempt for attempt in found if not attempt.succeeded]
 
     async def deliveries(self, since: datetime) -> list[SentDelivery]:
-        """List all attempts to deliver a webhook since then, the newest first."""
+        """List all deliveries since a time, newest first."""
         async with aclosing(self._own().pages(DELIVERIES)) as listed:
             return await _until(since, listed)
 
     async def deliveries_tag(self, known: str) -> str:
-        """Return what tells the present list of deliveries from any other; it costs next to nothing while it stays."""
+        """Return the ETag of the current list of deliveries, which is cheap while the list does not change."""
         return await self._own().tag(DELIVERIES, known, per_page=100)
 
     async def delivered_payload(self, attempt: int) -> Any:
-        """Return what an attempt carried; None where GitHub has forgotten it."""
+        """Return the payload of an attempt; None if GitHub no longer has it."""
         data = await self._own().get_or_none(f"{DELIVERIES}/{attempt}")
         return None if data is None else part(data, "request").get("payload")
 
     async def redeliver(self, attempt: int) -> None:
-        """Ask GitHub to deliver the webhook of an attempt once more; one that it has forgotten is let go."""
+        """Ask GitHub to redeliver a webhook; one that it no longer has is ignored."""
         await self._own().write("POST", f"{DELIVERIES}/{attempt}/attempts", quiet=(404, 422))
 
     # --- repositories --------------------------------------------------------------------------------------------------
 
     def repository(self, name: str, installation_id: int | None = None) -> Repository:
-        """Return a repository by ``owner/name``; its installation is looked up when first needed, if it is not given.
+        """Return a repository by ``owner/name``; unless it is given, its installation is looked up when first needed.
 
-        There is one object for each repository: it remembers what it wrote, and lets one commit in at a time.
+        There is one object per repository: it remembers what it wrote, and makes one commit at a time.
         """
         owner, slash, rest = name.partition("/")
         if not (owner and slash and rest) or "/" in rest:
@@ -166,7 +166,7 @@ class GitHub:
         return self._repositories[name]
 
     async def installation_now(self, name: str) -> int | None:
-        """Ask GitHub which installation a repository belongs to at this moment; None where the App may not see it."""
+        """Return the installation to which a repository belongs now; None if the App has no access to it."""
         owner, _, repository = name.partition("/")
         data = await self._own().get_or_none(f"repos/{segment(owner)}/{segment(repository)}/installation")
         if data is None:
@@ -192,7 +192,7 @@ class GitHub:
 
             async def ask() -> Any:
                 try:
-                    # A token is no content: it must not wait behind the write that needs it.
+                    # Not queued: the write that needs the token would block it.
                     return await self._own().write_without_turn(
                         "POST", f"app/installations/{installation_id}/access_tokens"
                     )
@@ -208,7 +208,7 @@ class GitHub:
         return known
 
     def _forget(self, installation_id: int) -> None:
-        """Look an installation up again next time: the App was removed, and perhaps put back under another id."""
+        """Look up the installation again next time: the App was removed, and may be installed again under another id."""
         self._installations = {name: known for name, known in self._installations.items() if known != installation_id}
 
     def _own(self) -> Connection:

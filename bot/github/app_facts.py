@@ -1,4 +1,4 @@
-"""What GitHub says about the App itself: what it asks for, where it is installed, where its webhooks go, what time it is."""
+"""What GitHub shows about the App: its registration, its installations, its webhook; and GitHub's clock."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bot.github.models import Json, integer, items, optional, part, text
 
 @dataclass(frozen=True)
 class AppFacts:
-    """The App as it is registered.
+    """The App's registration.
 
     Attributes
     ----------
     settings_url
-        Where its owner changes it.
+        The page on which its owner changes it.
     install_url
-        Where people install it.
+        The page on which people install it.
     """
 
     id: int
@@ -50,7 +50,7 @@ class AppFacts:
 
 @dataclass(frozen=True)
 class InstallationFacts:
-    """One installation of the App, with what its account has granted, which may be less than the App asks for."""
+    """One installation of the App, with the permissions granted to it, which may be fewer than the App requests."""
 
     id: int
     account: str
@@ -82,7 +82,7 @@ class WebhookFacts:
 
     @classmethod
     def of(cls, data: Json) -> WebhookFacts:
-        # GitHub shows a secret as stars; "1", as text or number, is its way to say that certificates are not checked.
+        # GitHub shows a secret as stars; "1", as text or number, means that certificates are not verified.
         insecure = str(data.get("insecure_ssl", "0")) == "1"
         return cls(text(data, "url"), text(data, "content_type") or "form", bool(text(data, "secret")), not insecure)
 
@@ -96,9 +96,9 @@ def _events(data: Json) -> frozenset[str]:
 
 
 async def clock_ahead(api_url: str, seconds: float, transport: httpx.AsyncBaseTransport | None = None) -> float | None:
-    """Return by how many seconds this machine's clock is ahead of GitHub's; None where GitHub does not say.
+    """Return by how many seconds this machine's clock is ahead of GitHub's; None if GitHub does not say.
 
-    No key is needed: one that is refused may be so because of the clock. Half a second is what the header leaves open.
+    It works without a key, which may be refused because of the clock. The header has whole seconds; half of one is added.
     """
     async with httpx.AsyncClient(timeout=seconds, transport=transport) as client:
         try:

@@ -1,4 +1,4 @@
-"""The wire: githubkit with the App's key or an installation's token, time-outs, retries of reads, a queue for writes."""
+"""Requests to GitHub: githubkit with the App's key or an installation's token, time-outs, retries, a queue for writes."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from bot.github import models as values
 from bot.github.traffic import Watch
 from bot.github.write_queue import WriteQueue
 
-API_VERSION = "2026-03-10"
-LONGEST_WAIT = 60.0
-"""Seconds that a request waits for a rate limit; a longer one is the caller's to wait for, without holding anything."""
+API_VERSION = "2022-11-28"
+"""The only version that GitHub Enterprise Server up to 3.20 knows; it answers any other one with 400."""
+MAX_WAIT = 60.0
+"""Seconds that a request waits for a rate limit. The caller waits for a longer one, without holding anything."""
 
 _JITTER = random.Random()  # noqa: S311 - no secret
-"""Of its own: whoever seeds the module's, as a test does, means to get what follows from it."""
+"""Separate from the module's generator, which tests seed."""
 _SHORTEST_WAIT = timedelta(seconds=1)
 
-MOST_PAGES = 200
-MOST_RETRIES = 3
+MAX_PAGES = 200
+MAX_RETRIES = 3
 _READS = frozenset({"GET", "HEAD"})
 _HEADERS = {"X-GitHub-Api-Version": API_VERSION}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """GitHub's answer: its status and the JSON that it holds (None where it is empty)."""
+    """GitHub's response: its status and its JSON (None if it is empty)."""
 
     status: int
     data: Any
@@ -49,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """How to reach GitHub; ``watch`` is told what comes back."""
+    """How to reach GitHub; ``watch`` is called with each response."""
 
     base_url: str
     timeout: httpx.Timeout
@@ -59,12 +60,12 @@ class Wire:
 
 
 class Retry:
-    """Which failed requests are sent again: rate limits always, as they did nothing; all else for reads alone."""
+    """Which failed requests are retried: after a rate limit all of them, because nothing was done; otherwise only reads."""
 
     def __init__(self, factor: float) -> None:
         self._factor = factor
-        self._rate_limit = RetryRateLimit(MOST_RETRIES)
-        self._server_error = RetryServerError(MOST_RETRIES)
+        self._rate_limit = RetryRateLimit(MAX_RETRIES)
+        self._server_error = RetryServerError(MAX_RETRIES)
 
     def chain(self) -> RetryChainDecision:
         return RetryChainDecision(self.for_rate_limit, self.for_server_error, self.for_lost_answer)
@@ -72,7 +73,7 @@ class Retry:
     def for_rate_limit(self, error: GitHubException, count: int) -> RetryOption:
         decision = self._rate_limit(error, count)
         wait = decision.retry_after
-        if not decision.do_retry or wait is None or wait.total_seconds() > LONGEST_WAIT:
+        if not decision.do_retry or wait is None or wait.total_seconds() > MAX_WAIT:
             return RetryOption(False)
         return RetryOption(True, self._paced(wait))
 
@@ -86,14 +87,14 @@ class Retry:
 
     def for_lost_answer(self, error: GitHubException, count: int) -> RetryOption:
         is_lost = isinstance(error, RequestError) and errors.is_network_error(error.exc)
-        if isinstance(error, RequestFailed) or not is_lost or count >= MOST_RETRIES or not _is_read(error):
+        if isinstance(error, RequestFailed) or not is_lost or count >= MAX_RETRIES or not _is_read(error):
             return RetryOption(False)
         return RetryOption(True, self._paced(timedelta(seconds=(count + 1) ** 2)))
 
     def _paced(self, wait: timedelta) -> timedelta:
-        """Add up to a fifth, so that many who failed together do not return together.
+        """Add up to a fifth, so that requests that failed together are not retried together.
 
-        Never nothing: githubkit takes a wait of zero (a reset that has just passed) for none given, and waits a minute.
+        Never zero, as for a reset that has just passed: githubkit would take it for no wait given, and wait a minute.
         """
         return max(wait, _SHORTEST_WAIT) * self._factor * (1 + _JITTER.random() / 5)
 
@@ -105,16 +106,16 @@ def _status(error: GitHubException) -> int:
 def _is_read(error: GitHubException) -> bool:
     try:
         request: httpx.Request = error.request if isinstance(error, RequestFailed) else error.exc.request  # type: ignore[attr-defined]
-    except (AttributeError, RuntimeError):  # an error that never saw its request
+    except (AttributeError, RuntimeError):  # an error without a request
         return False
     return request.method in _READS
 
 
 class _Client(githubkit.GitHub[Any]):
-    """githubkit with one HTTP client for its whole life.
+    """githubkit with a single HTTP client.
 
-    githubkit keeps the client of ``async with`` in a context variable: a task that was started elsewhere would not see
-    it and open a new one for every call, at ten times the price.
+    githubkit keeps the client of ``async with`` in a context variable. A task started elsewhere does not see it and opens a
+    new one for every call, which takes ten times as long.
     """
 
     _kept: httpx.AsyncClient | None = None
@@ -141,7 +142,7 @@ def _client(auth: BaseAuthStrategy, wire: Wire) -> _Client:
         timeout=wire.timeout,
         async_transport=wire.transport,
         async_event_hooks={"response": [answered]},
-        # githubkit's own store is one for the whole process: an App's JWT would outlive its key there.
+        # githubkit's default store is shared by the whole process, where an App's JWT would outlive its key.
         cache_strategy=MemCacheStrategy(),
         http_cache=False,
         auto_retry=Retry(wire.time_factor).chain(),
@@ -176,12 +177,12 @@ class Connection:
         await self._client.close()
 
     async def get(self, path: str, **params: object) -> Any:
-        """Read one JSON answer."""
+        """Return the JSON of a response."""
         answer = await self._send("GET", path, params=_present(params))
         return answer.data
 
     async def get_or_none(self, path: str, **params: object) -> Any:
-        """Read one JSON answer; None where there is nothing (404)."""
+        """Return the JSON of a response; None if there is nothing (404)."""
         try:
             return await self.get(path, **params)
         except errors.HubError as error:
@@ -190,17 +191,17 @@ class Connection:
             raise
 
     async def tag(self, path: str, known: str, **params: object) -> str:
-        """Return the tag of an answer's present content; where it is the known one, GitHub counts no request."""
+        """Return the ETag of the current content. If it is the known one, the request does not count against the rate limit."""
         headers = {"If-None-Match": known} if known else {}
         response = await self._response("GET", path, params=_present(params), headers=headers)
         tag: str = response.headers.get("etag", "")
         return tag
 
     async def pages(self, path: str, key: str | None = None, **params: object) -> AsyncGenerator[Any, None]:
-        """Read a list, page after page as the ``Link`` header says; ``key`` names it within an object."""
+        """Yield the items of a list, page by page according to the ``Link`` header; ``key`` names the list within an object."""
         url = path
         query: Mapping[str, str | int] | None = {"per_page": 100, **_present(params)}
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             response = await self._response("GET", url, params=query)
             data = _json(response, f"GET {path}", is_write=False)
             page = data.get(key) if key and isinstance(data, dict) else data
@@ -212,11 +213,11 @@ class Connection:
             if not url:
                 return
             if not url.startswith(self._base_url):
-                # The token goes to GitHub alone, whatever a header says.
-                raise errors.malformed(f"GET {path}", "the next page lies on another host")
+                # The token must only go to GitHub, whatever a header says.
+                raise errors.malformed(f"GET {path}", "the next page is on another host")
 
     async def write(self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()) -> Answer:
-        """Send one write, in its turn; an error status in ``quiet`` is returned rather than raised."""
+        """Send one write when its turn comes; an error status in ``quiet`` is returned rather than raised."""
         async with self.writes.turn():
             kill_points.hit("write.before")
             answer = await self.write_without_turn(method, path, body, quiet=quiet)
@@ -226,7 +227,7 @@ class Connection:
     async def write_without_turn(
         self, method: str, path: str, body: object = None, *, quiet: tuple[int, ...] = ()
     ) -> Answer:
-        """Send one POST that GitHub does not count as a write of content, or whose turn the caller holds."""
+        """Send one POST that GitHub does not count as content, or whose turn the caller has."""
         try:
             return await self._send(method, path, json=body)
         except errors.HubError as error:
@@ -234,16 +235,16 @@ class Connection:
                 return Answer(error.status or 0, None)
             raise
 
-    async def consume(self, path: str, take: Callable[[bytes], None], *, longest: float) -> None:
-        """Hand a long answer to ``take`` piece by piece, within ``longest`` seconds.
+    async def consume(self, path: str, take: Callable[[bytes], None], *, max_seconds: float) -> None:
+        """Pass a long response to ``take`` chunk by chunk, within ``max_seconds``.
 
-        A redirect is followed; one to another host gets no token (httpx drops it there).
+        A redirect is followed; on another host it gets no token (httpx drops it).
         """
         response = await self._response("GET", path, stream=True)
         try:
-            async with asyncio.timeout(longest):
-                async for piece in response.aiter_bytes():
-                    take(piece)
+            async with asyncio.timeout(max_seconds):
+                async for chunk in response.aiter_bytes():
+                    take(chunk)
         except (httpx.HTTPError, TimeoutError) as error:
             raise errors.lost(f"GET {path}", error, is_write=False) from None
         finally:
@@ -264,11 +265,11 @@ class Connection:
             wait = error.retry_after.total_seconds()
             raise errors.rate_limited(request, error.response.status_code, wait) from None
         except RequestFailed as error:
-            status, said = _status(error), errors.words(error.response.content)
-            if errors.is_rate_limit(status, said):
+            status, message = _status(error), errors.words(error.response.content)
+            if errors.is_rate_limit(status, message):
                 raise errors.rate_limited(request, status, None) from None
             raise errors.from_status(
-                request, status, said, is_write=is_write, next_step=self._next_steps.get(status)
+                request, status, message, is_write=is_write, next_step=self._next_steps.get(status)
             ) from None
         except RequestError as error:
             cause = error.exc
@@ -296,12 +297,12 @@ def _present(params: Mapping[str, object]) -> dict[str, str | int]:
 
 
 def app_auth(app_id: int, key: str) -> AppAuthStrategy:
-    """Return the App's own identity: a JWT, issued 60 s back, good for 9 min more."""
+    """Return the App's own identity: a JWT issued 60 s in the past and valid for 9 more minutes."""
     return AppAuthStrategy(app_id, key)
 
 
 class InstallationTokens:
-    """An installation's token: asked for once, used until a minute before its end or until GitHub refuses it."""
+    """An installation's token, used until a minute before it expires or until GitHub refuses it."""
 
     def __init__(self, ask: Callable[[], Awaitable[Answer]], clock: Callable[[], float] = time.time) -> None:
         self._ask = ask
@@ -311,7 +312,7 @@ class InstallationTokens:
         self._good_until = 0.0
 
     async def token(self, *, refused: str = "") -> str:
-        """Return a token that is none of the past and not the one that GitHub has just refused."""
+        """Return a token that has not expired and is not the one that GitHub has just refused."""
         async with self._lock:
             if self._token == refused or self._clock() > self._good_until:
                 await self._renew()
@@ -324,7 +325,7 @@ class InstallationTokens:
         if not self._token:
             raise errors.malformed("POST access_tokens", "no token")
         expires = values.moment(data, "expires_at") or datetime.now(UTC) + timedelta(hours=1)
-        # A clock that runs ahead must not make every request ask for a new one: the 401 below catches the rest.
+        # A clock that runs ahead must not make every request fetch a new token; the 401 below covers the rest.
         self._good_until = max(expires.timestamp() - 60, self._clock() + 60)
 
 
@@ -343,7 +344,7 @@ class _InstallationFlow(httpx.Auth):
 
 
 class InstallationAuth(BaseAuthStrategy):
-    """githubkit's way in for an installation: like its own, and a refused token is replaced and the request replayed."""
+    """An installation's identity for githubkit: like its own, but a refused token is replaced and the request repeated."""
 
     def __init__(self, tokens: InstallationTokens) -> None:
         self._tokens = tokens

@@ -1,4 +1,4 @@
-"""What can go wrong between the App and GitHub, as one error with a stable reason."""
+"""Everything that can go wrong between the App and GitHub, as one error with a stable reason."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from actions.errors import OperationError
 
 
 class HubError(OperationError):
-    """GitHub did not do what was asked.
+    """A request to GitHub failed.
 
     Attributes
     ----------
     status
-        The HTTP status of its answer, where there was one.
+        The HTTP status of the response, if there was one.
     transient
-        Whether the same may well succeed later.
+        Whether a retry may succeed.
     unknown
-        Whether it may have been done all the same, because the answer was lost.
+        Whether the request may have been executed, because its response was lost.
     retry_after
-        Seconds after which GitHub wants to be asked again, where it said so.
+        Seconds after which GitHub accepts a retry, if it said so.
     message
-        GitHub's own words, capped.
+        GitHub's message, shortened.
     """
 
     kind = "hub_error"
@@ -52,15 +52,15 @@ class HubError(OperationError):
 
 
 SUSPENDED = "installation_suspended"
-"""The reason where an account's owner has shut the App out for a time."""
+"""The reason if an account's owner has suspended the App."""
 
 _BY_STATUS: dict[int, tuple[str, str]] = {
     401: ("hub_unauthorized", "Check MODELYARD_APP_ID, the private key and this machine's clock."),
-    403: ("hub_refused", "Give the App the permission on its settings page and accept it in the installation."),
+    403: ("hub_refused", "Grant the App the permission on its settings page and accept it in the installation."),
     404: ("not_found", "Check the name, and that the App is installed on the repository."),
-    409: ("hub_conflict", "Read the present state and try again."),
-    410: ("gone", "It was deleted or is switched off in the repository's settings."),
-    422: ("hub_rejected", "Correct what GitHub names."),
+    409: ("hub_conflict", "Read the current state and try again."),
+    410: ("gone", "It was deleted, or is disabled in the repository's settings."),
+    422: ("hub_rejected", "Correct what GitHub reports."),
 }
 
 
@@ -69,9 +69,9 @@ def from_status(request: str, status: int, message: str, *, is_write: bool, next
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return HubError(
             "hub_broken",
-            rule="GitHub answers without an error of its own.",
+            rule="GitHub must answer without an internal error.",
             found=f"{request}: {status} {message}".rstrip(),
-            next_step="It is tried again; see githubstatus.com if it goes on.",
+            next_step="The request is retried. If it keeps failing, see githubstatus.com.",
             status=status,
             transient=True,
             unknown=is_write,
@@ -80,9 +80,9 @@ def from_status(request: str, status: int, message: str, *, is_write: bool, next
     if status == HTTPStatus.FORBIDDEN and "suspended" in message.lower():
         return HubError(
             SUSPENDED,
-            rule="The App's installation is not suspended.",
+            rule="The App's installation must not be suspended.",
             found=f"{request}: {status} {message}".rstrip(),
-            next_step="Unsuspend it in the account's settings; what waits goes on then.",
+            next_step="Unsuspend it in the account's settings; waiting runs then continue.",
             status=status,
             transient=True,
             message=message,
@@ -90,7 +90,7 @@ def from_status(request: str, status: int, message: str, *, is_write: bool, next
     reason, for_app = _BY_STATUS.get(status, ("hub_refused", "See GitHub's documentation of this request."))
     return HubError(
         reason,
-        rule="GitHub accepts the request.",
+        rule="GitHub must accept the request.",
         found=f"{request}: {status} {message}".rstrip(),
         next_step=next_step or for_app,
         status=status,
@@ -99,20 +99,20 @@ def from_status(request: str, status: int, message: str, *, is_write: bool, next
 
 
 def is_rate_limit(status: int, message: str) -> bool:
-    """Tell a rate limit without headers from a refusal."""
+    """Return whether a response without rate limit headers is a rate limit, not a refusal."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     return status == HTTPStatus.FORBIDDEN and "rate limit" in message.lower()
 
 
 def rate_limited(request: str, status: int, retry_after: float | None) -> HubError:
-    """Make the error for a rate limit that lasts longer than a request may wait, or (None) nobody knows how long."""
-    again = "it does not say until when" if retry_after is None else f"again in {retry_after:.0f} s"
+    """Return the error for a rate limit that lasts longer than a request may wait; None if its end is unknown."""
+    again = "for an unknown time" if retry_after is None else f"for {retry_after:.0f} s"
     return HubError(
         "rate_limited",
-        rule="GitHub limits how much an App may ask.",
+        rule="An App must stay within GitHub's rate limits.",
         found=f"{request}: {status}, {again}.",
-        next_step="It is tried again after that time, or with growing pauses.",
+        next_step="The request is retried after that time, or with growing pauses.",
         status=status,
         transient=True,
         retry_after=retry_after,
@@ -120,36 +120,36 @@ def rate_limited(request: str, status: int, retry_after: float | None) -> HubErr
 
 
 def lost(request: str, error: Exception, *, is_write: bool) -> HubError:
-    """Make the error for a request without an answer."""
+    """Return the error for a request without a response."""
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
     timed_out = isinstance(error, httpx.TimeoutException)
     return HubError(
         "hub_timeout" if timed_out else "hub_unreachable",
-        rule="GitHub's API can be reached and answers in time.",
+        rule="GitHub's API must be reachable and answer in time.",
         found=f"{request}: {type(error).__name__}.",
-        next_step="It is tried again; check MODELYARD_GITHUB_API_URL and the network if it goes on.",
+        next_step="The request is retried. If it keeps failing, check MODELYARD_GITHUB_API_URL and the network.",
         transient=True,
         unknown=is_write and not never_sent,
     )
 
 
 def malformed(request: str, what: str, *, is_write: bool = False) -> HubError:
-    """Make the error for an answer that is not what GitHub documents, such as JSON that was cut off."""
+    """Return the error for a response that GitHub does not document, such as truncated JSON."""
     return HubError(
         "answer_malformed",
-        rule="GitHub's answer is the JSON that its API describes.",
+        rule="GitHub's response must be the JSON that its API describes.",
         found=f"{request}: {what}.",
-        next_step="It is tried again; check that MODELYARD_GITHUB_API_URL is an API of GitHub.",
+        next_step="The request is retried. If it keeps failing, check that MODELYARD_GITHUB_API_URL is an API of GitHub.",
         transient=True,
         unknown=is_write,
     )
 
 
 def not_installed(repository: str) -> HubError:
-    """Make the error for a repository that the App may not see."""
+    """Return the error for a repository on which the App is not installed."""
     return HubError(
         "not_installed",
-        rule="The App is installed on the repository.",
+        rule="The App must be installed on the repository.",
         found=f"no installation for {repository}.",
         next_step="Install the App on it, from the App's page on GitHub.",
         status=404,
@@ -157,12 +157,12 @@ def not_installed(repository: str) -> HubError:
 
 
 def is_network_error(error: Exception) -> bool:
-    """Tell whether an error is the network's, and none of the program's."""
+    """Return whether an error comes from the network rather than from this program."""
     return isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | ssl.SSLError | OSError)
 
 
 def words(body: bytes) -> str:
-    """Return GitHub's own message out of an error's body, in one short line."""
+    """Return the message in the body of GitHub's error, as one short line."""
     import json
 
     try:

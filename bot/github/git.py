@@ -20,8 +20,8 @@ from bot.github.repository_part import Part, segment, several
 Change = Callable[[Reader], Mapping[str, bytes | None]]
 """Computes files from files: pure, for it is computed again when the branch has moved. None removes a file."""
 
-MOST_COMMIT_TRIES = 10
-MOST_REMEMBERED = 20
+MAX_COMMIT_ATTEMPTS = 10
+MAX_REMEMBERED = 20
 """Published commits that a repository's object keeps in memory."""
 _INLINE_BYTES = 1_000_000
 _JITTER = random.Random()  # noqa: S311 - no secret
@@ -108,7 +108,7 @@ class GitPart(Part):
             if len(body) > most:
                 raise _too_large(sha, max_bytes)
 
-        await hub.consume(path, take, longest=120)
+        await hub.consume(path, take, max_seconds=120)
         try:
             data = values.decoded(bytes(body))
             content = base64.b64decode(text(data, "content"))
@@ -123,7 +123,7 @@ class GitPart(Part):
         # A commit never changes: what was named once need not be asked for again.
         if sha not in self._published:
             self._published[sha] = await self._named(sha)
-            if len(self._published) > MOST_REMEMBERED:
+            if len(self._published) > MAX_REMEMBERED:
                 del self._published[next(iter(self._published))]
         return self._published[sha]
 
@@ -197,7 +197,7 @@ class GitPart(Part):
             The new commit, or the head where nothing changes.
         """
         async with self._one_commit:
-            for count in range(MOST_COMMIT_TRIES):
+            for count in range(MAX_COMMIT_ATTEMPTS):
                 if count:
                     await self._sleep(min(5.0, 0.1 * 2**count) * (0.5 + _JITTER.random()))
                 try:
@@ -207,7 +207,7 @@ class GitPart(Part):
         raise HubError(
             "branch_keeps_moving",
             rule=f"{branch} stays still for the second that a commit takes.",
-            found=f"it moved {MOST_COMMIT_TRIES} times.",
+            found=f"it moved {MAX_COMMIT_ATTEMPTS} times.",
             next_step="It is tried again later.",
             transient=True,
         )

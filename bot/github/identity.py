@@ -1,4 +1,4 @@
-"""Who the App is on this GitHub, and which comments are its own."""
+"""The identity of the App on this GitHub, and which comments it wrote."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bot.github.models import Comment
 
 @dataclass(frozen=True)
 class Identity:
-    """The App as ``GET /app`` names it; or a person, whose token is used instead.
+    """The App according to ``GET /app``, or the person whose token is used.
 
     Attributes
     ----------
     login
-        The user as which comments and dispatches appear.
+        The user shown as author of comments and dispatches.
     app_id
-        The App's number; None for a person.
+        The App's id; None for a person.
     """
 
     login: str
@@ -27,9 +27,9 @@ class Identity:
         return cls(f"{slug}[bot]", app_id)
 
     def wrote(self, comment: Comment) -> bool:
-        """Tell whether a comment is its own: markers are trusted in those alone.
+        """Return whether it wrote a comment: markers are only trusted in those.
 
-        A comment that a person made through the App's sign-in names the App as well, but its author is a User.
+        A comment that a person made through the App's sign-in names the App, too, but its author is a User.
         """
         if self.app_id is None:
             return comment.author == self.login

@@ -15,7 +15,7 @@ from bot.github.errors import HubError
 from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoInfo, part, text
 from bot.github.repository_part import Part, segment
 
-MOST_REMEMBERED = 200
+MAX_REMEMBERED = 200
 """Comments that a repository's object keeps in memory."""
 
 _MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
@@ -165,7 +165,7 @@ class IssuesPart(Part):
         """Save the next look-up; the oldest are forgotten and looked up again."""
         self._written.pop(key, None)
         self._written[key] = comment
-        if len(self._written) > MOST_REMEMBERED:
+        if len(self._written) > MAX_REMEMBERED:
             del self._written[next(iter(self._written))]
         return comment
 

@@ -1,4 +1,4 @@
-"""The last step of registering an App from a manifest: the code becomes the App's id, key and secret, once."""
+"""The last step of registering an App from a manifest: exchanging the code for the App's id, key and secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True)
 class NewApp:
-    """An App that was just registered."""
+    """A newly registered App."""
 
     credentials: Credentials
     slug: str
@@ -28,15 +28,15 @@ class NewApp:
 
 
 async def convert(api_url: str, code: str, transport: httpx.AsyncBaseTransport | None = None) -> NewApp:
-    """Exchange the code that GitHub sent the browser back with.
+    """Exchange the code with which GitHub sent the browser back.
 
     Raises
     ------
     HubError
-        The code is unknown, used or older than an hour; or GitHub could not be reached. It never holds the code.
+        If the code is unknown, used or older than an hour, or GitHub cannot be reached. The error never contains the code.
     """
     if not _CODE.fullmatch(code):
-        raise errors.from_status(_REQUEST, 404, "no code of GitHub's form", is_write=True)
+        raise errors.from_status(_REQUEST, 404, "not a code from GitHub", is_write=True)
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "modelyard"}
     try:
         async with httpx.AsyncClient(transport=transport, timeout=_SECONDS, headers=headers) as client:

@@ -1,4 +1,4 @@
-"""What the App reads of GitHub's answers: small values, tolerant of fields that are missing or new."""
+"""What the App reads from GitHub's responses: small types that tolerate missing and new fields."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class WorkflowRun:
 
 @dataclass(frozen=True)
 class SentDelivery:
-    """One attempt of GitHub's to deliver a webhook to the App; all attempts of one delivery share its ``guid``."""
+    """One attempt to deliver a webhook to the App; all attempts of a delivery share its ``guid``."""
 
     id: int
     guid: str
@@ -257,7 +257,7 @@ class SentDelivery:
 
 @dataclass(frozen=True)
 class LabelDefinition:
-    """A label as the App wants it to exist; the colour without ``#``."""
+    """A label that the App needs; the colour without ``#``."""
 
     name: str
     color: str
@@ -266,16 +266,16 @@ class LabelDefinition:
 
 @dataclass(frozen=True)
 class PublishedCommit:
-    """A commit that a job pushed: untrusted, its files named but not read.
+    """A commit that a job pushed: untrusted, with its files listed but not read.
 
     Attributes
     ----------
     files
         Each regular file's blob SHA and size in bytes, by path.
     parents
-        The commits that it follows.
+        Its parent commits.
     others
-        Paths that are no regular files: symbolic links, submodules.
+        Paths that are not regular files: symbolic links, submodules.
     """
 
     sha: str
@@ -284,46 +284,46 @@ class PublishedCommit:
     others: tuple[str, ...] = ()
 
 
-# --- reading JSON that may lack anything -------------------------------------------------------------------------------
+# --- reading JSON in which anything may be missing -------------------------------------------------------------------------------
 
 
 def decoded(body: bytes) -> Any:
-    """Parse JSON; ValueError where it is none."""
+    """Parse JSON; ValueError if it is invalid."""
     return json.loads(body)
 
 
 def text(data: Json, name: str) -> str:
-    """Return a text, or an empty one where there is none."""
+    """Return a text, or an empty one if there is none."""
     value = data.get(name)
     return value if isinstance(value, str) else ""
 
 
 def optional(data: Json, name: str) -> str | None:
-    """Return a text, or None where there is none."""
+    """Return a text, or None if there is none."""
     value = data.get(name)
     return value if isinstance(value, str) else None
 
 
 def integer(data: Json, name: str) -> int:
-    """Return a whole number, or 0 where there is none."""
+    """Return a whole number, or 0 if there is none."""
     value = data.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def part(data: Json, name: str) -> Json:
-    """Return an object, or an empty one where there is none."""
+    """Return an object, or an empty one if there is none."""
     value = data.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def items(data: Json, name: str) -> list[Any]:
-    """Return a list, or an empty one where there is none."""
+    """Return a list, or an empty one if there is none."""
     value = data.get(name)
     return value if isinstance(value, list) else []
 
 
 def moment(data: Json, name: str) -> datetime | None:
-    """Read a time in ISO 8601; one without an offset is UTC."""
+    """Return a time in ISO 8601, which is UTC without an offset."""
     value = data.get(name)
     if not isinstance(value, str):
         return None

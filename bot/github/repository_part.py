@@ -1,4 +1,4 @@
-"""What the parts of a repository share: its name, its addresses and its connection."""
+"""The base of a repository's parts: its name, its URLs and its connection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 def segment(value: str | int) -> str:
-    """Return one part of a path, with nothing left in it that could end it."""
+    """Return one segment of a path, with all special characters quoted."""
     return quote(str(value), safe="")
 
 
 def several(path: str) -> str:
-    """Return a path of several parts, such as a file's or a ref's, quoted part by part."""
+    """Return a path of several segments, such as a file's or a ref's, with each segment quoted."""
     parts = path.split("/")
     if any(part in {"", ".", ".."} for part in parts):
         raise ValueError(f"not a plain path: {path!r}")
@@ -28,7 +28,7 @@ def several(path: str) -> str:
 
 
 class Part:
-    """One repository, seen through one installation of the App."""
+    """One repository, accessed through one installation of the App."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Part:
         self._sleep = sleep
 
     async def who(self) -> Identity:
-        """Return who the App is here, and so which comments are its own."""
+        """Return the identity of the App here."""
         return await self._who()
 
     async def spare(self) -> int:
-        """Return how many writes could go out now without waiting; unimportant ones stand back when it is low."""
+        """Return how many writes could be sent now without waiting; unimportant ones give way when it is low."""
         return (await self._connect()).writes.spare()

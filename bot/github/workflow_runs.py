@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from actions.text.masking import masked
 from bot.github import errors
@@ -14,8 +14,11 @@ from bot.github.errors import HubError
 from bot.github.models import Job, Runner, WorkflowRun, integer, text
 from bot.github.repository_part import Part, segment
 
+if TYPE_CHECKING:
+    from bot.github.connection import Answer, Connection
+
 LOOK_FOR_RUN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Pauses between the looks for a run whose dispatch was not answered: a minute in all."""
+"""Pauses in seconds between searches for a run whose dispatch got no response: a minute in total."""
 
 LOG_TAIL_BYTES = 256 * 1024
 _TIME_STAMP = re.compile(r"^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?")
@@ -25,7 +28,7 @@ CheckConclusion = Literal["success", "failure", "neutral", "cancelled", "timed_o
 
 
 class RunsPart(Part):
-    """The methods of a repository that are about its workflow runs."""
+    """The methods of a repository for its workflow runs."""
 
     async def dispatch(
         self,
@@ -41,26 +44,26 @@ class RunsPart(Part):
         Parameters
         ----------
         workflow_file
-            The file's name below ``.github/workflows``.
+            The name of the file in ``.github/workflows``.
         ref
-            The branch whose file it is.
+            The branch with the file.
         inputs
             The workflow's inputs, at most 25.
         find_by
-            What the run's title begins with (its ``run-name``): a run with it that exists is taken, not started again.
+            How the run's title (its ``run-name``) starts. An existing run with this title is returned instead of starting another.
         sent_before
-            Whether this dispatch may have been sent by somebody who did not live to see its answer; then the run is
-            looked for over a minute before it is sent again.
+            Whether this dispatch may have been sent before, by a process that ended before the response; then the run is
+            searched for a minute before it is sent again.
         """
         found = await self._look(workflow_file, find_by, LOOK_FOR_RUN if sent_before else ())
         if found is not None:
             return found
         hub = await self._connect()
         path = f"{self._root}/actions/workflows/{segment(workflow_file)}/dispatches"
-        body = {"ref": ref, "inputs": dict(inputs), "return_run_details": True}
+        body = {"ref": ref, "inputs": dict(inputs)}
         for last in (False, True):
             try:
-                answer = await hub.write("POST", path, body)
+                answer = await _send_dispatch(hub, path, body)
             except HubError as error:
                 if not error.unknown:
                     raise
@@ -73,19 +76,19 @@ class RunsPart(Part):
             run = integer(answer.data, "workflow_run_id") if isinstance(answer.data, Mapping) else 0
             if run:
                 return run
-            # A GitHub that knows no return_run_details answers 204.
+            # Without return_run_details GitHub answers 204.
             found = await self._look(workflow_file, find_by, LOOK_FOR_RUN)
             if found is not None:
                 return found
             raise errors.malformed(f"POST {path}", "no run appeared", is_write=True)
-        raise AssertionError("unreachable")  # the second try returns or raises
+        raise AssertionError("unreachable")  # the second attempt returns or raises
 
     async def find_workflow_runs(
         self, display_title_prefix: str, workflow_file: str | None = None, *, since: datetime | None = None
     ) -> list[WorkflowRun]:
-        """Find dispatched runs whose title is the prefix or goes on after it with another word; the oldest first.
+        """Find dispatched runs whose title starts with the words of a prefix; oldest first.
 
-        ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``: those of the last week.
+        ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``, the last week is searched.
         """
         workflow = f"/workflows/{segment(workflow_file)}" if workflow_file else ""
         start = (since or datetime.now(UTC) - timedelta(days=7)).astimezone(UTC)
@@ -99,7 +102,7 @@ class RunsPart(Part):
         return [run for status in ("queued", "in_progress") async for run in self._dispatched(path, status=status)]
 
     async def _dispatched(self, path: str, **which: str) -> AsyncGenerator[WorkflowRun, None]:
-        """List dispatched runs; a workflow that the repository does not have has none."""
+        """List dispatched runs; a workflow that does not exist has none."""
         hub = await self._connect()
         try:
             async for data in hub.pages(path, key="workflow_runs", event="workflow_dispatch", **which):
@@ -109,7 +112,7 @@ class RunsPart(Part):
                 raise
 
     async def _look(self, workflow_file: str, find_by: str, pauses: tuple[float, ...]) -> int | None:
-        """Look for a dispatched run now and after each pause; of two, the younger one is cancelled."""
+        """Search for a dispatched run now and after each pause; if there are two, the newer one is cancelled."""
         for pause in (0.0, *pauses):
             if pause:
                 await self._sleep(pause)
@@ -132,7 +135,7 @@ class RunsPart(Part):
         return [Job.of(data) async for data in jobs]
 
     async def runners(self) -> list[Runner] | None:
-        """List the repository's own runners; None where the App may not ask (it needs administration: read)."""
+        """List the repository's own runners; None without the permission administration: read."""
         hub = await self._connect()
         try:
             return [Runner.of(data) async for data in hub.pages(f"{self._root}/actions/runners", key="runners")]
@@ -142,36 +145,36 @@ class RunsPart(Part):
             return None
 
     async def cancel_workflow_run(self, run_id: int, *, force: bool = False) -> None:
-        """Ask GitHub to cancel a run, with ``force`` without waiting for its runner; one that is over, or gone, is fine."""
+        """Cancel a run, with ``force`` without waiting for its runner; one that has ended or does not exist is ignored."""
         hub = await self._connect()
         cancel = "force-cancel" if force else "cancel"
         await hub.write("POST", f"{self._root}/actions/runs/{run_id}/{cancel}", quiet=(404, 409))
 
     async def job_log_tail(self, job_id: int, lines: int = 30, *, until: datetime | None = None) -> str:
-        """Return the last lines of a finished job's log, without time stamps, colours and what looks like a secret.
+        """Return the last lines of a finished job's log, without time stamps, colours and anything that looks like a secret.
 
         Parameters
         ----------
         job_id
             The job.
         lines
-            How many at most.
+            Maximum number of lines.
         until
-            Leave out what was written later: the end of the step that failed, so that clean-up does not hide it.
+            Leave out later lines: the end of the step that failed, so that clean-up does not hide it.
         """
         hub = await self._connect()
         tail = bytearray()
 
-        def take(piece: bytes) -> None:
-            tail.extend(piece)
+        def take(chunk: bytes) -> None:
+            tail.extend(chunk)
             if len(tail) > 2 * LOG_TAIL_BYTES:
                 del tail[:-LOG_TAIL_BYTES]
 
-        await hub.consume(f"{self._root}/actions/jobs/{job_id}/logs", take, longest=60)
+        await hub.consume(f"{self._root}/actions/jobs/{job_id}/logs", take, max_seconds=60)
         text_lines = bytes(tail[-LOG_TAIL_BYTES:]).decode("utf-8", errors="replace").splitlines()
         if len(tail) > LOG_TAIL_BYTES:
             text_lines = text_lines[1:]  # the first one was cut
-        # Before it is cut: half a key is not known as one.
+        # Masked before it is cut: half a key is not recognised.
         return "\n".join(masked("\n".join(_readable(text_lines, until))).split("\n")[-lines:])
 
     async def check_run(
@@ -184,7 +187,7 @@ class RunsPart(Part):
         title: str,
         summary: str,
     ) -> int:
-        """Make the App's check run say this: found by its external id and changed, or created; return its id."""
+        """Update the App's check run with this external id, or create it; return its id."""
         hub = await self._connect()
         who = await self._who()
         body = {
@@ -206,6 +209,16 @@ class RunsPart(Part):
         return integer(answer.data or {}, "id")
 
 
+async def _send_dispatch(hub: Connection, path: str, body: Mapping[str, object]) -> Answer:
+    """Send a dispatch and ask for the run's id, a key that GitHub Enterprise Server up to 3.20 refuses."""
+    try:
+        return await hub.write("POST", path, {**body, "return_run_details": True})
+    except HubError as error:
+        if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "return_run_details" not in error.message:
+            raise
+        return await hub.write("POST", path, body)
+
+
 def _is_titled(run: WorkflowRun, prefix: str) -> bool:
     for title in (run.display_title, run.name):
         if title.startswith(prefix) and not title[len(prefix) : len(prefix) + 1].isalnum():
@@ -214,7 +227,7 @@ def _is_titled(run: WorkflowRun, prefix: str) -> bool:
 
 
 def _readable(lines: list[str], until: datetime | None) -> list[str]:
-    """Drop time stamps, colours and control characters, and what came later than ``until`` (whole seconds)."""
+    """Remove time stamps, colours and control characters, and lines later than ``until`` (in whole seconds)."""
     shown = []
     for line in lines:
         stamp = _TIME_STAMP.match(line)

@@ -1,4 +1,4 @@
-"""How fast the App may write: a token bucket, and the one-at-a-time queue in front of it."""
+"""The rate of the App's writes: a token bucket, and a queue that sends one write at a time."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 
 
 class TokenBucket:
-    """Lets ``burst`` writes through at once and ``per_second`` each second after that.
+    """Allows ``burst`` writes at once, and ``per_second`` each second after that.
 
     Parameters
     ----------
     burst
-        How many tokens the bucket holds; it starts full.
+        Capacity of the bucket, which starts full.
     per_second
-        How many tokens flow back each second.
+        Tokens added per second.
     clock
-        Seconds on a clock that never goes back.
+        Returns seconds on a clock that never goes back.
     sleep
-        Waits that many seconds; a test hands in one that moves its own clock.
+        Waits for that many seconds; tests pass one that moves their clock.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class TokenBucket:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         if burst < 1 or per_second <= 0:
-            raise ValueError("a bucket holds at least one token and is refilled")
+            raise ValueError("a bucket must hold at least one token and be refilled")
         self._burst = burst
         self._per_second = per_second
         self._clock = clock
@@ -42,16 +42,16 @@ class TokenBucket:
         self._queue = asyncio.Lock()
 
     def spare(self) -> int:
-        """Return how many writes could go out now; unimportant ones look here first and stand back."""
+        """Return how many writes could be sent now; unimportant ones check this and give way."""
         self._refill()
         return int(self._tokens)
 
     async def take(self) -> None:
-        """Take one token; wait for it, in the order of asking, where there is none."""
+        """Take one token, or wait for one in the order of the requests."""
         async with self._queue:
             self._refill()
             while self._tokens < 1:
-                # A hair more than computed: rounding must not leave 0.9999 of a token and a needless second turn.
+                # Slightly more than computed: rounding must not leave 0.9999 of a token and another wait.
                 await self._sleep((1 - self._tokens) / self._per_second + 1e-6)
                 self._refill()
             self._tokens -= 1
@@ -64,19 +64,19 @@ class TokenBucket:
 
 
 class WriteQueue:
-    """One write at a time, each with a token: what GitHub asks of an App, for each installation."""
+    """One write at a time, each with a token, as GitHub requires of an App for each installation."""
 
     def __init__(self, bucket: TokenBucket) -> None:
         self._bucket = bucket
-        self._one_at_a_time = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     def spare(self) -> int:
-        """Return how many writes could go out now."""
+        """Return how many writes could be sent now."""
         return self._bucket.spare()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for this caller's turn to write; others wait until the block is left."""
-        async with self._one_at_a_time:
+        """Wait for this caller's turn to write; others wait until the block ends."""
+        async with self._turn:
             await self._bucket.take()
             yield

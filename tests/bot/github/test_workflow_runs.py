@@ -45,6 +45,16 @@ def test_a_dispatch_returns_the_id_of_its_run(world: World) -> None:
     assert (run.display_title, run.status, run.event) == (f"{RUN} attempt 1", "queued", "workflow_dispatch")
 
 
+def test_a_github_that_refuses_the_key_for_run_details_gets_the_dispatch_without_it(world: World) -> None:
+    body = {"message": "Invalid request.", "errors": ['"return_run_details" is not a permitted key.']}
+    world.network.add("POST", "/dispatches$", unreliable.answering(422, body))
+
+    number = world.do(start)
+
+    assert list(runs_of(world)) == [number]
+    assert world.network.writes("dispatches") == ["POST dispatches"] * 2
+
+
 def test_a_dispatch_that_is_repeated_finds_its_run(world: World) -> None:
     first = world.do(start)
     second = world.do(start)
