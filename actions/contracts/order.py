@@ -1,11 +1,11 @@
-"""What a work order carries besides the request: the champion to compare with, and how strictly."""
+"""What a work order contains besides the request: for whom, where, and the champion to compare with."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from actions.contracts.metric import Metric
-from actions.contracts.request import Identifier, Sha256
+from actions.contracts.request import Identifier, Repository, Sha256
 from actions.contracts.run_id import RunId
 
 
@@ -45,4 +45,22 @@ class Champion(BaseModel):
     data_sha256: Sha256 | None = None
     algorithm: Identifier | None = Field(
         default=None, description="determines which libraries a runner needs to open it"
+    )
+
+
+class OrderFacts(BaseModel):
+    """A work order without its request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: RunId
+    attempt: int = Field(ge=1)
+    repository: Repository
+    issue: int = Field(ge=1)
+    storage_root: str
+    data_roots: tuple[str, ...] = ()
+    champion: Champion | None = None
+    gate: Gate = Gate()
+    training_seed: int = Field(
+        ge=0, description="the seed of this attempt's training; the request's own splits the data"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from actions.contracts.algorithm import AlgorithmFacts
 from actions.errors import InvalidInput, OperationError, Unavailable
-from actions.ml_training.algorithm import Algorithm
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|cannot allocate|unable to allocate|can't allocate", re.IGNORECASE)
 _FINITE_LOSS = (
@@ -32,7 +32,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory(algorithm: Algorithm, shape: tuple[int, int], error: BaseException) -> Unavailable:
+def out_of_memory(algorithm: AlgorithmFacts, advice: str, shape: tuple[int, int], error: BaseException) -> Unavailable:
     """Return the error of a training that needs more memory than there is."""
     message = str(error).strip().splitlines()
     return Unavailable(
@@ -40,11 +40,11 @@ def out_of_memory(algorithm: Algorithm, shape: tuple[int, int], error: BaseExcep
         rule="A training must fit into the memory of its runner or GPU.",
         found=f"{algorithm.name} ran out of memory on {shape[0]} rows by {shape[1]} features"
         + (f": {message[0][:300]}." if message else "."),
-        next_step=f"{algorithm.memory_advice}, use fewer rows, or choose a runner with more memory.",
+        next_step=f"{advice}, use fewer rows, or choose a runner with more memory.",
     )
 
 
-def refused_by_library(algorithm: Algorithm, error: BaseException) -> OperationError:
+def refused_by_library(algorithm: AlgorithmFacts, error: BaseException) -> OperationError:
     """Return the error of a library that cannot be fitted to this data with these hyperparameters."""
     return InvalidInput(
         "training_refused",

@@ -193,7 +193,7 @@ def _fit(algorithm: Algorithm, estimator: Any, parts: Parts, progress: TrainingP
         algorithm.fit(estimator, parts, progress)
     except (MemoryError, RuntimeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(algorithm, parts["train"][0].shape, error) from error
+            raise out_of_memory(algorithm, algorithm.memory_advice, parts["train"][0].shape, error) from error
         if isinstance(error, ValueError):
             raise refused_by_library(algorithm, error) from error
         raise

@@ -145,7 +145,7 @@ def rehearse(task: str, name: str, given: Hyperparameters, rows: Any, target: An
                 estimator.predict(few_rows)
     except (MemoryError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
-            raise out_of_memory(algorithm, few_rows.shape, error) from None
+            raise out_of_memory(algorithm, algorithm.memory_advice, few_rows.shape, error) from None
         if isinstance(error, RuntimeError):
             raise
         raise _refused(algorithm, given, str(error)) from None

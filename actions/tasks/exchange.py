@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actions.contracts.order import Champion, Gate
+from actions.contracts.order import OrderFacts
 from actions.contracts.request import ModelName, Repository
 from actions.contracts.results import DataFacts, EnvironmentFacts, ModelFacts, SearchFacts, Verdict
 from actions.contracts.run_id import RunId
@@ -12,23 +12,10 @@ from actions.contracts.scalar import Scalar
 from actions.tasks.registry import RecordedRequest, TrainingRequest
 
 
-class WorkOrder(BaseModel):
+class WorkOrder(OrderFacts):
     """What the App hands to the jobs of one attempt, as one JSON text (workflow input ``order``)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run: RunId
-    attempt: int = Field(ge=1)
-    repository: Repository
-    issue: int = Field(ge=1)
     request: TrainingRequest
-    storage_root: str
-    data_roots: tuple[str, ...] = ()
-    champion: Champion | None = None
-    gate: Gate = Gate()
-    training_seed: int = Field(
-        ge=0, description="the seed of this attempt's training; the request's own splits the data"
-    )
 
 
 class PublishedResult(BaseModel):

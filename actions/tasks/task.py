@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from actions.context import Context
 from actions.contracts.metric import Metric
+from actions.contracts.order import OrderFacts
 from actions.contracts.request import BaseRequest
 from actions.contracts.stage import Stage
 from actions.tasks.results import Evaluated, Prepared, Trained
-
-if TYPE_CHECKING:
-    from actions.tasks.exchange import WorkOrder
 
 Q = TypeVar("Q", bound=BaseRequest)
 P = TypeVar("P", bound=Prepared)
@@ -41,7 +39,7 @@ class StageWork(Generic[Q]):
         The stage's folder in storage, to write to.
     """
 
-    order: WorkOrder
+    order: OrderFacts
     request: Q
     context: Context
     folder: Path

@@ -1,0 +1,33 @@
+"""The structure of the source: what ``make structure`` prints, held to what was promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.structure import ADDITIONS, Addition, cycles, imports_of, read_modules, touched_by
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_modules_import_each_other_when_they_are_loaded() -> None:
+    modules = read_modules(ROOT)
+    assert cycles({name: imports_of(module, modules).at_load for name, module in modules.items()}) == []
+
+
+def test_only_the_hubs_modules_refer_to_each_other_for_types() -> None:
+    modules = read_modules(ROOT)
+    imports = {name: imports_of(module, modules) for name, module in modules.items()}
+    groups = cycles({name: found.at_load | found.for_types for name, found in imports.items()})
+    assert [name for group in groups for name in group if not name.startswith("runners.local.hub.")] == []
+
+
+def test_cycles_are_found() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [["b", "c"]]
+
+
+@pytest.mark.parametrize("addition", ADDITIONS, ids=lambda addition: addition.kind)
+def test_an_addition_touches_as_few_files_as_promised(addition: Addition) -> None:
+    touched = [module.name for module in touched_by(addition, read_modules(ROOT))]
+    assert 0 < len(touched) <= addition.goal, touched
