@@ -65,7 +65,7 @@ def test_a_threshold_that_its_metric_never_reaches(real: RealLoop, model: str) -
     with nothing_left(real):
         issue = real.open(model_name=model, metric="accuracy", threshold="95")
         comment = refused(real, issue)
-    assert "| Threshold | accuracy lies between 0 and 1. | `95` |" in comment
+    assert "| Threshold | For accuracy, the threshold must be between 0 and 1. | `95` |" in comment
     assert real.run(issue) == ""
 
 
@@ -87,7 +87,7 @@ def test_the_label_without_the_form(real: RealLoop) -> None:
         (
             "### Target column\n\ntarget\n\n",
             "",
-            ["| Target column |", "Its heading is not there.", "### Target column"],
+            ["| Target column |", "Its heading is missing.", "### Target column"],
         ),
         ("### Target column\n", "### Traget colum\n", ["| Form |", "`### Traget colum`", "### Target column instead"]),
     ],

@@ -133,7 +133,7 @@ def test_success_is_told_after_the_issue_was_and_in_the_repositorys_language(
     assert run.status == "passed"
     assert run.language == "ja"
     assert "✅ 合格: breast-cancer のバージョン" in text_of(slack.posted[0])
-    assert "登録しました" in body_of(mail.taken[0][1])
+    assert "本番環境のモデルは変わっていません" in body_of(mail.taken[0][1])
     sticky, finished = loop.comments(issue)
     assert sticky.split("\n")[1].startswith("### ✅ 合格: `breast-cancer` のバージョン")
     assert "この実行の履歴" in finished
@@ -299,7 +299,7 @@ def test_a_channel_that_never_takes_anything_is_given_up_and_the_run_ends_as_it_
     assert len(loop.comments(issue)) == 3
     given_up = "some channels outside GitHub could not be notified" in caplog.text
     assert given_up is (plan != refused("channel_not_found"))
-    assert "cannot be told" in caplog.text  # the mail, in any case
+    assert "cannot notify email" in caplog.text  # the mail, in any case
     assert TOKEN not in caplog.text
 
 
@@ -345,7 +345,7 @@ def test_without_access_to_a_channel_the_app_is_ready_and_says_so_once_a_run(
         ready = httpx.get(loop.ready.app.webhook_url.replace("/webhook", "/readyz"), timeout=20)
         assert ready.status_code == httpx.codes.OK
         for channel in ("slack", "email"):
-            assert caplog.text.count(f"nobody is told by {channel}") == 1
+            assert caplog.text.count(f"nobody is notified by {channel}") == 1
         assert not any("slack" in text.lower() for text in loop.comments(issue))
 
 

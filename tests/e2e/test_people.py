@@ -122,7 +122,7 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
     ("### Metric\n\naccuracy", "### Metric\n\nrmse", ("Metric", "rmse", "classification")),
     ("### Target column\n\n", "### Target colum\n\n", ("Target colum", "Target column")),
     ("### Algorithm\n\nrandom_forest\n\n", "", ("Algorithm",)),
-    ("### Split\n\nauto", "### Split\n\ntime", ("Split column", "needs a column")),
+    ("### Split\n\nauto", "### Split\n\ntime", ("Split column", "must name a split column")),
     ("### Runner label\n\nself-hosted", "### Runner label\n\nbig-gpu", ("Runner label", "big-gpu", "self-hosted")),
     ("sklearn://breast_cancer", "file:///etc/passwd", ("Data", "file:")),
     ("sklearn://breast_cancer", "../../other/secret.csv", ("Data", "..")),

@@ -77,7 +77,7 @@ def test_an_issue_becomes_a_registered_model_with_its_history(real: RealLoop, mo
     assert versions(real, model)["aliases"] == {"candidate": 1, "champion": 1}
 
     sticky, told = real.comments(issue)
-    assert "version 1 of" in sticky
+    assert "version 1 is the new champion" in sticky
     assert "✅ Passed" in told
     assert real.refs() == []
     jobs = {job["name"].rpartition(" / ")[2]: job for job in real.jobs(run)}

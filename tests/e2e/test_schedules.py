@@ -140,7 +140,7 @@ def test_a_broken_configuration_keeps_the_schedules_is_told_once_and_its_cure_go
         settled(loop)
         assert kept(loop) == ["hourly"]
         [told] = opened(loop)
-        assert "`.github/modelyard.yml` cannot be used" in told["body"]
+        assert "`.github/modelyard.yml` is invalid" in told["body"]
         assert (told["state"], loop.labels(told["number"])) == ("open", {"mlops:invalid"})
         assert loop.jobs.works == []
         configure(loop, a_schedule())

@@ -53,7 +53,7 @@ def test_an_empty_repository_is_set_up_by_init_and_trains_while_the_first_one_is
 
     broken, right = loop.open(model_name="broken"), second.open(model_name="right")
     loop.until_label(broken, "mlops:invalid")
-    assert "`.github/modelyard.yml` cannot be used" in loop.comments(broken)[0]
+    assert "`.github/modelyard.yml` is invalid" in loop.comments(broken)[0]
     run = second.until_ended(right)
     assert (run.repository, run.status, second.labels(right)) == ("owner/second", "passed", {"mlops:passed"})
     assert run.id in str(second.file("training_history/models/right.yaml"))

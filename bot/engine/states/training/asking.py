@@ -45,14 +45,14 @@ async def wait_for_operator_input(context: RunContext, run: Run) -> StepResult:
         if answer.what == "approve":
             return StepResult(run, "approve")
         return StepResult(run.replace(status="rejected"), "reject")
-    left = OPERATOR_TIMEOUT - context.stayed(run)
-    if left <= timedelta(0):
+    if context.stayed(run) >= OPERATOR_TIMEOUT:
         return StepResult(run.replace(status="rejected"), "time-out")
     await comment.show(context, run)
-    if left > REMINDER_LEAD_TIME:
+    # Measured after each write to GitHub, because the time that a write takes must not prolong the question.
+    if (left := OPERATOR_TIMEOUT - context.stayed(run)) > REMINDER_LEAD_TIME:
         return StepResult(run, again=left - REMINDER_LEAD_TIME)
     await comment.remind(context, run)
-    return StepResult(run, again=left)
+    return StepResult(run, again=OPERATOR_TIMEOUT - context.stayed(run))
 
 
 @state(State.INCREMENT_RETRY)
