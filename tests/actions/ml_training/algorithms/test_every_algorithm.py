@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
 from actions.context import Context
-from actions.contracts.algorithms import algorithms
 from actions.errors import Interrupted
 from actions.ml_training.algorithm import Algorithm
 from actions.ml_training.hyperparameters import RESERVED, check_hyperparameters, checked_search_space, rehearse
@@ -31,11 +30,20 @@ from tests.support.operating import Desk, people
 
 ROOT = Path(__file__).parents[4]
 KINDS = {"classification": "classifier", "regression": "regressor"}
-EVERY_TASK = [(algorithm, task) for algorithm in every_algorithm() for task in algorithm.tasks]
-every_algorithm_and_task = pytest.mark.parametrize(
-    ("algorithm", "task"), EVERY_TASK, ids=[f"{algorithm.name}-{task}" for algorithm, task in EVERY_TASK]
-)
-each_algorithm = pytest.mark.parametrize("algorithm", every_algorithm(), ids=algorithms())
+
+
+def with_each_task(condition: Callable[[Algorithm], bool] = lambda _: True) -> pytest.MarkDecorator:
+    """Run a test with every algorithm that meets a condition, once per task."""
+    cases = [(algorithm, task) for algorithm in every_algorithm() if condition(algorithm) for task in algorithm.tasks]
+    return pytest.mark.parametrize(
+        ("algorithm", "task"), cases, ids=[f"{algorithm.name}-{task}" for algorithm, task in cases]
+    )
+
+
+def with_each(condition: Callable[[Algorithm], bool] = lambda _: True) -> pytest.MarkDecorator:
+    """Run a test with every algorithm that meets a condition."""
+    cases = [algorithm for algorithm in every_algorithm() if condition(algorithm)]
+    return pytest.mark.parametrize("algorithm", cases, ids=[algorithm.name for algorithm in cases])
 
 
 @pytest.fixture
@@ -77,7 +85,7 @@ def answers(model: Model, task: str) -> Any:
     return model.probabilities(rows) if task == "classification" else model.predict(rows)
 
 
-@every_algorithm_and_task
+@with_each_task()
 def test_the_same_seed_gives_the_same_model_which_opens_with_its_trusted_types(
     desk: Desk, algorithm: Algorithm, task: str
 ) -> None:
@@ -91,10 +99,8 @@ def test_the_same_seed_gives_the_same_model_which_opens_with_its_trusted_types(
         assert set(model.predict(frame_of(task).drop(columns="target"))) == {"red", "white", "rosé"}
 
 
-@every_algorithm_and_task
+@with_each_task(lambda algorithm: algorithm.reports_losses)
 def test_losses_of_both_parts_are_recorded_for_each_round(desk: Desk, algorithm: Algorithm, task: str) -> None:
-    if not algorithm.reports_losses:
-        pytest.skip("reports no losses")
     train(desk, algorithm, task, "out")
     curves = json.loads((desk.root / "out" / "training.json").read_text(encoding="utf-8"))["curves"]
     assert set(curves) == {"train", "validation"}
@@ -124,12 +130,10 @@ class InterruptingReport:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@every_algorithm_and_task
+@with_each_task(lambda algorithm: algorithm.can_be_interrupted)
 def test_an_interrupted_training_resumes_to_the_same_model_or_says_that_it_starts_again(
     desk: Desk, algorithm: Algorithm, task: str
 ) -> None:
-    if not algorithm.can_be_interrupted:
-        pytest.skip("one call of the library")
     with pytest.raises(Interrupted) as caught:
         train(desk, algorithm, task, "out", report=InterruptingReport())
     kept = [path.name for path in (desk.root / "out").glob("checkpoint-*")]
@@ -147,10 +151,8 @@ def test_an_interrupted_training_resumes_to_the_same_model_or_says_that_it_start
     assert not list((desk.root / "out").glob("checkpoint-*"))
 
 
-@each_algorithm
+@with_each(lambda algorithm: "classification" in algorithm.tasks)
 def test_class_weights_favour_the_rare_class(desk: Desk, algorithm: Algorithm) -> None:
-    if "classification" not in algorithm.tasks:
-        pytest.skip("no classifier")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.normal(size=400), "z": rng.normal(size=400)})
     frame["target"] = np.where(frame["x"] + rng.normal(size=400) > 2, "rare", "frequent")
@@ -165,7 +167,7 @@ def test_class_weights_favour_the_rare_class(desk: Desk, algorithm: Algorithm) -
     assert shares["balanced"] > 1.2 * shares[None]
 
 
-@every_algorithm_and_task
+@with_each_task()
 def test_the_search_space_is_valid_and_its_ends_can_be_rehearsed(algorithm: Algorithm, task: str) -> None:
     space = checked_search_space(task, algorithm.name, None, {})
     rng = np.random.default_rng(0)
@@ -179,7 +181,7 @@ def test_the_search_space_is_valid_and_its_ends_can_be_rehearsed(algorithm: Algo
     rehearse(task, algorithm.name, given, rows, target)
 
 
-@each_algorithm
+@with_each()
 def test_reserved_names_are_refused_and_aliases_lead_to_known_names(desk: Desk, algorithm: Algorithm) -> None:
     task = algorithm.tasks[0]
     data = desk.data("train.csv", people(60))
@@ -195,30 +197,28 @@ def test_reserved_names_are_refused_and_aliases_lead_to_known_names(desk: Desk, 
         assert f"Did you mean {name}?" in refusal.body.next_step
 
 
-@each_algorithm
+@with_each(lambda algorithm: algorithm.early_stopping is not None)
 def test_early_stopping_needs_validation_rows_and_fewer_rounds_than_there_are(desk: Desk, algorithm: Algorithm) -> None:
-    if algorithm.early_stopping is None:
-        pytest.skip("does not stop early")
     refusal = desk.refusal(
         "train_supervised_classifier", data=desk.data("train.csv", people(60)), target="pays", destination="out",
-        algorithm=algorithm.name, hyperparameters={algorithm.early_stopping: 5},
+        algorithm=algorithm.name, hyperparameters={algorithm.early_stopping or "": 5},
     )  # fmt: skip
     assert refusal.body.reason == "no_validation_rows"
     refusal = desk.refusal(
         "train_supervised_classifier", data=desk.data("train.csv", people(60)), target="pays", destination="out",
-        algorithm=algorithm.name, hyperparameters={algorithm.early_stopping: 5, algorithm.rounds or "": 5},
+        algorithm=algorithm.name, hyperparameters={algorithm.early_stopping or "": 5, algorithm.rounds or "": 5},
     )  # fmt: skip
     assert refusal.body.reason == "contradictory_hyperparameters"
 
 
-@every_algorithm_and_task
+@with_each_task()
 def test_the_example_for_a_rejected_model_is_a_valid_override(algorithm: Algorithm, task: str) -> None:
     command = parse_command(f"/approve {algorithm.example_override} because it may help", COMMANDS)
     check_hyperparameters(task, algorithm.name, command.overrides)  # type: ignore[union-attr]
     assert command.overrides  # type: ignore[union-attr]
 
 
-@each_algorithm
+@with_each()
 def test_its_file_is_named_after_it_and_is_cheap_to_import(algorithm: Algorithm) -> None:
     module = f"actions.ml_training.algorithms.{algorithm.name}"
     code = f"import sys, {module}; print({{'numpy', *{list(algorithm.modules)}}} & set(sys.modules))"
@@ -226,7 +226,7 @@ def test_its_file_is_named_after_it_and_is_cheap_to_import(algorithm: Algorithm)
     assert ran.stdout.strip() == "set()"
 
 
-@each_algorithm
+@with_each()
 def test_its_lock_and_extra_name_its_packages(algorithm: Algorithm) -> None:
     import tomllib
 
