@@ -219,7 +219,7 @@ def metrics_view(lineage: dict[str, Any]) -> RenderableType | None:
     table.add_column("this model", justify="right")
     if champion:
         table.add_column("champion", justify="right")
-    table.add_column("asked for")
+    table.add_column("threshold")
     for name, value in result["metrics"].items():
         judged = name == verdict["metric"]
         figures = [_figure(value), *([_figure(champion.get(name))] if champion else [])]

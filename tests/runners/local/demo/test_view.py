@@ -86,7 +86,7 @@ def test_metrics_are_shown_beside_the_champion_s_and_what_was_asked_for() -> Non
     }
     text = shown(metrics_view({"result": result}))
     assert text.split() == [
-        "metric", "this", "model", "champion", "asked", "for",
+        "metric", "this", "model", "champion", "threshold",
         "log_loss", "0.2500", "0.3000", "at", "most", "0.5",
         "f1", "-", "-",
     ]  # fmt: skip
