@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,9 @@ from bot.parsing.form_fields import request_fields
 from bot.parsing.repository_config import parse_config
 from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "user-guide.md").read_text(encoding="utf-8")
+GUIDE_IN_JAPANESE = (ROOT / "docs" / "user-guide.ja.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("row", [field.title for field in request_fields().values()] + [*get_args(Stage)])
@@ -48,6 +51,11 @@ def test_every_metric_and_data_set_is_named(word: str) -> None:
     assert f"`{word}`" in GUIDE
 
 
-def test_no_command_is_described_that_does_not_exist() -> None:
-    rows = [line.split("`")[1] for line in GUIDE.splitlines() if line.startswith("| `/")]
-    assert rows == [command.usage for command in COMMANDS.values()]
+@pytest.mark.parametrize(("language", "guide"), [("en", GUIDE), ("ja", GUIDE_IN_JAPANESE)])
+def test_the_commands_are_described_in_the_words_of_the_bot(language: str, guide: str) -> None:
+    words = tomllib.loads((ROOT / "bot" / "messages" / "texts" / f"{language}.toml").read_text(encoding="utf-8"))
+    rows = [line for line in guide.splitlines() if line.startswith("| `/")]
+    assert rows == [
+        f"| `{command.usage}` | {words['command'][command.name]} | {command.permission} |"
+        for command in COMMANDS.values()
+    ]
