@@ -96,18 +96,18 @@ def _facts(operation: Operation) -> Iterator[tuple[str, str]]:
     if operation.read_only:
         yield "Changes", "nothing"
     elif operation.destructive:
-        yield "Changes", "what people rely on: a person decides"
+        yield "Changes", "what production relies on, so a person decides"
     else:
-        again = "; the same call again changes nothing more" if operation.idempotent else ""
+        again = "; repeating the same call changes nothing more" if operation.idempotent else ""
         yield "Changes", f"writes{again}"
     if where_it_runs(operation) != "nowhere":
         least = COMMAND.permission
         yield (
-            "Who may",
-            f"by `/run` whoever has {least} permission, unless `commands` in `.github/modelyard.yml` says otherwise",
+            "Permission",
+            f"`/run` requires {least} permission, unless `commands` in `.github/modelyard.yml` says otherwise",
         )
     else:
-        yield "Who may", "whoever has a checkout and the credentials that it needs; not by `/run`"
+        yield "Permission", "a checkout and the credentials that it needs; not available through `/run`"
 
 
 # --- parameters, result, errors --------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def _calls(operation: Operation) -> Iterator[str]:
     words = " ".join(f"--{name} {usage.quoted(_text(value))}" for name, value in arguments.items())
     yield f"```sh\nmodelyard run {operation.name} {words}".rstrip() + "\n```"
     if where_it_runs(operation) == "nowhere":
-        yield f"On an issue: not by `/run`. {not_by_run(operation).body.next_step}"
+        yield f"On an issue: not available through `/run`. {not_by_run(operation).body.next_step}"
     else:
         yield f"On an issue:\n\n```text\n{run_line(operation, arguments)}\n```"
     call = {"name": operation.name, "arguments": arguments}
