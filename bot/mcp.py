@@ -38,7 +38,7 @@ error is JSON with a stable reason, the rule, what was found and the next step. 
 answer approval_required: a person has to do that."""
 
 _HEAVY = anyio.CapacityLimiter(1)
-"""Heavy operations one at a time: two trainings at once would only share the machine."""
+"""Heavy operations run one at a time: two trainings at once would only compete for the machine."""
 
 
 class OperationTool(Tool):
@@ -50,7 +50,7 @@ class OperationTool(Tool):
     make_context: MakeContext
 
     async def run(self, arguments: dict[str, Any], context: CallContext[Any, Any], convert_result: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - the SDK's signature
-        """Run the operation in a thread and return its result, or its error, as the protocol has them."""
+        """Run the operation in a thread and return its result or error as the protocol defines them."""
         progress = _Progress(context)
         limiter = _HEAVY if self.operation.where == "runner" else None
         try:
@@ -76,7 +76,7 @@ def _gate(operation: Operation, arguments: Mapping[str, Any]) -> None:
         words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
     raise NotAllowed(
         "approval_required",
-        rule=f"{operation.name} changes what people rely on: a person decides.",
+        rule=f"{operation.name} changes what production relies on, so a person must decide.",
         found="A call by an agent.",
         next_step=f"Ask a person to run, in the repository: {shlex.join(words)}",
     )
@@ -97,7 +97,7 @@ def _crashed(name: str, error: Exception) -> Problem:
 
 
 class _Progress:
-    """Progress notifications out of a worker thread; what they count only ever rises, as the protocol wants it."""
+    """Progress notifications from a worker thread; their count only increases, as the protocol requires."""
 
     def __init__(self, call: CallContext[Any, Any]) -> None:
         self._call = call
@@ -124,7 +124,7 @@ class _Progress:
 
 
 def create_server(known: Mapping[str, Operation], make_context: MakeContext) -> MCPServer[Any]:
-    """Return a server whose tools are these operations."""
+    """Return a server with these operations as tools."""
     tools: list[Tool] = [_tool(operation, make_context) for operation in known.values()]
     return MCPServer("modelyard", version=version(), instructions=_INSTRUCTIONS, tools=tools, log_level="WARNING")
 
@@ -151,7 +151,7 @@ def _tool(operation: Operation, make_context: MakeContext) -> OperationTool:
 
 
 def slim(schema: Any, *, names: bool = False) -> Any:
-    """Return a JSON schema without the titles that Pydantic makes of names: they only cost an agent's attention."""
+    """Return a JSON schema without the titles that Pydantic derives from names: they only cost tokens."""
     if isinstance(schema, list):
         return [slim(item) for item in schema]
     if not isinstance(schema, dict):
@@ -164,7 +164,7 @@ def slim(schema: Any, *, names: bool = False) -> Any:
 
 
 def choose(known: Mapping[str, Operation], toolsets: Sequence[str]) -> dict[str, Operation]:
-    """Return the operations of these toolsets; all of them where none is named.
+    """Return the operations of these toolsets; all of them if none is named.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def choose(known: Mapping[str, Operation], toolsets: Sequence[str]) -> dict[str,
 
 
 def local_contexts(storage_root: str | None, repository: str | None) -> MakeContext:
-    """Return what makes an operation's context on this machine: a storage root, a git checkout, GitHub if it is set."""
+    """Return a factory of contexts on this machine: a storage root, a git checkout, and GitHub if configured."""
     import os
 
     from actions.contracts.channels import EnvironmentChannels
@@ -204,7 +204,7 @@ def local_contexts(storage_root: str | None, repository: str | None) -> MakeCont
 
 
 def serve_stdio(*, storage_root: str | None, repository: str | None, toolsets: Sequence[str]) -> int:
-    """Serve over stdin and stdout until the client leaves; return the exit code."""
+    """Serve over stdin and stdout until the client disconnects; return the exit code."""
     try:
         known = choose(operations(*APP_OPERATIONS), toolsets)
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""Git through GitHub's API: files, one commit for many files, what a job published, refs."""
+"""Git through GitHub's API: files, one commit for many files, published commits, refs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bot.github.models import PublishedCommit, integer, items, part, text
 from bot.github.repository_part import Part, segment, several
 
 Change = Callable[[Reader], Mapping[str, bytes | None]]
-"""Computes files from files: pure, for it is computed again when the branch has moved. None removes a file."""
+"""Computes new files from existing ones; must be pure, because it is repeated when the branch has moved. None removes a file."""
 
 MAX_COMMIT_ATTEMPTS = 10
 MAX_REMEMBERED = 20
-"""Published commits that a repository's object keeps in memory."""
+"""Maximum of published commits cached per repository object."""
 _INLINE_BYTES = 1_000_000
 _JITTER = random.Random()  # noqa: S311 - no secret
 _REGULAR = {"100644", "100755"}
@@ -30,25 +30,25 @@ _REGULAR = {"100644", "100755"}
 
 @dataclass(frozen=True)
 class _Head:
-    """Where a branch is; without a SHA it does not exist yet."""
+    """The head of a branch; without a SHA the branch does not exist yet."""
 
     sha: str | None
     tree: str | None
 
 
 class _NotReadYet(BaseException):
-    """A change wants a file that was not fetched. No Exception, so that a change that tolerates much cannot hide it."""
+    """A change needs a file that was not fetched. Not an Exception, so that a tolerant change cannot swallow it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
 
 class _Moved(Exception):
-    """The branch is not any more where it was read."""
+    """The branch has moved since it was read."""
 
 
 class GitPart(Part):
-    """The methods of a repository that are about its files and refs."""
+    """The methods of a repository for files and refs."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -58,7 +58,7 @@ class GitPart(Part):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def file(self, path: str, ref: str | None = None, max_bytes: int = 100 * 1024 * 1024) -> bytes | None:
-        """Read a file of a branch, tag or commit (default: the default branch); None where there is none.
+        """Read a file of a branch, tag or commit (default: the default branch); None if there is none.
 
         A file of more than ``max_bytes`` is an error, at the latest where GitHub leaves its content out (above 1 MB).
         """
@@ -73,34 +73,34 @@ class GitPart(Part):
             return None
         if data.get("encoding") == "base64":
             return base64.b64decode(text(data, "content"))
-        # Above 1 MB the content is left out there.
+        # That response omits the content above 1 MB.
         return await self.blob(text(data, "sha"), max_bytes=max_bytes)
 
     async def folder(self, path: str, ref: str | None = None) -> list[str]:
-        """List the paths of the files directly in a folder, sorted; [] where there is none."""
+        """List the paths of the files directly in a folder, sorted; [] if there is no such folder."""
         hub = await self._connect()
         data = await hub.get_or_none(f"{self._root}/contents/{several(path)}", ref=ref)
         entries = data if isinstance(data, list) else []
         return sorted(text(entry, "path") for entry in entries if entry.get("type") == "file")
 
     async def compare(self, base: str, head: str) -> tuple[str, list[str]] | None:
-        """Compare a commit with the one at which it parted from a base; return that and the paths, at most 300.
+        """Compare a commit with its merge base; return the base and at most 300 changed paths.
 
         None where one of the two is not there, or they have nothing in common.
         """
         hub = await self._connect()
-        # The commits themselves are not wanted: one a page.
+        # The commits themselves are not needed, so request one per page.
         data = await hub.get_or_none(f"{self._root}/compare/{segment(base)}...{segment(head)}", per_page=1)
         if data is None:
             return None
         return text(part(data, "merge_base_commit"), "sha"), [text(entry, "filename") for entry in items(data, "files")]
 
     async def blob(self, sha: str, max_bytes: int) -> bytes:
-        """Read a blob; one that is larger than ``max_bytes`` is refused without being read to its end."""
+        """Read a blob; refuse one larger than ``max_bytes`` without reading it completely."""
         hub = await self._connect()
         path = f"{self._root}/git/blobs/{segment(sha)}"
         body = bytearray()
-        # Base64 with line ends, and the fields around it.
+        # Base64 with line breaks, plus the surrounding fields.
         most = max_bytes * 4 // 3 * 62 // 60 + 16_384
 
         def take(piece: bytes) -> None:
@@ -119,8 +119,8 @@ class GitPart(Part):
         return content
 
     async def published_commit(self, sha: str) -> PublishedCommit:
-        """Name the files of a commit with their blobs and sizes, reading none of them."""
-        # A commit never changes: what was named once need not be asked for again.
+        """List the files of a commit with blobs and sizes, without reading them."""
+        # A commit never changes, so its list is cached.
         if sha not in self._published:
             self._published[sha] = await self._named(sha)
             if len(self._published) > MAX_REMEMBERED:
@@ -147,13 +147,13 @@ class GitPart(Part):
         """Return the SHA that a ref such as ``refs/modelyard/...`` or ``heads/main`` points to, if it exists."""
         hub = await self._connect()
         full = ref if ref.startswith("refs/") else f"refs/{ref}"
-        # The endpoint for one ref documents branches and tags alone; this one serves all.
+        # The endpoint for a single ref is documented for branches and tags only; this one serves all refs.
         found = hub.pages(f"{self._root}/git/matching-refs/{several(full.removeprefix('refs/'))}")
         shas = [text(part(data, "object"), "sha") async for data in found if text(data, "ref") == full]
         return shas[0] if shas else None
 
     async def delete_ref(self, ref: str) -> None:
-        """Delete a ref; one that is gone already is fine."""
+        """Delete a ref, if it still exists."""
         hub = await self._connect()
         path = f"{self._root}/git/refs/{several(ref.removeprefix('refs/'))}"
         try:
@@ -206,7 +206,7 @@ class GitPart(Part):
                     continue
         raise HubError(
             "branch_keeps_moving",
-            rule=f"{branch} stays still for the second that a commit takes.",
+            rule=f"{branch} must not move during the second that a commit takes.",
             found=f"it moved {MAX_COMMIT_ATTEMPTS} times.",
             next_step="It is tried again later.",
             transient=True,
@@ -243,7 +243,7 @@ class GitPart(Part):
         return _Head(sha, text(part(commit, "tree"), "sha"))
 
     async def _changed(self, head: _Head, change: Change, reads: Sequence[str]) -> dict[str, bytes | None]:
-        """Compute the change; keep what differs from the head as far as that was read."""
+        """Compute the change; keep only what differs from the head."""
         present: dict[str, bytes | None] = {}
         await self._fetch(head, reads, present)
 
@@ -258,7 +258,7 @@ class GitPart(Part):
                 files = dict(change(read))
             except _NotReadYet as wanted:
                 await self._fetch(head, [wanted.path], present)
-        # Git refuses to remove what is not there.
+        # Git refuses to remove a file that does not exist.
         await self._fetch(head, [path for path, content in files.items() if content is None], present)
         return {path: new for path, new in files.items() if path not in present or present[path] != new}
 
@@ -297,7 +297,7 @@ class GitPart(Part):
         return await self._made("git/commits", {"message": message, "tree": tree, "parents": parents})
 
     async def _made(self, kind: str, body: Mapping[str, object]) -> str:
-        """Make a git object. Its name is its content's: whether a lost answer made it does not matter."""
+        """Create a git object. Its name derives from its content, so a lost response does not matter."""
         hub = await self._connect()
         answer = await hub.write("POST", f"{self._root}/{kind}", body)
         sha = text(answer.data or {}, "sha")
@@ -306,7 +306,7 @@ class GitPart(Part):
         return sha
 
     async def _move(self, branch: str, head: _Head, commit: str) -> str:
-        """Point the branch to the commit, if it still is where it was read."""
+        """Move the branch to the commit, if it has not moved since it was read."""
         hub = await self._connect()
         try:
             if head.sha is None:
@@ -318,7 +318,7 @@ class GitPart(Part):
             if _is_conflict(error):
                 raise _Moved from None
             if error.unknown:
-                # Read again: if it was done, nothing is left to change.
+                # Read again: if the update succeeded, nothing is left to change.
                 if (await self._head(branch)).sha == commit:
                     return commit
                 raise _Moved from None
@@ -326,7 +326,7 @@ class GitPart(Part):
         return commit
 
     async def _begin_repository(self, branch: str, message: str, files: Mapping[str, bytes | None]) -> str:
-        """Give an empty repository its first commit: GitHub makes git objects only beside others."""
+        """Create the first commit of an empty repository: GitHub creates git objects only in a repository with commits."""
         hub = await self._connect()
         first = min((path for path, content in files.items() if content is not None), default=None)
         if first is None:
@@ -345,7 +345,7 @@ def _entry(path: str, **what: object) -> dict[str, object]:
 
 
 def _as_text(content: bytes | None) -> str | None:
-    """Return content that can stand in a tree's own request, which saves a write for each file."""
+    """Return content that fits into the tree request itself, which saves a write per file."""
     if content is None or len(content) > _INLINE_BYTES or b"\x00" in content:
         return None
     try:
@@ -367,7 +367,7 @@ def _explained(error: HubError, branch: str) -> HubError:
     if error.status in (403, 422) and ("protected" in said or "rule violation" in said):
         return HubError(
             "branch_protected",
-            rule=f"The App may commit to {branch}.",
+            rule=f"The App must be allowed to commit to {branch}.",
             found=error.message,
             next_step="Let the App bypass the branch's protection, or set history.branch to a branch that is open.",
             status=error.status,
@@ -379,7 +379,7 @@ def _explained(error: HubError, branch: str) -> HubError:
 def _too_large(sha: str, limit: int) -> HubError:
     return HubError(
         "too_large",
-        rule=f"It has at most {limit} bytes or entries.",
+        rule=f"It must have at most {limit} bytes or entries.",
         found=f"{sha} has more.",
         next_step="Publish less.",
     )

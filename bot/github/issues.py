@@ -1,4 +1,4 @@
-"""Issues, comments, labels and permissions of a repository. A comment is written once: its hidden marker is looked for."""
+"""Issues, comments, labels and permissions of a repository. A hidden marker keeps a comment from being written twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoI
 from bot.github.repository_part import Part, segment
 
 MAX_REMEMBERED = 200
-"""Comments that a repository's object keeps in memory."""
+"""Maximum of comments cached per repository object."""
 
 _MARKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,150}")
 MARKER_START = "<!-- modelyard:"
@@ -25,7 +25,7 @@ _CUT = "\n\n…"
 
 
 def marker_line(marker: str) -> str:
-    """Return the hidden first line of a comment of the App's.
+    """Return the hidden first line of a comment by the App.
 
     The first, because what follows may quote what people wrote: a marker in the middle of a comment means nothing.
     """
@@ -35,7 +35,7 @@ def marker_line(marker: str) -> str:
 
 
 def marked(marker: str, body: str) -> str:
-    """Return a comment's full text: the hidden marker, then the body, cut where GitHub would refuse it."""
+    """Return a comment's full text: the hidden marker and the body, truncated to GitHub's limit."""
     whole = f"{marker_line(marker)}\n{body.strip()}"
     return whole if len(whole) <= COMMENT_LIMIT else whole[: COMMENT_LIMIT - len(_CUT)] + _CUT
 
@@ -50,7 +50,7 @@ def _same(one: str, other: str) -> bool:
 
 
 class IssuesPart(Part):
-    """The methods of a repository that are about what people see in an issue."""
+    """The methods of a repository for what people see in an issue."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -65,7 +65,7 @@ class IssuesPart(Part):
         return RepoInfo.of(await (await self._connect()).get(self._root))
 
     async def permission(self, login: str) -> Permission:
-        """Ask GitHub what a person may do here, now.
+        """Return a person's current permission, as GitHub reports it.
 
         Raises
         ------
@@ -76,14 +76,14 @@ class IssuesPart(Part):
         if data is None:
             return "none"
         known = get_args(Permission)
-        # role_name tells triage and maintain apart; an organisation's own roles have names that mean nothing here.
+        # role_name distinguishes triage and maintain; names of custom organisation roles are unknown here.
         for name in (text(data, "role_name"), text(data, "permission")):
             if name in known:
                 return cast("Permission", name)
         return "none"
 
     async def in_team(self, team: str, login: str) -> bool:
-        """Tell whether somebody is a member of one of the organisation's teams.
+        """Tell whether a person is a member of one of the organisation's teams.
 
         Where GitHub does not say so, as where nobody granted ``members: read``: no.
         """
@@ -109,7 +109,7 @@ class IssuesPart(Part):
         creator: str | None = None,
         since: datetime | None = None,
     ) -> list[Issue]:
-        """List issues (not pull requests), the oldest first; with ``since`` those that were changed after it."""
+        """List issues (not pull requests), oldest first; with ``since``, those updated after it."""
         hub = await self._connect()
         wanted = hub.pages(
             f"{self._root}/issues",
@@ -123,12 +123,12 @@ class IssuesPart(Part):
         return [issue async for data in wanted if not (issue := Issue.of(data)).is_pull_request]
 
     async def comments(self, number: int) -> list[Comment]:
-        """List an issue's comments, the oldest first."""
+        """List an issue's comments, oldest first."""
         hub = await self._connect()
         return [Comment.of(data) async for data in hub.pages(f"{self._issue(number)}/comments")]
 
     async def own_comment(self, number: int, marker: str) -> Comment | None:
-        """Find the App's comment that carries a marker."""
+        """Find the App's comment with a marker."""
         who = await self._who()
         comments = await self.comments(number)
         return next((comment for comment in comments if who.wrote(comment) and carries(comment, marker)), None)
@@ -136,13 +136,13 @@ class IssuesPart(Part):
     # --- comments --------------------------------------------------------------------------------------------------
 
     async def upsert_comment(self, number: int, marker: str, body: str) -> Comment:
-        """Make the App's comment with this marker say ``body``: create it, edit it, or leave it where it says so."""
+        """Create or edit the App's comment with this marker so that it says ``body``; do nothing if it already does."""
         whole = marked(marker, body)
         key = (number, marker)
         comment = self._written.get(key) or await self.own_comment(number, marker)
         if comment is not None and not _same(comment.body, whole):
             comment = await self._edit(comment.id, whole)
-            if comment is None:  # somebody deleted it
+            if comment is None:  # it was deleted meanwhile
                 self._written.pop(key, None)
                 comment = await self.own_comment(number, marker)
         if comment is None:
@@ -150,7 +150,7 @@ class IssuesPart(Part):
         return self._remember(key, comment)
 
     async def post_once(self, number: int, marker: str, body: str) -> Comment:
-        """Write a comment that is never changed; the one that is there with this marker is returned."""
+        """Write a comment that is never edited; return the existing one if there is one with this marker."""
         key = (number, marker)
         comment = self._written.get(key) or await self.own_comment(number, marker)
         if comment is None:
@@ -158,11 +158,11 @@ class IssuesPart(Part):
         return self._remember(key, comment)
 
     def forget_comments(self, number: int) -> None:
-        """Look at the issue again before the next write: somebody may have deleted or changed what was written."""
+        """Forget the cached comments of an issue, because someone may have deleted or edited one."""
         self._written = {key: comment for key, comment in self._written.items() if key[0] != number}
 
     def _remember(self, key: tuple[int, str], comment: Comment) -> Comment:
-        """Save the next look-up; the oldest are forgotten and looked up again."""
+        """Cache a comment to save the next look-up; the oldest entries are dropped."""
         self._written.pop(key, None)
         self._written[key] = comment
         if len(self._written) > MAX_REMEMBERED:
@@ -170,7 +170,7 @@ class IssuesPart(Part):
         return comment
 
     async def react(self, comment_id: int, content: str) -> bool:
-        """React to a comment, with ``+1``, ``eyes``, ``rocket`` ...; once, however often it is called.
+        """React to a comment with ``+1``, ``eyes``, ``rocket`` ...; idempotent.
 
         Return whether the reaction is new. A comment that is gone gets none.
         """
@@ -180,7 +180,7 @@ class IssuesPart(Part):
         return answer.status == HTTPStatus.CREATED
 
     async def has_reacted(self, comment_id: int, content: str) -> bool:
-        """Tell whether the App has reacted to a comment in this way."""
+        """Tell whether the App has this reaction on a comment."""
         hub, who = await self._connect(), await self._who()
         reactions = hub.pages(f"{self._root}/issues/comments/{comment_id}/reactions", content=content)
         return who.login in [text(part(data, "user"), "login") async for data in reactions]
@@ -211,7 +211,7 @@ class IssuesPart(Part):
         return Issue.of(answer.data or {})
 
     async def own_issue(self, marker: str, since: datetime) -> Issue | None:
-        """Find the App's newest issue whose marker begins so, among those that were changed since then."""
+        """Find the App's newest issue with such a marker among those updated since then."""
         hub, who = await self._connect(), await self._who()
         listed = hub.pages(
             f"{self._root}/issues",
@@ -229,7 +229,7 @@ class IssuesPart(Part):
         return None
 
     async def open_once(self, marker: str, sought: str, since: datetime, **content: Any) -> Issue:
-        """Open an issue, unless one of the App's since then has a marker that begins with ``sought``: then return that.
+        """Open an issue, or return the App's issue since then whose marker begins with ``sought``.
 
         Parameters
         ----------
@@ -253,13 +253,13 @@ class IssuesPart(Part):
             return found
 
     async def close_issue(self, number: int, reason: Literal["completed", "not_planned"]) -> None:
-        """Close an issue; one that is closed with this reason is left alone."""
+        """Close an issue, unless it is already closed with this reason."""
         issue = await self.issue(number)
         if (issue.state, issue.state_reason) != ("closed", reason):
             await self._change(number, {"state": "closed", "state_reason": reason})
 
     async def reopen_issue(self, number: int) -> None:
-        """Open an issue again; an open one is left alone."""
+        """Reopen an issue, unless it is open."""
         if (await self.issue(number)).state != "open":
             await self._change(number, {"state": "open", "state_reason": "reopened"})
 
@@ -269,13 +269,13 @@ class IssuesPart(Part):
     # --- labels ------------------------------------------------------------------------------------------------------
 
     async def label_names(self) -> set[str]:
-        """Return the names of the repository's labels, in lower case: GitHub takes no other case for another label."""
+        """Return the names of the repository's labels in lower case, because GitHub ignores case in label names."""
         hub = await self._connect()
         return {text(label, "name").lower() async for label in hub.pages(f"{self._root}/labels")}
 
     async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
-        """Make labels exist, with colour and description: looked at once, those that are right cost no write."""
-        # The installation's own event and the first issue's come together.
+        """Ensure that labels exist with colour and description; correct ones cost no write."""
+        # The installation event and the first issue's may arrive together.
         async with self._one_look_at_labels:
             if not self._has_labels:
                 await self._make_labels(definitions)
@@ -288,7 +288,7 @@ class IssuesPart(Part):
             body = {"name": wanted.name, "color": wanted.color, "description": wanted.description}
             label = present.get(wanted.name.lower())
             if label is None:
-                # 422: somebody made it in this moment.
+                # 422: it was created at the same moment.
                 await hub.write("POST", f"{self._root}/labels", body, quiet=(422,))
             elif (text(label, "color").lower(), text(label, "description")) != (
                 wanted.color.lower(),
@@ -298,7 +298,7 @@ class IssuesPart(Part):
                 await hub.write("PATCH", f"{self._root}/labels/{segment(wanted.name)}", change, quiet=(404,))
 
     async def set_labels(self, number: int, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
-        """Add and remove labels of an issue; what holds already costs no write."""
+        """Add and remove labels of an issue; no write if nothing changes."""
         hub = await self._connect()
         path = f"{self._issue(number)}/labels"
         present = {text(label, "name") async for label in hub.pages(path)}
@@ -309,7 +309,7 @@ class IssuesPart(Part):
             await hub.write("DELETE", f"{path}/{segment(name)}", quiet=(404,))
 
     async def set_state_label(self, number: int, label: str | None, among: Collection[str]) -> None:
-        """Leave exactly one of a set of labels on an issue (None: none of them)."""
+        """Keep exactly one of a set of labels on an issue (None: none of them)."""
         wanted = {label} if label else set()
         await self.set_labels(number, add=sorted(wanted), remove=set(among) - wanted)
 
