@@ -1,6 +1,6 @@
-"""The channels of a deployment: what may be named in them, how they are reached, and what can go wrong there.
+"""The channels of a deployment: valid addresses, how to reach them, and their errors.
 
-Addresses and credentials come from the deployment's settings alone; a repository names a channel or a recipient.
+Server addresses and credentials only come from the deployment's settings; a repository names a channel or a recipient.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from actions.text.hosts import LOOPBACK_HOSTS
 
 Event = Literal["waiting", "success", "failure"]
 EVENTS: tuple[Event, ...] = ("waiting", "success", "failure")
-"""Somebody has to decide; the model passed; the run ended otherwise."""
+"""Someone must decide; the model passed; the run ended in any other way."""
 ChannelName = Literal["slack", "email"]
 Language = Literal["en", "ja"]
 
 SLACK_API = "https://slack.com/api/"
 SECONDS = 10.0
-"""How long one answer of a channel's server is waited for."""
+"""Seconds to wait for one response of a channel's server."""
 _ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}"
 _SLACK_NAME = r"#[^\s#@,.<>&:|]{1,80}|[CGD][A-Z0-9]{5,20}"
 
@@ -41,7 +41,7 @@ def _slack_channel(value: object) -> object:
 
 
 def _mail_address(value: object) -> object:
-    # Plain addresses only: whatever else the standard allows is where one header becomes two.
+    # Plain addresses only: the other forms of the standard allow header injection.
     if not isinstance(value, str) or not re.fullmatch(_ADDRESS, value) or len(value) > 254:  # noqa: PLR2004 - RFC 5321
         raise PydanticCustomError("mail_address", "one plain address such as team@example.org")
     return value
@@ -49,7 +49,7 @@ def _mail_address(value: object) -> object:
 
 def _sender_address(value: object) -> object:
     address = _mail_address(value)
-    try:  # what a mail's header takes: no two dots in a row, say, which some recipients' addresses have
+    try:  # stricter than for recipients, for example no two dots in a row
         Address(addr_spec=str(address))
     except (ValueError, MessageError):
         raise PydanticCustomError("mail_address", "one plain address such as modelyard@example.org") from None
@@ -63,14 +63,14 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class ChannelError(OperationError):
-    """A channel did not take a message.
+    """A channel did not accept a message.
 
     Parameters
     ----------
     transient
-        Whether trying again may help.
+        Whether a retry may help.
     retry_after
-        Seconds that the channel's server asked to be left alone.
+        Seconds to wait, as requested by the channel's server.
     """
 
     kind = "channel_error"
@@ -85,7 +85,7 @@ class ChannelError(OperationError):
 
 @dataclass(frozen=True)
 class SlackAccess:
-    """How Slack is reached."""
+    """Access to Slack."""
 
     token: str = field(repr=False)
     api_url: str = SLACK_API
@@ -94,14 +94,14 @@ class SlackAccess:
 
 @dataclass(frozen=True)
 class MailServer:
-    """How mail is handed over.
+    """Access to a mail server.
 
     Attributes
     ----------
     security
-        ``tls`` from the first byte (smtps), ``starttls`` before anything is said, or ``plain``.
+        ``tls`` from the start (smtps), ``starttls``, or ``plain``.
     sender
-        The address that mails come from.
+        The sender's address.
     """
 
     host: str
@@ -116,19 +116,19 @@ class MailServer:
     def at(cls, url: str, sender: str, seconds: float = SECONDS) -> MailServer:
         """Read ``smtp://user:password@host:port`` or ``smtps://...``.
 
-        ``smtp`` means STARTTLS, but for a server on this machine; ``?starttls=no`` (never with a password) and
-        ``?starttls=yes`` say it otherwise.
+        ``smtp`` means STARTTLS, except for a server on this machine; ``?starttls=no`` (not with a password) and
+        ``?starttls=yes`` override this.
 
         Raises
         ------
         ValueError
-            With what a right URL is; the URL itself, which may hold a password, is not in it.
+            With a description of a valid URL; it does not contain the URL, which may include a password.
         """
         wrong = "a URL such as smtp://user:password@mail.example.org:587 or smtps://..., special characters as %40"
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError:  # whose message may show a part of the password
+        except ValueError:  # its message may contain a part of the password
             raise ValueError(wrong) from None
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
             raise ValueError(wrong)
@@ -151,12 +151,12 @@ class MailServer:
 
 
 def checked_slack_url(url: str) -> str:
-    """Return the base of Slack's API as slack-sdk wants it.
+    """Return the base URL of Slack's API as slack-sdk expects it.
 
     Raises
     ------
     ValueError
-        With what a right address is.
+        With a description of a valid URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
@@ -169,7 +169,7 @@ def checked_slack_url(url: str) -> str:
 
 
 class Channels(Protocol):
-    """The channels that a deployment has; None for one that it has not."""
+    """The channels of a deployment; None for those that are not configured."""
 
     @property
     def slack(self) -> SlackAccess | None: ...
@@ -186,7 +186,7 @@ class DeploymentChannels:
 
 
 class EnvironmentChannels:
-    """``Channels`` of an operation that is run by a command: read from the environment when they are needed."""
+    """``Channels`` of an operation run from the command line: read from the environment when needed."""
 
     @property
     def slack(self) -> SlackAccess | None:
@@ -217,18 +217,18 @@ class EnvironmentChannels:
 def _wrong(name: str, error: ValueError) -> Unavailable:
     return Unavailable(
         "channel_misconfigured",
-        rule=f"{name} has to be {error}.",
-        found="Something else.",
+        rule=f"{name} must be {error}.",
+        found="Another value.",
         next_step=f"Correct {name} in the environment.",
     )
 
 
 def missing(channel: ChannelName) -> Unavailable:
-    """Return the error of a deployment that does not have a channel."""
+    """Return the error of a channel that is not configured."""
     needs = {"slack": "MODELYARD_SLACK_TOKEN", "email": "MODELYARD_SMTP_URL and MODELYARD_MAIL_FROM"}[channel]
     return Unavailable(
         f"{channel}_not_configured",
-        rule=f"This deployment tells people by {channel} where {needs} is set.",
+        rule=f"{needs} must be set to notify people by {channel}.",
         found="It is not set.",
         next_step=f"Set {needs} where Modelyard runs.",
     )

@@ -1,7 +1,7 @@
-"""What the GitHub App needs on GitHub, and why: the one table of its permissions and events.
+"""What the App needs on GitHub, and why: the one table of its permissions and events.
 
-The App asks for it when it is registered, the checks compare what it was given with it, the local hub gives it, and
-``docs/permissions.md`` is made from it.
+The App's manifest requests them, checks compare them with what was granted, the local hub grants them, and
+``docs/permissions.md`` is generated from them.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ class Permission:
     why: str
     used_in: tuple[str, ...]
     optional: bool = False
-    """Nothing but a hint is missing without it, so the App does not ask for it by itself."""
+    """Only a hint is missing without it, so the App does not request it by default."""
     of_organization: bool = False
-    """GitHub lists it among the organisation's permissions, not among the repository's."""
+    """An organisation permission rather than a repository permission."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A webhook event, and what the App does when it comes."""
+    """A webhook event, and what it means for the App."""
 
     name: str
     why: str
     always: bool = False
-    """GitHub sends it to every App: there is nothing to subscribe to."""
+    """GitHub sends it to every App without a subscription."""
 
 
 PERMISSIONS = (
     Permission(
         "actions", "write",
-        "Sends the training workflow, follows its jobs and their logs, and cancels it where a run is stopped.",
+        "Dispatches the training workflow, follows its jobs and logs, and cancels it if a run is stopped.",
         ("bot/github/workflow_runs.py",),
     ),
-    Permission("checks", "write", "Shows the verdict as a check run on the commit that was trained.", ("bot/github/workflow_runs.py",)),
+    Permission("checks", "write", "Shows the verdict as a check run on the trained commit.", ("bot/github/workflow_runs.py",)),
     Permission(
         "contents", "write",
-        "Reads the configuration, checks what a run published, and commits history and registry.",
+        "Reads the configuration, validates what a run published, and commits history and registry.",
         ("bot/github/git.py",),
     ),
     Permission(
@@ -55,18 +55,18 @@ PERMISSIONS = (
     ),
     Permission(
         "metadata", "read",
-        "GitHub gives it to every App. It shows which repositories there are, and what a person may do in them.",
+        "Granted to every App. Lists repositories and people's permissions.",
         ("bot/github/issues.py",),
     ),
     Permission(
         "administration", "read",
-        "Lists a repository's own runners, so that a run which none takes can say whether one is online at all.",
+        "Lists a repository's runners, so that a run without a runner can report whether one is online.",
         ("bot/github/workflow_runs.py",),
         optional=True,
     ),
     Permission(
         "members", "read",
-        "Tells whether somebody is in a team that `.github/modelyard.yml` names for a command.",
+        "Tells whether a person is in a team that `.github/modelyard.yml` names for a command.",
         ("bot/github/issues.py",),
         optional=True,
         of_organization=True,
@@ -75,18 +75,20 @@ PERMISSIONS = (
 
 EVENTS = (
     Event("issues", "A request is opened, corrected, labelled, closed or deleted."),
-    Event("issue_comment", "Somebody writes a command."),
-    Event("push", "A branch changes the configuration or the registry: a check run says whether that is right."),
-    Event("repository_dispatch", "Another system asks for a training."),
-    Event("workflow_job", "A job starts or ends: its run is looked at now, and not seconds later."),
-    Event("workflow_run", "The whole workflow run ends: the same."),
+    Event("issue_comment", "A command is posted."),
+    Event(
+        "push", "A branch changes the configuration or the registry: a check run reports whether the change is valid."
+    ),
+    Event("repository_dispatch", "Another system requests a run."),
+    Event("workflow_job", "A job starts or ends: its run is updated immediately."),
+    Event("workflow_run", "A workflow run ends: its run is updated immediately."),
     Event("installation", "The App is installed, removed, suspended or given new permissions.", always=True),
-    Event("installation_repositories", "The App is given a repository, or loses one.", always=True),
+    Event("installation_repositories", "A repository is added to or removed from the installation.", always=True),
 )
 
 
 def wanted_permissions() -> dict[str, str]:
-    """Return the permissions that the App asks for, by name."""
+    """Return the permissions that the App requests, by name."""
     return {each.name: each.level for each in PERMISSIONS if not each.optional}
 
 

@@ -1,4 +1,4 @@
-"""``training_history/index.md``: one row a run, newest first; a pure function of the file's present content."""
+"""``training_history/index.md``: one row per run, newest first; a pure function of the file's current content."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from actions.history_management.report import SIGNS, number
 from actions.text.markdown import code, inline, link, table
 
 ROWS = 2_000
-"""How many of the newest runs are listed; GitHub shows a Markdown file up to 512 kB."""
+"""Maximum of listed runs, newest first; GitHub renders Markdown files up to 512 kB."""
 
 _HEADER = ("Run", "Model", "Verdict", "Metric", "Version", "Requested by", "Finished")
 _ROW = re.compile(rf"^\| \[({RUN_ID})\]\(")
 _TEXT = """\
 # Training history
 
-Each run has its page; the models' versions lie in [models](models). Written by Modelyard: changes by hand are lost.
+Each run has a page; versions of the models are in [models](models). Written by Modelyard; manual changes are overwritten.
 
 """
 

@@ -1,4 +1,4 @@
-"""A run's record as Markdown that GitHub shows well and ``cat`` shows readably. Pure: the same record, the same text."""
+"""A run's record as Markdown, readable on GitHub and in a terminal. Pure: the same record gives the same text."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def render(record: RunRecord, plots: Sequence[str] = ()) -> str:
     Parameters
     ----------
     record
-        The run. What people wrote in it is shown literally.
+        The run. Text written by people is escaped.
     plots
-        The file names of its plots, which lie in the folder ``<run>/`` beside the file.
+        The file names of its plots in the folder ``<run>/`` next to the file.
     """
     sections = [
         f"# {record.run}: {inline(record.request.model_name)} {record.status}",
@@ -96,7 +96,7 @@ def _comparison(found: ComparisonFigures) -> Iterator[tuple[str, str]]:
     low, high = ("unknown" if bound is None else f"{bound:+.4g}" for bound in (found.low, found.high))
     yield "Against the champion", inline(found.outcome.replace("_", " "))
     yield "Difference", f"{found.difference:+.4g}, between {low} and {high} (above 0 this model is better)"
-    yield "It may be worse by", f"{number(found.allowed)}, with a risk of {found.alpha:g}"
+    yield "Allowed to be worse by", f"{number(found.allowed)}, with a risk of {found.alpha:g}"
     for one in found.regressions:
         where = f"Worse where {inline(one.column, 40)} is {inline(one.value, 60)}"
         yield where, f"{one.difference:+.4g} on {one.rows} rows"
@@ -140,7 +140,7 @@ def _better(metric: Metric | None, mine: float | None, theirs: float | None) -> 
 
 
 def number(value: float | None) -> str:
-    """Return a figure with six significant digits; a dash where there is none."""
+    """Return a number with six significant digits; a dash if there is none."""
     return "-" if value is None else f"{value:.6g}"
 
 
@@ -274,7 +274,7 @@ def _search(result: PublishedResult | None) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes in a readable unit."""
     value, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 1_000:  # noqa: PLR2004 - decimal units
@@ -310,7 +310,7 @@ def _durations(record: RunRecord) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration as people read it."""
+    """Return a duration in readable units."""
     minute, hour = 60, 3_600
     if value < minute:
         return f"{value:.1f} s"
@@ -335,5 +335,5 @@ def _each_link(record: RunRecord) -> Iterator[str]:
 
 
 def headline(record: RunRecord) -> str:
-    """Return the record's subject for a commit message: no text of a person's but the model's name."""
+    """Return the subject of the commit message; the model's name is the only text from a person."""
     return shorten(f"{record.run}: {record.request.model_name} {record.status}", 72)

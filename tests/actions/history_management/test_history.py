@@ -122,7 +122,7 @@ def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
     page = render(record(result=found))
     assert "| Against the champion | accepted |" in page
     assert "| Difference | +0.01, between -0.0123 and +0.03 (above 0 this model is better) |" in page
-    assert "| It may be worse by | 0.02, with a risk of 0.05 |" in page
+    assert "| Allowed to be worse by | 0.02, with a risk of 0.05 |" in page
     assert "-0.25 on 31 rows |" in page
     assert "<b>" not in page
 
