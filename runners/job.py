@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main_of_process() -> int:
     """Run ``main`` as all that this process does, with the garbage collector held back.
 
-    The objects that libraries create on import live until the process ends. Scanning them again and again, and once more
+    The objects that libraries create on import live until the process ends. Scanning them again and again, and again
     at exit, costs a stage more than half a second.
     """
     gc.set_threshold(50_000)

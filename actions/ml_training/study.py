@@ -184,7 +184,7 @@ def run_search(
 def _measure_baseline(
     study: optuna.Study, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted
 ) -> None:
-    """Note once how the model does without any search: what is found has to be better."""
+    """Measure once how the model does without a search; the search must beat that."""
     if _BASELINE in study.user_attrs:
         return
     started = time.monotonic()

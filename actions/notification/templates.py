@@ -105,7 +105,7 @@ def compose(notice: Notice, channel: ChannelName, override: bytes | str | None =
 
 
 def compose_footer(notice: Notice, channel: ChannelName, remark: str = "") -> str:
-    """Return the line below every message, whoever wrote its template: which run it is about, and any remark."""
+    """Return the line below every message, also of a repository's template: the run, and any remark."""
     escaped = _ESCAPED[channel]
     about = f"{notice.run} · {escaped(notice.repository)}#{notice.issue}"
     if not remark:

@@ -17,7 +17,7 @@ import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 
-if sys.version_info < (3, 11):  # noqa: UP036 - said to whoever runs this file with an older Python
+if sys.version_info < (3, 11):  # noqa: UP036 - for people who run this file with an older Python
     sys.exit("modelyard: Python 3.11 or newer is needed, this is " + sys.version.split()[0])
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def prepare(cache: str, lock: Lock, *layers: Lock) -> str:
     Raises
     ------
     NoVenvError
-        Where it would have to be made and this interpreter cannot.
+        If it must be created and this interpreter cannot do that.
     SetupError
         Where making it failed.
     """
@@ -123,7 +123,7 @@ def prepare(cache: str, lock: Lock, *layers: Lock) -> str:
 
 
 def say(text: str) -> None:
-    """Tell whoever waits; standard output is for the path alone."""
+    """Report progress on standard error; standard output is for the path only."""
     print(f"modelyard: {text}", file=sys.stderr, flush=True)
 
 

@@ -69,7 +69,7 @@ _SENDERS: dict[Path, Callable[[Path, Path], None]] = {}
 def send_files_below(folder: Path, send: Callable[[Path, Path], None]) -> None:
     """Register a function that uploads each file written below a folder, before the file takes its place there.
 
-    Registered here rather than called by whoever writes, so that no operation can forget it: a file that exists only in
+    Registered here rather than called by each writer, so that no operation can forget it: a file that exists only in
     the local copy of a bucket is lost.
     """
     _SENDERS[folder] = send

@@ -1,1 +1,1 @@
-"""Commands for whoever operates the App: doctor, init, dead letters, and their helpers."""
+"""Commands for operators of the App: doctor, init, dead letters, and their helpers."""

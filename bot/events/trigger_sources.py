@@ -26,7 +26,7 @@ class Requester:
     login
         A person, or the App itself for a schedule.
     is_preapproved
-        Whether no permission has to be checked: whoever can change the default branch has approved the schedule.
+        Whether to skip the permission check: people who can change the default branch have approved the schedule.
     """
 
     login: str

@@ -175,7 +175,7 @@ class GitPart(Part):
     ) -> str:
         """Commit what ``change`` makes of the branch's files, and return the commit's SHA.
 
-        The ref is updated without force. Where somebody else was faster, all is read and computed again. A branch that
+        The ref is updated without force. If someone else was faster, everything is read and computed again. A branch that
         does not exist begins with this commit.
 
         Parameters

@@ -70,7 +70,7 @@ class IssuesPart(Part):
         Raises
         ------
         HubError
-            For every error but 404: whoever could not be asked about has no permission either.
+            For every error except 404: without an answer from GitHub, nobody has permission.
         """
         data = await (await self._connect()).get_or_none(f"{self._root}/collaborators/{segment(login)}/permission")
         if data is None:

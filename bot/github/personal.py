@@ -1,4 +1,4 @@
-"""A repository opened with somebody's token instead of the App's key, for commands that people run by hand."""
+"""A repository opened with a person's token instead of the App's key, for commands that people run by hand."""
 
 from __future__ import annotations
 

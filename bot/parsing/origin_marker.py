@@ -46,7 +46,7 @@ class Origin:
 
     @property
     def prefix(self) -> str:
-        """The start of the request's marker, whoever the requester is."""
+        """The start of the request's marker, without the requester."""
         return f"asked:{self.source}:{self.key}:"
 
     def marker(self, repository: str, secret: bytes) -> str:

@@ -118,7 +118,7 @@ class EventInfo(Protocol):
 
 
 def is_used(delivery: EventInfo) -> bool:
-    """Return whether the App acts on a delivery. A dispatch for somebody else may contain anything and is not stored."""
+    """Return whether the App acts on a delivery. A dispatch meant for another receiver may contain anything and is not stored."""
     if delivery.event == "repository_dispatch":
         return delivery.action == DISPATCH
     return delivery.event in USED_EVENTS

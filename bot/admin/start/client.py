@@ -19,7 +19,7 @@ EXIT_CODES = {state_label("passed"): 0, **{state_label(state): 1 for state in ("
 _FRESH = timedelta(hours=1)
 """How far back to look for an issue with a random key: only its own, if the response was lost; clocks may differ."""
 SILENT_SECONDS = 120.0
-"""The App has been silent for so long that the reader is told."""
+"""After this silence of the App, the user is informed."""
 MAX_OUTAGE_SECONDS = 900.0
 
 

@@ -88,7 +88,7 @@ def parse_form(file: str, text: str) -> Form:
     labels = [element.label for element in elements if element.label]
     names = [element.name for element in elements]
     if len(set(labels)) < len(labels) or len(set(names)) < len(names):
-        raise FormError("labels and ids have to be unique")
+        raise FormError("labels and ids must be unique")
     return Form(
         file=file,
         name=name,
@@ -208,13 +208,13 @@ def _options(attributes: Mapping[str, Any], kind: str, where: str) -> tuple[Opti
         raise FormError(f"{where}: `options` is missing or not a list")
     if kind == "dropdown":
         if not all(isinstance(option, str) and option.strip() for option in options):
-            raise FormError(f"{where}: every option has to be a text")
+            raise FormError(f"{where}: every option must be a text")
         found = tuple(Option(option) for option in options)
     else:
         boxes = [_mapping(option, f"{where}.options") for option in options]
         found = tuple(Option(_text(box, "label"), _is_true(box, "required")) for box in boxes)
     if len({option.label for option in found}) < len(found) or not all(option.label for option in found):
-        raise FormError(f"{where}: options have to be unique and not empty")
+        raise FormError(f"{where}: options must be unique and not empty")
     return found
 
 
@@ -224,14 +224,14 @@ def _default(attributes: Mapping[str, Any], options: Sequence[Option], where: st
         return None
     index = read_number(text)
     if index is None or index >= len(options):
-        raise FormError(f"{where}: `default` is {text!r}; it has to be the index of an option")
+        raise FormError(f"{where}: `default` is {text!r}; it must be the index of an option")
     return index
 
 
 def _render(attributes: Mapping[str, Any], where: str) -> str:
     render = _text(attributes, "render")
     if any(not (character.isalnum() or character in "+-_#.") for character in render):
-        raise FormError(f"{where}: `render` is {render!r}; it has to be the name of a language")
+        raise FormError(f"{where}: `render` is {render!r}; it must be the name of a language")
     return render
 
 

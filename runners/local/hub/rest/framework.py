@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 PREFIX = "/api/v3"
 OLDEST_VERSION = "2022-11-28"
-"""The API version of whoever asks for none, as on GitHub."""
+"""The API version of requests that name none, as on GitHub."""
 BODY_LIMIT = 64 * 1024 * 1024
 T = TypeVar("T")
 Handler = Callable[["Call"], Any]
@@ -89,7 +89,7 @@ class Call:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body, which has to be an object."""
+        """The body, which must be an object."""
         if not isinstance(self.value, dict):
             raise ApiError(400, "Body should be a JSON object")
         return self.value

@@ -130,7 +130,7 @@ def _seconds(date: Any) -> int:
 
 def _entry(call: Call, line: Any) -> Entry:
     if not isinstance(line, dict) or not isinstance(line.get("path"), str) or str(line.get("mode")) not in MODES:
-        raise ApiError(422, "tree.path and tree.mode have to be supplied")
+        raise ApiError(422, "tree.path and tree.mode must be supplied")
     path, mode, content = line["path"], line["mode"], line.get("content")
     if (
         path.startswith("/")
