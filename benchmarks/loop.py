@@ -216,7 +216,7 @@ def _end(log: Path, watch: Watch) -> Iterator[tuple[str, float, int]]:
         entry = json.loads(line)
         end = datetime.fromisoformat(entry["timestamp"]).timestamp()
         if (
-            entry["logger"] != "bot.worker"
+            entry["logger"] != "bot.engine.run_driver"
             or not entry["message"].startswith("run ")
             or not start <= end < closed
             or entry["message"].endswith("waits")

@@ -135,7 +135,7 @@ def test_a_file_that_is_not_there(real: RealLoop, model: str) -> None:
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data="flower.csv", target="kind"))
     assert "**Field:** `data`" in comment
-    assert "no file flower.csv. There are: flowers.csv" in comment
+    assert "no file flower.csv. Files there: flowers.csv" in comment
     assert "`data_not_found`" in comment
 
 
@@ -144,7 +144,7 @@ def test_measurements_as_the_target_of_a_classification(real: RealLoop, model: s
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data="sklearn://diabetes"))
     assert "**Field:** `target`" in comment
-    assert "column 'target' holds 214 different numbers in 442 rows" in comment
+    assert "column 'target' contains 214 different numbers in 442 rows" in comment
     assert "or the task regression" in comment
     assert "`target_wrong_kind`" in comment
 
@@ -156,7 +156,7 @@ def test_text_as_the_target_of_a_regression(real: RealLoop, model: str) -> None:
         issue = real.open(model_name=model, data=data, target="kind", metric="rmse", threshold="1")
         comment = refused(real, issue)
     assert "**Field:** `target`" in comment
-    assert "column 'kind' holds text, such as 'lily' in row 1" in comment
+    assert "column 'kind' contains text, such as 'lily' in row 1" in comment
     assert "or the task classification" in comment
     assert "`target_wrong_kind`" in comment
 
@@ -164,7 +164,7 @@ def test_text_as_the_target_of_a_regression(real: RealLoop, model: str) -> None:
 @slow
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(b"", "nothing in empty.csv"), (b"colour,kind\n", "columns but no row in empty.csv")],
+    [(b"", "nothing in empty.csv"), (b"colour,kind\n", "columns but no rows in empty.csv")],
     ids=["no byte", "no row"],
 )
 def test_an_empty_file(real: RealLoop, model: str, content: bytes, found: str) -> None:
@@ -173,7 +173,7 @@ def test_an_empty_file(real: RealLoop, model: str, content: bytes, found: str) -
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
     assert "**Field:** `data`" in comment
     assert found in comment
-    assert "Name a file that has rows" in comment
+    assert "Choose a file that has rows" in comment
     assert "`data_empty`" in comment
 
 

@@ -110,7 +110,7 @@ def test_a_person_follows_a_rejected_run_lets_it_be_trained_again_and_gives_up(r
 
         question = comment(page, 1)
         expect(question).to_contain_text("Train it again?", timeout=WHOLE_RUN)
-        expect(question).to_contain_text("/approve trains it again with another seed on the same split.")
+        expect(question).to_contain_text("/approve trains the model again with a new seed on the same data split.")
         expect(page.locator("#side")).to_contain_text("mlops:waiting", timeout=WHOLE_RUN)
         keep_screenshot(page, "never-good-question")
         say(page, "/approve")
@@ -166,7 +166,7 @@ def test_a_rejected_model_is_approved_by_who_may_and_the_next_one_promoted(loop:
         act_as(page, "owner")
         say(page, "/approve n_estimators=500 more trees may help")
         expect(page.locator("#state")).to_have_text("Closed")
-        expect(comment(page)).to_contain_text("✅ Passed: in-a-browser version 1")
+        expect(comment(page)).to_contain_text("version 1 is registered as a candidate")
         expect(comment(page)).to_contain_text("attempt 2 of 3")
         say(page, "/promote better than what we have")
         champion = page.get_by_role("article", name="Comment by modelyard").last

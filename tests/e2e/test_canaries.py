@@ -187,7 +187,7 @@ def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_brea
     assert "registered as a candidate" in found["check runs"]
     for place in ("Slack", "mail"):
         assert "Train it again?" in found[place]
-        assert "Failed in the stage train" in found[place]
+        assert "Failed in the train stage" in found[place]
     spilt = [(place, secret[:12]) for place, text in found.items() for secret in planted.own if secret in text]
     brought = [(place, secret[:12]) for place, text in found.items() for secret in FOREIGN if secret in text]
     assert (spilt, brought) == ([], [])

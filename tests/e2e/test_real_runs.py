@@ -131,7 +131,7 @@ def test_a_search_that_the_form_asks_for_gives_the_model_its_hyperparameters(rea
     beside = (real.workspace.folder / "storage" / version["uri"]).with_name("model.json")
     assert json.loads(beside.read_text(encoding="utf-8"))["hyperparameters"] == found["hyperparameters"]
     assert "## Search for hyperparameters" in real.text(f"training_history/{run}.md")
-    assert "**Search:** 8 settings" in real.comment(issue)
+    assert "Tried 8 sets of hyperparameters." in real.comment(issue)
 
 
 @slow
@@ -177,7 +177,7 @@ def test_a_second_run_of_a_model_queues_visibly_and_then_takes_its_turn(real: Re
     real.until_label(issues[1], "mlops:queued")
     ahead = real.until(lambda: real.run(issues[0]), "the first has a comment")
     assert f"⏳ Queued: waiting for `{ahead}`" in real.comment(issues[1])
-    assert "`/cancel` takes it out of the queue" in real.comment(issues[1])
+    assert "To leave the queue, comment `/cancel`." in real.comment(issues[1])
     runs = [real.until_closed(issue, "mlops:passed") for issue in issues]
     assert real.jobs(runs[0])[-1]["completed_at"] <= real.jobs(runs[1])[0]["started_at"]
     assert [one["run"] for one in versions(real, model)["versions"]] == runs
@@ -204,7 +204,7 @@ def test_a_champion_stays_until_a_better_model_passes(real: RealLoop, model: str
     assert verdict["champion_value"] == metrics(real, champion)["accuracy"] > verdict["value"]
     assert real.file(f"training_history/models/{model}.yaml") == registry
     assert "| Champion (version 1) |" in real.comment(worse)
-    assert "| Outcome | **worse than the champion** |" in real.comment(worse)
+    assert "**worse than the champion**" in real.comment(worse)
     assert f"{beaten}/comparison.png" in real.comment(worse)
     assert {"comparison.png"} < set(pictures(real, beaten))
 
@@ -269,7 +269,7 @@ def test_a_hostile_hyperparameter_is_refused_in_its_own_words(real: RealLoop, mo
     issue = real.open(model_name=model, hyperparameters=f'n_estimators: "{value}"')
     real.until_label(issue, "mlops:invalid")
     (comment,) = real.comments(issue)
-    assert "**About:** `hyperparameters`" in comment
+    assert "**Field:** `hyperparameters`" in comment
     assert f"'{value}'" in read(comment).text
     assert not pwned.exists()
     assert not TOKEN.search(comment)
