@@ -66,7 +66,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_the_uninterrupted_one(
     assert real.until_closed(issue, "mlops:passed", PATIENCE) == run
     trainings = [job for job in real.jobs(run) if job["name"].endswith("train")]
     assert [job["conclusion"] for job in trainings] == ["failure", "success"]
-    assert "going on from a checkpoint after round" in real.log(trainings[1])
+    assert "resuming from the checkpoint after round" in real.log(trainings[1])
     assert real.history(run)["attempt"] == 1, "a stage that is sent again is no new attempt"
     assert {path.name for path in folder.iterdir()} >= {"model.skops", "training.json"}
     assert not list(folder.glob("checkpoint-*"))
