@@ -134,8 +134,8 @@ def test_they_become_a_judged_and_published_model(desk: Desk, prepared: Done, tm
     evaluated = limited("evaluate", order)
     assert evaluated.result["rows"] == prepared.result["test"]["rows"]
     assert evaluated.result["metrics"]["accuracy"] > 0.8, "0.804 is what can be known of this target"
-    interval = evaluated.result["intervals"]["accuracy"]
-    assert 0.002 < interval["high"] - interval["low"] < 0.006
+    low, high = evaluated.result["intervals"]["accuracy"]
+    assert 0.002 < high - low < 0.006
     assert limited("judge", order).result["verdict"]["status"] == "passed"
     server = {"GITHUB_SERVER_URL": f"file://{tmp_path}/server", "GITHUB_TOKEN": "none"}
     published = limited("publish", order, **server).result["published"]
