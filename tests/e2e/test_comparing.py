@@ -83,11 +83,12 @@ def test_closing_the_issue_cancels_its_run(loop: Loop, request: pytest.FixtureRe
 
 
 def test_a_run_whose_issue_is_deleted_ends_and_is_kept_in_the_history(loop: Loop, training: int) -> None:
-    found = loop.hub.issues.first(repository_id=loop.ready.repository.id, number=training)
-    assert found is not None
-    for comment in loop.hub.comments.find(issue_id=found.id):
-        loop.hub.comments.delete(comment.id)
-    loop.hub.issues.delete(found.id)
+    with loop.hub.store.transaction():
+        found = loop.hub.issues.first(repository_id=loop.ready.repository.id, number=training)
+        assert found is not None
+        for comment in loop.hub.comments.find(issue_id=found.id):
+            loop.hub.comments.delete(comment.id)
+        loop.hub.issues.delete(found.id)
     run = loop.until_ended(training)
     assert (run.status, run.error) == ("cancelled", None)
     assert "the issue was deleted" in str(loop.file(f"training_history/{run.id}.md"))

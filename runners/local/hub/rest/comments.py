@@ -27,8 +27,9 @@ def list_issue_comments(call: Call) -> Answer:
 
 @routes.post(ISSUE + "/comments", needs="issues:write", role="read")
 def create_comment(call: Call) -> Answer:
-    comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
-    shape = issue_shapes.comment(call.hub, comment)
+    with call.hub.store.transaction():  # The issue may be deleted at this moment.
+        comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
+        shape = issue_shapes.comment(call.hub, comment)
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
@@ -39,7 +40,9 @@ def get_comment(call: Call) -> Any:
 
 @routes.patch(COMMENT, needs="issues:write", role="read")
 def update_comment(call: Call) -> Any:
-    return issue_shapes.comment(call.hub, issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body")))
+    with call.hub.store.transaction():  # The issue may be deleted at this moment.
+        comment = issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body"))
+        return issue_shapes.comment(call.hub, comment)
 
 
 @routes.delete(COMMENT, needs="issues:write", role="read")

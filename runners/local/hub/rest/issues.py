@@ -48,11 +48,12 @@ def get_issue(call: Call) -> Any:
 
 @routes.patch(ISSUE, needs="issues:write", role="read")
 def update_issue(call: Call) -> Any:
-    issue, hub, actor = find_issue(call), call.hub, call.actor
+    hub, actor = call.hub, call.actor
     state, reason, names = call.json.get("state"), call.json.get("state_reason"), _names(call)
     if state not in (None, "open", "closed"):
         raise validation_failed("Issue", "state")
     with hub.store.transaction():
+        issue = find_issue(call)
         changed = {name: call.text(name, "") for name in ("title", "body") if call.json.get(name) is not None}
         if changed:
             issue = issues.edit_issue(hub, actor, issue, **changed)
@@ -62,7 +63,7 @@ def update_issue(call: Call) -> Any:
             issue = issues.close_issue(hub, actor, issue, reason or "completed")
         elif state == "open":
             issue = issues.reopen_issue(hub, actor, issue)
-    return issue_shapes.issue(hub, issue)
+        return issue_shapes.issue(hub, issue)
 
 
 @routes.get(ISSUE + "/labels", needs="issues:read")
@@ -72,12 +73,14 @@ def list_issue_labels(call: Call) -> Answer:
 
 @routes.post(ISSUE + "/labels", needs="issues:write", role="triage")
 def add_issue_labels(call: Call) -> Any:
-    return _labelled(call, issues.add_labels(call.hub, call.actor, find_issue(call), _label_body(call)))
+    with call.hub.store.transaction():
+        return _labelled(call, issues.add_labels(call.hub, call.actor, find_issue(call), _label_body(call)))
 
 
 @routes.put(ISSUE + "/labels", needs="issues:write", role="triage")
 def set_issue_labels(call: Call) -> Any:
-    return _labelled(call, issues.set_labels(call.hub, call.actor, find_issue(call), _label_body(call)))
+    with call.hub.store.transaction():
+        return _labelled(call, issues.set_labels(call.hub, call.actor, find_issue(call), _label_body(call)))
 
 
 @routes.delete(ISSUE + "/labels", needs="issues:write", role="triage")
@@ -88,7 +91,8 @@ def remove_issue_labels(call: Call) -> Answer:
 
 @routes.delete(ISSUE + "/labels/{name:path}", needs="issues:write", role="triage")
 def remove_issue_label(call: Call) -> Any:
-    return _labelled(call, issues.remove_label(call.hub, call.actor, find_issue(call), call.path["name"]))
+    with call.hub.store.transaction():
+        return _labelled(call, issues.remove_label(call.hub, call.actor, find_issue(call), call.path["name"]))
 
 
 def find_issue(call: Call) -> Issue:
