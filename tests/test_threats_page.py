@@ -1,4 +1,4 @@
-"""The page about threats names tests that exist."""
+"""The threats page names tests that exist."""
 
 from __future__ import annotations
 
