@@ -90,9 +90,9 @@ def _crashed(name: str, error: Exception) -> Problem:
     return Problem(
         kind="crash",
         reason="crashed",
-        rule=f"{name} ends with a result or an error that it knows.",
+        rule=f"{name} must end with a result or a known error.",
         found=f"{type(error).__name__}: {error}"[:2_000],
-        next_step="Look at the server's log, which has the traceback.",
+        next_step="See the traceback in the server's log.",
     )
 
 
@@ -171,14 +171,14 @@ def choose(known: Mapping[str, Operation], toolsets: Sequence[str]) -> dict[str,
     InvalidInput
         With reason ``unknown_toolset``.
     """
-    there = sorted({operation.toolset for operation in known.values()})
+    names = sorted({operation.toolset for operation in known.values()})
     for toolset in toolsets:
-        if toolset not in there:
+        if toolset not in names:
             raise InvalidInput(
                 "unknown_toolset",
-                rule="A toolset is chosen by its name.",
+                rule="The toolset must exist.",
                 found=toolset[:200],
-                next_step=f"Choose of {', '.join(there)}.",
+                next_step=f"Choose from {', '.join(names)}.",
                 field="toolset",
             )
     return {name: operation for name, operation in known.items() if not toolsets or operation.toolset in toolsets}

@@ -133,7 +133,7 @@ class MailServer:
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
             raise ValueError(wrong)
         if " " in parts.netloc or re.search(r"[\x00-\x1f\x7f]", unquote(parts.netloc)):
-            raise ValueError("a URL without blanks or control characters")
+            raise ValueError("a URL without spaces or control characters")
         local = parts.hostname in LOOPBACK_HOSTS
         asked = parse_qs(parts.query, keep_blank_values=True)
         starttls = asked.pop("starttls", ["no" if local else "yes"])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """A metric: which way is better, between which bounds, and when it has no value.
+    """A metric: which direction is better, its bounds, and when it is undefined.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Metric(NamedTuple):
     higher_is_better: bool
     lowest: float | None = None
     highest: float | None = None
-    undefined_when: str = "the test rows do not show enough cases"
+    undefined_when: str = "there are too few cases in the test rows"
 
     def meets(self, value: float, threshold: float) -> bool:
         """Return whether a value passes: at or above the threshold, for errors and losses at or below it."""
@@ -41,10 +41,8 @@ class Metric(NamedTuple):
 
 
 def metric_help(metrics: Mapping[str, Metric]) -> str:
-    """Return the description of a form's field for the metric."""
+    """Return the description of the form's metric field."""
     below = [name for name, metric in metrics.items() if not metric.higher_is_better]
     if not below:
-        return "What the verdict is about. It passes at or above the threshold."
-    return (
-        f"What the verdict is about. {', '.join(below)}: passes at or below the threshold; all others at or above it."
-    )
+        return "The metric that decides the verdict. A model passes at or above the threshold."
+    return f"The metric that decides the verdict. A model passes at or above the threshold; for {', '.join(below)}, at or below it."

@@ -16,11 +16,11 @@ class Gate(BaseModel):
 
     alpha: float = Field(
         default=0.05, gt=0, le=0.5, allow_inf_nan=False,
-        description="the risk of letting a model pass that is worse by more than the margin",
+        description="the risk of passing a model that is worse by more than the margin",
     )  # fmt: skip
     margin: float = Field(
         default=0.02, ge=0, le=1, allow_inf_nan=False,
-        description="how much worse it may be: in the metric's own points; of errors and losses, a share of the champion's",
+        description="how much worse it may be, in the metric's own units; for errors and losses, as a share of the champion's",
     )  # fmt: skip
 
     def allowed(self, metric: Metric, champion: float) -> float:

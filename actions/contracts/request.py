@@ -76,12 +76,12 @@ class BaseRequest(BaseModel):
 
     model_name: ModelName = Field(
         title="Model name",
-        description="Small letters, digits, `.`, `_` and `-`. Runs of one name are versions of one model.",
+        description="Lower-case letters, digits, `.`, `_` and `-`. Runs with the same name are versions of one model.",
         examples=["breast-cancer"],
     )
     task: Identifier = Field(title="Task", description="What kind of model to train.")
-    algorithm: Identifier = Field(title="Algorithm", description="How the model learns.")
-    metric: Identifier = Field(title="Metric", description="What the verdict is about.")
+    algorithm: Identifier = Field(title="Algorithm", description="The algorithm that trains the model.")
+    metric: Identifier = Field(title="Metric", description="The metric that decides the verdict.")
     threshold: float = Field(
         title="Threshold",
         description="The minimum value of the metric on the test data; for errors and losses, the maximum.",
@@ -93,14 +93,14 @@ class BaseRequest(BaseModel):
         description="Maximum retries after a rejection; each needs an approval.",
     )  # fmt: skip
     runner: Label = Field(
-        default="self-hosted", title="Runner label", description="The label of the runner that does the work."
+        default="self-hosted", title="Runner label", description="The label of the runner that runs the jobs."
     )
     timeout_minutes: int = Field(
         default=60,
         ge=1,
         le=1_440,
         title="Time-out",
-        description="For the training stage, in minutes.",
+        description="Time limit for the training stage, in minutes.",
         json_schema_extra={"unit": "min"},
     )
     seed: int = Field(
@@ -108,11 +108,11 @@ class BaseRequest(BaseModel):
     )
     hyperparameters: dict[str, Scalar] = Field(
         default_factory=dict, max_length=50, title="Hyperparameters",
-        description="One `name: value` a line, as the library calls them. Empty: the library's defaults.",
+        description="One `name: value` per line, with the library's own names. Leave empty for the library's defaults.",
         examples=["n_estimators: 200"],
     )  # fmt: skip
     notes: Annotated[str, AfterValidator(masked)] = Field(
-        default="", max_length=10_000, title="Notes", description="For people; kept in the history, never interpreted."
+        default="", max_length=10_000, title="Notes", description="For readers. Kept in the history, otherwise ignored."
     )
 
     @classmethod

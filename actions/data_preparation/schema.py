@@ -261,7 +261,7 @@ def _column_check(name: str, violations: list[_Violation], *, given: bool) -> Ch
         name="schema",
         status="passed" if not violations else "failed" if failed else "warning",
         column=name,
-        rule=f"Column {name!r} {'must conform to the schema' if given else 'should be like in the reference data'}.",
+        rule=f"Column {name!r} {'must conform to the schema' if given else 'should match the reference data'}.",
         found=f"column {name!r}: {found}." if violations else "a column that conforms.",
         next_step=""
         if not violations

@@ -37,7 +37,7 @@ def out_of_memory(algorithm: AlgorithmFacts, advice: str, shape: tuple[int, int]
     message = str(error).strip().splitlines()
     return Unavailable(
         "out_of_memory",
-        rule="A training must fit into the memory of its runner or GPU.",
+        rule="The training must fit into the memory of the runner or GPU.",
         found=f"{algorithm.name} ran out of memory on {shape[0]} rows by {shape[1]} features"
         + (f": {message[0][:300]}." if message else "."),
         next_step=f"{advice}, use fewer rows, or choose a runner with more memory.",

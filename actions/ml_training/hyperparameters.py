@@ -100,8 +100,8 @@ def checked_search_space(task: str, name: str, space: SearchSpace | None, fixed:
         raise InvalidInput(
             "nothing_to_search",
             rule="A search must vary at least one hyperparameter.",
-            found=f"all of those that it varies by default are fixed: {', '.join(algorithm.search_space)}.",
-            next_step="Name others in space, or train with the fixed ones.",
+            found=f"all hyperparameters that are varied by default are fixed: {', '.join(algorithm.search_space)}.",
+            next_step="Name others in space, or train without a search.",
             field="space",
         )
     for searched_name, searched in space.items():
@@ -168,7 +168,7 @@ def _check_probabilities(estimator: Any, rows: Any, classes: int) -> None:
 
     probabilities = np.asarray(estimator.predict_proba(rows))
     if probabilities.shape != (len(rows), classes) or not np.isfinite(probabilities).all():
-        raise ValueError("with these the model gives no probability for each class")
+        raise ValueError("with these the model gives no class probabilities")
 
 
 def _check_names(algorithm: Algorithm, task: str, given: Hyperparameters) -> None:

@@ -99,8 +99,8 @@ def _record(path: Path) -> TrainingRecord:
     except (OSError, ValidationError):
         raise NotFound(
             "training_not_found",
-            rule=f"A training leaves {TRAINING_FILE} in its folder.",
-            found="none that can be read.",
-            next_step="Name the folder that the training was given as its destination.",
+            rule=f"The folder must contain {TRAINING_FILE}, which every training writes.",
+            found="no readable {TRAINING_FILE}.",
+            next_step="Name the folder that was the training's destination.",
             field="training",
         ) from None

@@ -221,9 +221,9 @@ def _check_fits(task: SupervisedTask, algorithm: str, metric: str) -> None:
         if value not in fitting:
             raise InvalidInput(
                 "wrong_task",
-                rule=f"The {field} must be one for {task}.",
+                rule=f"The {field} must be available for {task}.",
                 found=f"{value}.",
-                next_step=f"Choose one of {', '.join(fitting)}.",
+                next_step=f"Choose from {', '.join(fitting)}.",
                 field=field,
             )
 

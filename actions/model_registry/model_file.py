@@ -226,7 +226,7 @@ def register(  # noqa: PLR0913  # the fields of a version
             if known.sha256 != sha256:
                 raise Conflict(
                     "version_differs",
-                    rule="An attempt of a run must have one artifact only.",
+                    rule="An attempt of a run must have only one artifact.",
                     found=f"version {known.version} of {name} is {run} attempt {attempt} with SHA-256 {known.sha256}.",
                     next_step="Train again: a new attempt becomes a new version.",
                     field="sha256",

@@ -103,7 +103,7 @@ class ClassifierEvaluation(_Evaluation):
     task: Literal["classification"] = "classification"
     classes: list[str]
     positive_class: str | None = Field(
-        description="with two classes, the one that precision, recall, F1 and areas are of"
+        description="with two classes, the class that precision, recall, F1 and the areas refer to"
     )
     per_class: list[ClassFigures]
     confusion_matrix: list[list[int]] = Field(description="one row per true class, one column per predicted class")

@@ -97,8 +97,8 @@ def _png(uri: str, context: Context) -> bytes:
     if not content.startswith(_PNG):
         raise OperationError(
             "not_a_plot",
-            rule="Only PNG images are published.",
-            found=f"{uri} is none.",
+            rule="Plots to publish must be PNG images.",
+            found=f"{uri} is not one.",
             next_step="Start the attempt at evaluate.",
         )
     return content

@@ -21,11 +21,11 @@ class ClassificationRequest(TabularRequest):
     metrics: ClassVar[Mapping[str, Metric]] = CLASSIFICATION_METRICS
 
     task: Literal["classification"] = Field(title="Task", description="The target is a class.")
-    algorithm: Classifier = Field(title="Algorithm", description="How the classes are learned.")
+    algorithm: Classifier = Field(title="Algorithm", description="The algorithm that trains the model.")
     split: Literal["auto", "random", "stratified", "group", "time"] = Field(
         default="auto", title="Split",
-        description="How the test rows are chosen. auto, stratified: each class in each part. group: rows with one value of "
-        "the split column stay together. time: the latest rows by the split column.",
+        description="How the test rows are chosen. auto, stratified: every part has the same share of each class. "
+        "group: rows with the same value in the split column stay together. time: the latest rows by the split column.",
     )  # fmt: skip
     metric: ClassificationMetric = Field(title="Metric", description=metric_help(CLASSIFICATION_METRICS))
 

@@ -42,10 +42,10 @@ class PublishedResult(BaseModel):
     intervals: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
         max_length=100,
-        description="that metrics lie within at 95 %, by bootstrap of the test rows",
+        description="95 % intervals of the metrics, by bootstrap of the test rows",
     )
     champion_metrics: dict[str, float | None] | None = Field(default=None, max_length=100)
     verdict: Verdict
     environment: EnvironmentFacts
-    durations: dict[str, float] = Field(max_length=20, description="seconds a stage")
+    durations: dict[str, float] = Field(max_length=20, description="seconds per stage")
     plots: list[str] = Field(max_length=30, description="file names under plots/")

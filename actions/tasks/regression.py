@@ -21,11 +21,11 @@ class RegressionRequest(TabularRequest):
     metrics: ClassVar[Mapping[str, Metric]] = REGRESSION_METRICS
 
     task: Literal["regression"] = Field(title="Task", description="The target is a number.")
-    algorithm: Regressor = Field(title="Algorithm", description="How the number is learned.")
+    algorithm: Regressor = Field(title="Algorithm", description="The algorithm that trains the model.")
     split: Literal["auto", "random", "group", "time"] = Field(
         default="auto", title="Split",
-        description="How the test rows are chosen. auto, random: by chance. group: rows with one value of the split column "
-        "stay together. time: the latest rows by the split column.",
+        description="How the test rows are chosen. auto, random: at random. group: rows with the same value in the split "
+        "column stay together. time: the latest rows by the split column.",
     )  # fmt: skip
     metric: RegressionMetric = Field(title="Metric", description=metric_help(REGRESSION_METRICS))
 

@@ -218,7 +218,7 @@ def _find_nonce(nonce: str) -> Finding:
         return Finding.error(
             _SHARED,
             _SHARED_RULE,
-            f"{root} returns something else than the App wrote",
+            f"{root} returns something other than what the App wrote",
             "Use another folder or file system.",
         )
     return Finding.ok(_SHARED, _SHARED_RULE, f"{root} is the App's storage root")

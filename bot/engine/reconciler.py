@@ -73,7 +73,7 @@ class Reconciler:
             try:
                 await self._reconcile_alone()
             except SQLAlchemyError as error:
-                log.warning("reconciling failed, and is tried again later: %s", error)
+                log.warning("reconciling failed and will be retried: %s", error)
             await asyncio.sleep(INTERVAL.total_seconds() * self._settings.time_factor)
 
     async def _reconcile_alone(self) -> None:
@@ -90,12 +90,12 @@ class Reconciler:
                 await part()
             except OperationError as error:
                 log.warning(
-                    "reconciling: %s failed, and is tried again in the next round: %s", part.__name__.strip("_"), error
+                    "reconciling: %s failed and will be retried in the next round: %s", part.__name__.strip("_"), error
                 )
             except Exception:
                 # The outermost edge: a bug in one part must not keep the others from their work.
                 log.exception(
-                    "reconciling: %s failed unexpectedly, and is tried again in the next round",
+                    "reconciling: %s failed unexpectedly and will be retried in the next round",
                     part.__name__.strip("_"),
                 )
         self._wake.set()
@@ -118,7 +118,7 @@ class Reconciler:
     async def _locks(self) -> None:
         """Free the locks that no open run holds."""
         for repository, model in await to_thread.run_sync(self._store.locks.free_orphaned):
-            log.warning("the lock of %s in %s was held by no open run and has been freed", model, repository)
+            log.warning("the lock of %s in %s was not held by an open run and has been released", model, repository)
 
     async def _repositories(self) -> None:
         """Reconcile each repository. A failure in one never stops another."""

@@ -17,10 +17,11 @@ from actions.contracts.run_id import RUN_ID, number_of
 from bot.database.store import Store
 from bot.github import Comment, Identity, Repository
 from bot.github.issues import MARKER_START
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.repository_config import ConfigError, read_config
 from bot.runs.drift import unanswered_commands
 from bot.runs.history import INDEX
-from bot.runs.labels import REQUEST_LABEL, state_label
+from bot.runs.labels import state_label
 from bot.runs.run import Run
 from bot.runs.snapshot import read_snapshot
 from bot.runs.workflow_names import TRAIN_WORKFLOW

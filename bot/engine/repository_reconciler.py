@@ -15,9 +15,10 @@ from bot.engine.effects.comment import sticky_marker
 from bot.engine.recovery import Recovery
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.runs import drift
 from bot.runs.decisions import with_decision
-from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
+from bot.runs.labels import STATE_LABELS
 from bot.runs.reactions import TAKEN
 from bot.runs.run import Run
 from bot.runs.workflow_names import TRAIN_WORKFLOW

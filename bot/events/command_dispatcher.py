@@ -77,7 +77,7 @@ def _check_is_about(run: Run, invocation: CommandInvocation) -> None:
     if invocation.comment < run.request_comment:
         raise Conflict(
             "about_an_earlier_run",
-            rule="A command must be about the run that existed when it was written.",
+            rule="A command must be for the run that existed when it was posted.",
             found=f"{run.id} was requested later.",
             next_step="Repeat the command if it is meant for this run.",
         )

@@ -64,7 +64,7 @@ def check_approver(context: CommandContext, requester: str, run: str) -> None:
             "another_person_needed",
             rule="Someone other than the requester must decide (`approver: another` in .github/modelyard.yml).",
             found=f"{requester} requested {run}.",
-            next_step="Ask a colleague to write the command.",
+            next_step="Ask a colleague to post the command.",
         )
 
 

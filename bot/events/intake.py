@@ -55,4 +55,4 @@ class Intake:
             language = await language_of(repository)
             await repository.post_once(number, f"dead-{delivery.id}", notices.internal_trouble(delivery.id, language))
         except HubError:
-            log.warning("delivery %s is a dead letter, and the issue could not be told", delivery.id)
+            log.warning("delivery %s is a dead letter, and the issue could not be notified", delivery.id)

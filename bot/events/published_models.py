@@ -87,9 +87,9 @@ async def load_record(run: str, repository: Repository, branch: str, next_step: 
     except ValidationError:
         raise Conflict(
             "record_unreadable",
-            rule="The run's record must be as the App wrote it.",
+            rule="The run's record must be unchanged since the App wrote it.",
             found=f"{record_path(run)} cannot be read.",
-            next_step="Look at the file's history: it has been changed.",
+            next_step="Check the file's history: someone has changed it.",
         ) from None
 
 

@@ -98,9 +98,9 @@ def read_record(version: Version, text: bytes | None) -> RunRecord:
             found = f"its record has sha256 {result.model.sha256 if result else 'none'} and the status {record.status}"
     raise Conflict(
         "artifact_differs",
-        rule="Only a model that a run made and judged can become champion.",
+        rule="To become champion, a model must have been trained and judged by a run.",
         found=f"Version {version.version} is {version.run} attempt {version.attempt} with sha256 {version.sha256}; {found}.",
-        next_step="Look at the history of the registry's file: it has been changed.",
+        next_step="Check the history of the registry file: someone has changed it.",
     )
 
 
@@ -125,9 +125,9 @@ def champion_changed(model: str, champion: int | None) -> Conflict:
     """Return the error for a rollback that was requested while another version was the champion."""
     return Conflict(
         "champion_changed",
-        rule="A rollback must be about the version that was the champion when it was requested.",
+        rule="The champion must still be the version that it was when the rollback was requested.",
         found=f"Version {champion} of {model} is the champion now.",
-        next_step="Look at the version, then repeat the command.",
+        next_step="Check the version, then repeat the command.",
     )
 
 
@@ -181,9 +181,9 @@ def _move(target: PromotionTarget, decision: RecordedDecision, read: Reader, mov
     if version != target.version:
         raise Conflict(
             "version_changed",
-            rule="A decision must be about one artifact.",
-            found=f"Version {version.version} of {file.name} has changed meanwhile.",
-            next_step="Look at the version, then repeat the command.",
+            rule="The version must not change while a decision about it is made.",
+            found=f"Version {version.version} of {file.name} has changed in the meantime.",
+            next_step="Check the version, then repeat the command.",
         )
     if _is_decided(record, decision):
         return {}

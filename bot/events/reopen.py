@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.events.command_context import CommandContext
 from bot.events.training import RequestOutcome
-from bot.runs.labels import REQUEST_LABEL
+from bot.parsing.issue_templates import REQUEST_LABEL
 
 
 async def reopen(context: CommandContext, outcome: RequestOutcome) -> None:

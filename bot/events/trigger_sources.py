@@ -11,8 +11,9 @@ from datetime import datetime
 
 from bot.events.router import Event
 from bot.github import Issue
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.origin_marker import KEY_LIFETIME, Origin, read_origin
-from bot.runs.labels import REQUEST_LABEL, state_label
+from bot.runs.labels import state_label
 
 log = logging.getLogger(__name__)
 

@@ -208,7 +208,7 @@ class GitPart(Part):
             "branch_keeps_moving",
             rule=f"{branch} must not move during the second that a commit takes.",
             found=f"it moved {MAX_COMMIT_ATTEMPTS} times.",
-            next_step="It is tried again later.",
+            next_step="It will be retried later.",
             transient=True,
         )
 
@@ -379,7 +379,7 @@ def _explained(error: HubError, branch: str) -> HubError:
 def _too_large(sha: str, limit: int) -> HubError:
     return HubError(
         "too_large",
-        rule=f"It must have at most {limit} bytes or entries.",
+        rule=f"A published file or folder must have at most {limit} bytes or entries.",
         found=f"{sha} has more.",
         next_step="Publish less.",
     )

@@ -73,7 +73,7 @@ async def notify(
     results = []
     for result in await asyncio.gather(*attempts, return_exceptions=True):
         if isinstance(result, BaseException):  # a bug, which must not lose the other channel's success
-            log.error("run %s: a channel broke: %s", run.id, notice.event, exc_info=result)
+            log.error("run %s: a channel failed unexpectedly: %s", run.id, notice.event, exc_info=result)
         else:
             results.append(result)
     return _together([Notified(run.notified), *results])

@@ -75,7 +75,7 @@ def _overrides_in(reason: str) -> Iterator[Problem]:
 def _read_argument(name: str, value: str, arguments: dict[str, Argument]) -> Iterator[Problem]:
     found = f"{name}={value}"
     if not is_name(name):
-        yield _problem(name, NAME_RULE, found, "Write name=value, without blanks around the = sign.")
+        yield _problem(name, NAME_RULE, found, "Write name=value, without spaces around the = sign.")
     elif name in arguments:
         yield _problem(name, "Each argument must be given once.", found, "Remove one of the two.")
     else:
@@ -88,7 +88,7 @@ def _read_argument(name: str, value: str, arguments: dict[str, Argument]) -> Ite
 def _read_override(name: str, value: str, overrides: dict[str, Scalar]) -> Iterator[Problem]:
     found = f"{name}={value}"
     if not is_name(name):
-        yield _problem(name, NAME_RULE, found, "Write name=value, without blanks around the = sign.")
+        yield _problem(name, NAME_RULE, found, "Write name=value, without spaces around the = sign.")
     elif name in overrides:
         yield _problem(name, "Each setting must be given once.", found, "Remove one of the two.")
     elif name in request_fields() and name not in OVERRIDABLE_FIELDS:

@@ -62,9 +62,9 @@ def form_body(request: TrainingRequest) -> str:
             raise InvalidInput.from_problem(parsed.wrong[0], reason="not_expressible")
         raise InvalidInput(
             "not_expressible",
-            rule="Values in the form must not start or end with a blank.",
-            found="A value that would be read differently.",
-            next_step="Remove the blanks around the values.",
+            rule="Values in the form must not start or end with a space.",
+            found="a value that would be read differently.",
+            next_step="Remove the spaces around the values.",
         )
     return body
 

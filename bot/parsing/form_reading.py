@@ -129,7 +129,7 @@ class FormReading:
     def _typed_value(self, name: str, field: FieldInfo, text: str) -> None:
         if kind_of(field) != "textarea" and "\n" in text:
             found = f"{text.count(chr(10)) + 1} lines, the first: {text}"
-            self.add_error(name, "It must be a single line.", found, "Remove all but the value.")
+            self.add_error(name, "It must be a single line.", found, "Keep only the value.")
             return
         if kind_of(field) == "dropdown":
             self._choice(name, field, text)

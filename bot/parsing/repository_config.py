@@ -167,7 +167,7 @@ class RepositoryConfig(_Value):
         default_factory=Gate, description="how certain it must be that a new model is no worse than the champion"
     )
     commands: dict[Annotated[str, AfterValidator(_command)], CommandRule] = Field(
-        default_factory=dict, description="who may use a command, if not everybody with the usual permission"
+        default_factory=dict, description="who may use a command, if not everyone with the usual permission"
     )
     approver: Literal["anyone", "another"] = Field(
         default="anyone",
@@ -175,7 +175,7 @@ class RepositoryConfig(_Value):
     )
     history: HistoryConfig = Field(default_factory=HistoryConfig)
     public_repository: Annotated[bool, BeforeValidator(_yes_or_no), Field(strict=True)] = Field(
-        default=False, description="whether to work in a public repository, where anybody can open an issue"
+        default=False, description="whether to work in a public repository, where anyone can open an issue"
     )
     notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
     language: Language = Field(default="en", description="the language of the bot's comments")

@@ -10,8 +10,9 @@ from actions.contracts.run_id import RUN_ID
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
 from bot.parsing.command import is_command
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.runs.decisions import can_take
-from bot.runs.labels import REQUEST_LABEL, state_label
+from bot.runs.labels import state_label
 from bot.runs.run import Decision, Run
 
 SETTLE_TIME = timedelta(minutes=1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bot.github.models import LabelDefinition
+from bot.parsing.issue_templates import REQUEST_LABEL
 
-REQUEST_LABEL = "mlops:train"
-"""The issue forms set it: this issue requests a training run."""
 MAX_LABEL_SECONDS = 20.0
 """How long to create labels in many repositories at a time: the App writes about once a second."""
 

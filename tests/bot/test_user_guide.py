@@ -17,8 +17,9 @@ from actions.notification.notice import example_notice
 from actions.notification.templates import render
 from bot.events.commands import COMMANDS
 from bot.parsing.form_fields import request_fields
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.repository_config import parse_config
-from bot.runs.labels import REQUEST_LABEL, STATE_LABELS
+from bot.runs.labels import STATE_LABELS
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "user-guide.md").read_text(encoding="utf-8")

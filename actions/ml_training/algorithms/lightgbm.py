@@ -158,7 +158,7 @@ ALGORITHM = Algorithm(
         Rule(
             ("subsample", "subsample_freq"),
             lambda given: is_set(given, "subsample", 1, 1.0) and not is_set(given, "subsample_freq", 0),
-            "subsample has no effect unless subsample_freq is at least 1: the rows are drawn every so many rounds.",
+            "subsample has no effect unless subsample_freq is at least 1: rows are drawn every subsample_freq rounds.",
             "Add subsample_freq: 1, or remove subsample.",
         ),
         Rule(

@@ -82,9 +82,9 @@ def _kinds(dataset: Dataset, request: TabularRequest) -> dict[str, Kind]:
         if set(kinds.values()) == {"ignored"}:
             raise InvalidInput(
                 "no_features",
-                rule="The data must have at least one column besides the target and the column that separates groups.",
+                rule="The data must have at least one column besides the target and the group column.",
                 found="none.",
-                next_step="Provide data with more columns, or split in another way.",
+                next_step="Provide data with more columns, or choose another split.",
                 field="split_column",
             )
     return kinds
@@ -108,15 +108,15 @@ def _split(frame: pd.DataFrame, request: TabularRequest) -> dict[Part, pd.DataFr
 
 
 def _check_known_classes(frame: pd.DataFrame, labels: np.ndarray[Any, Any], request: TabularRequest) -> None:
-    """Refuse test rows of classes that no training row has: a model cannot predict them."""
+    """Refuse test rows whose class is not in the training rows: a model cannot predict it."""
     target = frame[request.target]
     missing = sorted({*target[labels == "test"].unique()} - {*target[labels == "train"].unique()}, key=str)
     if missing:
         raise InvalidInput(
             "class_not_in_training",
-            rule="Each class of the test rows must be among the training rows.",
-            found=f"{', '.join(repr(str(label)[:100]) for label in missing[:10])} of column {request.target!r} "
-            f"are only outside of them, when split by {request.split}.",
+            rule="Each class in the test rows must also be in the training rows.",
+            found=f"with split {request.split}, no training row has {', '.join(repr(str(label)[:100]) for label in missing[:10])} "
+            f"in column {request.target!r}.",
             next_step="Split stratified or by another column, or remove these classes.",
             field="split",
         )

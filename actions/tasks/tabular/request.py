@@ -64,20 +64,20 @@ class TabularRequest(BaseRequest):
     search_fields: ClassVar[tuple[str, ...]] = ("search_trials", "search_minutes")
 
     task: SupervisedTask = Field(title="Task", description="What the target is: a class, or a number.")
-    algorithm: AlgorithmName = Field(title="Algorithm", description="How the target is learned.")
-    metric: MetricName = Field(title="Metric", description="What the verdict is about.")
+    algorithm: AlgorithmName = Field(title="Algorithm", description="The algorithm that trains the model.")
+    metric: MetricName = Field(title="Metric", description="The metric that decides the verdict.")
     data: str = Field(
         title="Data",
-        description="`sklearn://NAME`; the path of a file below this repository's `datasets/` folder in the storage root, or "
-        "below an allowed data root; or `s3://bucket/key` below an allowed data root. CSV, TSV and JSON Lines, each also "
-        "packed by gzip (`.csv.gz`), or Parquet.",
+        description="`sklearn://NAME`; the path of a file in this repository's `datasets/` folder in the storage root or in an "
+        "allowed data root; or `s3://bucket/key` below an allowed data root. The file can be Parquet, or CSV, TSV or JSON "
+        "Lines, also gzipped (`.csv.gz`).",
         examples=["sklearn://breast_cancer"],
         min_length=1,
         max_length=1_000,
     )
     target: str = Field(
         title="Target column",
-        description="The column to predict. Data sets of scikit-learn call it `target`.",
+        description="The column to predict. In scikit-learn's data sets it is called `target`.",
         examples=["target"],
         min_length=1,
         max_length=200,
@@ -85,23 +85,23 @@ class TabularRequest(BaseRequest):
     split: Split = Field(default="auto", title="Split", description="How the test rows are chosen.")
     split_column: str | None = Field(
         default=None, min_length=1, max_length=200, title="Split column",
-        description="Only for group (such as a customer's id; it is then not used as a feature) and time (dates or numbers).",
+        description="Only for group (such as a customer id, which is then not used as a feature) and time (dates or numbers).",
     )  # fmt: skip
     features: AskedFeatures = Field(
         default=AskedFeatures(), title="Features",
-        description="Features to add to what each column gives by itself, one `name: value` a line: "
+        description="Features to derive in addition to the columns themselves, one `name: value` per line: "
         "polynomial, interactions, bins, date_parts, target_encoding, frequency_encoding, selection.",
         examples=["interactions: [age, bmi]"],
     )  # fmt: skip
     search_trials: int | None = Field(
         default=None, ge=2, le=1_000, title="Search trials",
-        description="How many settings of the hyperparameters to try. Those given above stay as they are; the model is "
-        "trained with the best. Leave this and the minutes empty for no search.",
+        description="How many sets of hyperparameters to try. Hyperparameters that the request sets stay fixed; the model is "
+        "trained with the best set.",
         examples=["30"],
     )  # fmt: skip
     search_minutes: int | None = Field(
         default=None, ge=1, le=1_440, title="Search minutes",
-        description="Maximum time to try settings. It must leave time for the training itself.",
+        description="Time limit for the search. It must leave time for the training itself.",
         examples=["10"], json_schema_extra={"unit": "min"},
     )  # fmt: skip
 

@@ -96,9 +96,9 @@ def check_search(request: TabularRequest) -> None:
     if set(space) <= set(request.hyperparameters):
         raise InvalidInput(
             "nothing_to_search",
-            rule="A search must have at least one hyperparameter to vary that the request leaves open.",
-            found=f"{', '.join(space)} are all given.",
-            next_step=f"Remove one of them, or leave the search fields empty to train {request.algorithm} as it is.",
+            rule="A search must have at least one hyperparameter that the request does not set.",
+            found=f"the request sets all of {', '.join(space)}.",
+            next_step=f"Remove one of them, or leave the search fields empty to train {request.algorithm} with these settings.",
             field="hyperparameters",
         )
     checked_search_space(request.task, request.algorithm, None, request.hyperparameters)

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from actions.errors import NotAllowed
 from bot.github import Comment, HubError, Issue, Repository
 from bot.github.issues import MARKER_START
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.origin_marker import KEY_LIFETIME
-from bot.runs.labels import REQUEST_LABEL, STATE_LABELS, state_label
+from bot.runs.labels import STATE_LABELS, state_label
 
 EXIT_CODES = {state_label("passed"): 0, **{state_label(state): 1 for state in ("failed", "cancelled", "invalid")}}
 """The command's exit code, by the label that ends a run."""

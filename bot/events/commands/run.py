@@ -69,8 +69,8 @@ def not_by_run(operation: Operation) -> Unavailable:
     alternative = ALTERNATIVES.get(operation.name, f"`modelyard run {operation.name}` in a checkout")
     return Unavailable(
         "not_by_run",
-        rule="An operation must only read, or compute on a runner. What changes something has its own command and gate.",
-        found=f"{operation.name} changes something, or reads what the App does not show.",
+        rule="The operation must only read, or compute on a runner. Changes are made with their own commands, which check them.",
+        found=f"{operation.name} makes a change, or reads data that the App does not show.",
         next_step=f"Use {alternative}.",
     )
 
@@ -87,7 +87,7 @@ async def _run_in_app(operation: Operation, context: CommandContext) -> str:
     except ValueError as error:
         raise InvalidInput(
             "invalid_argument",
-            rule="Every argument must be usable.",
+            rule="The arguments must be valid.",
             found=str(error)[:300],
             next_step="Correct the argument.",
         ) from None

@@ -10,11 +10,12 @@ from bot.events.trigger_sources import has_request_label, is_request_event, requ
 from bot.github import Issue
 from bot.messages import notices
 from bot.observability import log_context
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.permissions import REQUEST_PERMISSION, has_at_least
 from bot.parsing.repository_config import language_of
 from bot.runs.decisions import with_decision
 from bot.runs.drift import withdrawal
-from bot.runs.labels import REQUEST_LABEL, definitions
+from bot.runs.labels import definitions
 from bot.runs.run import Run
 
 

@@ -122,7 +122,7 @@ class Demo:
 
     def _one_issue(self, user: HubUser, running: Running) -> tuple[int, str]:
         address = user.open_issue(FORM.format(task=self._task), self._title, self._fields)
-        self._say(f"An issue asks for a model: {address}")
+        self._say(f"Opened an issue that requests a model: {address}")
         number = int(address.rpartition("/")[2])
         ended = self._watch(user, number, running)
         if ended == WAITING:
@@ -302,5 +302,5 @@ def _serve(workspace: Workspace, console: Console) -> int:
 
 
 def _until_stopped(console: Console, address: str) -> None:
-    console.print(Text(f"Serving on {address} (Ctrl-C ends it)"), soft_wrap=True)
+    console.print(Text(f"Serving on {address} (press Ctrl-C to stop)"), soft_wrap=True)
     signal.pause()

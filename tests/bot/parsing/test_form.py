@@ -249,7 +249,7 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Time_out": "0"}, "timeout_minutes", "0", "Correct it."),
         ({"Runner_label": "a b"}, "runner", "a b", "For example: a-b"),
         ({"Target_column": ""}, "target", "Nothing.", "for example: target"),
-        ({"Target_column": "a\nb"}, "target", "2 lines, the first: a\nb", "Remove all but the value."),
+        ({"Target_column": "a\nb"}, "target", "2 lines, the first: a\nb", "Keep only the value."),
         ({"Data": "sklearn://brest_cancer"}, "data", "sklearn://brest_cancer", "Did you mean sklearn://breast_cancer?"),
         ({"Data": "sklearn://"}, "data", "sklearn://", "one of: breast_cancer"),
         ({"Data": "file:///etc/passwd"}, "data", "file:///etc/passwd", "Remove file://"),

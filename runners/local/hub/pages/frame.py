@@ -79,7 +79,7 @@ class Visit:
         chosen = self.request.cookies.get(PERSON_COOKIE)
         found = [user for user in self.people if user.login == chosen] or self.people
         if not found:
-            raise ApiError(404, "This hub has no people yet.")
+            raise ApiError(404, "This hub has no users yet.")
         return self.hub.person(found[0].login)
 
     @cached_property

@@ -26,7 +26,7 @@ def choose_person(visit: Visit) -> Response:
     """Remember as whom the browser acts, and go back to where it was."""
     login, back = visit.field("login"), visit.field("back")
     if login not in [person.login for person in visit.people]:
-        raise ApiError(422, "There is no such person on this hub.")
+        raise ApiError(422, "There is no such user on this hub.")
     # A path of this hub, and nothing that a browser could take for another host's address.
     safe = back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable()
     response = visit.redirect(back if safe else "/")

@@ -148,18 +148,18 @@ def read_manifest(text: str) -> Manifest:
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
-        raise _wrong("it is no JSON object")
+        raise _wrong("it is not a JSON object")
     hook = given.get("hook_attributes", {})
     permissions, events = given.get("default_permissions", {}), given.get("default_events", [])
     if not isinstance(hook, dict):
         raise _wrong("hook_attributes is no object")
     if not isinstance(permissions, dict) or not all(level in LEVELS for level in permissions.values()):
-        raise _wrong("default_permissions is no object of read, write and admin")
+        raise _wrong("default_permissions is not an object with the values read, write or admin")
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
-        raise _wrong("default_events is no list of names")
+        raise _wrong("default_events is not a list of names")
     name = given.get("name")
     if not isinstance(name, str) or not slug_of(name) or len(name) > LONGEST_NAME:
-        raise _wrong(f"name is no text of 1 to {LONGEST_NAME} characters with a letter or a digit")
+        raise _wrong(f"name is not a text of 1 to {LONGEST_NAME} characters with a letter or a digit")
     return Manifest(
         name=name,
         url=_address(given, "url"),
@@ -175,7 +175,7 @@ def _address(given: dict[str, Any], name: str) -> str:
     value = given.get(name)
     parts = urlsplit(value) if isinstance(value, str) and value.isprintable() and " " not in value else None
     if not isinstance(value, str) or parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _wrong(f"{name} is no http(s) address")
+        raise _wrong(f"{name} is not an http(s) URL")
     return value
 
 
