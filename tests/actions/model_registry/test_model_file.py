@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.errors import Conflict, InvalidInput, NotFound
-from actions.model_registry.model_file import champion, parse, path_of, register, render, roll_back, set_alias, withdraw
+from actions.model_registry.model_file import ModelFile, champion, parse, path_of, register, render, roll_back, set_alias, withdraw
 
 DIGITS = "1234567890" * 6 + "1e10"
 
@@ -44,6 +44,23 @@ def test_the_same_run_and_attempt_is_registered_once() -> None:
     assert registered(text, 2) == text
 
 
+def test_a_second_attempt_of_a_run_becomes_a_version_of_its_own() -> None:
+    text, number = register(
+        three(), name="wine", run="train-20261122-002", attempt=2, uri="u", sha256="f" * 64, created="2026-11-22T11:00:00Z"
+    )
+    assert number == 4
+    assert [(one.run, one.attempt) for one in parse(text).versions][1::2] == [
+        ("train-20261122-002", 1),
+        ("train-20261122-002", 2),
+    ]
+
+
+def test_a_version_number_is_not_given_twice_after_a_person_removed_a_version() -> None:
+    file = parse(three())
+    without_first = render(ModelFile(name="wine", aliases=file.aliases, versions=file.versions[1:]))
+    assert [version.version for version in parse(registered(without_first, 4)).versions] == [2, 3, 4]
+
+
 def test_an_attempt_with_another_artifact_is_a_conflict() -> None:
     with pytest.raises(Conflict) as error:
         registered(three(), 2, sha256="f" * 64)
@@ -61,6 +78,23 @@ def test_promotion_remembers_what_was_in_production() -> None:
     text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
     assert parse(text).aliases == {"candidate": 3, "champion": 3, "previous": 1}
     assert set_alias(text, "champion", 3) == text
+
+
+def test_only_a_move_of_the_champion_changes_previous() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "staging", 3)
+    assert parse(text).aliases == {"candidate": 3, "champion": 1, "staging": 3}
+
+
+def test_roll_back_to_a_version_goes_there_even_if_previous_is_another() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
+    assert parse(roll_back(text, 2)).aliases == {"candidate": 3, "champion": 2}
+
+
+def test_roll_back_to_the_champion_itself_is_refused() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
+    with pytest.raises(Conflict) as error:
+        roll_back(text, 3)
+    assert error.value.body.reason == "already_champion"
 
 
 def test_roll_back_returns_to_the_previous_version_and_not_forth_again() -> None:
@@ -83,6 +117,15 @@ def test_withdrawing_a_run_leaves_the_champion_of_another() -> None:
     assert withdraw(text, "train-20261122-002") == text
 
 
+def test_withdrawing_a_run_that_never_was_champion_leaves_champion_and_previous() -> None:
+    text = set_alias(set_alias(three(), "champion", 1), "champion", 2)
+    assert parse(withdraw(text, "train-20261122-003")).aliases == {"champion": 2, "previous": 1}
+
+
+def test_withdrawing_the_run_of_the_only_champion_leaves_none() -> None:
+    assert parse(withdraw(set_alias(three(), "champion", 3), "train-20261122-003")).aliases == {}
+
+
 def test_withdrawing_the_run_of_the_champion_brings_the_previous_one_back() -> None:
     text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
     undone = parse(withdraw(text, "train-20261122-003"))
@@ -96,6 +139,16 @@ def test_the_champion_is_what_the_judge_is_given() -> None:
     found = champion(set_alias(three(), "champion", 2))
     assert found is not None
     assert (found.version, found.run, found.sha256) == (2, "train-20261122-002", f"{2:064}")
+
+
+@pytest.mark.parametrize("name", [2, "2", "staging"])
+def test_a_version_is_found_by_its_number_by_its_number_as_text_and_by_an_alias(name: int | str) -> None:
+    assert parse(set_alias(three(), "staging", 2)).version(name).version == 2
+
+
+def test_the_aliases_of_a_version_are_sorted_and_no_others() -> None:
+    file = parse(set_alias(set_alias(three(), "staging", 3), "champion", 1))
+    assert [file.aliases_of(number) for number in (1, 2, 3)] == [["champion"], [], ["candidate", "staging"]]
 
 
 @pytest.mark.parametrize(("asked", "reason"), [(9, "version_not_found"), ("staging", "alias_not_found")])
@@ -112,6 +165,8 @@ def test_what_is_not_there_is_named(asked: int | str, reason: str) -> None:
         ("name: wine\nowner: me\n", "owner"),
         ("name: ../wine\n", "name"),
         ("name: wine\naliases: {champion: x}\n", "aliases.champion"),
+        ("name: wine\naliases: {Champion: 1}\n", "aliases.Champion.[key]"),
+        ("name: wine\naliases: {champion: 0}\n", "aliases.champion"),
         ("- wine\n", "the file"),
         ("", "the file"),
     ],

@@ -17,6 +17,11 @@ KEY = private_key()
 # Put together here, so that no scanner takes this file for a leak.
 SECRETS = {
     "installation token": "ghs_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "personal token": "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "oauth token": "gho_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "user token": "ghu_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "refresh token": "ghr_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "old installation token": "v1." + "0123456789abcdef0123456789abcdef01234567",
     "fine-grained token": "github_pat_" + "11ABCDEFG0123456789_abcdefgh",
     "jwt": "eyJhbGciOiJSUzI1NiJ9." + "eyJpc3MiOiIxNyJ9.c2lnbmF0dXJl",
     "slack bot": "xoxb-" + "17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy",
@@ -24,13 +29,23 @@ SECRETS = {
     "slack app": "xapp-1-" + "A0123456789-1234567890123-abcdef0123456789",
     "slack refresh": "xoxe-" + "1-My0xLTQ3NDY4OTg5",
     "slack webhook": "services/T000/" + "B000/XXXXXXXXXXXXXXXX",
+    "slack workflow": "workflows/T000/" + "A000/123456789/XXXXXXXXXXXXXXXX",
+    "slack trigger": "triggers/T000/" + "123456789/XXXXXXXXXXXXXXXX",
     "aws key": "AKIA" + "IOSFODNN7EXAMPLE",
     "aws session": "ASIA" + "IOSFODNN7EXAMPLE",
     "aws secret": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
+    "aws session token": "FwoGZXIvYXdzEBYaD" + "FTKSBVyIBRQEXAMPLE",
+    "aws secret in JSON": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
+    "aws secret in YAML": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
     "password": "s3cr3t" + "-word",
 }
 TEXTS = {
     "slack webhook": "to https://hooks.slack.com/{}",
+    "slack workflow": "to https://hooks.slack.com/{}",
+    "slack trigger": "to https://hooks.slack.com/{}",
+    "aws session token": "aws_session_token={}",
+    "aws secret in JSON": '"SecretAccessKey": "{}"',
+    "aws secret in YAML": "secret_access_key : '{}'",
     "aws secret": "AWS_SECRET_ACCESS_KEY={}",
     "password": "postgresql://modelyard:{}@db/modelyard",
 }
