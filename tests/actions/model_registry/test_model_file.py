@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.errors import Conflict, InvalidInput, NotFound
-from actions.model_registry.model_file import ModelFile, champion, parse, path_of, register, render, roll_back, set_alias, withdraw
+from actions.model_registry.model_file import (
+    ModelFile,
+    champion,
+    parse,
+    path_of,
+    register,
+    render,
+    roll_back,
+    set_alias,
+    withdraw,
+)
 
 DIGITS = "1234567890" * 6 + "1e10"
 
@@ -46,7 +56,13 @@ def test_the_same_run_and_attempt_is_registered_once() -> None:
 
 def test_a_second_attempt_of_a_run_becomes_a_version_of_its_own() -> None:
     text, number = register(
-        three(), name="wine", run="train-20261122-002", attempt=2, uri="u", sha256="f" * 64, created="2026-11-22T11:00:00Z"
+        three(),
+        name="wine",
+        run="train-20261122-002",
+        attempt=2,
+        uri="u",
+        sha256="f" * 64,
+        created="2026-11-22T11:00:00Z",
     )
     assert number == 4
     assert [(one.run, one.attempt) for one in parse(text).versions][1::2] == [

@@ -12,9 +12,9 @@ import pytest
 from actions.contracts.results import Published
 from actions.errors import InvalidInput
 from bot.github import PublishedCommit
-from bot.runs.publication import MAX_COMMIT_BYTES, check_ref, checked
+from bot.runs.publication import MAX_COMMIT_BYTES, MAX_RESULT_BYTES, check_ref, checked
 from tests.support.results import a_result
-from tests.support.runs import a_run, an_order
+from tests.support.runs import a_request, a_run, an_order
 
 SHA = "1" * 40
 RUN = a_run()
@@ -25,6 +25,10 @@ Files = dict[str, tuple[str, int]]
 
 def files(**more: tuple[str, int]) -> Files:
     return {"result.json": ("a" * 40, 2_000), "plots/roc_curve.png": ("b" * 40, 30_000), **more}
+
+
+def a_model(uri: str) -> dict[str, Any]:
+    return {"uri": uri, "sha256": "a" * 64, "size_bytes": 10}
 
 
 def check(
@@ -48,57 +52,86 @@ def test_what_the_run_itself_published_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    "how",
+    ("rule", "how"),
     [
-        lambda: check(ref="refs/modelyard/train-20261122-002/1"),
-        lambda: check(present=None),
-        lambda: check(present="2" * 40),
-        lambda: check(parents=("3" * 40,)),
-        lambda: check(others=("plots/link.png",)),
-        lambda: check(holds={"plots/roc_curve.png": ("b" * 40, 1)}),
-        lambda: check(holds=files() | {".github/workflows/x.yml": ("c" * 40, 10)}),
-        lambda: check(holds=files() | {"plots/../../x.png": ("c" * 40, 10)}),
-        lambda: check(holds=files() | {"plots/big.png": ("c" * 40, MAX_COMMIT_BYTES)}),
-        lambda: check(holds=files() | {f"plots/p{n}.png": ("c" * 40, 1) for n in range(40)}),
-        lambda: check(holds=files() | {"result.json": ("a" * 40, 2_000_000)}),
-        lambda: check(b"{"),
-        lambda: check(b"[]"),
-        lambda: check(b'{"run": NaN}'),
+        ("belong to the run and attempt", lambda: check(ref="refs/modelyard/train-20261122-002/1")),
+        ("belong to the run and attempt", lambda: check(ref=f"refs/modelyard/{RUN.id}/2")),
+        ("point to the commit", lambda: check(present=None)),
+        ("point to the commit", lambda: check(present="2" * 40)),
+        ("no parent", lambda: check(parents=("3" * 40,))),
+        ("only plain files", lambda: check(others=("plots/link.png",))),
+        ("result.json and plots", lambda: check(holds={"plots/roc_curve.png": ("b" * 40, 1)})),
+        ("result.json and plots", lambda: check(holds=files() | {".github/workflows/x.yml": ("c" * 40, 10)})),
+        ("result.json and plots", lambda: check(holds=files() | {"plots/../../x.png": ("c" * 40, 10)})),
+        ("in total", lambda: check(holds=files() | {"plots/big.png": ("c" * 40, MAX_COMMIT_BYTES)})),
+        ("at most 31 files", lambda: check(holds=files() | {f"plots/p{n}.png": ("c" * 40, 1) for n in range(30)})),
+        ("not exceed 1 MB", lambda: check(holds=files() | {"result.json": ("a" * 40, MAX_RESULT_BYTES + 1)})),
+        ("schema", lambda: check(b"{")),
+        ("schema", lambda: check(b"[]")),
+        ("schema", lambda: check(b'{"run": NaN}')),
     ],
 )
-def test_a_commit_with_unexpected_content_is_refused(how: Callable[[], Any]) -> None:
+def test_a_commit_with_unexpected_content_is_refused_for_that_reason(rule: str, how: Callable[[], Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         how()
     assert refused.value.body.reason == "published_refused"
+    assert rule in refused.value.body.rule
+
+
+def test_a_commit_at_each_limit_is_accepted() -> None:
+    plots = {f"plots/p{n}.png": ("c" * 40, 1) for n in range(29)}
+    claimed = sorted(["roc_curve.png", *(path.removeprefix("plots/") for path in plots)])
+    result = a_result(an_order(RUN)) | {"plots": claimed}
+    largest = MAX_COMMIT_BYTES - MAX_RESULT_BYTES - len(plots)
+    sizes = {"result.json": ("a" * 40, MAX_RESULT_BYTES), "plots/roc_curve.png": ("b" * 40, largest)}
+    assert check(result, holds=sizes | plots).plots == claimed
 
 
 @pytest.mark.parametrize(
-    "lie",
+    ("rule", "lie"),
     [
-        {"run": "train-20261122-002"},
-        {"attempt": 2},
-        {"repository": "owner/other"},
-        {"issue": 9},
-        {"git_sha": "b" * 40},
-        {"model_name": "other"},
-        {"plots": ["other.png"]},
-        {"surprise": 1},
-        {"model": {"uri": "owner/other/models/x/1/model.skops", "sha256": "a" * 64, "size_bytes": 10}},
-        {"model": {"uri": f"owner/demo/models/{RUN.id}/../../x", "sha256": "a" * 64, "size_bytes": 10}},
-        {"metrics": {"accuracy": 0.1}},
+        ("run must be", {"run": "train-20261122-002"}),
+        ("attempt must be", {"attempt": 2}),
+        ("repository must be", {"repository": "owner/other"}),
+        ("issue must be", {"issue": 9}),
+        ("git_sha must be", {"git_sha": "b" * 40}),
+        ("model_name must be", {"model_name": "other"}),
+        ("request must be", {"request": a_request(notes="another").model_dump(mode="json")}),
+        ("plots must be", {"plots": ["other.png"]}),
+        ("schema", {"surprise": 1}),
+        ("own folder", {"model": a_model("owner/other/models/x/1/model.skops")}),
+        ("own folder", {"model": a_model("owner/demo/models/train-20261122-002/1/model.skops")}),
+        ("own folder", {"model": a_model(f"owner/demo/models/{RUN.id}0/1/model.skops")}),
+        ("own folder", {"model": a_model(f"owner/demo/models/{RUN.id}/../../x")}),
+        ("that of the metrics", {"metrics": {"accuracy": 0.1}}),
     ],
 )
-def test_a_result_that_is_not_about_the_run_is_refused(lie: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput):
+def test_a_result_that_is_not_about_the_run_is_refused_for_that_reason(rule: str, lie: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as refused:
         check({**a_result(an_order(RUN)), **lie})
+    assert rule in refused.value.body.rule
 
 
-@pytest.mark.parametrize("change", [{"value": 0.2}, {"value": None}, {"threshold": 0.1}, {"metric": "f1"}])
-def test_a_verdict_that_contradicts_the_request_is_refused(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("rule", "lie"),
+    [
+        ("meet the threshold", {"value": 0.2}),
+        ("meet the threshold", {"value": None}),
+        ("threshold must be", {"threshold": 0.1}),
+        ("metric must be", {"metric": "f1"}),
+    ],
+)
+def test_a_verdict_that_contradicts_the_request_is_refused_for_that_reason(rule: str, lie: dict[str, Any]) -> None:
     result = a_result(an_order(RUN))
-    result["verdict"] |= change
-    with pytest.raises(InvalidInput):
+    result["verdict"] |= lie
+    result["metrics"] = {"accuracy": result["verdict"]["value"], "f1": 0.95}
+    with pytest.raises(InvalidInput) as refused:
         check(result)
+    assert rule in refused.value.body.rule
+
+
+def test_a_rejected_model_need_not_meet_the_threshold() -> None:
+    assert check(a_result(an_order(RUN), value=0.2)).verdict.status == "rejected"
 
 
 @pytest.mark.parametrize(
