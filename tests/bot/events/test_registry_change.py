@@ -134,7 +134,7 @@ def test_a_version_without_a_readable_record_cannot_become_champion(content: byt
 )
 def test_only_a_run_that_passed_is_registered(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
-        registered_again(record(**changes), {}.get)
+        registered_again(record(**changes), lambda _: None)
     assert refused.value.body.reason == "not_passed"
 
 

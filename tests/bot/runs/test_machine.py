@@ -13,6 +13,7 @@ from bot.runs.advance import StepResult, advance, end
 from bot.runs.machine import END, Machine, Outcome, StateSpec
 from bot.runs.machines import MACHINES
 from bot.runs.machines.training import MACHINE, State
+from bot.runs.run import HeartbeatObservation, JobObservation
 from tests.support.runs import a_run
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -81,6 +82,37 @@ def test_who_was_notified_is_remembered_while_the_run_stays_in_its_state() -> No
 def test_waiting_stays_in_the_state_and_is_due_later() -> None:
     run = a_run(state=State.TRAIN_MODEL)
     assert advance(StepResult(run, again=timedelta(seconds=5)), NOW) == run.replace(due=NOW + timedelta(seconds=5))
+
+
+def test_all_waiting_times_are_stretched() -> None:
+    waiting = advance(StepResult(a_run(state=State.TRAIN_MODEL), again=timedelta(seconds=5)), NOW, stretch=0.5)
+    assert waiting.due == NOW + timedelta(seconds=2.5)
+    retried = advance(StepResult(a_run(state=State.EVALUATE_MODEL, tries=1), "error"), NOW, stretch=0.5)
+    assert retried.due == NOW + timedelta(seconds=5)
+
+
+def test_the_retries_wait_nothing_then_ten_then_thirty_seconds() -> None:
+    waited = [advance(StepResult(a_run(state=State.EVALUATE_MODEL, tries=n), "error"), NOW).due for n in range(3)]
+    assert waited == [NOW, NOW + timedelta(seconds=10), NOW + timedelta(seconds=30)]
+
+
+OBSERVED: dict[str, object] = {
+    "overdue": True,
+    "runner_lost": True,
+    "observed_job": JobObservation(job=1, running=True, since=NOW),
+    "observed_heartbeat": HeartbeatObservation(at="2026-11-22T12:00:00Z", seen_at=NOW),
+}
+
+
+@pytest.mark.parametrize("outcome", ["ok", "error"])
+def test_what_was_observed_of_a_stage_counts_neither_for_its_retry_nor_for_the_next_stage(outcome: Outcome) -> None:
+    after = advance(StepResult(a_run(state=State.TRAIN_MODEL, **OBSERVED), outcome), NOW)
+    assert (after.overdue, after.runner_lost, after.observed_job, after.observed_heartbeat) == (
+        False,
+        False,
+        None,
+        None,
+    )
 
 
 def test_an_outcome_without_an_edge_is_a_bug() -> None:
