@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None, host: Host | None = None) -> int:
             with workflow_commands.commands_stopped():
                 result = _run(name, tokens[1:], host)
         except OperationError as error:
-            return _fail(name, error.body, 2 if isinstance(error, InvalidInput) else 1)
+            return _fail(name, error.problem, 2 if isinstance(error, InvalidInput) else 1)
         except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, the reader must see it
             with workflow_commands.commands_stopped():
                 traceback.print_exc()
@@ -76,7 +76,7 @@ def _help(name: str, host: Host) -> int:
     try:
         print(cli_help.operation_help(host.program, find_operation(name, *host.more_modules)))
     except OperationError as error:
-        return _fail(name, error.body, 2)
+        return _fail(name, error.problem, 2)
     return 0
 
 
@@ -128,10 +128,12 @@ def _context(arguments: Arguments, operation: Operation, host: Host) -> Context:
     )
 
 
-def _fail(name: str, body: Problem, code: int) -> int:
-    print(workflow_commands.inert_json(body.model_dump_json(indent=2)), file=sys.stderr, flush=True)
-    workflow_commands.annotate(f"{name}: {body.reason}", f"{body.rule} Found: {body.found} Next: {body.next_step}")
-    workflow_commands.write_summary(cli_help.error_summary(name, body))
+def _fail(name: str, problem: Problem, code: int) -> int:
+    print(workflow_commands.inert_json(problem.model_dump_json(indent=2)), file=sys.stderr, flush=True)
+    workflow_commands.annotate(
+        f"{name}: {problem.reason}", f"{problem.rule} Found: {problem.found} Next: {problem.next_step}"
+    )
+    workflow_commands.write_summary(cli_help.error_summary(name, problem))
     return code
 
 

@@ -27,11 +27,11 @@ class Problem(BaseModel):
 
 def invalid_field(field: str, rule: str, found: str, next_step: str, *, reason: str = "invalid_field") -> Problem:
     """Return a problem with one of several fields, where all of them are listed rather than the first one raised."""
-    return InvalidInput(reason, rule=rule, found=found, next_step=next_step, field=field).body
+    return InvalidInput(reason, rule=rule, found=found, next_step=next_step, field=field).problem
 
 
 class OperationError(Exception):
-    """An operation could not do what was asked; ``body`` is the problem, and the parameters are its fields.
+    """An operation could not do what was asked; ``problem`` describes it, and the parameters are its fields.
 
     Texts that are too long are cut.
     """
@@ -40,7 +40,7 @@ class OperationError(Exception):
 
     def __init__(self, reason: str, *, rule: str, found: str, next_step: str, field: str | None = None) -> None:
         super().__init__(f"{rule} Found: {found} Next: {next_step} [{reason}]")
-        self.body = Problem(
+        self.problem = Problem(
             kind=self.kind,
             reason=reason,
             rule=_cut(rule),

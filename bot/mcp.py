@@ -59,7 +59,7 @@ class OperationTool(Tool):
                 lambda: self.operation.call(arguments, self.make_context(progress)), limiter=limiter
             )
         except OperationError as error:
-            return _failed(error.body)
+            return _failed(error.problem)
         except Exception as error:  # noqa: BLE001 - the outermost edge: the server goes on
             traceback.print_exc(file=sys.stderr)
             return _failed(_crashed(self.name, error))
@@ -82,8 +82,8 @@ def _gate(operation: Operation, arguments: Mapping[str, Any]) -> None:
     )
 
 
-def _failed(body: Problem) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=body.model_dump_json())], is_error=True)
+def _failed(problem: Problem) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=problem.model_dump_json())], is_error=True)
 
 
 def _crashed(name: str, error: Exception) -> Problem:

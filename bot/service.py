@@ -162,7 +162,7 @@ async def _problem(check: Callable[[], Awaitable[object]]) -> str | None:
         async with asyncio.timeout(CHECK_SECONDS):
             await check()
     except OperationError as error:
-        return error.body.reason
+        return error.problem.reason
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("not ready: %s", error)
         return type(error).__name__

@@ -48,8 +48,8 @@ def _call_and_check(self: Operation, arguments: Mapping[str, Any], context: Cont
         return _call(self, arguments, context)
     except OperationError as error:
         documented = {reason.code for reason in self.help.raises} | {"invalid_argument", "unknown_argument"}
-        if self.function.__module__.startswith(("actions.", "bot.")) and error.body.reason not in documented:
-            raise AssertionError(f"{self.name} does not document {error.body.reason}") from error
+        if self.function.__module__.startswith(("actions.", "bot.")) and error.problem.reason not in documented:
+            raise AssertionError(f"{self.name} does not document {error.problem.reason}") from error
         raise
 
 

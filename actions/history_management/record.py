@@ -41,7 +41,7 @@ class RecordedError(_Value):
 
     stage: str = Field(max_length=50, description="the stage that failed, or the App's state")
     step: str = Field(default="", max_length=200)
-    body: Problem | None = None
+    problem: Problem | None = None
     log_tail: str = Field(default="", max_length=20_000, description="the last lines of the job's log")
 
 
@@ -100,8 +100,8 @@ class RunRecord(_Value):
         """Why the run ended as it did, in one sentence."""
         if self.why:
             return self.why
-        if self.error is not None and self.error.body is not None:
-            return f"{self.error.body.rule} Found: {self.error.body.found}"
+        if self.error is not None and self.error.problem is not None:
+            return f"{self.error.problem.rule} Found: {self.error.problem.found}"
         if self.error is not None:
             return f"The {self.error.stage} stage failed."
         return self.result.verdict.explanation if self.result is not None else ""

@@ -157,14 +157,14 @@ def _error(record: RunRecord) -> str:
     if error is None:
         return ""
     rows = [("Stage", inline(error.stage)), ("Step", inline(error.step))]
-    if error.body is not None:
+    if error.problem is not None:
         rows += [
-            ("Rule", inline(error.body.rule, 2_000)),
-            ("Found", inline(error.body.found, 2_000)),
-            ("Next", inline(error.body.next_step, 2_000)),
-            ("Reason code", code(error.body.reason)),
+            ("Rule", inline(error.problem.rule, 2_000)),
+            ("Found", inline(error.problem.found, 2_000)),
+            ("Next", inline(error.problem.next_step, 2_000)),
+            ("Reason code", code(error.problem.reason)),
         ]
-        rows.insert(2, ("Field", code(error.body.field or "")))
+        rows.insert(2, ("Field", code(error.problem.field or "")))
     tail = f"\n\nThe end of its log:\n\n{fence(error.log_tail, 'text')}" if error.log_tail.strip() else ""
     return _facts(rows) + tail
 

@@ -278,7 +278,7 @@ def run_trial(  # what a trial is made of
 
 
 def _summary(error: OperationError) -> str:
-    return f"{error.body.reason}: {error.body.found}"[:500]
+    return f"{error.problem.reason}: {error.problem.found}"[:500]
 
 
 def _value(trial: Trial, search: Search, compared: Compared, deadline: float, is_interrupted: IsInterrupted) -> float:

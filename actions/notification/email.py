@@ -197,5 +197,5 @@ def notify_email(
     refused = send(server, message, to)
     return SentMail(
         taken=[address for address in to if address not in refused],
-        refused={address: error.body.found for address, error in refused.items()},
+        refused={address: error.problem.found for address, error in refused.items()},
     )

@@ -100,7 +100,7 @@ def compose(notice: Notice, channel: ChannelName, override: bytes | str | None =
         try:
             return render(override, notice, channel)
         except TemplateError as error:
-            remark = f"{error.body.field}: {error.body.rule} {error.body.found}"
+            remark = f"{error.problem.field}: {error.problem.rule} {error.problem.found}"
     return replace(render(built_in_template(channel), notice, channel), remark=remark)
 
 

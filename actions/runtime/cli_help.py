@@ -123,14 +123,14 @@ def _cell(value: object) -> str:
     return code(json.dumps(value, ensure_ascii=False), limit=500)
 
 
-def error_summary(name: str, body: Problem) -> str:
+def error_summary(name: str, problem: Problem) -> str:
     """Return an error as Markdown for a step summary."""
     rows = [
-        ("Reason", code(body.reason)),
-        ("Rule", inline(body.rule)),
-        ("Found", inline(body.found)),
-        ("Next", inline(body.next_step)),
+        ("Reason", code(problem.reason)),
+        ("Rule", inline(problem.rule)),
+        ("Found", inline(problem.found)),
+        ("Next", inline(problem.next_step)),
     ]
-    if body.field:
-        rows.insert(1, ("Field", code(body.field)))
+    if problem.field:
+        rows.insert(1, ("Field", code(problem.field)))
     return f"### {inline(name)} failed\n\n{table(['', ''], rows)}"

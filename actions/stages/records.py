@@ -137,7 +137,7 @@ class ProgressFile:
 def error_body(stage: Stage, error: BaseException) -> Problem:
     """Return what made a stage fail, for the App to show."""
     if isinstance(error, OperationError):
-        return error.body
+        return error.problem
     found = f"{type(error).__name__}: {error}"
     return Problem(
         kind="crash",

@@ -64,20 +64,20 @@ async def check_app(github: GitHub, settings: Settings, webhook_url: str = "") -
         app = await github.registration()
         installations = await github.installed()
     except OperationError as error:
-        cure = error.body.next_step
+        cure = error.problem.next_step
         if isinstance(error, HubError) and error.status == HTTPStatus.UNAUTHORIZED:
             cure = (
                 f"MODELYARD_APP_ID is {settings.app_id}: use the id shown on the App's settings page and a private key "
                 "generated there. See also the finding about the clock."
             )
-        yield Finding.error("GitHub", _KEY_RULE, f"{settings.github_api_url}: {error.body.found}", cure)
+        yield Finding.error("GitHub", _KEY_RULE, f"{settings.github_api_url}: {error.problem.found}", cure)
         return
     yield _identity(app, installations, settings)
     try:
         yield await _webhook(github, settings, webhook_url, app.settings_url)
         yield await _deliveries(github, settings)
     except OperationError as error:
-        yield Finding.from_problem("Webhook", error.body)
+        yield Finding.from_problem("Webhook", error.problem)
     of_app = _Difference.of(app.permissions, app.events)
     cure = f"Grant it at {app.settings_url}; the owner of each installation must then accept it."
     for finding in _compared("Permissions of the App", of_app, cure):
@@ -99,13 +99,13 @@ async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
                 try:
                     await github.repository(name, installation.id).ensure_labels(definitions())
                 except OperationError as error:  # an archived one, say
-                    yield Finding.from_problem(f"{name}: labels", error.body)
+                    yield Finding.from_problem(f"{name}: labels", error.problem)
                 else:
                     yield Finding.ok(f"{name}: labels", rule, "all exist")
         if left:
             yield Finding.ok("Labels", rule, f"{left} more repositories get theirs with their first request")
     except OperationError as error:
-        yield Finding.from_problem("Labels", error.body)
+        yield Finding.from_problem("Labels", error.problem)
 
 
 _KEY_RULE = "GitHub must recognise the App by its id and its private key."

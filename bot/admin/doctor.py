@@ -263,7 +263,7 @@ def _config(path: Path) -> Iterator[Finding]:
     try:
         config = parse_config(path.read_bytes(), COMMANDS)
     except ConfigError as error:
-        yield Finding.from_problem(CONFIG_PATH, error.body)
+        yield Finding.from_problem(CONFIG_PATH, error.problem)
         return
     yield Finding.ok(CONFIG_PATH, "It must be valid.", "valid")
     for root in config.data_roots:
@@ -278,9 +278,12 @@ def _place_in_s3(root: str) -> Finding:
     try:
         s3_storage(root).check()
     except OperationError as error:
-        body = error.body
+        problem = error.problem
         return Finding.warning(
-            what, rule, f"from this machine: {body.found}", f"{body.next_step} If this is not a runner, check there."
+            what,
+            rule,
+            f"from this machine: {problem.found}",
+            f"{problem.next_step} If this is not a runner, check there.",
         )
     return Finding.ok(what, rule, "readable from this machine")
 

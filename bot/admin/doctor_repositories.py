@@ -33,7 +33,7 @@ async def examine_repositories(github: GitHub) -> AsyncIterator[Finding]:
                     async for finding in _examine(github.repository(name, installation.id), name):
                         yield finding
     except OperationError as error:
-        yield Finding.from_problem("Repositories", error.body)
+        yield Finding.from_problem("Repositories", error.problem)
     if checked > MAX_REPOSITORIES:
         rule = f"At most {MAX_REPOSITORIES} repositories are checked."
         cure = "To check one of the others, run modelyard doctor in a checkout of it."
@@ -51,8 +51,8 @@ async def _examine(repository: Repository, name: str) -> AsyncIterator[Finding]:
         try:
             config = await read_config(repository, COMMANDS)
         except ConfigError as error:
-            level = Finding.warning if error.body.reason == "config_missing" else Finding.error
-            yield level(f"{name}: {CONFIG_PATH}", error.body.rule, error.body.found, error.body.next_step)
+            level = Finding.warning if error.problem.reason == "config_missing" else Finding.error
+            yield level(f"{name}: {CONFIG_PATH}", error.problem.rule, error.problem.found, error.problem.next_step)
             return
         yield _public(name, config, private=info.private)
         for path in (TRAIN_CALLER, OPERATION_CALLER):
@@ -62,7 +62,7 @@ async def _examine(repository: Repository, name: str) -> AsyncIterator[Finding]:
         for finding in await _runners(repository, name, config):
             yield finding
     except OperationError as error:
-        yield Finding.from_problem(name, error.body)
+        yield Finding.from_problem(name, error.problem)
 
 
 def _public(name: str, config: RepositoryConfig, *, private: bool) -> Finding:

@@ -155,8 +155,8 @@ def run(parsed: argparse.Namespace) -> int:
         kept = _declined(changes, can_ask=sys.stdin.isatty(), yes=parsed.yes)
         write_all([change for change in changes if change not in kept and change.outcome != "unchanged"])
     except OperationError as error:
-        body = error.body
-        sys.stderr.write(f"{body.rule}\n  found: {shown(body.found)}\n  next:  {body.next_step}\n")
+        problem = error.problem
+        sys.stderr.write(f"{problem.rule}\n  found: {shown(problem.found)}\n  next:  {problem.next_step}\n")
         return 2 if isinstance(error, InvalidInput) else 1
     except OSError as error:
         sys.stderr.write(

@@ -21,13 +21,13 @@ def is_transient(error: Exception) -> bool:
 
 def is_suspended(error: Exception) -> bool:
     """Tell whether an account's owner has suspended the App."""
-    return isinstance(error, HubError) and error.body.reason == SUSPENDED
+    return isinstance(error, HubError) and error.problem.reason == SUSPENDED
 
 
 def backoff(error: Exception, waited: timedelta) -> timedelta:
     """Return how long to wait: as long as GitHub says, otherwise in proportion to the time waited so far."""
     if isinstance(error, HubError) and error.retry_after:
         return timedelta(seconds=error.retry_after)
-    if isinstance(error, HubError) and error.body.reason == "rate_limited":
+    if isinstance(error, HubError) and error.problem.reason == "rate_limited":
         return min(max(waited, MIN_RATE_LIMIT_BACKOFF), MAX_RATE_LIMIT_BACKOFF)
     return min(max(waited / 2, MIN_BACKOFF), MAX_BACKOFF)

@@ -145,7 +145,7 @@ class RunDriver:
         is_unlimited = spec.stage or run.timeout is None or is_suspended(error)
         if is_transient(error) and (is_unlimited or (run.timeout and stayed < run.timeout * (run.tries + 1))):
             return StepResult(run, again=backoff(error, stayed))
-        failed = run.replace(error=StageError(stage=spec.stage or str(run.state), body=_problem(run, error)))
+        failed = run.replace(error=StageError(stage=spec.stage or str(run.state), problem=_problem(run, error)))
         if spec.stage:
             return StepResult(failed, "refused")
         if "error" in spec.next or spec.retries:
@@ -155,7 +155,7 @@ class RunDriver:
 
 def _problem(run: Run, error: Exception) -> Problem:
     if isinstance(error, OperationError):
-        return error.body
+        return error.problem
     return Problem(
         kind="internal",
         reason="internal_error",

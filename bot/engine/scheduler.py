@@ -67,7 +67,7 @@ async def update_schedules(repository: Repository, installation: int, schedules:
     try:
         config = await read_config(repository)
     except ConfigError as error:
-        if error.body.reason != "config_missing":
+        if error.problem.reason != "config_missing":
             log.info("%s: the schedules stay as they are: %s", repository.name, error)
             return
         wanted: dict[str, str] = {}

@@ -76,7 +76,9 @@ async def _failed(context: RunContext, run: Run, job: Job | None, stage: Stage, 
     problem, outcome = await _cause(context, run, stage, status)
     log_tail = "" if problem is not None and problem.kind == "stopped" else await workflow.log_tail(context, job)
     step = next((step.name for step in job.steps if step.conclusion == "failure"), "") if job else ""
-    return StepResult(run.replace(error=StageError(stage=stage, step=step, body=problem, log_tail=log_tail)), outcome)
+    return StepResult(
+        run.replace(error=StageError(stage=stage, step=step, problem=problem, log_tail=log_tail)), outcome
+    )
 
 
 async def _cause(context: RunContext, run: Run, stage: Stage, status: JobStatus) -> tuple[Problem | None, Outcome]:

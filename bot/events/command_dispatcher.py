@@ -27,7 +27,7 @@ async def answer_command(
     try:
         config = await read_config(repository, services.commands)
     except ConfigError as error:
-        config, config_problem = RepositoryConfig(), error.body
+        config, config_problem = RepositoryConfig(), error.problem
     context = CommandContext(invocation, repository, issue, run, config, services)
     command, rule = invocation.parsed.command, config.commands.get(invocation.name)
     permission = await repository.permission(invocation.user)
@@ -69,7 +69,7 @@ async def _carry_out(context: CommandContext) -> str:
     except OperationError as error:
         if isinstance(error, HubError) and error.transient:
             raise
-        return answers.not_done(context.invocation.name, error.body, context.language)
+        return answers.not_done(context.invocation.name, error.problem, context.language)
 
 
 def _check_is_about(run: Run, invocation: CommandInvocation) -> None:

@@ -48,7 +48,7 @@ async def decide(context: CommandContext, what: Literal["approve", "reject", "ca
 
 def invalid_overrides(context: CommandContext, error: InvalidInput) -> str:
     """Return the reply to overrides that do not make a valid request."""
-    return answers.wrong_arguments(replace(context.invocation.parsed, problems=(error.body,)), context.language)
+    return answers.wrong_arguments(replace(context.invocation.parsed, problems=(error.problem,)), context.language)
 
 
 def check_approver(context: CommandContext, requester: str, run: str) -> None:

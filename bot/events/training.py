@@ -106,7 +106,7 @@ class TrainingRequests:
         try:
             config = await read_config(repository, self._commands)
         except ConfigError as error:
-            return RequestOutcome(notices.config_broken(error.body))
+            return RequestOutcome(notices.config_broken(error.problem))
         form = parse_form(body)
         if form.not_a_form:
             return RequestOutcome(notices.not_a_form(config.language))

@@ -69,7 +69,7 @@ def _cancelled(page: RunPage) -> Markdown:
 
 def _failed_in_stage(page: RunPage) -> Markdown:
     error, say = page.run.error, page.say
-    if error is not None and error.body is not None:
+    if error is not None and error.problem is not None:
         step = say("next.problem")
     else:
         url = page.view.workflow_url

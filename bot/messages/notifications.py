@@ -211,11 +211,11 @@ def notice_of(view: RunView, event: Event, repository_url: str) -> Notice:
 def _problem(run: Run) -> StageProblem | None:
     if run.error is None:
         return None
-    body = run.error.body
-    if body is None:
+    problem = run.error.problem
+    if problem is None:
         lines = [line for line in run.error.log_tail.splitlines() if line.strip()]
         return StageProblem(stage=run.error.stage[:200], found=lines[-1][:500] if lines else "")
-    return StageProblem(stage=run.error.stage[:200], **dict(body))
+    return StageProblem(stage=run.error.stage[:200], **dict(problem))
 
 
 def _address(url: str) -> str:

@@ -97,15 +97,15 @@ def _best(facts: SearchFacts, say: Words) -> Markdown:
 
 def error(page: RunPage, *, with_log: bool = False) -> Markdown:
     """Return which stage failed and why; nothing for a run that was cancelled."""
-    problem, say, run = page.run.error, page.say, page.run
-    if problem is None or run.status == "cancelled":
+    stage_error, say, run = page.run.error, page.say, page.run
+    if stage_error is None or run.status == "cancelled":
         return _NOTHING
-    if problem.step:
-        where = say("error.in_step", stage=code(problem.stage), step=code(problem.step))
+    if stage_error.step:
+        where = say("error.in_step", stage=code(stage_error.stage), step=code(stage_error.step))
     else:
-        where = say("error.in_stage", stage=code(problem.stage))
-    why = problem_list(problem.body, say, page.detail) if problem.body is not None else _NOTHING
-    return paragraphs(where, why, _log(problem.log_tail, page) if with_log else _NOTHING)
+        where = say("error.in_stage", stage=code(stage_error.stage))
+    why = problem_list(stage_error.problem, say, page.detail) if stage_error.problem is not None else _NOTHING
+    return paragraphs(where, why, _log(stage_error.log_tail, page) if with_log else _NOTHING)
 
 
 def _log(tail: str, page: RunPage) -> Markdown:

@@ -219,8 +219,8 @@ class FormReading:
         try:
             check_asked(features, target)
         except InvalidInput as error:
-            body = error.body
-            self.add_error("features", body.rule, f"{body.field}: {body.found}", body.next_step)
+            problem = error.problem
+            self.add_error("features", problem.rule, f"{problem.field}: {problem.found}", problem.next_step)
 
 
 def _is_object(uri: str) -> bool:

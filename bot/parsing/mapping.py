@@ -55,7 +55,7 @@ def _expressible(request: TrainingRequest) -> ParsedForm:
     try:
         size = len(form_body(request)) + RESERVED
     except InvalidInput as error:
-        return ParsedForm(wrong=(error.body.model_copy(update={"field": error.body.field or "request"}),))
+        return ParsedForm(wrong=(error.problem.model_copy(update={"field": error.problem.field or "request"}),))
     if size > MAX_BODY:
         return ParsedForm(wrong=(invalid_field("request", MAX_BODY_RULE, f"{size} characters", "Shorten the notes."),))
     return ParsedForm(request=request)

@@ -208,7 +208,7 @@ def parse_config(text: str | bytes, commands: Collection[str] | None = None) -> 
     try:
         content = safe_yaml.load(text, source=CONFIG_PATH, limit=MAX_BYTES, most=MAX_VALUES)
     except InvalidInput as error:
-        raise ConfigError.from_problem(error.body, reason="config_unreadable", field=CONFIG_PATH) from None
+        raise ConfigError.from_problem(error.problem, reason="config_unreadable", field=CONFIG_PATH) from None
     try:
         return RepositoryConfig.model_validate({} if content is None else content, context={"commands": commands})
     except ValidationError as error:

@@ -60,7 +60,7 @@ class StageError(_Value):
 
     stage: str
     step: Annotated[str, BeforeValidator(lambda text: text[:200])] = ""
-    body: Problem | None = None
+    problem: Problem | None = None
     log_tail: Annotated[str, BeforeValidator(lambda text: text[-MAX_LOG_LENGTH:])] = ""
 
 

@@ -92,8 +92,8 @@ def _from_secrets_manager(given: dict[str, Any]) -> dict[str, Any]:
     try:
         stored = SecretsManager(prefix, given.get("aws_region") or known.get("AWS_REGION")).load().plain()
     except CredentialsError as error:
-        body = error.body
-        found = problem("MLOPS_SECRETS_PREFIX", rule=body.rule, found=body.found, next_step=body.next_step)
+        failure = error.problem
+        found = problem("MLOPS_SECRETS_PREFIX", rule=failure.rule, found=failure.found, next_step=failure.next_step)
         raise SettingsError([found]) from None
     if given.get("github_api_url") or known.get(PREFIX + "GITHUB_API_URL"):
         del stored["github_api_url"]

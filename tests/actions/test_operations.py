@@ -117,7 +117,7 @@ def test_the_public_face_is_the_one_that_was_agreed_on() -> None:
 def test_an_unknown_operation_names_the_nearest() -> None:
     with pytest.raises(InvalidInput) as error:
         find_operation("regster_model")
-    assert error.value.body.next_step == "Did you mean register_model?"
+    assert error.value.problem.next_step == "Did you mean register_model?"
 
 
 def test_listing_operations_loads_no_heavy_library() -> None:

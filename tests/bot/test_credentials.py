@@ -61,7 +61,7 @@ def test_nothing_is_replaced_by_accident(store: CredentialStore) -> None:
     store.save(credentials(), overwrite=False)
     with pytest.raises(CredentialsError) as caught:
         store.save(credentials(18), overwrite=False)
-    assert caught.value.body.reason == "credentials_exist"
+    assert caught.value.problem.reason == "credentials_exist"
     assert store.load().app_id == 17
     store.save(credentials(18), overwrite=True)
     assert store.load().app_id == 18
@@ -101,7 +101,7 @@ def test_no_secret_is_in_a_repr_or_an_error(store: CredentialStore) -> None:
     store.save(credentials(), overwrite=False)
     with pytest.raises(CredentialsError) as caught:
         store.save(credentials(), overwrite=False)
-    told = repr(credentials()) + str(credentials()) + str(caught.value) + caught.value.body.model_dump_json()
+    told = repr(credentials()) + str(credentials()) + str(caught.value) + caught.value.problem.model_dump_json()
     assert CANARY not in told
     assert "BEGIN" not in told
 
@@ -254,7 +254,7 @@ def test_a_secret_of_another_shape_is_named_and_not_shown(
     client.create_secret(Name=secrets_manager.name, SecretString=f'{{"webhook_secret": "{CANARY}"}}')
     with pytest.raises(CredentialsError) as caught:
         secrets_manager.load()
-    assert "app_id, github_api_url, private_key" in caught.value.body.found
+    assert "app_id, github_api_url, private_key" in caught.value.problem.found
     assert CANARY not in str(caught.value)
 
 
@@ -264,8 +264,8 @@ def test_aws_that_cannot_be_reached_is_an_error_with_a_cure(monkeypatch: pytest.
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     with pytest.raises(CredentialsError) as caught:
         SecretsManager("modelyard", "eu-central-1").exists()
-    assert "EndpointConnectionError" in caught.value.body.found
-    assert "AWS_REGION" in caught.value.body.next_step
+    assert "EndpointConnectionError" in caught.value.problem.found
+    assert "AWS_REGION" in caught.value.problem.next_step
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "a b", "a;b", "a\nb"])

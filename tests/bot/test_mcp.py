@@ -169,8 +169,8 @@ def test_what_an_operation_prints_stays_out_of_the_protocol(project: Path) -> No
 def test_an_unknown_toolset_is_named() -> None:
     with pytest.raises(InvalidInput) as error:
         choose(KNOWN, ["model_trainig"])
-    assert error.value.body.reason == "unknown_toolset"
-    assert "model_registry" in error.value.body.next_step
+    assert error.value.problem.reason == "unknown_toolset"
+    assert "model_registry" in error.value.problem.next_step
 
 
 def test_titles_that_only_repeat_names_are_left_out_of_schemas() -> None:

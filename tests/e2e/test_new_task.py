@@ -147,7 +147,7 @@ def test_stages_run_and_are_skipped_where_its_own_inputs_are_unchanged(desk: Des
 def test_invalid_input_ends_prepare_and_leaves_nothing_but_the_error(desk: Desk) -> None:
     with pytest.raises(InvalidInput) as caught:
         run_stage("prepare", order(desk, choices="a1b2"))
-    assert caught.value.body.field == "choices"
+    assert caught.value.problem.field == "choices"
     assert [path.rpartition("/")[2] for path in desk.files()] == ["progress.json"]
 
 

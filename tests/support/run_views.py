@@ -214,10 +214,10 @@ def every_view() -> dict[str, RunView]:
         "lapsed": a_view(judged(rejected, State.END, "rejected", visits=(asked,)), stages=ALL_DONE),
         "crashed": a_view(a_run(State.END, status="failed", error=crash), stages=STAGES),
         "refused": a_view(
-            a_run(State.END, status="failed", error=StageError(stage="prepare", step="Run prepare", body=ERROR))
+            a_run(State.END, status="failed", error=StageError(stage="prepare", step="Run prepare", problem=ERROR))
         ),
         "not judged": a_view(judged(failed, State.END, "failed"), stages=ALL_DONE),
         "stopping": a_view(a_run(cancel=a_decision("cancel")), stages=STAGES),
         "cancelled": a_view(a_run(State.END, status="cancelled", decisions=(a_decision("cancel", reason=""),))),
-        "invalid": a_view(a_run(State.INVALID_DATA, error=StageError(stage="prepare", body=ERROR))),
+        "invalid": a_view(a_run(State.INVALID_DATA, error=StageError(stage="prepare", problem=ERROR))),
     }  # fmt: skip

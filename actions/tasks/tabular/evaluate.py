@@ -83,7 +83,7 @@ def _against(
             if metrics.get(metric) is not None and evaluated.get(metric) is not None:
                 comparison = compare(challenger, model, rows, metric, gate, default_columns(challenger, rows))
     except OperationError as error:
-        not_comparable = f"{error.body.rule} Found: {error.body.found}"[:1_000]
+        not_comparable = f"{error.problem.rule} Found: {error.problem.found}"[:1_000]
     scores = champion_scores(
         champion.version, metrics, comparison, not_comparable=not_comparable, may_have_seen_rows=may_have_seen
     )

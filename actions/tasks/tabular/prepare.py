@@ -98,9 +98,9 @@ def _split(frame: pd.DataFrame, request: TabularRequest) -> dict[Part, pd.DataFr
     try:
         labels = split_labels(frame, strategy, column, TEST_FRACTION, VALIDATION_FRACTION, request.seed)
     except InvalidInput as error:
-        if error.body.field != "column":
+        if error.problem.field != "column":
             raise
-        raise InvalidInput.from_problem(error.body, field="split_column") from None
+        raise InvalidInput.from_problem(error.problem, field="split_column") from None
     if request.task == "classification":
         part_classes(frame, labels, request.target)
         _check_known_classes(frame, labels, request)

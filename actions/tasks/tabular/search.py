@@ -112,8 +112,8 @@ def _tune(context: Context, folder: Path, search: Search, compared: Compared) ->
         shutil.rmtree(folder)
         return run_tuning(context, folder, search, compared)
     except InvalidInput as error:
-        field = _FIELDS.get(error.body.field or "", error.body.field)
-        raise InvalidInput.from_problem(error.body, field=field) from error
+        field = _FIELDS.get(error.problem.field or "", error.problem.field)
+        raise InvalidInput.from_problem(error.problem, field=field) from error
 
 
 def _folds(request: TabularRequest, spec: TrainingSpec, rows: pd.DataFrame) -> int | None:

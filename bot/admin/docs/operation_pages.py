@@ -198,7 +198,7 @@ def _calls(operation: Operation) -> Iterator[str]:
     words = " ".join(f"--{name} {usage.quoted(_text(value))}" for name, value in arguments.items())
     yield f"```sh\nmodelyard run {operation.name} {words}".rstrip() + "\n```"
     if where_it_runs(operation) == "nowhere":
-        yield f"On an issue: not available through `/run`. {not_by_run(operation).body.next_step}"
+        yield f"On an issue: not available through `/run`. {not_by_run(operation).problem.next_step}"
     else:
         yield f"On an issue:\n\n```text\n{run_line(operation, arguments)}\n```"
     call = {"name": operation.name, "arguments": arguments}

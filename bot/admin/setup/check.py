@@ -27,7 +27,7 @@ async def check_stored(
         settings = await to_thread.run_sync(lambda: _settings(stored))
         findings = await to_thread.run_sync(lambda: list(_shadows(stored)))
     except CredentialsError as error:
-        return [Finding.from_problem("Credentials", error.body)]
+        return [Finding.from_problem("Credentials", error.problem)]
     except SettingsError as error:
         return [Finding.from_problem(problem.field or "Settings", problem) for problem in error.problems]
     async with GitHub(settings, transport) as github:

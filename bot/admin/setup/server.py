@@ -190,7 +190,7 @@ class Setup:
             return refused(
                 HTTPStatus.BAD_GATEWAY,
                 "GitHub did not return the App's credentials",
-                error.body.found,
+                error.problem.found,
                 "The code is valid once, within an hour. Delete the App on GitHub and start again.",
                 again=True,
             )
@@ -203,14 +203,14 @@ class Setup:
         try:
             await to_thread.run_sync(lambda: store.save(registered.app.credentials, overwrite=self._defaults.overwrite))
         except CredentialsError as error:
-            registered.problem = error.body
+            registered.problem = error.problem
         except Exception as error:  # noqa: BLE001 - the outermost edge: there is no other copy of them, and the message may contain one
             registered.problem = CredentialsError(
                 "credentials_not_stored",
                 rule="The credentials must be stored.",
                 found=f"{store.place}: {type(error).__name__}",
                 next_step="Choose another place.",
-            ).body
+            ).problem
         else:
             registered.stored = store
 
@@ -277,7 +277,7 @@ class Setup:
         try:
             exists = await to_thread.run_sync(store.exists)
         except CredentialsError as error:
-            return {field: f"{error.body.found}. {error.body.next_step}"}
+            return {field: f"{error.problem.found}. {error.problem.next_step}"}
         if exists and not self._defaults.overwrite:
             return {field: "It already has an App's credentials. Choose another place, or use --overwrite."}
         return {}

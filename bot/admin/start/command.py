@@ -60,8 +60,8 @@ def main(argv: Sequence[str]) -> int:
             return 0
         return asyncio.run(_start(request, parsed))
     except OperationError as error:
-        body = error.body
-        sys.stderr.write(f"{body.rule}\n  found: {_printable(body.found)}\n  next:  {body.next_step}\n")
+        problem = error.problem
+        sys.stderr.write(f"{problem.rule}\n  found: {_printable(problem.found)}\n  next:  {problem.next_step}\n")
         return 2 if isinstance(error, InvalidInput) else 1
 
 

@@ -104,7 +104,7 @@ async def remind(context: RunContext, run: Run) -> None:
 
 async def report_invalid_data(context: RunContext, run: Run) -> None:
     """Explain what is wrong with the data; editing the issue starts again."""
-    problem = run.error.body if run.error is not None else None
+    problem = run.error.problem if run.error is not None else None
     if problem is None:
         raise ValueError("invalid data without an error")
     await _upsert(context, run, notices.invalid_data(problem, run.id, run.language))

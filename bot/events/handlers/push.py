@@ -74,7 +74,7 @@ def configuration_problems(text: bytes | None, commands: Collection[str]) -> lis
     try:
         parse_config(text, commands)
     except OperationError as error:
-        return [error.body.model_copy(update={"field": error.body.field or CONFIG_PATH})]
+        return [error.problem.model_copy(update={"field": error.problem.field or CONFIG_PATH})]
     return []
 
 
@@ -90,7 +90,7 @@ def registry_problems(path: str, before: bytes | None, after: bytes | None) -> l
     try:
         file = model_file.parse(after)
     except OperationError as error:
-        return [error.body.model_copy(update={"field": path})]
+        return [error.problem.model_copy(update={"field": path})]
     problems = []
     if model_file.path_of(file.name) != path:
         rule, next_step = "A model's file must have the model's name.", f"Rename it to {model_file.path_of(file.name)}."

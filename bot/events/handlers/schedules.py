@@ -45,8 +45,8 @@ async def _report_invalid_config(event: Event, error: ConfigError) -> None:
     await event.repository.ensure_labels(definitions())
     await report_problem(
         event,
-        f"schedule:{digest(error.body.reason, error.body.field or '', error.body.found)}",
+        f"schedule:{digest(error.problem.reason, error.problem.field or '', error.problem.found)}",
         title="Schedules cannot be read",
-        text=notices.schedules_broken(error.body),
+        text=notices.schedules_broken(error.problem),
     )
     event.services.count_trigger("schedule", "config_broken")

@@ -210,20 +210,20 @@ def test_a_plan_that_does_not_fit_is_refused_and_writes_nothing(
     content = "\n".join([f"size,{lines[0]}", *(f"{row * 7 % 13},{line}" for row, line in enumerate(lines[1:]))]) + "\n"
     asked = {"data": desk.data("people.csv", content), "target": "pays", "destination": "out"} | arguments
     refusal = desk.refusal("feature_engineering", **asked)
-    assert refusal.body.reason == reason
-    assert next_step in refusal.body.next_step
+    assert refusal.problem.reason == reason
+    assert next_step in refusal.problem.next_step
     assert desk.files() == {}
 
 
 def test_dates_are_asked_for_where_there_are_some_and_products_are_counted(desk: Desk) -> None:
     arguments = {"data": "sklearn://digits", "target": "target", "destination": "out"}
-    assert desk.refusal("feature_engineering", date_parts=["year"], **arguments).body.reason == "features_contradict"
+    assert desk.refusal("feature_engineering", date_parts=["year"], **arguments).problem.reason == "features_contradict"
     names = [
         column.name for column in desk.call("load_dataset", data="sklearn://digits").columns if column.distinct > 1
     ]
     refusal = desk.refusal("feature_engineering", polynomial=names[:-1], degree=3, **arguments)
-    assert refusal.body.reason == "too_many_features"
-    assert f"{len(names) - 1} columns" in refusal.body.found
+    assert refusal.problem.reason == "too_many_features"
+    assert f"{len(names) - 1} columns" in refusal.problem.found
     assert desk.files() == {}
 
 

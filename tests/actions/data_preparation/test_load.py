@@ -71,7 +71,7 @@ def test_the_digest_is_the_files_and_the_same_data_has_the_same_one(desk: Desk) 
 def test_a_path_is_below_the_repositorys_datasets_where_a_repository_is_given(desk: Desk) -> None:
     desk.data("inner/people.csv", people(12))
     assert desk.call("load_dataset", data="inner/people.csv", repository=REPOSITORY).rows == 12
-    assert desk.refusal("load_dataset", data="inner/people.csv").body.reason == "data_not_found"
+    assert desk.refusal("load_dataset", data="inner/people.csv").problem.reason == "data_not_found"
 
 
 def test_an_absolute_path_is_read_below_a_data_root_alone(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_an_absolute_path_is_read_below_a_data_root_alone(tmp_path: Path) -> Non
     desk = Desk(tmp_path / "root", data_roots=(str(shared),))
     assert desk.call("load_dataset", data=str(shared / "a.csv")).rows == 1
     for outside in (tmp_path / "shared-too/a.csv", Path("/etc/passwd"), shared / "../shared-too/a.csv"):
-        assert desk.refusal("load_dataset", data=str(outside)).body.reason == "data_outside_roots"
+        assert desk.refusal("load_dataset", data=str(outside)).problem.reason == "data_outside_roots"
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_what_is_no_data_is_refused_by_its_own_reason(desk: Desk, uri: str, reas
     desk.data("bare", "a,b\n1,2\n")
     (desk.root / REPOSITORY / "secret.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     refusal = desk.refusal("load_dataset", data=uri, repository=REPOSITORY)
-    assert refusal.body.reason == reason
-    assert refusal.body.next_step
+    assert refusal.problem.reason == reason
+    assert refusal.problem.next_step
 
 
 def test_links_do_not_lead_out(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -128,13 +128,13 @@ def test_links_do_not_lead_out(desk: Desk, tmp_path_factory: pytest.TempPathFact
     (datasets / "loop.csv").symlink_to(datasets / "loop.csv")
     for uri in ("file.csv", "folder/a.csv", "loop.csv"):
         refusal = desk.refusal("load_dataset", data=uri, repository=REPOSITORY)
-        assert refusal.body.reason in {"data_outside_roots", "data_not_found"}
+        assert refusal.problem.reason in {"data_outside_roots", "data_not_found"}
 
 
 def test_the_nearest_names_are_offered(desk: Desk) -> None:
-    assert "breast_cancer, " in desk.refusal("load_dataset", data="sklearn://breast_cancr").body.next_step
+    assert "breast_cancer, " in desk.refusal("load_dataset", data="sklearn://breast_cancr").problem.next_step
     desk.data("people.csv", people())
-    assert "people.csv" in desk.refusal("load_dataset", data="poeple.csv", repository=REPOSITORY).body.found
+    assert "people.csv" in desk.refusal("load_dataset", data="poeple.csv", repository=REPOSITORY).problem.found
 
 
 UNREADABLE = {
@@ -166,6 +166,6 @@ def test_a_file_that_cannot_be_read_is_named_with_its_place(
     desk: Desk, name: str, content: str | bytes, reason: str, found: str
 ) -> None:
     refusal = desk.refusal("load_dataset", data=desk.data(name, content))
-    assert refusal.body.reason == reason
-    assert found in refusal.body.found
+    assert refusal.problem.reason == reason
+    assert found in refusal.problem.found
     assert desk.files() == {}

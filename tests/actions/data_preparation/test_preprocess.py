@@ -62,8 +62,8 @@ def test_rows_with_other_columns_are_named(desk: Desk, rows: dict[str, list[obje
     fitted = open_fitted(desk.root / made.uri, made.sha256)
     with pytest.raises(InvalidInput) as caught:
         fitted.transform(pd.DataFrame(rows))
-    assert caught.value.body.reason == reason
-    assert found in caught.value.body.found
+    assert caught.value.problem.reason == reason
+    assert found in caught.value.problem.found
 
 
 def test_a_column_that_is_empty_in_the_training_rows_alone_does_no_harm(desk: Desk) -> None:
@@ -101,9 +101,11 @@ def test_an_unknown_format_is_refused_and_leaves_what_was_there(desk: Desk) -> N
     uri = desk.data("people.csv", people(20))
     desk.call("save_processed_data", data=uri, destination="out/a.csv")
     before = desk.files()
-    assert desk.refusal("save_processed_data", data=uri, destination="out/a.xlsx").body.reason == "unsupported_format"
+    assert (
+        desk.refusal("save_processed_data", data=uri, destination="out/a.xlsx").problem.reason == "unsupported_format"
+    )
     broken = desk.data("broken.csv", "a,b\n1\n")
-    assert desk.refusal("save_processed_data", data=broken, destination="out/a.csv").body.reason == "data_unreadable"
+    assert desk.refusal("save_processed_data", data=broken, destination="out/a.csv").problem.reason == "data_unreadable"
     assert desk.files() == before
 
 
@@ -147,5 +149,5 @@ def test_rows_without_a_target_that_cannot_be_used_are_refused(
 ) -> None:
     uri = desk.data("a.csv", content)
     refusal = desk.refusal("preprocess_unsupervised", data=uri, destination="out", leave_out=leave_out)
-    assert refusal.body.reason == reason
+    assert refusal.problem.reason == reason
     assert desk.files() == {}

@@ -126,9 +126,9 @@ def test_a_file_that_cannot_be_read_says_where_and_what(
     desk: Desk, name: str, content: bytes, reason: str, found: str
 ) -> None:
     refusal = desk.refusal("load_dataset", data=desk.data(name, content))
-    assert refusal.body.reason == reason
-    assert found in refusal.body.found
-    assert refusal.body.next_step
+    assert refusal.problem.reason == reason
+    assert found in refusal.problem.found
+    assert refusal.problem.next_step
     assert desk.files() == {}
 
 
@@ -140,16 +140,16 @@ def test_a_header_of_a_million_columns_is_refused_at_once(desk: Desk, name: str)
     started = time.process_time()
     refusal = desk.refusal("validate_data", data=uri)
     assert time.process_time() - started < 10
-    assert refusal.body.reason == "too_many_columns"
-    assert "1000000" in refusal.body.found
-    assert "'c999999'" in refusal.body.found
+    assert refusal.problem.reason == "too_many_columns"
+    assert "1000000" in refusal.problem.found
+    assert "'c999999'" in refusal.problem.found
     assert desk.files() == {}
 
 
 def test_a_line_without_end_is_not_read_to_its_end(desk: Desk) -> None:
     refusal = desk.refusal("load_dataset", data=desk.data("a.csv", b"a" * (1 << 24) + b"\n1\n"))
-    assert refusal.body.reason == "data_unreadable"
-    assert "header" in refusal.body.found
+    assert refusal.problem.reason == "data_unreadable"
+    assert "header" in refusal.problem.found
 
 
 @pytest.mark.parametrize("content", ["x,y\n1,a\n", "x,y\n"])
@@ -161,7 +161,7 @@ def test_one_row_or_none_ends_in_one_clear_error(desk: Desk, content: str) -> No
 
     with pytest.raises(InvalidInput) as caught:
         run_stage("prepare", order)
-    assert caught.value.body.reason in {"too_few_rows", "data_empty"}
+    assert caught.value.problem.reason in {"too_few_rows", "data_empty"}
     left = [path.name for path in (desk.root / REPOSITORY / "processed").rglob("*") if path.is_file()]
     assert left == ["progress.json"]
 

@@ -93,13 +93,13 @@ def test_a_split_that_makes_no_sense_is_refused_and_writes_nothing(
     desk: Desk, arguments: dict[str, Any], reason: str
 ) -> None:
     uri = desk.data("people.csv", people(60))
-    assert desk.refusal("split_dataset", **{"data": uri, "destination": "out"} | arguments).body.reason == reason
+    assert desk.refusal("split_dataset", **{"data": uri, "destination": "out"} | arguments).problem.reason == reason
     assert desk.files() == {}
 
 
 def test_nine_rows_are_too_few(desk: Desk) -> None:
     uri = desk.data("people.csv", people(9))
-    assert desk.refusal("split_dataset", data=uri, destination="out").body.reason == "too_few_rows"
+    assert desk.refusal("split_dataset", data=uri, destination="out").problem.reason == "too_few_rows"
 
 
 def test_by_time_rows_are_in_the_order_of_dates_not_of_texts(desk: Desk) -> None:
@@ -118,8 +118,8 @@ def test_a_part_with_one_class_is_refused_and_writes_nothing(desk: Desk, strateg
         "data": desk.data("a.csv", content), "destination": "out", "strategy": strategy, "column": "when", "target": "y"
     }  # fmt: skip
     refusal = desk.refusal("split_dataset", **arguments)
-    assert (refusal.body.reason, refusal.body.field) == ("one_class_in_part", "y")
-    assert re.search(r"'(early|late)' in each of the \d+ (train|test) rows", refusal.body.found)
+    assert (refusal.problem.reason, refusal.problem.field) == ("one_class_in_part", "y")
+    assert re.search(r"'(early|late)' in each of the \d+ (train|test) rows", refusal.problem.found)
     assert desk.files() == {}
 
 

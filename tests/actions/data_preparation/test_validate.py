@@ -204,14 +204,14 @@ def test_a_schema_that_makes_no_sense_is_refused(
 ) -> None:
     data = desk.data("a.csv", table({"x": NUMBERS}))
     refusal = desk.refusal("validate_data", data=data, schema=desk.data(name, content))
-    assert refusal.body.reason == reason
-    assert next_step in refusal.body.next_step
+    assert refusal.problem.reason == reason
+    assert next_step in refusal.problem.next_step
 
 
 def test_a_schema_is_looked_for_where_data_may_lie_alone(desk: Desk) -> None:
     data = desk.data("a.csv", table({"x": NUMBERS}))
     refusal = desk.refusal("validate_data", data=data, schema="/etc/rules.yaml")
-    assert (refusal.body.reason, refusal.body.field) == ("data_outside_roots", "schema")
+    assert (refusal.problem.reason, refusal.problem.field) == ("data_outside_roots", "schema")
 
 
 def test_the_schema_that_data_shows_holds_for_the_data_and_for_no_other(desk: Desk) -> None:

@@ -52,4 +52,4 @@ def test_what_github_would_refuse_is_refused_before(changes: dict[str, Any]) -> 
 def test_without_credentials_the_cure_is_named() -> None:
     with pytest.raises(Unavailable) as error:
         post(None)
-    assert error.value.body.reason == "hub_unavailable"
+    assert error.value.problem.reason == "hub_unavailable"

@@ -132,7 +132,7 @@ def test_a_failed_run_tells_the_stage_the_error_and_the_end_of_the_log() -> None
         "stage": "train",
         "step": "Train",
         "log_tail": "first\nMemoryError",
-        "body": {"kind": "crash", "reason": "crashed", "rule": "R.", "found": "F", "next_step": "N."},
+        "problem": {"kind": "crash", "reason": "crashed", "rule": "R.", "found": "F", "next_step": "N."},
     }
     page = render(record(status="failed", result=None, error=error))
     assert "⚠️ **Failed: no verdict**. R. Found: F" in page
@@ -165,7 +165,7 @@ def test_earlier_attempts_and_decisions_are_told() -> None:
 
 
 def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
-    error = {"stage": HOSTILE[:50], "step": HOSTILE, "log_tail": HOSTILE, "body": None}
+    error = {"stage": HOSTILE[:50], "step": HOSTILE, "log_tail": HOSTILE, "problem": None}
     hostile = record(
         requester=HOSTILE[:100],
         why=HOSTILE,
@@ -280,11 +280,11 @@ def test_a_plot_that_is_missing_or_no_picture_is_named(tmp_path: Path, plots: Pa
     (plots / "roc_curve.png").write_text("<svg>", encoding="utf-8")
     with pytest.raises(InvalidInput) as wrong:
         committed(folder, record(), plots)
-    assert wrong.value.body.reason == "not_a_plot"
+    assert wrong.value.problem.reason == "not_a_plot"
     (plots / "roc_curve.png").unlink()
     with pytest.raises(NotFound) as missing:
         committed(folder, record(), plots)
-    assert missing.value.body.reason == "plot_not_found"
+    assert missing.value.problem.reason == "plot_not_found"
     assert commits(folder) == 1
 
 

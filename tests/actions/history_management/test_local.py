@@ -73,8 +73,8 @@ def test_a_file_with_local_changes_is_not_overwritten(tmp_path: Path, tracked: b
     (folder / NOTE).write_text("mine\n", encoding="utf-8")
     with pytest.raises(Conflict) as error:
         LocalHistory.at(folder).commit("Add a note", adding("one"))
-    assert error.value.body.reason == "local_changes"
-    assert NOTE in error.value.body.found
+    assert error.value.problem.reason == "local_changes"
+    assert NOTE in error.value.problem.found
     assert (folder / NOTE).read_text(encoding="utf-8") == "mine\n"
     assert commits(folder) == 1
 
@@ -123,7 +123,7 @@ def test_the_past_can_be_read(tmp_path: Path) -> None:
     assert history.read_on("day.txt", datetime(2040, 11, 2, tzinfo=UTC)) == b"1"
     with pytest.raises(NotFound) as error:
         history.read_on("day.txt", datetime(2001, 1, 1, tzinfo=UTC))
-    assert error.value.body.reason == "no_history_then"
+    assert error.value.problem.reason == "no_history_then"
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", ".git/config", "a/.GIT/hooks", "a//b", "", "a\0b", "./a"])
@@ -138,8 +138,8 @@ def test_a_detached_head_and_a_folder_without_git_are_named(tmp_path: Path) -> N
     git(folder, "checkout", "--quiet", "--detach")
     with pytest.raises(Unavailable) as error:
         LocalHistory.at(folder)
-    assert error.value.body.reason == "no_branch"
+    assert error.value.problem.reason == "no_branch"
     with pytest.raises(Unavailable) as error:
         LocalHistory.at(tmp_path)
-    assert error.value.body.reason == "no_git_repository"
+    assert error.value.problem.reason == "no_git_repository"
     assert LocalHistory.find(tmp_path / "nowhere") is None

@@ -142,13 +142,13 @@ def test_a_regressor_is_evaluated_with_its_residuals(desk: Desk) -> None:
 def test_rows_that_the_model_cannot_be_judged_by_are_refused(desk: Desk, content: str, reason: str) -> None:
     model = trained(desk, "classifier", "logistic_regression", people(60), "pays")
     refusal = desk.refusal("evaluate_classifier", model=model, data=desk.data("test.csv", content))
-    assert refusal.body.reason == reason
+    assert refusal.problem.reason == reason
 
 
 def test_a_model_of_the_other_task_is_refused(desk: Desk) -> None:
     model = trained(desk, "regressor", "linear_regression", numbers(), "y")
     test = desk.data("test.csv", numbers())
-    assert desk.refusal("evaluate_classifier", model=model, data=test).body.reason == "wrong_task"
+    assert desk.refusal("evaluate_classifier", model=model, data=test).problem.reason == "wrong_task"
 
 
 def size_of(png: bytes) -> tuple[int, int]:

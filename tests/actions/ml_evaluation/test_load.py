@@ -52,19 +52,19 @@ def test_a_model_tells_what_it_is_and_predicts_raw_rows(desk: Desk) -> None:
     ],
 )
 def test_rows_that_do_not_fit_are_refused(desk: Desk, row: dict[str, Any], reason: str) -> None:
-    assert desk.refusal("load_model", model="out/model.skops", rows=[row]).body.reason == reason
+    assert desk.refusal("load_model", model="out/model.skops", rows=[row]).problem.reason == reason
 
 
 def test_a_changed_file_is_not_opened(desk: Desk) -> None:
     digest = sha256_of(desk.root / "out/model.skops")
     replaced(desk, lambda path: path.write_bytes(path.read_bytes() + b"\0"))
-    assert desk.refusal("load_model", model="out/model.skops", sha256=digest).body.reason == "digest_mismatch"
+    assert desk.refusal("load_model", model="out/model.skops", sha256=digest).problem.reason == "digest_mismatch"
 
 
 def test_without_a_digest_the_one_beside_it_is_checked(desk: Desk) -> None:
     path = desk.root / "out/model.skops"
     path.write_bytes(path.read_bytes() + b"\0")
-    assert desk.refusal("load_model", model="out/model.skops").body.reason == "digest_mismatch"
+    assert desk.refusal("load_model", model="out/model.skops").problem.reason == "digest_mismatch"
 
 
 def test_a_type_that_nobody_trusted_is_refused_and_not_run(desk: Desk, tmp_path: Path) -> None:
@@ -73,13 +73,13 @@ def test_a_type_that_nobody_trusted_is_refused_and_not_run(desk: Desk, tmp_path:
 
     replaced(desk, lambda path: dump(FunctionTransformer(Path.touch), path))
     refusal = desk.refusal("load_model", model="out/model.skops")
-    assert refusal.body.reason == "untrusted_types"
+    assert refusal.problem.reason == "untrusted_types"
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"\x80\x04K\x01."])
 def test_a_pickle_or_anything_else_is_refused(desk: Desk, content: bytes) -> None:
     replaced(desk, lambda path: path.write_bytes(content))
-    assert desk.refusal("load_model", model="out/model.skops").body.reason == "model_unreadable"
+    assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
 
 
 def test_a_zip_without_a_model_is_refused(desk: Desk) -> None:
@@ -88,15 +88,15 @@ def test_a_zip_without_a_model_is_refused(desk: Desk) -> None:
             file.writestr("schema.json", "{}")
 
     replaced(desk, write)
-    assert desk.refusal("load_model", model="out/model.skops").body.reason == "model_unreadable"
+    assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
 
 
 def test_no_file_is_not_found_and_outside_is_refused(desk: Desk) -> None:
     with pytest.raises(NotFound):
         desk.call("load_model", model="out/other.skops")
-    assert desk.refusal("load_model", model="../model.skops").body.reason == "outside_storage"
+    assert desk.refusal("load_model", model="../model.skops").problem.reason == "outside_storage"
 
 
 def test_a_model_without_its_signature_is_refused(desk: Desk) -> None:
     (desk.root / "out/model.json").unlink()
-    assert desk.refusal("load_model", model="out/model.skops").body.reason == "signature_unreadable"
+    assert desk.refusal("load_model", model="out/model.skops").problem.reason == "signature_unreadable"

@@ -166,7 +166,7 @@ def test_without_rows_those_that_the_newer_model_s_run_kept_are_taken(shared: De
     assert desk.call("evaluate_classifier", model=uri(2)).rows == 113
     with pytest.raises(NotFound) as caught:
         desk.call("compare_models", challenger=uri(1), champion=uri(3))
-    assert caught.value.body.reason == "test_rows_not_found"
+    assert caught.value.problem.reason == "test_rows_not_found"
     with pytest.raises(NotFound):
         shared.call("evaluate_classifier", model="champion/model.skops")
 
@@ -185,8 +185,8 @@ def test_without_rows_those_that_the_newer_model_s_run_kept_are_taken(shared: De
 )
 def test_what_cannot_be_compared_is_refused(shared: Desk, asked: dict[str, Any], reason: str, field: str) -> None:
     uris = {"challenger": "as_good/model.skops", "champion": "champion/model.skops", "data": "s/test.parquet"}
-    body = shared.refusal("compare_models", **{**uris, **asked}).body
-    assert (body.reason, body.field) == (reason, field)
+    problem = shared.refusal("compare_models", **{**uris, **asked}).problem
+    assert (problem.reason, problem.field) == (reason, field)
 
 
 def test_models_of_different_questions_are_not_compared(shared: Desk) -> None:
@@ -194,7 +194,7 @@ def test_models_of_different_questions_are_not_compared(shared: Desk) -> None:
     trained(shared, "of_people", shared_data, "logistic_regression", target="pays")
     body = shared.refusal(
         "compare_models", challenger="of_people/model.skops", champion="champion/model.skops", data=shared_data
-    ).body
+    ).problem
     assert body.reason == "not_comparable"
     assert "target" in body.found
 
@@ -203,7 +203,7 @@ def test_a_metric_that_the_rows_do_not_define_is_told(shared: Desk, tmp_path: Pa
     frame = pd.read_parquet(shared.root / "s/test.parquet")
     ones = shared.data("ones.csv", frame[frame["target"] == 1].to_csv(index=False))
     uris = {"challenger": "as_good/model.skops", "champion": "champion/model.skops"}
-    assert shared.refusal("compare_models", **uris, data=ones, metric="roc_auc").body.reason == "metric_undefined"
+    assert shared.refusal("compare_models", **uris, data=ones, metric="roc_auc").problem.reason == "metric_undefined"
 
 
 def test_comparing_writes_nothing(shared: Desk) -> None:

@@ -164,9 +164,9 @@ def test_a_file_that_is_no_evaluation_leaves_no_report(desk: Desk, name: str, co
     try:
         desk.call("generate_evaluation_report", evaluation=uri, destination="report")
     except Exception as error:  # noqa: BLE001 - NotFound or InvalidInput, told apart below
-        body: Any = getattr(error, "body", None)
-        assert body is not None
-        assert (body.reason, body.field) == (reason, "evaluation")
+        problem: Any = getattr(error, "problem", None)
+        assert problem is not None
+        assert (problem.reason, problem.field) == (reason, "evaluation")
     else:
         pytest.fail("it was taken")
     assert desk.files() == before

@@ -36,9 +36,9 @@ def test_memory_that_is_used_up_is_told_with_what_to_lower(desk: Desk, limited: 
     given = {"hidden_units": 65_536, "hidden_layers": 2, "epochs": 2, "patience": None}
     error = failure(desk, "neural_network", people(60), "pays", hyperparameters=given)
     assert isinstance(error, Unavailable)
-    assert error.body.reason == "out_of_memory"
-    assert "neural_network ran out of memory on 60 rows by" in error.body.found
-    assert "batch_size" in error.body.next_step
+    assert error.problem.reason == "out_of_memory"
+    assert "neural_network ran out of memory on 60 rows by" in error.problem.found
+    assert "batch_size" in error.problem.next_step
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_a_loss_that_is_no_number_ends_boosting_with_advice(desk: Desk) -> None:
     content = "x,y\n" + "".join(f"{row},{1e20 * (row % 7)}\n" for row in range(60))
     error = failure(desk, "xgboost", content, "y", "regressor", hyperparameters={"n_estimators": 3})
     assert isinstance(error, InvalidInput)
-    assert error.body.reason == "loss_not_finite"
-    assert "rmse" in error.body.found
+    assert error.problem.reason == "loss_not_finite"
+    assert "rmse" in error.problem.found
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_constant_target_is_told(desk: Desk, kind: str, reason: str, said: str
     value = "yes" if kind == "classifier" else "3"
     content = "x,y\n" + "".join(f"{row},{value}\n" for row in range(40))
     error = failure(desk, "random_forest", content, "y", kind)
-    assert (error.body.reason, error.body.field) == (reason, "target")
-    assert said in error.body.found
+    assert (error.problem.reason, error.problem.field) == (reason, "target")
+    assert said in error.problem.found
 
 
 def test_training_rows_of_one_class_are_told_where_another_part_has_the_other(desk: Desk) -> None:
@@ -102,8 +102,8 @@ def test_training_rows_of_one_class_are_told_where_another_part_has_the_other(de
     frame.assign(target=0).to_parquet(path, index=False)
     with pytest.raises(InvalidInput) as caught:
         run_stage("train", order)
-    assert caught.value.body.reason == "one_class_in_training"
-    assert "in all " in caught.value.body.found
+    assert caught.value.problem.reason == "one_class_in_training"
+    assert "in all " in caught.value.problem.found
     assert not (desk.root / "owner/demo/models/train-20261122-001/1/model.skops").exists()
 
 
@@ -132,13 +132,13 @@ def test_hyperparameters_that_contradict_each_other_are_refused(
     desk: Desk, algorithm: str, given: dict[str, Any], named: str
 ) -> None:
     error = failure(desk, algorithm, people(60), "pays", hyperparameters=given)
-    assert (error.body.reason, error.body.field) == ("contradictory_hyperparameters", "hyperparameters")
-    assert named in error.body.found
+    assert (error.problem.reason, error.problem.field) == ("contradictory_hyperparameters", "hyperparameters")
+    assert named in error.problem.found
 
 
 def test_early_stopping_without_validation_rows_is_refused(desk: Desk) -> None:
     error = failure(desk, "xgboost", people(60), "pays", hyperparameters={"early_stopping_rounds": 5})
-    assert error.body.reason == "no_validation_rows"
+    assert error.problem.reason == "no_validation_rows"
 
 
 @pytest.mark.parametrize("stage", ["prepare", "train"])
@@ -153,8 +153,8 @@ def test_a_library_that_the_runner_lacks_is_named_with_its_extra(
     monkeypatch.setattr("actions.optional.find_spec", lambda _: None)
     with pytest.raises(Unavailable) as caught:
         run_stage(stage, order)
-    assert caught.value.body.reason == "library_missing"
-    assert "'torch'" in caught.value.body.next_step
+    assert caught.value.problem.reason == "library_missing"
+    assert "'torch'" in caught.value.problem.next_step
 
 
 def test_a_library_without_its_system_library_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +166,6 @@ def test_a_library_without_its_system_library_is_named(desk: Desk, monkeypatch: 
     monkeypatch.setattr("actions.optional.import_module", fail)
     with pytest.raises(Unavailable) as caught:
         run_stage("prepare", desk.order())
-    assert caught.value.body.reason == "library_unusable"
-    assert "libgomp.so.1" in caught.value.body.found
-    assert "libgomp1" in caught.value.body.next_step
+    assert caught.value.problem.reason == "library_unusable"
+    assert "libgomp.so.1" in caught.value.problem.found
+    assert "libgomp1" in caught.value.problem.next_step

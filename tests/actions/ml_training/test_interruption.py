@@ -127,8 +127,8 @@ def test_one_that_is_told_to_end_leaves_a_checkpoint_and_says_so(desk: Desk, alg
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted) as caught:
         train(desk, arguments, InterruptingReport(WORD[algorithm], at=7))
-    assert caught.value.body.reason == "training_interrupted"
-    assert f"{WORD[algorithm]} 7 of" in caught.value.body.found
+    assert caught.value.problem.reason == "training_interrupted"
+    assert f"{WORD[algorithm]} 7 of" in caught.value.problem.found
     assert files(desk) == {"checkpoint", "curves.json"}
     assert signal.getsignal(signal.SIGTERM) == before
     resumed = InterruptingReport(WORD[algorithm])
@@ -145,7 +145,7 @@ def test_a_forest_that_is_told_to_end_ends_and_says_that_it_begins_anew(
     monkeypatch.setattr("actions.ml_training.algorithms.random_forest._SECONDS_PER_STEP", 0)
     with pytest.raises(Interrupted) as caught:
         train(desk, asked(desk, "random_forest"), InterruptingReport("growing trees", at=10))
-    assert "kept no checkpoint" in caught.value.body.next_step
+    assert "kept no checkpoint" in caught.value.problem.next_step
     assert desk.files() == {}
 
 

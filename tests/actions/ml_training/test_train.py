@@ -144,9 +144,9 @@ def test_hyperparameters_are_refused_before_anything_is_written(
     refusal = desk.refusal(
         f"train_supervised_{kind}", data=uri, target="y", destination="out", algorithm=algorithm, hyperparameters=given
     )
-    assert refusal.body.reason == reason
+    assert refusal.problem.reason == reason
     assert said in str(refusal)
-    assert refusal.body.field == "hyperparameters"
+    assert refusal.problem.field == "hyperparameters"
     assert desk.files() == {}
 
 
@@ -154,8 +154,8 @@ def test_an_algorithm_of_the_other_task_is_refused(desk: Desk) -> None:
     refusal = desk.refusal(
         "train_supervised_classifier", data="a.csv", target="y", destination="out", algorithm="linear_regression"
     )
-    assert refusal.body.reason == "invalid_argument"
-    assert refusal.body.field == "algorithm"
+    assert refusal.problem.reason == "invalid_argument"
+    assert refusal.problem.field == "algorithm"
 
 
 def test_final_metrics_and_losses_of_a_run_can_be_asked_for(desk: Desk) -> None:
@@ -176,7 +176,8 @@ def test_a_saved_model_is_the_one_that_was_trained(desk: Desk) -> None:
     assert open_model(desk.root / saved.uri, made.sha256).signature.target == "pays"
     (desk.root / "out/model.skops").write_bytes(b"changed")
     assert (
-        desk.refusal("save_model", training="out", destination="again", name="people").body.reason == "digest_mismatch"
+        desk.refusal("save_model", training="out", destination="again", name="people").problem.reason
+        == "digest_mismatch"
     )
     assert not (desk.root / "again").exists()
 

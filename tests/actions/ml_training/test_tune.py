@@ -116,7 +116,7 @@ def test_a_study_of_another_search_is_not_touched(desk: Desk) -> None:
     before = desk.files()
     with pytest.raises(Conflict) as caught:
         tune(desk, "wine", "logistic_regression", trials=2, seed=7)
-    assert caught.value.body.reason == "other_search"
+    assert caught.value.problem.reason == "other_search"
     assert desk.files() == before
 
 
@@ -127,8 +127,8 @@ def test_the_time_budget_ends_a_search_in_the_middle_of_a_trial(desk: Desk) -> N
         "tune_hyperparameters",
         **arguments(desk, "wine", "neural_network", hyperparameters=given, space=space, minutes=0.02),
     )
-    assert refusal.body.reason == "no_trial_finished"
-    assert refusal.body.field == "minutes"
+    assert refusal.problem.reason == "no_trial_finished"
+    assert refusal.problem.field == "minutes"
     few = {"epochs": 3, "patience": None}
     found = tune(desk, "wine", "neural_network", hyperparameters=few, space=space, minutes=0.05, trials=9_000,
                  destination="other")  # fmt: skip
@@ -187,8 +187,8 @@ def test_a_search_that_is_told_to_end_tries_the_cut_off_trial_again(desk: Desk) 
 
     with pytest.raises(Interrupted) as caught:
         find_operation("tune_hyperparameters").call(asked, Context(storage=Storage(desk.root), report=report))
-    assert caught.value.body.reason == "tuning_interrupted"
-    assert "after 2 of 4 trials" in caught.value.body.found
+    assert caught.value.problem.reason == "tuning_interrupted"
+    assert "after 2 of 4 trials" in caught.value.problem.found
     whole = desk.call("tune_hyperparameters", **asked)
     assert len(whole.trials) == 4
 
@@ -254,7 +254,7 @@ def test_too_few_rows_for_the_folds_are_refused(desk: Desk) -> None:
     asked = {"data": desk.data("train.csv", people(12)), "target": "pays", "destination": "tuned",
              "task": "classification", "algorithm": "logistic_regression", "folds": 20}  # fmt: skip
     refusal = desk.refusal("tune_hyperparameters", **asked)
-    assert (refusal.body.reason, refusal.body.field) == ("too_few_rows", "data")
+    assert (refusal.problem.reason, refusal.problem.field) == ("too_few_rows", "data")
     assert desk.files() == {}
 
 
@@ -300,7 +300,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_written(
     asked = {"data": desk.data("train.csv", people(60)), "target": "pays", "destination": "tuned",
              "task": "classification", "algorithm": "xgboost"}  # fmt: skip
     refusal = desk.refusal("tune_hyperparameters", **asked | change)
-    assert refusal.body.reason == reason
-    assert field is None or refusal.body.field == field
+    assert refusal.problem.reason == reason
+    assert field is None or refusal.problem.field == field
     assert said in str(refusal)
     assert desk.files() == {}

@@ -80,7 +80,7 @@ def test_a_version_number_is_not_given_twice_after_a_person_removed_a_version() 
 def test_an_attempt_with_another_artifact_is_a_conflict() -> None:
     with pytest.raises(Conflict) as error:
         registered(three(), 2, sha256="f" * 64)
-    assert error.value.body.reason == "version_differs"
+    assert error.value.problem.reason == "version_differs"
 
 
 def test_a_hash_that_looks_like_a_number_stays_text() -> None:
@@ -110,7 +110,7 @@ def test_roll_back_to_the_champion_itself_is_refused() -> None:
     text = set_alias(set_alias(three(), "champion", 1), "champion", 3)
     with pytest.raises(Conflict) as error:
         roll_back(text, 3)
-    assert error.value.body.reason == "already_champion"
+    assert error.value.problem.reason == "already_champion"
 
 
 def test_roll_back_returns_to_the_previous_version_and_not_forth_again() -> None:
@@ -118,13 +118,13 @@ def test_roll_back_returns_to_the_previous_version_and_not_forth_again() -> None
     assert parse(text).aliases == {"candidate": 3, "champion": 1}
     with pytest.raises(NotFound) as error:
         roll_back(text)
-    assert error.value.body.reason == "no_previous"
+    assert error.value.problem.reason == "no_previous"
 
 
 def test_roll_back_without_a_champion_says_so() -> None:
     with pytest.raises(NotFound) as error:
         roll_back(three())
-    assert error.value.body.reason == "no_champion"
+    assert error.value.problem.reason == "no_champion"
 
 
 def test_withdrawing_a_run_leaves_the_champion_of_another() -> None:
@@ -171,7 +171,7 @@ def test_the_aliases_of_a_version_are_sorted_and_no_others() -> None:
 def test_what_is_not_there_is_named(asked: int | str, reason: str) -> None:
     with pytest.raises(NotFound) as error:
         parse(three()).version(asked)
-    assert error.value.body.reason == reason
+    assert error.value.problem.reason == reason
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_is_not_there_is_named(asked: int | str, reason: str) -> None:
 def test_a_file_that_people_broke_names_the_place(text: str, field: str) -> None:
     with pytest.raises(InvalidInput) as error:
         parse(text)
-    assert (error.value.body.reason, error.value.body.field) == ("invalid_model_file", field)
+    assert (error.value.problem.reason, error.value.problem.field) == ("invalid_model_file", field)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "Wine", "", ".x", "x" * 64])

@@ -85,17 +85,17 @@ def test_what_was_in_production_on_a_day_is_answered_from_git(project: Path, day
 def test_a_day_before_the_first_commit_or_after_today_has_no_answer(project: Path) -> None:
     with pytest.raises(NotFound) as before:
         call(project, "get_model_version", name="wine", on_date="2019-01-01")
-    assert before.value.body.reason == "no_history_then"
+    assert before.value.problem.reason == "no_history_then"
     with pytest.raises(InvalidInput) as after:
         call(project, "get_model_version", name="wine", on_date="9999-01-01")
-    assert after.value.body.reason == "date_in_the_future"
+    assert after.value.problem.reason == "date_in_the_future"
 
 
 def test_a_history_without_a_past_says_where_to_ask(project: Path) -> None:
     context = Context(storage=Storage(project), history=PresentFiles(LocalHistory.at(project)))
     with pytest.raises(Unavailable) as error:
         find_operation("get_model_version").call({"name": "wine", "on_date": "2020-06-01"}, context)
-    assert error.value.body.reason == "history_undated"
+    assert error.value.problem.reason == "history_undated"
 
 
 def test_versions_are_listed_newest_first_in_pages(project: Path) -> None:
@@ -125,10 +125,10 @@ def test_what_cannot_be_done_leaves_the_repository_alone(project: Path) -> None:
     before = commits(project)
     with pytest.raises(NotFound) as missing:
         call(project, "set_model_alias", name="wine", alias="champion", version=9)
-    assert missing.value.body.reason == "version_not_found"
+    assert missing.value.problem.reason == "version_not_found"
     with pytest.raises(NotFound) as unknown:
         call(project, "rollback_model", name="beer")
-    assert unknown.value.body.reason == "model_not_found"
+    assert unknown.value.problem.reason == "model_not_found"
     assert commits(project) == before
 
 
@@ -139,5 +139,5 @@ def test_a_file_that_a_pull_request_broke_is_refused_with_the_place(project: Pat
     LocalHistory.at(project).commit("Spoil", spoil)
     with pytest.raises(InvalidInput) as error:
         call(project, "get_model_version", name="wine")
-    assert error.value.body.reason == "invalid_model_file"
-    assert "alias champion refers to version 9" in error.value.body.rule
+    assert error.value.problem.reason == "invalid_model_file"
+    assert "alias champion refers to version 9" in error.value.problem.rule

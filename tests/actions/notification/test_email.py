@@ -114,7 +114,7 @@ def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: st
     with pytest.raises(ChannelError) as error:
         send(server(mail), a_mail(), [TEAM])
     assert error.value.transient is transient
-    assert reply in error.value.body.found
+    assert reply in error.value.problem.found
 
 
 def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_at_the_end(mail: LocalMail) -> None:
@@ -143,7 +143,7 @@ def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: 
         assert (asked.security, asked.password) == ("starttls", PASSWORD)
         with pytest.raises(ChannelError) as error:
             send(asked, a_mail(), [TEAM])
-        assert "an untrusted certificate" in error.value.body.found
+        assert "an untrusted certificate" in error.value.problem.found
         assert not error.value.transient
         monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
         assert send(asked, a_mail(), [TEAM]) == {}
@@ -151,7 +151,7 @@ def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: 
         wrong = MailServer("localhost", local.port, "starttls", SENDER, USER, "another", 5)
         with pytest.raises(ChannelError) as error:
             send(wrong, a_mail(), [TEAM])
-        assert "535" in error.value.body.found
+        assert "535" in error.value.problem.found
         assert not error.value.transient
 
 
@@ -205,7 +205,7 @@ def test_the_operation_says_who_has_it(mail: LocalMail) -> None:
 def test_the_operation_says_what_is_missing() -> None:
     with pytest.raises(Unavailable) as error:
         run_operation(None, to=[TEAM], subject="t", text="t")
-    assert "MODELYARD_SMTP_URL" in error.value.body.next_step
+    assert "MODELYARD_SMTP_URL" in error.value.problem.next_step
 
 
 @pytest.mark.parametrize(

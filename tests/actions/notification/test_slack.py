@@ -97,7 +97,7 @@ def test_a_refusal_says_whether_trying_again_can_help(
     with pytest.raises(ChannelError) as error:
         post(access(slack), "#models", Message("title", "text"), "below")
     assert (error.value.transient, error.value.retry_after) == (transient, retry_after)
-    assert found in error.value.body.found
+    assert found in error.value.problem.found
     assert TOKEN not in str(error.value)
     assert slack.asked == ["#models"]
 
@@ -107,7 +107,7 @@ def test_a_slack_that_hangs_is_given_up(slack: LocalSlack) -> None:
     with pytest.raises(ChannelError) as error:
         post(access(slack, seconds=1), "#models", Message("title", "text"), "below")
     assert error.value.transient
-    assert error.value.body.reason == "slack_unreachable"
+    assert error.value.problem.reason == "slack_unreachable"
 
 
 def test_a_slack_that_is_not_there_may_come_back() -> None:
@@ -128,7 +128,7 @@ def test_the_operation_posts_what_it_is_given_literally(slack: LocalSlack) -> No
 def test_the_operation_says_what_is_missing() -> None:
     with pytest.raises(Unavailable) as error:
         run_operation(None, channel="#models", title="t", text="t")
-    assert "MODELYARD_SLACK_TOKEN" in error.value.body.next_step
+    assert "MODELYARD_SLACK_TOKEN" in error.value.problem.next_step
 
 
 @pytest.mark.parametrize("channel", ["models", "#", "#a b", "@somebody", "<!channel>", "#a\n", "c0123456789", ""])

@@ -146,9 +146,9 @@ def test_a_repository_chooses_its_own_words() -> None:
 def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str, found: str) -> None:
     with pytest.raises(TemplateError) as error:
         render(template, example_notice("success"), "slack")
-    assert error.value.body.reason == reason
-    assert found in error.value.body.found
-    assert error.value.body.field == path_of("success", "slack", "en")
+    assert error.value.problem.reason == reason
+    assert found in error.value.problem.found
+    assert error.value.problem.field == path_of("success", "slack", "en")
 
 
 @pytest.mark.parametrize(
@@ -239,4 +239,4 @@ def test_a_template_can_be_tried_before_it_is_used(tmp_path: Path) -> None:
     assert rendered(language="ja").title.startswith("✅ 合格")
     with pytest.raises(TemplateError) as error:
         rendered(template="{{ nothing }}")
-    assert error.value.body.reason == "template_failed"
+    assert error.value.problem.reason == "template_failed"

@@ -58,10 +58,10 @@ def test_bad_data_is_named(
     desk: Desk, columns: dict[str, list[Any]], request_: dict[str, Any], reason: str, field: str | None, found: str
 ) -> None:
     desk.data("a.csv", table(GOOD | columns))
-    body = refused(desk, **request_).body
-    assert (body.reason, body.field) == (reason, field)
-    assert found in body.found
-    assert body.next_step
+    problem = refused(desk, **request_).problem
+    assert (problem.reason, problem.field) == (reason, field)
+    assert found in problem.found
+    assert problem.next_step
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_bad_data_is_named(
 )
 def test_a_bad_header_is_named(desk: Desk, content: bytes, reason: str, found: str) -> None:
     desk.data("a.csv", content)
-    body = refused(desk).body
-    assert body.reason == reason
-    assert found in body.found
+    problem = refused(desk).problem
+    assert problem.reason == reason
+    assert found in problem.found
 
 
 def test_messy_but_usable_data_goes_through(desk: Desk) -> None:

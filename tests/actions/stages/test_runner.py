@@ -152,7 +152,7 @@ def test_a_push_that_fails_says_so_without_the_token(
     monkeypatch.setattr("actions.stages.push.time.sleep", lambda _: None)
     error = refused("publish", judged)
     assert isinstance(error, Unavailable)
-    assert error.body.reason == "publish_failed"
+    assert error.problem.reason == "publish_failed"
     assert "canary-token" not in str(error)
     assert b"canary-token" not in b"".join(desk.files().values())
 
@@ -237,15 +237,15 @@ def test_a_later_attempt_may_start_at_train(desk: Desk, remote: Path, judged: Wo
 
 def test_a_later_attempt_with_other_hyperparameters_checks_them_first(desk: Desk, judged: WorkOrder) -> None:
     error = refused("prepare", desk.order(attempt=2, hyperparameters={"Cc": 2}))
-    assert error.body.reason == "unknown_hyperparameter"
+    assert error.problem.reason == "unknown_hyperparameter"
 
 
 def test_a_stage_without_its_forerunner_says_which_is_missing(desk: Desk) -> None:
     error = refused("train", desk.order())
     assert isinstance(error, NotFound)
-    assert error.body.reason == "stage_missing"
+    assert error.problem.reason == "stage_missing"
     run(desk.order(seed=1), "prepare")
-    assert refused("train", desk.order(attempt=2, seed=2)).body.reason == "stage_missing"
+    assert refused("train", desk.order(attempt=2, seed=2)).problem.reason == "stage_missing"
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------
@@ -290,9 +290,9 @@ def test_bad_input_leaves_nothing_but_the_error_in_progress(
     desk.data("broken.csv", "a,b\n1,2\n3\n")
     error = refused("prepare", desk.order(**request_))
     assert isinstance(error, InvalidInput)
-    assert (error.body.reason, error.body.field) == (reason, field)
+    assert (error.problem.reason, error.problem.field) == (reason, field)
     assert list(desk.files()) == [f"{REPOSITORY}/processed/{RUN}/1/progress.json"]
-    assert progress(desk, "processed").error == error.body
+    assert progress(desk, "processed").error == error.problem
 
 
 def test_a_crash_is_seen_in_progress_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +336,7 @@ def test_an_order_of_another_repository_is_refused(desk: Desk, monkeypatch: pyte
 @pytest.mark.parametrize("root", ["s3://bucket/prefix", "relative", "/nowhere/at/all"])
 def test_a_storage_root_that_the_runner_does_not_have_is_named(desk: Desk, root: str) -> None:
     order = desk.order().model_copy(update={"storage_root": root})
-    assert refused("prepare", order).body.reason == "storage_unavailable"
+    assert refused("prepare", order).problem.reason == "storage_unavailable"
 
 
 # --- champion ----------------------------------------------------------------------------------------------------------

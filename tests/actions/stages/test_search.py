@@ -193,7 +193,7 @@ def test_a_search_that_has_nothing_to_vary_is_refused_before_anything_is_written
     order = asked(desk, hyperparameters={"C": 1.0, "class_weight": None})
     with pytest.raises(InvalidInput) as caught:
         run_stage("prepare", order)
-    assert (caught.value.body.reason, caught.value.body.field) == ("nothing_to_search", "hyperparameters")
+    assert (caught.value.problem.reason, caught.value.problem.field) == ("nothing_to_search", "hyperparameters")
     assert [Path(uri).name for uri in desk.files()] == ["progress.json"]
 
 
@@ -203,7 +203,7 @@ def test_a_search_of_which_no_trial_ends_leaves_nothing(desk: Desk, monkeypatch:
     run_stage("prepare", order)
     with pytest.raises(InvalidInput) as caught:
         run_stage("train", order)
-    assert (caught.value.body.reason, caught.value.body.field) == ("no_trial_finished", "search_minutes")
+    assert (caught.value.problem.reason, caught.value.problem.field) == ("no_trial_finished", "search_minutes")
     assert [Path(uri).name for uri in desk.files() if uri.startswith(MODELS)] == ["progress.json"]
 
 

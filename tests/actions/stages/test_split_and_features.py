@@ -114,26 +114,26 @@ def test_another_split_is_other_work(desk: Desk, asked: dict[str, Any]) -> None:
 def test_a_column_that_cannot_part_the_rows_is_named(
     desk: Desk, asked: dict[str, Any], request_: dict[str, Any], reason: str, field: str, found: str
 ) -> None:
-    body = refused(desk, **asked, **request_).body
-    assert (body.reason, body.field) == (reason, field)
-    assert found in body.found
-    assert body.next_step
+    problem = refused(desk, **asked, **request_).problem
+    assert (problem.reason, problem.field) == (reason, field)
+    assert found in problem.found
+    assert problem.next_step
 
 
 def test_a_class_that_only_the_latest_rows_have_is_named(desk: Desk) -> None:
     rows = [f"{day},{day % 7},{'late' if day > 90 else 'ab'[day % 2]}" for day in range(100)]
     desk.data("days.csv", "\n".join(["day,x,kind", *rows]) + "\n")
-    body = refused(desk, data="days.csv", target="kind", split="time", split_column="day").body
-    assert (body.reason, body.field) == ("class_not_in_training", "split")
-    assert "'late'" in body.found
+    problem = refused(desk, data="days.csv", target="kind", split="time", split_column="day").problem
+    assert (problem.reason, problem.field) == ("class_not_in_training", "split")
+    assert "'late'" in problem.found
 
 
 def test_one_class_in_the_test_rows_is_told(desk: Desk) -> None:
     rows = [f"{day},{day % 7},{'b' if day > 70 else 'ab'[day % 2]}" for day in range(100)]
     desk.data("days.csv", "\n".join(["day,x,kind", *rows]) + "\n")
-    body = refused(desk, data="days.csv", target="kind", split="time", split_column="day").body
-    assert body.reason == "one_class_in_part"
-    assert "'b'" in body.found
+    problem = refused(desk, data="days.csv", target="kind", split="time", split_column="day").problem
+    assert problem.reason == "one_class_in_part"
+    assert "'b'" in problem.found
 
 
 # --- the features --------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_training_sees_no_row_s_own_target_in_its_encoding(desk: Desk, asked: di
 def test_features_that_cannot_be_made_are_named(
     desk: Desk, asked: dict[str, Any], features: dict[str, Any], reason: str, field: str, found: str
 ) -> None:
-    body = refused(desk, **asked, features=features).body
-    assert (body.reason, body.field) == (reason, field)
-    assert found in body.found
+    problem = refused(desk, **asked, features=features).problem
+    assert (problem.reason, problem.field) == (reason, field)
+    assert found in problem.found
     assert not list((desk.root / REPOSITORY / "processed").rglob("*.parquet"))

@@ -99,17 +99,17 @@ def test_what_lies_outside_of_the_allowed_roots_is_not_asked_for(bucket: Any, tm
     context = Context(storage=Storage(tmp_path), data_roots=("s3://yard/data",))
     with pytest.raises(InvalidInput) as caught:
         call(context, "load_dataset", data=uri)
-    assert caught.value.body.reason == "data_outside_roots"
+    assert caught.value.problem.reason == "data_outside_roots"
 
 
 def test_an_object_that_is_not_there_and_a_bucket_that_is_not_are_named(bucket: Any, tmp_path: Path) -> None:
     context = Context(storage=Storage(tmp_path), data_roots=("s3://yard/data", "s3://nowhere"))
     with pytest.raises(InvalidInput) as caught:
         call(context, "load_dataset", data="s3://yard/data/none.csv")
-    assert caught.value.body.reason == "data_not_found"
+    assert caught.value.problem.reason == "data_not_found"
     with pytest.raises(OperationError) as refused:
         call(context, "load_dataset", data="s3://nowhere/none.csv")
-    assert refused.value.body.reason in {"data_not_found", "bucket_not_found"}
+    assert refused.value.problem.reason in {"data_not_found", "bucket_not_found"}
 
 
 def test_a_whole_preparation_and_training_goes_by_a_bucket(bucket: Any, context: Context) -> None:
@@ -162,7 +162,7 @@ def test_what_somebody_wrote_meanwhile_is_not_overwritten(bucket: Any, context: 
     for path in (new, old):
         with pytest.raises(Conflict) as caught:
             write_atomically(path, "ours\n")
-        assert caught.value.body.reason == "changed_meanwhile"
+        assert caught.value.problem.reason == "changed_meanwhile"
     assert not new.exists()
     assert old.read_text(encoding="utf-8") == "first\n"
     for key in ("models/new.csv", "models/old.csv"):
@@ -222,7 +222,7 @@ def test_each_refusal_has_its_own_reason(code: str, status: int, kind: type[Oper
     storage = s3.S3Storage(root=Path("nowhere"), base=s3.S3Uri.parse(ROOT))
     with pytest.raises(kind) as caught:
         storage._raise(code, status, "no", "models/a")
-    assert caught.value.body.reason == reason
+    assert caught.value.problem.reason == reason
 
 
 def test_no_answer_and_no_credentials_are_told_as_such(
@@ -234,14 +234,14 @@ def test_no_answer_and_no_credentials_are_told_as_such(
     s3._client.cache_clear()
     with pytest.raises(Unavailable) as caught:
         call(context, "load_dataset", data="s3://yard/a.csv")
-    assert caught.value.body.reason == "s3_unavailable"
+    assert caught.value.problem.reason == "s3_unavailable"
 
 
 @pytest.mark.parametrize("root", ["s3://", "s3://UPPER/a", "s3://yard/../b", "s3://a"])
 def test_a_storage_root_that_is_none_is_refused(root: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         open_storage(root)
-    assert caught.value.body.reason == "invalid_s3_uri"
+    assert caught.value.problem.reason == "invalid_s3_uri"
 
 
 def test_a_stage_prepares_data_from_a_bucket_and_says_so(bucket: Any, tmp_path: Path) -> None:

@@ -47,16 +47,16 @@ def test_an_empty_document_is_nothing() -> None:
 def test_what_is_not_plain_is_refused_with_its_place(text: str | bytes, found: str) -> None:
     with pytest.raises(InvalidInput) as error:
         read(text)
-    assert error.value.body.reason == "invalid_yaml"
-    assert error.value.body.field == "file.yml"
-    assert found in error.value.body.found
+    assert error.value.problem.reason == "invalid_yaml"
+    assert error.value.problem.field == "file.yml"
+    assert found in error.value.problem.found
 
 
 def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
     assert load("a: 1\nb: [2]\n", source="file.yml", limit=100, most=6) == {"a": "1", "b": ["2"]}
     with pytest.raises(InvalidInput) as error:
         load("a: 1\nb: [2, 3]\n", source="file.yml", limit=100, most=6)
-    assert error.value.body.found == "more than 6 keys and values (line 2)."
+    assert error.value.problem.found == "more than 6 keys and values (line 2)."
 
 
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:

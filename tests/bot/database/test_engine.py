@@ -54,4 +54,4 @@ def test_a_database_of_a_newer_modelyard_is_refused_unchanged(tmp_path: Path) ->
     database.close()
     with pytest.raises(Unavailable) as refused:
         Database(sqlite_url(tmp_path))
-    assert refused.value.body.reason == "database_newer"
+    assert refused.value.problem.reason == "database_newer"

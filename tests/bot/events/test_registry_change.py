@@ -90,8 +90,8 @@ def test_a_rollback_is_refused_if_another_version_has_become_champion() -> None:
     files |= promoted(target(files, 3), decision("promote"), files.get)
     with pytest.raises(Conflict) as refused:
         rolled_back(decided, decision("rollback"), files.get)
-    assert refused.value.body.reason == "champion_changed"
-    assert "Version 3 " in refused.value.body.found
+    assert refused.value.problem.reason == "champion_changed"
+    assert "Version 3 " in refused.value.problem.found
 
 
 @pytest.mark.parametrize("change", [promoted, rolled_back])
@@ -102,7 +102,7 @@ def test_a_decision_is_refused_if_the_version_changed_after_it(change: Any) -> N
     assert moved != text(files)
     with pytest.raises(Conflict) as refused:
         change(decided, decision("promote"), (files | {MODEL: moved}).get)
-    assert refused.value.body.reason == "version_changed"
+    assert refused.value.problem.reason == "version_changed"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_only_the_artifact_that_the_run_made_and_judged_can_become_champion(chan
     version = model_file.parse(text(registered())).version(1)
     with pytest.raises(Conflict) as refused:
         read_record(version, record(**changes).model_dump_json().encode())
-    assert refused.value.body.reason == "artifact_differs"
+    assert refused.value.problem.reason == "artifact_differs"
 
 
 @pytest.mark.parametrize(("content", "found"), [(None, "no record"), (b"{}", "cannot be read")])
@@ -126,7 +126,7 @@ def test_a_version_without_a_readable_record_cannot_become_champion(content: byt
     version = model_file.parse(text(registered())).version(1)
     with pytest.raises(Conflict) as refused:
         read_record(version, content)
-    assert found in refused.value.body.found
+    assert found in refused.value.problem.found
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_version_without_a_readable_record_cannot_become_champion(content: byt
 def test_only_a_run_that_passed_is_registered(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         registered_again(record(**changes), lambda _: None)
-    assert refused.value.body.reason == "not_passed"
+    assert refused.value.problem.reason == "not_passed"
 
 
 def test_a_run_that_is_registered_changes_nothing_a_second_time() -> None:

@@ -44,7 +44,7 @@ def test_a_permission_that_could_not_be_asked_for_is_an_error_and_no_permission(
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.permission("writer"))
 
-    assert caught.value.body.reason == "hub_refused"
+    assert caught.value.problem.reason == "hub_refused"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_refused_token_is_replaced_once_and_no_more(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(1))
 
-    assert caught.value.body.reason == "hub_unauthorized"
+    assert caught.value.problem.reason == "hub_unauthorized"
     assert token_requests(world) == 2
     shown = str(caught.value)
     assert not any(request.headers["authorization"].split()[-1] in shown for request in world.network.requests)
@@ -358,7 +358,7 @@ def test_a_repository_without_the_app_is_named(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.info(), name="owner/not-there")
 
-    assert caught.value.body.reason == "not_installed"
+    assert caught.value.problem.reason == "not_installed"
     assert "owner/not-there" in str(caught.value)
 
 
@@ -426,7 +426,7 @@ def test_a_rate_limit_that_does_not_say_how_long_is_the_callers_to_wait_for(
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(1))
 
-    assert caught.value.body.reason == "rate_limited"
+    assert caught.value.problem.reason == "rate_limited"
     assert (caught.value.transient, caught.value.retry_after) == (True, None)
 
 
@@ -473,7 +473,7 @@ def test_a_long_rate_limit_is_the_callers_to_wait_for(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(1))
 
-    assert caught.value.body.reason == "rate_limited"
+    assert caught.value.problem.reason == "rate_limited"
     assert (caught.value.transient, caught.value.retry_after) == (True, 3600)
 
 
@@ -484,7 +484,7 @@ def test_json_that_was_cut_off_is_an_error_of_the_hub(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(issue))
 
-    assert caught.value.body.reason == "answer_malformed"
+    assert caught.value.problem.reason == "answer_malformed"
 
 
 def test_a_next_page_on_another_host_gets_no_token(world: World) -> None:

@@ -243,7 +243,7 @@ def test_a_protected_branch_is_named_as_such_and_not_tried_again(world: World) -
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.commit_files("main", "Add", lambda _: {"a.md": b"# A\n"}))
 
-    assert caught.value.body.reason == "branch_protected"
+    assert caught.value.problem.reason == "branch_protected"
     assert len(world.network.writes("/git/refs/heads/main$")) == 1
 
 
@@ -315,7 +315,7 @@ def test_a_blob_larger_than_allowed_is_refused(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.blob(blob, 100_000))
 
-    assert caught.value.body.reason == "too_large"
+    assert caught.value.problem.reason == "too_large"
 
 
 def test_a_ref_is_found_by_its_whole_name_and_deleted_once_or_twice(world: World) -> None:

@@ -407,7 +407,7 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
             metrics={short: 1.0, "f1": 0.5},
             search=a_search(metric=short, hyperparameters={"a": sayable, short: 1}, importances={short: 1.0}),
         ),
-        error=StageError(stage=short, step=sayable, body=error, log_tail=text.encode("utf-8", "ignore").decode()),
+        error=StageError(stage=short, step=sayable, problem=error, log_tail=text.encode("utf-8", "ignore").decode()),
         decisions=(a_decision("reject", who=short, reason=sayable, overrides={"a": sayable}),),
     )
     stages = (StageLine(text, "running", 1.0, text, 5, None, 1, 20),)
@@ -503,7 +503,7 @@ def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> 
         request=a_request(notes=long(10_000), hyperparameters=hyperparameters, max_retries=10, data=long(1_000)),
         verdicts=tuple(AttemptVerdict(attempt=number, verdict=verdict) for number in range(1, 12)),
         result=a_result(verdict, attempt=11, metrics={f"m{number}{long(300)}": 1.0 for number in range(100)}),
-        error=StageError(stage=long(100), step=long(2_000), body=error, log_tail=long(100_000)),
+        error=StageError(stage=long(100), step=long(2_000), problem=error, log_tail=long(100_000)),
         decisions=tuple(a_decision(reason=long(4_000), overrides=hyperparameters) for _ in range(11)),
     )
     stages = tuple(replace(stage, note=long(5_000)) for stage in STAGES)

@@ -151,11 +151,11 @@ def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None
     assert all(getattr(changed, name) == getattr(request, name) for name in untouched)
     with pytest.raises(InvalidInput) as refused:
         with_overrides(request, {f"p{number}": 1 for number in range(50)})
-    assert (refused.value.body.field, refused.value.body.found) == ("hyperparameters", "51 hyperparameters")
+    assert (refused.value.problem.field, refused.value.problem.found) == ("hyperparameters", "51 hyperparameters")
     with pytest.raises(InvalidInput) as refused:
         with_overrides(a_request(search_minutes=10), {"timeout_minutes": 5})
-    assert (refused.value.body.field, refused.value.body.found) == ("search_minutes", "search_minutes: 10.")
-    assert "fewer than 5" in refused.value.body.rule
+    assert (refused.value.problem.field, refused.value.problem.found) == ("search_minutes", "search_minutes: 10.")
+    assert "fewer than 5" in refused.value.problem.rule
 
 
 def test_a_version_is_a_word_of_its_own_and_anything_else_is_the_reason() -> None:

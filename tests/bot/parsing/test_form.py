@@ -74,7 +74,7 @@ def test_a_form_posted_with_windows_line_ends_is_the_same_request(request: Train
 def test_a_value_that_the_form_cannot_carry_is_refused_before_it_is_posted() -> None:
     with pytest.raises(InvalidInput) as refused:
         form_body(a_request(target="two\nlines"))
-    assert refused.value.body.reason == "not_expressible"
+    assert refused.value.problem.reason == "not_expressible"
     with pytest.raises(InvalidInput):
         form_body(a_request(target=" blanks "))
 

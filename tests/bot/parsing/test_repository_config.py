@@ -63,7 +63,7 @@ def test_the_gate_is_careful_unless_its_numbers_are_given() -> None:
 def test_a_gate_that_would_say_nothing_is_refused(text: str, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(text)
-    assert caught.value.body.field == field
+    assert caught.value.problem.field == field
 
 
 def test_both_channels_are_told_everything_unless_events_are_named() -> None:
@@ -155,9 +155,9 @@ def test_what_init_writes_is_what_it_says() -> None:
 def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, next_step: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(text, COMMANDS)
-    body = error.value.body
-    assert (body.reason, body.field) == (reason, field)
-    assert body.next_step.startswith(next_step)
+    problem = error.value.problem
+    assert (problem.reason, problem.field) == (reason, field)
+    assert problem.next_step.startswith(next_step)
 
 
 # --- schedules -----------------------------------------------------------------------------------------------------------
@@ -211,21 +211,24 @@ def test_a_mistake_in_a_schedule_is_named(right: str, wrong: str, field: str, to
     assert right in SCHEDULE
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE.replace(right, wrong))
-    assert (error.value.body.field, error.value.body.reason) == (field, "config_invalid")
-    assert told in error.value.body.rule
+    assert (error.value.problem.field, error.value.problem.reason) == (field, "config_invalid")
+    assert told in error.value.problem.rule
 
 
 def test_an_unknown_key_of_a_schedule_is_told_the_known_ones() -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE.replace("    cron:", "    crn:"))
-    assert error.value.body.reason in ("config_unknown_key", "config_invalid")
-    assert "schedules.0" in str(error.value.body.field)
+    assert error.value.problem.reason in ("config_unknown_key", "config_invalid")
+    assert "schedules.0" in str(error.value.problem.field)
 
 
 def test_two_schedules_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE + SCHEDULE.partition("schedules:\n")[2])
-    assert (error.value.body.field, "a unique name for each schedule" in error.value.body.rule) == ("schedules", True)
+    assert (error.value.problem.field, "a unique name for each schedule" in error.value.problem.rule) == (
+        "schedules",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,10 +256,10 @@ def test_no_text_makes_it_fail_otherwise_than_by_a_whole_answer(text: str) -> No
     try:
         config = parse_config(text.encode("utf-8", "surrogatepass"))
     except ConfigError as error:
-        body = error.body
-        assert all((body.rule, body.found, body.next_step, body.field))
-        assert len(body.found) < 1_000
-        f"{body.rule}{body.found}{body.next_step}{body.field}".encode()
+        problem = error.problem
+        assert all((problem.rule, problem.found, problem.next_step, problem.field))
+        assert len(problem.found) < 1_000
+        f"{problem.rule}{problem.found}{problem.next_step}{problem.field}".encode()
     else:
         assert isinstance(config, RepositoryConfig)
 

@@ -74,8 +74,8 @@ def test_what_the_run_itself_published_is_accepted() -> None:
 def test_a_commit_with_unexpected_content_is_refused_for_that_reason(rule: str, how: Callable[[], Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         how()
-    assert refused.value.body.reason == "published_refused"
-    assert rule in refused.value.body.rule
+    assert refused.value.problem.reason == "published_refused"
+    assert rule in refused.value.problem.rule
 
 
 def test_a_commit_at_each_limit_is_accepted() -> None:
@@ -109,7 +109,7 @@ def test_a_commit_at_each_limit_is_accepted() -> None:
 def test_a_result_that_is_not_about_the_run_is_refused_for_that_reason(rule: str, lie: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         check({**a_result(an_order(RUN)), **lie})
-    assert rule in refused.value.body.rule
+    assert rule in refused.value.problem.rule
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_verdict_that_contradicts_the_request_is_refused_for_that_reason(rule:
     result["metrics"] = {"accuracy": result["verdict"]["value"], "f1": 0.95}
     with pytest.raises(InvalidInput) as refused:
         check(result)
-    assert rule in refused.value.body.rule
+    assert rule in refused.value.problem.rule
 
 
 def test_a_rejected_model_need_not_meet_the_threshold() -> None:
@@ -155,7 +155,7 @@ def test_a_model_passes_against_a_champion_only_if_it_is_shown_to_be_no_worse(
         return
     with pytest.raises(InvalidInput) as refused:
         check(result)
-    assert "must not be worse than the champion" in refused.value.body.rule
+    assert "must not be worse than the champion" in refused.value.problem.rule
 
 
 COMPARISON: dict[str, Any] = {

@@ -45,7 +45,7 @@ async def judge_results(context: RunContext, run: Run) -> StepResult:
     try:
         sha, published = await publication.accept(context, run)
     except InvalidInput as error:
-        return StepResult(run.replace(error=StageError(stage="publish", body=error.body)), "failed")
+        return StepResult(run.replace(error=StageError(stage="publish", problem=error.problem)), "failed")
     verdict = AttemptVerdict(attempt=run.attempt, verdict=published.verdict)
     run = run.replace(result=published, published_sha=sha, verdicts=(*run.verdicts, verdict), error=None)
     return StepResult(run, published.verdict.status)

@@ -138,7 +138,7 @@ def test_an_interrupted_training_resumes_to_the_same_model_or_says_that_it_start
         train(desk, algorithm, task, "out", report=InterruptingReport())
     kept = [path.name for path in (desk.root / "out").glob("checkpoint-*")]
     assert bool(kept) == algorithm.keeps_checkpoints
-    assert ("resumes from the checkpoint" in caught.value.body.next_step) == algorithm.keeps_checkpoints
+    assert ("resumes from the checkpoint" in caught.value.problem.next_step) == algorithm.keeps_checkpoints
     resumed = InterruptingReport()
     resumed.interrupts = False
     train(desk, algorithm, task, "out", report=resumed)
@@ -190,11 +190,11 @@ def test_reserved_names_are_refused_and_aliases_lead_to_known_names(desk: Desk, 
     target = {"target": "age"} if task == "regression" else {}
     for name in {**RESERVED, **algorithm.reserved}:
         refusal = desk.refusal(operation, **arguments | target, hyperparameters={name: 1})
-        assert refusal.body.reason == "reserved_hyperparameter"
+        assert refusal.problem.reason == "reserved_hyperparameter"
     for alias, name in algorithm.aliases.items():
         refusal = desk.refusal(operation, **arguments | target, hyperparameters={alias: 1})
-        assert refusal.body.reason == "unknown_hyperparameter"
-        assert f"Did you mean {name}?" in refusal.body.next_step
+        assert refusal.problem.reason == "unknown_hyperparameter"
+        assert f"Did you mean {name}?" in refusal.problem.next_step
 
 
 @with_each(lambda algorithm: algorithm.early_stopping is not None)
@@ -203,12 +203,12 @@ def test_early_stopping_needs_validation_rows_and_fewer_rounds_than_there_are(de
         "train_supervised_classifier", data=desk.data("train.csv", people(60)), target="pays", destination="out",
         algorithm=algorithm.name, hyperparameters={algorithm.early_stopping or "": 5},
     )  # fmt: skip
-    assert refusal.body.reason == "no_validation_rows"
+    assert refusal.problem.reason == "no_validation_rows"
     refusal = desk.refusal(
         "train_supervised_classifier", data=desk.data("train.csv", people(60)), target="pays", destination="out",
         algorithm=algorithm.name, hyperparameters={algorithm.early_stopping or "": 5, algorithm.rounds or "": 5},
     )  # fmt: skip
-    assert refusal.body.reason == "contradictory_hyperparameters"
+    assert refusal.problem.reason == "contradictory_hyperparameters"
 
 
 @with_each_task()

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_kept_only_where_resuming_is_exact(
 def test_what_makes_no_sense_is_refused(given: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_hyperparameters("classification", "lightgbm", given)
-    assert caught.value.body.reason == reason
+    assert caught.value.problem.reason == reason
 
 
 def test_a_value_that_the_library_refuses_is_an_error_that_says_so() -> None:

@@ -170,7 +170,7 @@ def test_what_cannot_be_trained_is_refused_with_advice_and_nothing_is_left(
         "train_supervised_classifier", data=uri, target="pays", destination="out", algorithm="neural_network",
         hyperparameters=given,
     )  # fmt: skip
-    assert refusal.body.reason == reason
+    assert refusal.problem.reason == reason
     assert said in str(refusal)
     assert desk.files() == {}
 
@@ -179,7 +179,7 @@ def test_class_weights_are_for_classifiers(desk: Desk) -> None:
     uri = desk.data("train.csv", "x,y\n1,2\n2,3\n3,4\n")
     refusal = desk.refusal("train_supervised_regressor", data=uri, target="y", destination="out",
                            algorithm="neural_network", hyperparameters={"class_weight": "balanced"})  # fmt: skip
-    assert refusal.body.reason == "unknown_hyperparameter"
+    assert refusal.problem.reason == "unknown_hyperparameter"
 
 
 def test_bfloat16_trains_on_a_cpu_too(desk: Desk) -> None:
