@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
@@ -74,13 +75,31 @@ def _nothing(value: object) -> object:
 
 
 DataRoot = Annotated[str, StringConstraints(min_length=1, max_length=1_000), AfterValidator(_data_root)]
-Branch = Annotated[
-    str, StringConstraints(pattern=r"^(?!.*(\.\.|//|@\{|\.lock$|/$))[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}$")
-]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _branch(name: str) -> str:
+    """Accept what ``git check-ref-format --branch`` and GitHub accept, in plain ASCII: another branch loses the history."""
+    parts = name.split("/")
+    is_misleading = name == "HEAD" or parts[0] == "refs" or _SHA.fullmatch(name)
+    is_refused_by_git = (
+        ".." in name
+        or name.endswith(".")
+        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
+    )
+    if not _BRANCH.fullmatch(name) or is_misleading or is_refused_by_git:
+        raise PydanticCustomError(
+            "branch", "Input should be a branch's name that git accepts, such as models/history, without refs/heads/"
+        )
+    return name
+
+
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
+_SHA = re.compile(r"[0-9a-f]{40}")
+Branch = Annotated[str, AfterValidator(_branch)]
 
 
 class HistoryConfig(_Value):

@@ -68,7 +68,7 @@ ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,
 class ScheduleConfig(BaseModel):
     """A recurring training run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ScheduleName = Field(description="lower-case letters, digits, `_` and `-`; used in the issues")
     cron: Cron = Field(description="when it fires: five fields of cron in UTC, at most every 15 minutes")

@@ -99,7 +99,7 @@ class ActLog:
     """
 
     def __init__(self, *secrets: str, marker: str = "") -> None:
-        self._shell = re.compile(f"{marker} ([0-9]+)$") if marker else None
+        self._shell = re.compile(f"{marker} ([0-9]+)\\Z") if marker else None
         self._masks = {secret for secret in secrets if secret}
         self._last_error: dict[str, str] = {}
         self._summed_up: set[tuple[str, str]] = set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+from itertools import product
 from time import process_time
 
 import pytest
@@ -117,6 +119,9 @@ def test_what_init_writes_is_what_it_says() -> None:
         ("approver: nobody", "config_invalid", "approver", "Correct it"),
         ("history: {branch: a..b}", "config_invalid", "history.branch", "Correct it"),
         ("history: {branch: '-x'}", "config_invalid", "history.branch", "Correct it"),
+        ('history: {branch: "main\\n"}', "config_invalid", "history.branch", "Correct it"),
+        ('commands: {approve: {users: ["owner\\n"]}}', "config_invalid", "commands.approve.users.0", "Correct it"),
+        ('runners: ["gpu\\n"]', "config_invalid", "runners.0", "Correct it"),
         ("language: tlh", "config_invalid", "language", "Correct it"),
         ("notifications: {slak: {}}", "config_unknown_key", "notifications.slak", "Did you mean slack?"),
         (
@@ -158,6 +163,26 @@ def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, ne
     problem = error.value.problem
     assert (problem.reason, problem.field) == (reason, field)
     assert problem.next_step.startswith(next_step)
+
+
+def test_the_history_s_branch_is_one_that_git_accepts() -> None:
+    names = {"".join(parts) for parts in product(["a", "/", ".", ".lock", "-"], repeat=3)}
+    for name in sorted(names):
+        asked = subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, check=False)
+        is_valid = asked.returncode == 0
+        try:
+            parse_config(f"history: {{branch: '{name}'}}")
+        except ConfigError:
+            assert not is_valid or name.startswith((".", "/", "-")), name
+        else:
+            assert is_valid, name
+
+
+@pytest.mark.parametrize("name", ["HEAD", "refs/heads/main", "refs/x", "a" * 40, "a b", "a~1", "@", "a@{1}", "a\\x7f"])
+def test_a_branch_that_git_or_github_would_take_for_something_else_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(f'history: {{branch: "{name}"}}')
+    assert "git accepts" in error.value.problem.rule
 
 
 # --- schedules -----------------------------------------------------------------------------------------------------------
