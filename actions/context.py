@@ -59,7 +59,7 @@ def _discard(
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that an operation may use besides its arguments; each door builds its own."""
+    """Everything that an operation may use besides its arguments; each entry point builds its own."""
 
     storage: Storage
     history: History | None = None

@@ -1,7 +1,7 @@
-"""Operations: typed functions that every door (command line, MCP server, documentation, ``/run``) offers.
+"""Operations: typed functions offered by every entry point (command line, MCP server, documentation, ``/run``).
 
 An operation's name, help and JSON schema come from its signature, annotations and numpydoc docstring. A parameter
-annotated ``Context`` is filled in by the door and hidden from callers.
+annotated ``Context`` is filled in by the entry point and hidden from callers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Result(BaseModel):
 
 @dataclass(frozen=True)
 class Operation:
-    """A registered operation, with everything that the doors derive from its function."""
+    """A registered operation, with everything that the entry points derive from its function."""
 
     name: str
     function: Callable[..., Result]

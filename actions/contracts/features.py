@@ -26,7 +26,7 @@ ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 Columns = Annotated[tuple[ColumnName, ...], BeforeValidator(_listed)]
 
 
-class AskedFeatures(BaseModel):
+class RequestedFeatures(BaseModel):
     """Features to compute from raw columns, in addition to what each column gives by itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -7,7 +7,7 @@ from collections import Counter
 
 from pydantic import Field
 
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.supervised import SupervisedTask
 from actions.data_preparation.columns import Column, Kind
 from actions.errors import InvalidInput
@@ -24,7 +24,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-class FeaturePlan(AskedFeatures):
+class FeaturePlan(RequestedFeatures):
     """The requested features, plus what computing them needs to know about the target."""
 
     task: SupervisedTask | None = Field(default=None, description="for target encoding and mutual information")
@@ -46,7 +46,7 @@ def check_plan(plan: FeaturePlan, columns: list[Column], target: str) -> None:
     InvalidInput
         ``unknown_column``, ``column_wrong_kind``, ``features_contradict``, ``too_many_features``.
     """
-    check_asked(plan, target)
+    check_requested_features(plan, target)
     kinds = {column.name: column.kind for column in columns if column.name != target}
     for field, names in plan.columns.items():
         for name in names:
@@ -55,7 +55,7 @@ def check_plan(plan: FeaturePlan, columns: list[Column], target: str) -> None:
         raise _contradiction("date_parts", "no column of dates.", "Remove date_parts, or write dates like 2024-12-31.")
 
 
-def check_asked(asked: AskedFeatures, target: str) -> None:
+def check_requested_features(requested: RequestedFeatures, target: str) -> None:
     """Refuse a request that contradicts itself; needs no data.
 
     Raises
@@ -63,22 +63,22 @@ def check_asked(asked: AskedFeatures, target: str) -> None:
     InvalidInput
         ``features_contradict``, ``too_many_features``.
     """
-    for field, names in asked.columns.items():
+    for field, names in requested.columns.items():
         if target in names:
             raise _contradiction(
                 field, f"the target {target!r}.", "Name other columns: features cannot use the target."
             )
         _check_repeats(list(names), field)
-    _check_repeats(list(asked.date_parts), "date_parts")
-    both = sorted({*asked.polynomial} & {*asked.interactions})
+    _check_repeats(list(requested.date_parts), "date_parts")
+    both = sorted({*requested.polynomial} & {*requested.interactions})
     if both:
         found = f"{', '.join(repr(name) for name in both)} in polynomial and in interactions."
         raise _contradiction("interactions", found, "Name each once: a polynomial includes its columns' interactions.")
-    if len(asked.interactions) == 1:
-        found = f"only {asked.interactions[0]!r}."
+    if len(requested.interactions) == 1:
+        found = f"only {requested.interactions[0]!r}."
         raise _contradiction("interactions", found, "Name at least two columns: an interaction is a product of two.")
-    _check_unused_options(asked)
-    _check_count(asked)
+    _check_unused_options(requested)
+    _check_count(requested)
 
 
 def _check_column(name: str, kind: Kind, kinds: dict[str, Kind], field: str) -> None:
@@ -107,22 +107,22 @@ def _check_repeats(names: list[str], field: str) -> None:
         raise _contradiction(field, f"{twice[0]!r} twice.", "Name it once.")
 
 
-def _check_unused_options(asked: AskedFeatures) -> None:
+def _check_unused_options(requested: RequestedFeatures) -> None:
     """Refuse options that would be ignored."""
-    defaults = AskedFeatures()
+    defaults = RequestedFeatures()
     prerequisites = {
-        "degree": ("polynomial", bool(asked.polynomial)),
-        "keep": ("selection: mutual_information", asked.selection == "mutual_information"),
-        "minimum_variance": ("selection: variance", asked.selection == "variance"),
+        "degree": ("polynomial", bool(requested.polynomial)),
+        "keep": ("selection: mutual_information", requested.selection == "mutual_information"),
+        "minimum_variance": ("selection: variance", requested.selection == "variance"),
     }
     for field, (prerequisite, present) in prerequisites.items():
-        value = getattr(asked, field)
+        value = getattr(requested, field)
         if value != getattr(defaults, field) and not present:
             next_step = f"Ask for {prerequisite}, or remove {field}."
             raise _contradiction(field, f"{field}: {value} without {prerequisite}.", next_step)
 
 
-def _check_count(plan: AskedFeatures) -> None:
+def _check_count(plan: RequestedFeatures) -> None:
     polynomial = math.comb(len(plan.polynomial) + plan.degree, plan.degree) - 1
     interactions = math.comb(len(plan.interactions), 2) + len(plan.interactions)
     for field, count in (("polynomial", polynomial), ("interactions", interactions)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-Strategy = Literal["random", "stratified", "grouped", "time"]
+Strategy = Literal["random", "stratified", "group", "time"]
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 TEST_FRACTION = 0.2
@@ -67,7 +67,7 @@ def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public 
         The folder under the storage root that ``train.parquet``, ``validation.parquet`` and ``test.parquet`` are
         written to.
     strategy
-        random; stratified keeps the shares of the classes in ``column``; grouped keeps rows with the same value in
+        random; stratified keeps the shares of the classes in ``column``; group keeps rows with the same value in
         ``column`` together (the fractions are of groups); time makes the latest rows by ``column`` (dates or numbers)
         the test rows.
     column
@@ -160,7 +160,7 @@ def split_labels(
         labels = _assign(generator.permutation(len(frame)), fractions)
     else:
         keys = _keys(frame, strategy, column)
-        split = {"stratified": _stratified, "grouped": _grouped, "time": _by_time}[strategy]
+        split = {"stratified": _stratified, "group": _by_group, "time": _by_time}[strategy]
         labels = split(keys, fractions, generator)
     _require_parts(labels)
     return labels
@@ -228,7 +228,7 @@ def _stratified(keys: pd.Series[Any], fractions: tuple[float, float], generator:
     return labels
 
 
-def _grouped(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:
+def _by_group(keys: pd.Series[Any], fractions: tuple[float, float], generator: Any) -> np.ndarray[Any, Any]:
     import numpy as np
 
     groups = np.unique(keys.astype(str).to_numpy(dtype=object))

@@ -27,7 +27,7 @@ _EVALUATION: TypeAdapter[Evaluation] = TypeAdapter(
 _COMPARISON = TypeAdapter(Comparison)
 
 Given = dict[str, Any] | StorageUri
-"""A result, or the URI of a file that contains it. As a plain object, so that its schema is not repeated at every door."""
+"""A result, or the URI of a file that contains it. As a plain object, so that its schema is not repeated at every entry point."""
 
 ResultT = TypeVar("ResultT")
 

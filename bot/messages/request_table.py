@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic.fields import FieldInfo
 
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.request import BaseRequest, unit_of
 from bot.messages.markup import FULL, Detail, Markdown, code, folded, joined, table, text
 from bot.messages.run_page import RunPage
@@ -67,7 +67,7 @@ def _value(request: BaseRequest, name: str, field: FieldInfo, say: Words, detail
     is_default = not field.is_required() and value == field.get_default(call_default_factory=True)
     if value is None or (is_default and name not in BaseRequest.model_fields):
         return Markdown("")
-    if isinstance(value, AskedFeatures):
+    if isinstance(value, RequestedFeatures):
         return joined([code(line, detail.cell) for line in format_features(value).split("\n")], ", ")
     if isinstance(value, dict):
         return say.settings(value, detail.cell)

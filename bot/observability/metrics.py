@@ -50,9 +50,9 @@ class Metrics:
             registry=self._registry,
         )
         self._triggers = Counter(
-            "modelyard_door_requests",
+            "modelyard_trigger_requests",
             "Requests that did not come from the issue form, by source and result.",
-            ["door", "result"],
+            ["source", "result"],
             registry=self._registry,
         )
         self._registry.register(_Process(answers, traffic, worker_is_up))

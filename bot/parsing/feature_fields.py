@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.scalar import Scalar
 from actions.errors import Problem
 from actions.text.suggestions import did_you_mean
@@ -16,7 +16,7 @@ from bot.parsing.name_values import MAX_PROBLEMS, Findings, listed, read_pairs
 from bot.parsing.scalars import QUOTED, brief, format_scalar, parse_scalar, read_quoted, without_comment
 
 Value = Scalar | list[str] | dict[str, Scalar]
-_NAMES = list(AskedFeatures.model_fields)
+_NAMES = list(RequestedFeatures.model_fields)
 _FLOW_RULE = (
     "A list must be [a, b] and a mapping {a: 1, b: 2}, on one line and not nested; "
     "names with special characters must be quoted."
@@ -29,14 +29,14 @@ _PAIR = re.compile(rf"({QUOTED}\s*+|[^:'\"][^:]*+):(.*)", re.DOTALL)
 _SPECIAL = re.compile(r"[\[\]{},:#'\"\n\r\t]")
 
 
-def parse_features(text: str) -> tuple[AskedFeatures | None, list[Problem]]:
+def parse_features(text: str) -> tuple[RequestedFeatures | None, list[Problem]]:
     """Read the requested features; return them, or every problem."""
     pairs, findings = read_pairs(text, parse_value, "features")
     features = None if findings else _validated({pair.name: pair.value for pair in pairs}, findings)
     return features, listed("features", findings)
 
 
-def format_features(features: AskedFeatures) -> str:
+def format_features(features: RequestedFeatures) -> str:
     """Write features so that ``parse_features`` reads the same."""
     values = features.model_dump(mode="json", exclude_defaults=True)
     return "\n".join(f"{name}: {format_value(value)}" for name, value in values.items())
@@ -94,9 +94,9 @@ def _bare_or_quoted(text: str) -> str:
     return text if is_bare else json.dumps(text, ensure_ascii=False)
 
 
-def _validated(values: dict[str, Any], findings: Findings) -> AskedFeatures | None:
+def _validated(values: dict[str, Any], findings: Findings) -> RequestedFeatures | None:
     try:
-        return AskedFeatures.model_validate(values)
+        return RequestedFeatures.model_validate(values)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
         findings += [_finding(item) for item in errors[:MAX_PROBLEMS]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.tasks.registry import TrainingRequest, parse_request
@@ -69,10 +69,10 @@ def form_body(request: TrainingRequest) -> str:
     return body
 
 
-def _typed(value: Scalar | dict[str, Scalar] | AskedFeatures) -> str:
+def _typed(value: Scalar | dict[str, Scalar] | RequestedFeatures) -> str:
     if value is None:
         return ""
-    if isinstance(value, AskedFeatures):
+    if isinstance(value, RequestedFeatures):
         return format_features(value)
     if isinstance(value, dict):
         return "\n".join(f"{name}: {format_scalar(item)}" for name, item in value.items())

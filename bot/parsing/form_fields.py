@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.request import BaseRequest, in_form_order
 from actions.tasks.registry import tasks
 
@@ -84,7 +84,7 @@ def kind_of(field: FieldInfo) -> Literal["dropdown", "textarea", "input"]:
     """Return the form element for a field."""
     if get_origin(field.annotation) is Literal:
         return "dropdown"
-    if get_origin(field.annotation) is dict or field.annotation is AskedFeatures:
+    if get_origin(field.annotation) is dict or field.annotation is RequestedFeatures:
         return "textarea"
     longest = max((getattr(item, "max_length", 0) or 0 for item in field.metadata), default=0)
     return "textarea" if longest >= _LONG_TEXT else "input"

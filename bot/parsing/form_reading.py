@@ -8,8 +8,8 @@ from typing import Any, Literal, get_origin
 
 from pydantic.fields import FieldInfo
 
-from actions.contracts.features import AskedFeatures
-from actions.data_preparation.feature_plan import check_asked
+from actions.contracts.features import RequestedFeatures
+from actions.data_preparation.feature_plan import check_requested_features
 from actions.data_preparation.sources import SKLEARN_DATASETS, is_s3
 from actions.errors import InvalidInput, Problem, invalid_field
 from actions.storage.s3 import S3Uri
@@ -133,7 +133,7 @@ class FormReading:
             return
         if kind_of(field) == "dropdown":
             self._choice(name, field, text)
-        elif field.annotation is AskedFeatures:
+        elif field.annotation is RequestedFeatures:
             features, wrong = parse_features(text)
             self.wrong += wrong
             if features is not None:
@@ -215,9 +215,9 @@ class FormReading:
         if "features" in self.values:
             self._check_features(self.values["features"], self.values.get("target", ""))
 
-    def _check_features(self, features: AskedFeatures, target: str) -> None:
+    def _check_features(self, features: RequestedFeatures, target: str) -> None:
         try:
-            check_asked(features, target)
+            check_requested_features(features, target)
         except InvalidInput as error:
             problem = error.problem
             self.add_error("features", problem.rule, f"{problem.field}: {problem.found}", problem.next_step)

@@ -1,4 +1,4 @@
-"""Every operation of the registry is fit to be shown at every door."""
+"""Every registered operation can be offered by every entry point."""
 
 from __future__ import annotations
 

@@ -180,20 +180,20 @@ def test_an_issue_whose_answer_was_lost_is_found_again(loop: Loop, model: str) -
 
 def test_who_may_not_write_may_not_dispatch(loop: Loop, model: str) -> None:
     assert dispatch(loop, {**FIELDS, "model_name": model}, by="reader") in (403, 404)
-    before = figure(loop, 'modelyard_door_requests_total{door="dispatch",result="refused_permission"}')
+    before = figure(loop, 'modelyard_trigger_requests_total{result="refused_permission",source="dispatch"}')
     # One who was a writer a moment ago.
     loop.hub.events.emit(
         "repository_dispatch", loop.hub.person("reader"), action="modelyard-train", repository=loop.ready.repository,
         branch="main", client_payload={**FIELDS, "model_name": model},
     )  # fmt: skip
-    name = 'modelyard_door_requests_total{door="dispatch",result="refused_permission"}'
+    name = 'modelyard_trigger_requests_total{result="refused_permission",source="dispatch"}'
     loop.until(lambda: figure(loop, name) == before + 1, "it is counted")
     settled(loop)
     assert of_model(loop, model) == []
 
 
 def test_a_workflow_s_own_token_may_not_dispatch(loop: Loop, model: str) -> None:
-    name = 'modelyard_door_requests_total{door="dispatch",result="refused_bot"}'
+    name = 'modelyard_trigger_requests_total{result="refused_bot",source="dispatch"}'
     before = figure(loop, name)
     token = loop.hub.auth.issue_job_token(loop.ready.repository, {"contents": "write"}, 999)
     body = {"event_type": "modelyard-train", "client_payload": {**FIELDS, "model_name": model}}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from actions.contracts.algorithms import algorithm_names
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.scalar import Scalar
 from actions.contracts.supervised import METRICS, METRICS_OF, SupervisedTask
-from actions.data_preparation.feature_plan import check_asked
+from actions.data_preparation.feature_plan import check_requested_features
 from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.errors import InvalidInput
 from actions.tasks.registry import TrainingRequest, parse_request, tasks
@@ -40,14 +40,14 @@ COLUMNS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
 
 
 @st.composite
-def asked_features(draw: st.DrawFn, but: frozenset[str]) -> AskedFeatures:
+def asked_features(draw: st.DrawFn, but: frozenset[str]) -> RequestedFeatures:
     """Draw any features, of any columns but some, that do not contradict each other."""
     if draw(st.booleans()):
-        return AskedFeatures()
+        return RequestedFeatures()
     names = draw(st.lists(COLUMNS.filter(lambda name: name not in but), unique=True, max_size=5))
     selection = draw(st.sampled_from([None, "variance", "mutual_information"]))
     number = draw(st.integers(2, 4))
-    asked = AskedFeatures.model_validate(
+    requested = RequestedFeatures.model_validate(
         {
             "polynomial": names[:2],
             "degree": number if names else 2,
@@ -62,10 +62,10 @@ def asked_features(draw: st.DrawFn, but: frozenset[str]) -> AskedFeatures:
         }
     )
     try:
-        check_asked(asked, "")
+        check_requested_features(requested, "")
     except InvalidInput:
-        return AskedFeatures()
-    return asked
+        return RequestedFeatures()
+    return requested
 
 
 @st.composite

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_WARNINGS = 50
-_STRATEGIES: dict[str, Strategy] = {"random": "random", "stratified": "stratified", "group": "grouped", "time": "time"}
 
 
 def prepare(work: StageWork[TabularRequest]) -> PreparedTables:
@@ -93,7 +92,7 @@ def _kinds(dataset: Dataset, request: TabularRequest) -> dict[str, Kind]:
 def _split(frame: pd.DataFrame, request: TabularRequest) -> dict[Part, pd.DataFrame]:
     """Split by the request's own seed, so that each attempt has the same test rows."""
     default: Strategy = "stratified" if request.task == "classification" else "random"
-    strategy = _STRATEGIES.get(request.split, default)
+    strategy = default if request.split == "auto" else request.split
     column = request.target if strategy == "stratified" else request.split_column
     try:
         labels = split_labels(frame, strategy, column, TEST_FRACTION, VALIDATION_FRACTION, request.seed)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_serializer
 
 from actions.contracts.algorithms import AlgorithmName
-from actions.contracts.features import AskedFeatures
+from actions.contracts.features import RequestedFeatures
 from actions.contracts.request import BaseRequest, Rule
 from actions.contracts.supervised import MetricName, SupervisedTask
 
@@ -87,8 +87,8 @@ class TabularRequest(BaseRequest):
         default=None, min_length=1, max_length=200, title="Split column",
         description="Only for group (such as a customer id, which is then not used as a feature) and time (dates or numbers).",
     )  # fmt: skip
-    features: AskedFeatures = Field(
-        default=AskedFeatures(), title="Features",
+    features: RequestedFeatures = Field(
+        default=RequestedFeatures(), title="Features",
         description="Features to derive in addition to the columns themselves, one `name: value` per line: "
         "polynomial, interactions, bins, date_parts, target_encoding, frequency_encoding, selection.",
         examples=["interactions: [age, bmi]"],
@@ -115,5 +115,5 @@ class TabularRequest(BaseRequest):
         return (self.data,)
 
     @field_serializer("features")
-    def _only_what_is_asked(self, features: AskedFeatures) -> dict[str, Any]:
+    def _only_requested(self, features: RequestedFeatures) -> dict[str, Any]:
         return features.model_dump(mode="json", exclude_defaults=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 """Number of digits that always fit SQLite's integers."""
 
 
@@ -14,4 +14,4 @@ def read_number(text: str) -> int | None:
     >>> read_number("42"), read_number("4x"), read_number("9" * 5000)
     (42, None, None)
     """
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None

@@ -26,7 +26,7 @@ def rows_of(frame: pd.DataFrame) -> set[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "column"), [("random", None), ("stratified", "pays"), ("grouped", "joined"), ("time", "joined")]
+    ("strategy", "column"), [("random", None), ("stratified", "pays"), ("group", "joined"), ("time", "joined")]
 )
 def test_each_row_is_in_one_part(desk: Desk, strategy: str, column: str | None) -> None:
     uri = desk.data("people.csv", people(200))
@@ -61,7 +61,7 @@ def test_each_class_is_in_training_and_in_test_even_one_of_two_rows(desk: Desk) 
 
 def test_a_group_stays_together(desk: Desk) -> None:
     uri = desk.data("people.csv", people(200))
-    split = parts(desk, desk.call("split_dataset", data=uri, destination="out", strategy="grouped", column="joined"))
+    split = parts(desk, desk.call("split_dataset", data=uri, destination="out", strategy="group", column="joined"))
     assert not set(split["train"]["joined"]) & set(split["test"]["joined"])
 
 
@@ -76,14 +76,14 @@ def test_by_time_the_latest_rows_are_the_test_rows(desk: Desk) -> None:
     ("arguments", "reason"),
     [
         ({"strategy": "stratified"}, "split_column_missing"),
-        ({"strategy": "grouped", "column": "town"}, "split_column_missing"),
+        ({"strategy": "group", "column": "town"}, "split_column_missing"),
         ({"test_fraction": 0.6, "validation_fraction": 0.5}, "fractions_out_of_range"),
         ({"test_fraction": 0}, "fractions_out_of_range"),
         ({"destination": "../out"}, "outside_storage"),
         ({"destination": "/tmp/out"}, "outside_storage"),
         ({"destination": "s3://bucket/out"}, "outside_storage"),
         ({"strategy": "stratified", "column": "joined"}, "target_wrong_kind"),
-        ({"strategy": "grouped", "column": "age"}, "split_column_has_missing_values"),
+        ({"strategy": "group", "column": "age"}, "split_column_has_missing_values"),
         ({"strategy": "time", "column": "age"}, "split_column_has_missing_values"),
         ({"strategy": "time", "column": "city"}, "split_column_wrong_kind"),
         ({"target": "pay"}, "target_missing"),
@@ -111,7 +111,7 @@ def test_by_time_rows_are_in_the_order_of_dates_not_of_texts(desk: Desk) -> None
     assert sorted(parts(desk, found)["test"]["x"]) == list(range(48, 60))
 
 
-@pytest.mark.parametrize("strategy", ["grouped", "time"])
+@pytest.mark.parametrize("strategy", ["group", "time"])
 def test_a_part_with_one_class_is_refused_and_writes_nothing(desk: Desk, strategy: str) -> None:
     content = "when,y\n" + "".join(f"{2_000 + row // 20},{'late' if row >= 70 else 'early'}\n" for row in range(100))
     arguments = {

@@ -17,7 +17,7 @@ from runners.local.hub.rest import actions_shapes
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
-MOST_SUMMARY = 1024 * 1024
+MAX_SUMMARY = 1024 * 1024
 
 
 def log_path(hub: Hub, job: WorkflowJob) -> Path:
@@ -146,7 +146,7 @@ class RunReport:
 
     def summary(self, job: PlannedJob, markdown: str) -> None:
         stored = self._stored(job)
-        text = (stored.summary + "\n" + markdown.replace(self._token, "***")).strip()[:MOST_SUMMARY]
+        text = (stored.summary + "\n" + markdown.replace(self._token, "***")).strip()[:MAX_SUMMARY]
         self._change(stored, None, summary=text)
 
     # --- what the hub calls ------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
 FOLDER = ".github/workflows"
-MOST_INPUTS = 25
-MOST_TEXT = 65_535
+MAX_INPUTS = 25
+MAX_TEXT = 65_535
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,11 @@ def _commit(hub: Hub, repository: Repository, ref: str) -> tuple[str, str]:
 
 def _inputs(declared: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, str]:
     unexpected = [name for name in given if name not in declared]
-    if unexpected or len(given) > MOST_INPUTS:
+    if unexpected or len(given) > MAX_INPUTS:
         listed = ", ".join(f'"{name}"' for name in unexpected or given)
         raise ApiError(422, f"Unexpected inputs provided: [{listed}]")
     values = {name: _value(one, given.get(name)) for name, one in declared.items()}
-    if sum(len(value) for value in values.values()) > MOST_TEXT:
+    if sum(len(value) for value in values.values()) > MAX_TEXT:
         raise ApiError(422, "inputs are too large.")
     return values
 

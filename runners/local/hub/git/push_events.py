@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
 TOLD = ("refs/heads/", "refs/tags/")
-MOST_COMMITS = 20
+MAX_COMMITS = 20
 
 
 def tell(hub: Hub, actor: Actor, repository: Repository, ref: str, before: str | None, after: str | None) -> None:
@@ -61,5 +61,5 @@ def _commits(hub: Hub, repository: Repository, before: str | None, after: str | 
     if after is None or git.resolve(after) is None:
         return []
     selection = (f"{before}..{after}",) if before else (after,)
-    newest = list(objects.history(git, *selection, limit=MOST_COMMITS if before else 1))
+    newest = list(objects.history(git, *selection, limit=MAX_COMMITS if before else 1))
     return [git_shapes.pushed_commit(hub, repository, item, changed_files(git, item.sha)) for item in reversed(newest)]

@@ -25,7 +25,7 @@ IMAGES: Final = {
     ".svg": "image/svg+xml",
 }
 MARKDOWN: Final = (".md", ".markdown")
-LARGEST_SHOWN: Final = 1_000_000
+MAX_SHOWN_BYTES: Final = 1_000_000
 RAW_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -220,7 +220,7 @@ def _link_base(visit: Visit, location: FileLocation) -> LinkBase:
 
 def _text(content: bytes) -> str | None:
     """Return a file's text; None where it is none, or too much of it."""
-    if len(content) > LARGEST_SHOWN or b"\0" in content:
+    if len(content) > MAX_SHOWN_BYTES or b"\0" in content:
         return None
     try:
         return content.decode()

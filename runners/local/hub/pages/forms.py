@@ -11,7 +11,7 @@ import yaml
 from runners.local.hub.ids import read_number
 
 NO_RESPONSE: Final = "_No response_"
-LARGEST_FORM: Final = 64_000
+MAX_FORM_BYTES: Final = 64_000
 KINDS: Final = ("markdown", "input", "textarea", "dropdown", "checkboxes")
 
 
@@ -242,8 +242,8 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _load(text: str) -> object:
-    if len(text) > LARGEST_FORM:
-        raise FormError(f"the file is larger than {LARGEST_FORM:,} characters")
+    if len(text) > MAX_FORM_BYTES:
+        raise FormError(f"the file is larger than {MAX_FORM_BYTES:,} characters")
     try:
         return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  # builds texts, lists and mappings alone
     except (yaml.YAMLError, RecursionError) as error:

@@ -28,7 +28,7 @@ from runners.local.hub.pages.look import TEMPLATES
 from runners.local.hub.permissions import Actor, has_role, role_of, sees
 from runners.local.hub.records import Repository, Role, User
 
-LARGEST_FORM: Final = 1_000_000
+MAX_FORM_BYTES: Final = 1_000_000
 PERSON_COOKIE: Final = "modelyard_hub_person"
 SESSION_COOKIE: Final = "modelyard_hub_session"
 PAGE_HEADERS: Final = {
@@ -175,7 +175,7 @@ class Frame:
     def _check(self, visit: Visit, form: Mapping[str, Sequence[str]] | None, *, known: bool) -> None:
         """Let a sent form through if one of this hub's own pages, shown to this browser, sent it."""
         if form is None:
-            raise ApiError(413, f"The form is larger than {LARGEST_FORM:,} bytes, or not a form.")
+            raise ApiError(413, f"The form is larger than {MAX_FORM_BYTES:,} bytes, or not a form.")
         headers = visit.request.headers
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise ApiError(403, "This form was sent from another site.")
@@ -195,7 +195,7 @@ async def _read_form(request: Request) -> Mapping[str, Sequence[str]] | None:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > LARGEST_FORM:
+        if size > MAX_FORM_BYTES:
             return None
         parts.append(part)
     try:

@@ -53,8 +53,8 @@ def create(visit: Visit) -> Response:
         problems["title"] = "Please give the issue a title."
     if form:
         body = forms.write_body(form, visit.form)
-    if len(body) > issues.LONGEST_BODY:
-        problems["body"] = f"The text is too long: {len(body):,} of at most {issues.LONGEST_BODY:,} characters."
+    if len(body) > issues.MAX_BODY:
+        problems["body"] = f"The text is too long: {len(body):,} of at most {issues.MAX_BODY:,} characters."
     if problems:
         given = {name: list(values) for name, values in visit.form.items()}
         empty: dict[str, list[str]] = {element.name: [] for element in form.elements} if form else {}

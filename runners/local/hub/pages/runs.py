@@ -20,9 +20,9 @@ from runners.local.hub.records import User
 
 ON_A_PAGE: Final = 30
 EVERY: Final = 1_000
-MOST_LINES: Final = 400
+MAX_LINES: Final = 400
 """Of a step; the whole log is one click away."""
-LONGEST_LINE: Final = 2_000
+MAX_LINE: Final = 2_000
 CANCEL: Final = Need.of("actions:write")
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z ")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -151,7 +151,7 @@ def divide(steps: Sequence[dict[str, Any]], lines: Sequence[str]) -> list[Step]:
 
 
 def _step(step: dict[str, Any], lines: Sequence[str]) -> Step:
-    last = [read_line(line) for line in lines[-MOST_LINES:] if not _END_OF_GROUP.fullmatch(_plain(line))]
+    last = [read_line(line) for line in lines[-MAX_LINES:] if not _END_OF_GROUP.fullmatch(_plain(line))]
     return Step(
         number=step["number"],
         name=step["name"],
@@ -160,7 +160,7 @@ def _step(step: dict[str, Any], lines: Sequence[str]) -> Step:
         started_at=step["started_at"],
         completed_at=step["completed_at"],
         lines=last,
-        before=max(len(lines) - MOST_LINES, 0),
+        before=max(len(lines) - MAX_LINES, 0),
     )
 
 
@@ -175,8 +175,8 @@ def read_line(line: str) -> Line:
     text = _plain(line)
     found = _COMMAND.match(text)
     shown = text[found.end() :] if found else text
-    if len(shown) > LONGEST_LINE:
-        shown = shown[:LONGEST_LINE] + " …"
+    if len(shown) > MAX_LINE:
+        shown = shown[:MAX_LINE] + " …"
     return Line(shown, found[1] if found else "")
 
 

@@ -14,7 +14,7 @@ from runners.local.hub.rest import shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
-MOST_DELIVERIES = 1_000
+MAX_DELIVERIES = 1_000
 
 
 @routes.get("/app")
@@ -101,7 +101,7 @@ def get_webhook_config(call: Call) -> Any:
 @routes.get("/app/hook/deliveries")
 def list_deliveries(call: Call) -> Answer:
     """By cursor, newest first: the Link header names the next page where there is one."""
-    found = call.hub.deliveries.find(app_id=_app(call).id, state="done", newest_first=True, limit=MOST_DELIVERIES)
+    found = call.hub.deliveries.find(app_id=_app(call).id, state="done", newest_first=True, limit=MAX_DELIVERIES)
     if call.query.get("status") in ("success", "failure"):
         wanted = call.query["status"] == "success"
         found = [item for item in found if (item.status == "OK") == wanted]

@@ -15,8 +15,8 @@ from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 STATUSES = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}
-MOST_FILES = 300
-MOST_COMMITS = 250
+MAX_FILES = 300
+MAX_COMMITS = 250
 
 
 @routes.get("/repos/{owner}/{repo}/commits", needs="contents:read")
@@ -71,7 +71,7 @@ def compare_commits(call: Call) -> Any:
         "ahead_by": len(ahead),
         "behind_by": behind,
         "total_commits": len(ahead),
-        "commits": [_commit(call, sha) for sha in ahead[:MOST_COMMITS]],
+        "commits": [_commit(call, sha) for sha in ahead[:MAX_COMMITS]],
         "files": _files(call, parted, head),
     }
 
@@ -89,7 +89,7 @@ def _files(call: Call, *revisions: str) -> list[dict[str, Any]]:
     lines = {path: (added, removed) for added, removed, path in (item.split("\t", 2) for item in counts if item)}
     return [
         _changed(call, head, details.split(), path, lines.get(path, ("0", "0")))
-        for details, path in list(zip(raw[::2], raw[1::2], strict=False))[:MOST_FILES]
+        for details, path in list(zip(raw[::2], raw[1::2], strict=False))[:MAX_FILES]
     ]
 
 

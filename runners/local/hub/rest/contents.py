@@ -19,7 +19,7 @@ from runners.local.hub.rest.git_data import read_base64, signature, write_base64
 routes = Routes()
 CONTENTS = "/repos/{owner}/{repo}/contents/{path:path}"
 KINDS = {"040000": "dir", "120000": "symlink", "160000": "submodule"}
-LARGEST_INLINE = 1024 * 1024
+MAX_INLINE_BYTES = 1024 * 1024
 RAW = ("application/vnd.github.raw", "application/vnd.github.v3.raw")
 OBJECT = "application/vnd.github.object"
 
@@ -146,6 +146,6 @@ def _file(call: Call, revision: str, entry: Entry, content: bytes) -> dict[str, 
         return {**shape, "target": content.decode(errors="replace")}
     if shape["type"] == "submodule":
         return {**shape, "submodule_git_url": None}
-    if len(content) > LARGEST_INLINE:
+    if len(content) > MAX_INLINE_BYTES:
         return {**shape, "content": "", "encoding": "none"}
     return {**shape, "content": write_base64(content), "encoding": "base64"}

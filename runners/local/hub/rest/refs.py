@@ -13,7 +13,7 @@ from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
 GIT = "/repos/{owner}/{repo}/git"
-LEAST_PARTS = 3
+MIN_PARTS = 3
 
 
 @routes.get(GIT + "/ref/{ref:path}", needs="contents:read")
@@ -36,7 +36,7 @@ def list_matching_refs(call: Call) -> Any:
 @routes.post(GIT + "/refs", needs="contents:write")
 def create_ref(call: Call) -> Answer:
     git, ref, sha = call.hub.git(call.repository), call.text("ref"), call.text("sha")
-    if len(ref.split("/")) < LEAST_PARTS or not objects.is_ref_name(git, ref):
+    if len(ref.split("/")) < MIN_PARTS or not objects.is_ref_name(git, ref):
         raise ApiError(422, "Reference name must start with 'refs/' and have at least two slashes.")
     _check_open(ref)
     _check_object(call, ref, sha)

@@ -14,9 +14,9 @@ from runners.local.hub.rest import shapes
 from runners.local.hub.rest.framework import Answer, Call, Routes
 
 routes = Routes()
-LONGEST_EVENT_TYPE = 100
-MOST_PROPERTIES = 10
-LONGEST_PAYLOAD = 64 * 1024
+MAX_EVENT_TYPE = 100
+MAX_PROPERTIES = 10
+MAX_PAYLOAD = 64 * 1024
 
 
 @routes.get("/repos/{owner}/{repo}", needs="metadata:read")
@@ -46,13 +46,13 @@ def get_team_membership(_: Call) -> Answer:
 def create_repository_dispatch(call: Call) -> Answer:
     """Tell the Apps of something that happened elsewhere. Workflows that wait for it are not started here."""
     event_type, content = call.text("event_type"), call.json.get("client_payload")
-    if not 1 <= len(event_type) <= LONGEST_EVENT_TYPE:
-        raise invalid_request(f"For 'properties/event_type', it has not 1 to {LONGEST_EVENT_TYPE} characters.")
+    if not 1 <= len(event_type) <= MAX_EVENT_TYPE:
+        raise invalid_request(f"For 'properties/event_type', it has not 1 to {MAX_EVENT_TYPE} characters.")
     if content is not None and not isinstance(content, dict):
         raise invalid_request(f"For 'properties/client_payload', {json.dumps(content)[:100]} is not an object.")
-    if content is not None and len(content) > MOST_PROPERTIES:
-        raise invalid_request(f"No more than {MOST_PROPERTIES} properties are allowed; {len(content)} were supplied.")
-    if len(json.dumps(content)) > LONGEST_PAYLOAD:
+    if content is not None and len(content) > MAX_PROPERTIES:
+        raise invalid_request(f"No more than {MAX_PROPERTIES} properties are allowed; {len(content)} were supplied.")
+    if len(json.dumps(content)) > MAX_PAYLOAD:
         raise ApiError(422, "client_payload is too large.")
     parts = {"branch": call.repository.default_branch, "client_payload": content}
     with call.hub.store.transaction():

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 HOUR: Final = 3_600
 MOST: Final = 100
 """Maximum of pending registrations: any web page can start one."""
-LARGEST_MANIFEST: Final = 64_000
-LONGEST_NAME: Final = 34
+MAX_MANIFEST_BYTES: Final = 64_000
+MAX_NAME: Final = 34
 LEVELS: Final = ("read", "write", "admin")
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ def slug_of(name: str) -> str:
 def read_manifest(text: str) -> Manifest:
     """Read a manifest; ApiError 422 names what GitHub would refuse."""
     try:
-        given = json.loads(text) if len(text) <= LARGEST_MANIFEST else None
+        given = json.loads(text) if len(text) <= MAX_MANIFEST_BYTES else None
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
@@ -158,8 +158,8 @@ def read_manifest(text: str) -> Manifest:
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
         raise _wrong("default_events is not a list of names")
     name = given.get("name")
-    if not isinstance(name, str) or not slug_of(name) or len(name) > LONGEST_NAME:
-        raise _wrong(f"name is not a text of 1 to {LONGEST_NAME} characters with a letter or a digit")
+    if not isinstance(name, str) or not slug_of(name) or len(name) > MAX_NAME:
+        raise _wrong(f"name is not a text of 1 to {MAX_NAME} characters with a letter or a digit")
     return Manifest(
         name=name,
         url=_address(given, "url"),

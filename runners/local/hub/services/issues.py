@@ -21,8 +21,8 @@ OPEN_ISSUE = Need.of("issues:write", "read")
 COMMENT = Need.of("issues:write", "read")
 LABEL_ISSUE = Need.of("issues:write", "triage")
 REACTIONS = issue_shapes.REACTIONS
-LONGEST_TITLE = 256
-LONGEST_BODY = 65_536
+MAX_TITLE = 256
+MAX_BODY = 65_536
 CLOSED_FOR = ("completed", "not_planned", "duplicate")
 
 
@@ -225,10 +225,8 @@ def _require_author_or_writer(hub: Hub, actor: Actor, repository_id: int, author
 def _check_title(title: str) -> None:
     if not title.strip():
         raise validation_failed("Issue", "title", "missing_field")
-    if len(title) > LONGEST_TITLE:
-        raise validation_failed(
-            "Issue", "title", "custom", f"title is too long (maximum is {LONGEST_TITLE} characters)"
-        )
+    if len(title) > MAX_TITLE:
+        raise validation_failed("Issue", "title", "custom", f"title is too long (maximum is {MAX_TITLE} characters)")
 
 
 def _check_comment(body: str) -> None:
@@ -238,5 +236,5 @@ def _check_comment(body: str) -> None:
 
 
 def _check_length(resource: str, body: str | None) -> None:
-    if body is not None and len(body) > LONGEST_BODY:
-        raise validation_failed(resource, "body", "custom", f"body is too long (maximum is {LONGEST_BODY} characters)")
+    if body is not None and len(body) > MAX_BODY:
+        raise validation_failed(resource, "body", "custom", f"body is too long (maximum is {MAX_BODY} characters)")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
 COLOR = re.compile(r"[0-9a-fA-F]{6}")
-LONGEST_NAME = 50
-LONGEST_DESCRIPTION = 100
+MAX_NAME = 50
+MAX_DESCRIPTION = 100
 
 
 def find(hub: Hub, repository: Repository, name: str) -> Label | None:
@@ -92,13 +92,13 @@ def shape(hub: Hub, label: Label) -> Json:
 
 
 def _check(name: str, color: str, description: str | None) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME:
+    if not name.strip() or len(name) > MAX_NAME:
         raise validation_failed("Label", "name", "invalid" if name.strip() else "missing_field")
     if not COLOR.fullmatch(color):
         raise validation_failed("Label", "color")
-    if description is not None and len(description) > LONGEST_DESCRIPTION:
+    if description is not None and len(description) > MAX_DESCRIPTION:
         raise validation_failed(
-            "Label", "description", "custom", f"description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
+            "Label", "description", "custom", f"description is too long (maximum is {MAX_DESCRIPTION} characters)"
         )
 
 
