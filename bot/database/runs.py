@@ -125,6 +125,14 @@ class RunStore:
             return [Run.model_validate_json(document) for document in connection.execute(query).scalars()]
 
 
+def move_runs(connection: sa.Connection, old: str, new: str, change: Callable[[Run], Run]) -> None:
+    """Give the runs of a repository to another name; ``change`` is applied to those that have not ended."""
+    for row in connection.execute(sa.select(RUNS).where(RUNS.c.repository == old).with_for_update()).all():
+        run = Run.model_validate_json(row.document).replace(repository=new, row_version=row.row_version + 1)
+        moved = run if run.ended else change(run)
+        connection.execute(RUNS.update().where(_is(old, row.id)).values(_row_of(moved)))
+
+
 def _is(repository: str, run_id: str) -> sa.ColumnElement[bool]:
     return (RUNS.c.repository == repository) & (RUNS.c.id == run_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration in ``bot/database/migrations/versions``: it produces what ``bot.database.tables`` describes."""
 BASELINE = "0001"
 """The version of databases that were created before versions were stored."""

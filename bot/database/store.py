@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from bot.database.engine import Database
 from bot.database.inbox import Inbox
 from bot.database.locks import ModelLocks
+from bot.database.repositories import Repositories
 from bot.database.runs import RunStore
 from bot.database.tables import COUNTERS, INBOX, RUNS
 from bot.runs.machine import END
 
 
 class Store:
-    """The inbox, the runs and the models' locks of one database.
+    """The inbox, the runs, the models' locks and the repositories of one database.
 
     Parameters
     ----------
@@ -28,6 +29,7 @@ class Store:
         self.inbox = Inbox(self.database)
         self.runs = RunStore(self.database)
         self.locks = ModelLocks(self.database)
+        self.repositories = Repositories(self.database)
 
     def close(self) -> None:
         self.database.close()

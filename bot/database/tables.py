@@ -47,6 +47,12 @@ RUNS = sa.Table(
     sa.Index("runs_due", "due"),
     sa.Index("runs_workflow_run", "workflow_run"),
 )
+REPOSITORIES = sa.Table(
+    "repositories",
+    METADATA,
+    sa.Column("id", ID, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+)
 LOCKS = sa.Table(
     "locks",
     METADATA,

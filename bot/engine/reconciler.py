@@ -19,7 +19,7 @@ from bot.clock import utc_now
 from bot.database.leases import Leases
 from bot.database.schedules import Schedules
 from bot.database.store import Store
-from bot.engine import scheduler
+from bot.engine import repository_identity, scheduler
 from bot.engine.repository_reconciler import RepositoryReconciler
 from bot.github import GitHub
 from bot.settings import Settings
@@ -132,8 +132,10 @@ class Reconciler:
                 is_complete = False
                 continue
             installed += [(installation, name) for name in names]
-            for name in names:
+            for name, repository_id in names.items():
                 try:
+                    if not await to_thread.run_sync(self._store.repositories.matches, repository_id, name):
+                        await repository_identity.record(repository_id, name, self._store, self._clock)
                     await self._reconcile_repository(name, installation)
                 except OperationError as error:
                     log.warning("%s could not be reconciled; the next round includes it: %s", name, error)

@@ -10,8 +10,8 @@ from anyio import to_thread
 
 from bot.database.store import Store
 from bot.github import GitHub
-from bot.runs.advance import end
-from bot.runs.run import Decision, Run
+from bot.runs.advance import cancelled
+from bot.runs.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +30,10 @@ async def follow_installation(run: Run, store: Store, github: GitHub, clock: Cal
     if installation == run.installation:
         return False
     if installation is None:
-        ended = await to_thread.run_sync(store.runs.change, run, lambda stored: _cancelled(stored, clock()))
+        reason = "the App was removed from the repository"
+        ended = await to_thread.run_sync(store.runs.change, run, lambda stored: cancelled(stored, clock(), reason))
         await to_thread.run_sync(store.locks.release, ended)
         log.warning("run %s ended as cancelled: the App was removed from %s", run.id, run.repository)
     else:
         await to_thread.run_sync(store.runs.change, run, lambda stored: stored.replace(installation=installation))
     return True
-
-
-def _cancelled(run: Run, now: datetime) -> Run:
-    if run.ended:
-        return run
-    reason = "the App was removed from the repository"
-    decision = Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason)
-    return end(run.replace(decisions=(*run.decisions, decision)), run.status or "cancelled", now)

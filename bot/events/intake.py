@@ -14,6 +14,7 @@ from datetime import datetime
 from bot.database.store import Store
 from bot.events import handlers
 from bot.events.commands import COMMANDS
+from bot.events.repository_identity import is_current
 from bot.events.router import Event
 from bot.events.services import Services, TriggerObserver
 from bot.github import GitHub, HubError
@@ -43,7 +44,9 @@ class Intake:
         """Call the handlers of a delivery's event."""
         payload = json.loads(delivery.payload)
         log_context.about_issue(delivery.repository, (payload.get("issue") or {}).get("number"))
-        await handlers.router.dispatch(Event(delivery, payload, self._services))
+        event = Event(delivery, payload, self._services)
+        if await is_current(event):
+            await handlers.router.dispatch(event)
 
     async def report_dead_letter(self, delivery: Delivery) -> None:
         """Report at the issue that one of its events could not be handled."""

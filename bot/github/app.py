@@ -104,10 +104,11 @@ class GitHub:
         """List the App's installations: id and account."""
         return [(installation.id, installation.account) for installation in await self.installed()]
 
-    async def installed_repositories(self, installation_id: int) -> list[str]:
-        """List the repositories of one installation, as ``owner/name``."""
+    async def installed_repositories(self, installation_id: int) -> dict[str, int]:
+        """Return the repositories of one installation: the id of each ``owner/name``."""
         hub = await self._connection(installation_id)
-        return [text(data, "full_name") async for data in hub.pages("installation/repositories", key="repositories")]
+        listed = hub.pages("installation/repositories", key="repositories")
+        return {text(data, "full_name"): integer(data, "id") async for data in listed}
 
     # --- its webhook ---------------------------------------------------------------------------------------------------
 

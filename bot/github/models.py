@@ -17,6 +17,7 @@ Json = Mapping[str, Any]
 class RepoInfo:
     """A repository."""
 
+    id: int
     full_name: str
     default_branch: str
     private: bool
@@ -28,6 +29,7 @@ class RepoInfo:
     @classmethod
     def of(cls, data: Json) -> RepoInfo:
         return cls(
+            id=integer(data, "id"),
             full_name=text(data, "full_name"),
             default_branch=text(data, "default_branch") or "main",
             # Unknown counts as public: public repositories are refused by default.

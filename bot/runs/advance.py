@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.runs.machine import END, Outcome
-from bot.runs.run import EndStatus, Run, Visit
+from bot.runs.run import Decision, EndStatus, Run, Visit
 
 RETRY_DELAYS = (timedelta(0), timedelta(seconds=10), timedelta(seconds=30))
 """How long a state waits before its first, second and any later retry."""
@@ -58,6 +58,14 @@ def advance(step: StepResult, now: datetime, stretch: float = 1.0) -> Run:
 def end(run: Run, status: EndStatus, now: datetime) -> Run:
     """Return the run ended from outside its machine: its request was withdrawn, or the App lost its access."""
     return _enter(run.replace(status=status, cancel=None), run.machine.states(END), now)
+
+
+def cancelled(run: Run, now: datetime, reason: str) -> Run:
+    """Return the run cancelled at once, because the App can no longer write to its repository."""
+    if run.ended:
+        return run
+    decision = Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    return end(run.replace(decisions=(*run.decisions, decision)), run.status or "cancelled", now)
 
 
 def _retry(run: Run, now: datetime, shortest: timedelta, stretch: float) -> Run:

@@ -8,6 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
+from bot.database.repositories import name_of_replaced
+from bot.database.tables import REPOSITORIES
 from bot.runs.machines.training import State
 from tests.support.loop import Loop, running_loop
 from tests.support.scripted_runs import Script
@@ -92,6 +94,14 @@ def test_a_run_whose_issue_is_deleted_ends_and_is_kept_in_the_history(loop: Loop
     run = loop.until_ended(training)
     assert (run.status, run.error) == ("cancelled", None)
     assert "the issue was deleted" in str(loop.file(f"training_history/{run.id}.md"))
+
+
+def test_runs_of_another_repository_with_the_same_name_end_without_an_event(loop: Loop, waiting: int) -> None:
+    run = loop.run(waiting)
+    with loop.store.database.transaction() as connection:
+        connection.execute(REPOSITORIES.update().where(REPOSITORIES.c.name == loop.name).values(id=1))
+    loop.until(lambda: loop.store.repositories.matches(loop.ready.repository.id, loop.name), "the new id is known")
+    assert loop.store.runs.get(name_of_replaced(loop.name, 1), run.id).status == "cancelled"
 
 
 @pytest.mark.slow

@@ -363,7 +363,7 @@ def test_a_repository_without_the_app_is_named(world: World) -> None:
 
 
 def test_the_app_knows_itself_and_where_it_is_installed(world: World) -> None:
-    async def ask() -> tuple[str, list[str]]:
+    async def ask() -> tuple[str, dict[str, int]]:
         async with GitHub(world.settings(), world.network) as github:
             await github.check()
             names = await github.installed_repositories(world.ready.installation_id)
