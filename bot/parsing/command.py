@@ -14,6 +14,7 @@ from actions.contracts.scalar import Scalar
 from actions.errors import Problem, invalid_field
 from actions.text.suggestions import nearest
 from bot.parsing.command_arguments import MAX_LENGTH, read_arguments, read_overrides
+from bot.parsing.reason import Takes, misplaced_argument
 from bot.parsing.scalars import Argument, brief
 
 Permission = Literal["none", "read", "triage", "write", "maintain", "admin"]
@@ -37,7 +38,7 @@ class Positional:
     rule
         The same in words.
     required
-        Whether the command needs it. If it is optional, a word that does not match starts the reason.
+        Whether the command needs it. If it is optional, a reason may follow instead, in which nothing looks like it.
     """
 
     name: str
@@ -81,6 +82,12 @@ class Command:
         """The syntax of the whole line; optional parts are in brackets."""
         words = [word.name.upper() if word.required else f"[{word.name}]" for word in self.positionals]
         return " ".join(filter(None, [f"/{self.name}", *words, _REST_USAGE[self.rest]]))
+
+    def takes_before_reason(self, given: Mapping[str, str]) -> Takes:
+        """Return what may have been meant by words of the reason, after the positional arguments that were given."""
+        if self.rest == "overrides and reason":
+            return "settings"
+        return "version" if any(word.name not in given for word in self.positionals) else "nothing"
 
 
 _REST_USAGE: Mapping[Rest, str] = {
@@ -157,11 +164,12 @@ def parse_command(body: str, commands: Mapping[str, Command]) -> ParsedCommand |
     if command is None:
         return UnknownCommand(word, nearest(word, commands))
     positionals, rest, problems = _read_positionals(command, rest)
-    if problems or command.rest == "nothing":
+    if problems:
         return ParsedCommand(command, positionals, problems=tuple(problems))
-    if command.rest == "reason":
-        return ParsedCommand(command, positionals, reason=rest)
-    return _with_command_arguments(command, positionals, rest)
+    if command.rest in ("arguments", "overrides and reason"):
+        return _with_command_arguments(command, positionals, rest)
+    problems = _reason_problems(command, positionals, rest)
+    return ParsedCommand(command, positionals, reason=rest, problems=tuple(problems))
 
 
 def _first_line(body: str) -> str:
@@ -177,15 +185,29 @@ def _read_positionals(command: Command, line: str) -> tuple[dict[str, str], str,
         match = re.fullmatch(positional.pattern, word)
         if match is not None:
             values[positional.name], line = match[1], rest.lstrip()
-        elif positional.required or _looks_like_version(word):
+        elif positional.required:
             next_step = f"Write {command.usage}."
             return values, line, [invalid_field(positional.name, positional.rule, brief(word or "nothing"), next_step)]
     return values, line, []
 
 
-def _looks_like_version(word: str) -> bool:
-    """Return whether a malformed word was meant as a version: `/promote #3` must not promote another one."""
-    return word.lower() == "version" or re.fullmatch(r"[vV#]?[0-9]+[^A-Za-z0-9]*", word) is not None
+def _reason_problems(command: Command, positionals: Mapping[str, str], reason: str) -> list[Problem]:
+    """Return the problem of a reason that hides an argument: the command would act on something else than was named."""
+    missing = next((word for word in command.positionals if word.name not in positionals), None)
+    if command.positionals and command.rest == "nothing":
+        found = reason or None
+    else:
+        found = misplaced_argument(reason, command.takes_before_reason(positionals))
+    if found is None:
+        return []
+    if missing is not None:
+        rule = f"{missing.rule} It must come first. Without it, the reason must be several words without a digit."
+        return [invalid_field(missing.name, rule, brief(found), f"Write {command.usage}.")]
+    if command.rest == "overrides and reason":
+        rule = "Settings must be written name=value, before the reason. The reason must not contain a number or a name."
+        return [invalid_field("reason", rule, brief(found), f"Write {command.usage}.")]
+    rule = f"The command must be written {command.usage}. A reason must not begin like an argument."
+    return [invalid_field("reason", rule, brief(found), f"Write {command.usage}.")]
 
 
 def _with_command_arguments(command: Command, positionals: dict[str, str], rest: str) -> ParsedCommand:
@@ -197,4 +219,5 @@ def _with_command_arguments(command: Command, positionals: dict[str, str], rest:
         arguments, problems = read_arguments(rest, command.usage)
         return ParsedCommand(command, positionals, arguments=arguments, problems=tuple(problems))
     overrides, reason, problems = read_overrides(rest)
+    problems = problems or _reason_problems(command, positionals, reason)
     return ParsedCommand(command, positionals, overrides=overrides, reason=reason, problems=tuple(problems))

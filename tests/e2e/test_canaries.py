@@ -148,7 +148,7 @@ def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_brea
     loop.say(passed, f"/nonsense {SLACK}")
     loop.say(passed, f"/approve a={AWS} again with {SLACK}")
     assert loop.until_ended(passed).status == "passed"
-    loop.say(passed, f"/promote because of {SLACK}", "owner")
+    loop.say(passed, f"/promote 1 because of {SLACK}", "owner")
     loop.say(passed, f"/register because of {PERSONAL}", "owner")
     loop.until(lambda: sum("modelyard:reply-" in text for text in loop.comments(passed)) == 3, "all were answered")
     # A form that is wrong by a secret: the answer says what was found.

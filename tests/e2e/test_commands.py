@@ -206,6 +206,15 @@ def test_rollback_goes_back_to_the_version_before_or_to_a_named_one(loop: Loop, 
     assert registry(loop, model).aliases["champion"] == 1
 
 
+def test_a_version_in_other_words_moves_nothing_and_is_answered_with_the_syntax(loop: Loop, model: str) -> None:
+    issues = [passed(loop, model) for _ in range(2)]
+    answered(loop, issues[0], "/promote")
+    answered(loop, issues[1], "/promote")
+    for line in ("/rollback to 2", "/promote version=1", f"/promote {model}@1", "/rollback HEAD~1", "/promote 1st"):
+        assert "Without it, the reason must be several words" in answered(loop, issues[1], line)
+    assert registry(loop, model).aliases["champion"] == 2
+
+
 def test_a_version_that_does_not_exist_is_told(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     assert "no version 7" in answered(loop, issue, "/promote 7")
