@@ -1,0 +1,87 @@
+"""Files of the storage root are replaced completely or not at all, and no URI leads outside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from actions.storage.folder import Storage, open_storage, replacing, send_files_below, sha256_of, write_atomically
+
+
+class _Interrupted(BaseException):
+    """Not an Exception, like KeyboardInterrupt and SystemExit."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, _Interrupted])
+def test_a_write_that_fails_or_is_interrupted_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "a.json"
+    write_atomically(path, "old")
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
+    assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_file_can_be_read_by_the_other_users_that_share_the_root(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "new" / "a.json", "{}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new" / "a.json").stat().st_mode) == 0o644
+
+
+def test_a_file_is_written_beside_its_place_with_the_same_suffix(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.parquet") as temporary:
+        assert (temporary.parent, temporary.suffix) == (tmp_path, ".parquet")
+        temporary.write_bytes(b"x")
+    assert (tmp_path / "a.parquet").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("content", ["ä\n", "ä\n".encode()])
+def test_text_is_written_as_utf_8(tmp_path: Path, content: bytes | str) -> None:
+    write_atomically(tmp_path / "a.txt", content)
+    assert (tmp_path / "a.txt").read_bytes() == "ä\n".encode()
+    assert sha256_of(tmp_path / "a.txt") == hashlib.sha256("ä\n".encode()).hexdigest()
+
+
+def test_a_file_is_sent_before_it_takes_its_place_unless_it_was_sent_already(tmp_path: Path) -> None:
+    sent: list[tuple[str, bool]] = []
+    folder = tmp_path / "copy"
+    send_files_below(folder, lambda written, path: sent.append((written.read_text(encoding="utf-8"), path.exists())))
+    write_atomically(folder / "a.txt", "a")
+    write_atomically(tmp_path / "b.txt", "b")
+    with replacing(folder / "c.txt", sent=True) as temporary:
+        temporary.write_text("c", encoding="utf-8")
+    assert sent == [("a", False)]
+
+
+@pytest.mark.parametrize("uri", ["../x", "a/../../x", "/etc/passwd", "s3://bucket/x", "file:///x", "a\x00b", "link/x"])
+def test_a_uri_that_leads_outside_the_root_is_refused(tmp_path: Path, uri: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="root"):
+        Storage(root).path(uri)
+
+
+def test_a_uri_names_a_file_below_the_root_and_back(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    path = storage.path("owner/demo/models/x.skops")
+    assert path == tmp_path / "owner/demo/models/x.skops"
+    assert storage.uri(path) == "owner/demo/models/x.skops"
+    folder = storage.folder("owner/demo", "models", "train-20261122-001", 2)
+    assert storage.uri(folder) == "owner/demo/models/train-20261122-001/2"
+    assert not folder.exists()
