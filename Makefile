@@ -7,6 +7,7 @@
 #   make test-all both in one go                 make test-LAYER  the tests that need requirements/LAYER.txt on top
 #   make lint     what CI checks       make bench      what takes how long
 #   make chaos    hundreds of runs while the App is killed again and again: nothing lost, nothing done twice
+#   make mutants  small faults in the modules where being wrong costs most: which of them does no test notice?
 #   make structure   rooms, lengths of functions, import cycles, and how many files an addition touches
 #   make generate the files that are derived from the code: forms, operation pages, schemas, algorithms, ...
 #   make lock     newest versions into requirements/*.txt
@@ -26,7 +27,7 @@ environment=$$(sh actions/setup/environment.sh requirements/runner.txt $(1:%=req
 python="$$environment/bin/python"; sh actions/setup/command.sh "$$environment"
 endef
 
-.PHONY: help structure generate demo serve test test-slow test-all lint bench chaos lock clean
+.PHONY: help structure generate demo serve test test-slow test-all lint bench chaos mutants lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,6 +67,9 @@ bench:
 
 chaos:
 	@$(call with,dev); exec "$$python" -m tests.chaos $(ARGS)
+
+mutants:
+	@$(call with,dev mutants); exec "$$python" -m tests.mutants $(ARGS)
 
 structure:
 	@$(call with); exec "$$python" -m benchmarks.structure $(ARGS)

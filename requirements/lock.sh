@@ -22,19 +22,25 @@ resolve dev.txt --extra local --extra dev $upgrade
 resolve local.txt --extra local --constraints dev.txt $upgrade
 resolve runner.txt --constraints dev.txt $upgrade
 
-# The layer of PyTorch: its own needs alone, less what hangs on its build (the head of the file says why).
-cp torch.txt torch.txt.new
-python -c '
-import tomllib
+# A layer has the needs of one extra alone, as a command filters them.
+layer() { # EXTRA COMMAND [ARGUMENT ...]
+  output=$1.txt
+  cp "$output" "$output.new"
+  EXTRA=$1 python -c '
+import os, tomllib
 with open("../pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["project"]["optional-dependencies"]["torch"], sep="\n")
-' | uv pip compile - --universal --python-version 3.11 --constraints dev.txt $upgrade --output-file torch.txt.new \
-  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
-sed -i -E '/^(nvidia|cuda|triton)/d' torch.txt.new
-{
-  grep '^#' torch.txt
-  cat torch.txt.new
-} >torch.txt.whole
-mv torch.txt.whole torch.txt
-rm torch.txt.new
-echo "torch.txt: $(grep -c == torch.txt) packages"
+    print(*tomllib.load(file)["project"]["optional-dependencies"][os.environ["EXTRA"]], sep="\n")
+' | uv pip compile - --universal --python-version 3.11 --constraints dev.txt $upgrade --output-file "$output.new" \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+  shift
+  {
+    grep '^#' "$output" || true
+    "$@" <"$output.new"
+  } >"$output.whole"
+  mv "$output.whole" "$output"
+  rm "$output.new"
+  echo "$output: $(grep -c == "$output") packages"
+}
+
+layer torch sed -E '/^(nvidia|cuda|triton)/d' # less what hangs on its build; the head of the file says why
+layer mutants cat

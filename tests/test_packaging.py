@@ -24,6 +24,9 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 LOCKS = {"runner": ["ml-cpu"], "local": ["ml-cpu", "local"], "dev": ["ml-cpu", "local", "dev"]}
 """The locks, each with the extras that it serves; every one contains the one before."""
 
+LAYERS = ["torch", "mutants"]
+"""What comes on top of a lock, each with the extra of the same name."""
+
 PROMISED = [
     "githubkit", "fastapi", "uvicorn", "mcp", "boto3", "sagemaker", "torch", "xgboost", "scikit-learn", "ray",
     "tensorrt", "pycuda", "opencv-python", "slack-sdk", "pyyaml", "pytest",
@@ -117,11 +120,12 @@ def test_no_lock_has_two_builds_of_one_module_nor_anything_that_needs_a_gpu(lock
     assert not {name for name in locked if name.startswith("nvidia-")}
 
 
-def test_what_comes_on_top_for_neural_networks_is_pinned_and_agrees_with_the_locks() -> None:
+@pytest.mark.parametrize("extra", LAYERS)
+def test_what_comes_on_top_is_pinned_and_agrees_with_the_locks(extra: str) -> None:
     for machine in MACHINES:
-        layer, locked = pins("torch", machine), pins("dev", machine)
+        layer, locked = pins(extra, machine), pins("dev", machine)
         assert {name: version for name, version in layer.items() if locked.get(name, version) != version} == {}
-        for requirement in map(Requirement, EXTRAS["torch"]):
+        for requirement in map(Requirement, EXTRAS[extra]):
             assert requirement.specifier.contains(layer[canonicalize_name(requirement.name)])
 
 
@@ -129,7 +133,7 @@ def test_make_installs_the_locks_and_nothing_else() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert not re.search(r"\bpip\b|\buv\b|\bextra", text)
     layers = {name for names in re.findall(r"call with,([\w ]+)", text) for name in names.split()}
-    assert layers <= {*LOCKS, "torch"}
+    assert layers <= {*LOCKS, *LAYERS}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -182,7 +182,7 @@ def test_the_audit_hands_every_lock_to_the_tool_and_fails_as_it_does(tmp_path: P
     assert ran.returncode == 7
     assert ran.stdout.startswith("tool run --from pip-audit==")
     assert "--strict" in ran.stdout.split()
-    assert ran.stdout.count("--requirement requirements/") == 4
+    assert ran.stdout.count("--requirement requirements/") == 5
 
 
 def test_without_a_tool_the_audit_fails_and_says_what_it_needs(tmp_path: Path) -> None:
