@@ -13,7 +13,7 @@ import pytest
 from sklearn import metrics as reference
 
 from actions.models.saved_model import open_model
-from actions.models.scores import classification_scores, regression_scores
+from actions.models.scores import calibration_bins, classification_scores, regression_scores
 from tests.support.operating import Desk, people
 
 
@@ -81,6 +81,26 @@ def test_areas_of_one_class_alone_are_undefined() -> None:
     assert found["log_loss"] == pytest.approx(np.log(2))
 
 
+def test_the_area_over_three_classes_is_undefined_if_one_of_them_has_no_row() -> None:
+    found = classification_scores(np.array([0, 1, 0, 1]), np.full((4, 3), 1 / 3), np.arange(3))
+    assert (found["roc_auc"], found["pr_auc"]) == (None, None)
+    assert found["balanced_accuracy"] == pytest.approx(0.5), "over the classes that have rows"
+
+
+def test_chances_are_compared_with_shares_in_ten_bins() -> None:
+    truth = np.array([1, 0, 0, 0] * 5)
+    said = np.array([0.21, 0.29, 0.29, 0.21] * 5)
+    found = classification_scores(truth, np.column_stack([1 - said, said]), np.arange(2))
+    assert found["calibration_error"] == pytest.approx(0), "both chances are in one bin, which is right on average"
+    bins = calibration_bins(np.array([0, 1, 1]), np.array([[1.0, 0.0], [0.05, 0.95], [0.0, 1.0]]))
+    assert bins == [(0.0, 0.0, 1), (pytest.approx(0.975), 1.0, 2)]
+
+
+def test_chances_of_three_classes_are_those_of_the_class_that_was_predicted() -> None:
+    chances = np.array([[0.7, 0.2, 0.1], [0.1, 0.72, 0.18], [0.1, 0.2, 0.7]])
+    assert calibration_bins(np.array([0, 1, 0]), chances) == [(pytest.approx(2.12 / 3), pytest.approx(2 / 3), 3)]
+
+
 def test_figures_of_numbers_are_scikit_learns() -> None:
     generator = np.random.default_rng(3)
     truth = generator.normal(10, 3, 100)
@@ -95,6 +115,13 @@ def test_figures_of_numbers_are_scikit_learns() -> None:
 def test_a_share_of_nothing_and_a_spread_of_nothing_are_undefined() -> None:
     found = regression_scores(np.array([0.0, 0.0]), np.array([1.0, 2.0]))
     assert (found["mape"], found["r2"]) == (None, None)
+
+
+def test_a_share_is_undefined_if_a_single_true_value_is_zero() -> None:
+    found = regression_scores(np.array([0.0, 2.0, 4.0]), np.array([1.0, 2.0, 1.0]))
+    assert found["mape"] is None
+    assert (found["median_absolute_error"], found["max_error"]) == (1.0, 3.0)
+    assert found["r2"] == pytest.approx(1 - 10 / 8)
 
 
 def test_a_classifier_is_evaluated_over_all_per_class_and_per_slice(desk: Desk) -> None:

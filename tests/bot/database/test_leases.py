@@ -41,6 +41,11 @@ def deliver(store: Store, name: str, repository: str = "owner/demo") -> None:
     )  # fmt: skip
 
 
+def replicas(store: Store) -> set[str]:
+    with store.database.transaction() as connection:
+        return set(connection.execute(sa.select(REPLICAS.c.id)).scalars())
+
+
 def falls_silent(store: Store, replica: Leases) -> None:
     """Pretend that the replica's last heartbeat was a while ago."""
     with store.database.transaction() as connection:
@@ -116,6 +121,49 @@ def test_a_process_id_from_another_machine_proves_nothing(store: Store, monkeypa
     assert first.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
     second.heartbeat()
     assert second.take_runs(NOON, (), ROOM) == []
+
+
+def test_a_silent_replica_of_another_machine_is_forgotten_at_the_next_heartbeat(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = a_replica(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "host", lambda: "elsewhere")
+        first = a_replica(store)
+    second.heartbeat()
+    assert first.replica in replicas(store), "it is not silent yet"
+    falls_silent(store, first)
+    second.heartbeat()
+    assert replicas(store) == {second.replica}
+
+
+def test_a_replica_that_was_taken_over_does_not_release_its_successors_lease(store: Store) -> None:
+    run = opened(store, 1)
+    first, second, third = a_replica(store), a_replica(store), a_replica(store)
+    first.take_runs(NOON, (), ROOM)
+    falls_silent(store, first)
+    assert second.take_runs(NOON, (), ROOM) == [("owner/demo", run)]
+    first.release("owner/demo", run)
+    assert third.take_runs(NOON, (), ROOM) == []
+
+
+def test_the_run_that_has_been_due_longest_is_taken_first(store: Store) -> None:
+    runs = [store.runs.get("owner/demo", opened(store, issue)) for issue in (1, 2, 3)]
+    for run, minutes in zip(runs, (3, 1, 2), strict=True):
+        store.runs.save(run.replace(due=NOON + timedelta(minutes=minutes)))
+    replica, later = a_replica(store), NOON + timedelta(minutes=5)
+    first = replica.take_runs(later, (), 1)
+    assert first == [("owner/demo", runs[1].id)]
+    assert replica.take_runs(later, first, 1) == [("owner/demo", runs[2].id)]
+
+
+def test_a_wake_up_has_a_run_looked_at_once(store: Store) -> None:
+    run = store.runs.save(store.runs.get("owner/demo", opened(store, 1)).replace(due=None))
+    replica = a_replica(store)
+    assert replica.take_runs(NOON, (), ROOM) == []
+    store.runs.wake(run)
+    assert replica.take_runs(NOON, (), ROOM) == [("owner/demo", run.id)]
+    assert replica.take_runs(NOON, (), ROOM) == []
 
 
 def test_a_replica_that_leaves_releases_everything(store: Store) -> None:

@@ -20,10 +20,10 @@ class Clock:
 
 
 def bucket_of(clock: Clock) -> TokenBucket:
-    return TokenBucket(burst=15, per_second=1.0, clock=clock, sleep=clock.sleep)
+    return TokenBucket(clock=clock, sleep=clock.sleep)
 
 
-def test_fifteen_writes_go_at_once_and_then_one_a_second() -> None:
+def test_by_default_fifteen_writes_go_at_once_and_then_one_a_second() -> None:
     async def take_twenty() -> list[float]:
         clock = Clock()
         bucket = bucket_of(clock)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.events.commands import COMMANDS
 from bot.parsing.command import PERMISSIONS, Permission
-from bot.parsing.permissions import is_allowed, required_grants
+from bot.parsing.permissions import REQUEST_PERMISSION, has_at_least, is_allowed, required_grants
 from bot.parsing.repository_config import CommandRule
 
 EXPECTED = {
@@ -43,3 +43,7 @@ def test_whoever_is_named_may_whatever_the_permission_and_nobody_else_does(permi
     assert is_allowed(COMMANDS["promote"], "octocat", "read", rule)
     assert [one for one in PERMISSIONS if is_allowed(COMMANDS["promote"], "other", one, rule)] == []
     assert required_grants(COMMANDS["promote"], rule) == ["Octocat", "team ml-leads"]
+
+
+def test_who_may_request_training_is_whoever_may_write() -> None:
+    assert [one for one in PERMISSIONS if has_at_least(one, REQUEST_PERMISSION)] == ["write", "maintain", "admin"]

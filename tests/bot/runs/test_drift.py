@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.github import Comment, Identity, Issue, WorkflowRun
-from bot.runs.drift import expected_label, unanswered_commands, unowned, unread_requests, withdrawal
+from bot.runs.drift import expected_label, is_settled, unanswered_commands, unowned, unread_requests, withdrawal
 from bot.runs.machines.training import State
 from bot.runs.run import Decision, Run, WorkflowDispatch
 from tests.support.runs import NOON, a_run
@@ -74,6 +74,17 @@ def test_a_command_from_the_second_in_which_its_run_began_is_not_lost() -> None:
 def test_only_the_apps_own_comments_count_as_answers() -> None:
     forged = said("<!-- modelyard:reply-7 -->", number=8)
     assert unanswered_commands(a_run(), [said(), forged], APP) == [said()]
+
+
+@pytest.mark.parametrize(
+    ("age", "stretch", "settled"), [(59, 1.0, False), (60, 1.0, True), (5, 0.1, False), (6, 0.1, True)]
+)
+def test_what_is_less_than_a_minute_old_is_left_to_its_event(age: int, stretch: float, settled: bool) -> None:
+    assert is_settled(NOON, NOON + timedelta(seconds=age), stretch) is settled
+
+
+def test_what_has_no_time_is_not_waited_for() -> None:
+    assert is_settled(None, NOON)
 
 
 # --- workflow runs, requests ---------------------------------------------------------------------------------------------

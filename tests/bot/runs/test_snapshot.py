@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import string
+import zlib
 from datetime import timedelta
 
 import pytest
 
+from bot.github.issues import MARKER_START
 from bot.messages import markup, run_comments
 from bot.runs.machines.training import State
 from bot.runs.run import Decision, Run, StageError, Visit
-from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, read_snapshot, snapshot
+from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, _signature, read_snapshot, snapshot
 from bot.runs.view import RunView
 from tests.support.results import a_result
 from tests.support.runs import NOON, a_run, an_order
@@ -60,6 +63,16 @@ def test_a_snapshot_is_valid_only_unchanged_and_in_the_last_line() -> None:
     assert read(f"{line[:place]}{other}{line[place + 1 :]}") is None
     assert read(f"{line}\nmore") is None
     assert read("") is None
+
+
+def test_a_signed_snapshot_of_another_version_of_modelyard_is_no_run() -> None:
+    for content in (b'{"unknown": 1}', b"[]"):
+        text = base64.b64encode(zlib.compress(content)).decode()
+        signed = f"{MARKER_START}state:{text}.{_signature('owner/demo', 1, 'train-20261122-001', text, SECRET)} -->"
+        assert read(signed) is None
+    for text in ("AAAA", "A"):
+        signed = f"{MARKER_START}state:{text}.{_signature('owner/demo', 1, 'train-20261122-001', text, SECRET)} -->"
+        assert read(signed) is None
 
 
 def test_a_long_log_is_left_out_of_the_snapshot() -> None:
