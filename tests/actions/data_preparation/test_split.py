@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from actions.data_preparation.split import part_classes, split_labels
+from actions.errors import InvalidInput
 from tests.support.operating import Desk, people
 
 
@@ -131,3 +134,60 @@ def test_the_classes_of_each_part_are_counted(desk: Desk) -> None:
         "validation": {"0": 6, "1": 7, "2": 5},
         "test": {"0": 12, "1": 14, "2": 10},
     }
+
+
+# --- the choice of rows alone --------------------------------------------------------------------------------------------
+
+
+def table(rows: int = 100) -> pd.DataFrame:
+    return pd.DataFrame({"y": ["a", "b"] * (rows // 2), "group": [row // 4 for row in range(rows)], "at": range(rows)})
+
+
+def labels(frame: pd.DataFrame, strategy: Any, column: str | None, seed: int = 1, **fractions: float) -> list[str]:
+    asked = {"test_fraction": 0.2, "validation_fraction": 0.1} | fractions
+    return split_labels(frame, strategy, column, asked["test_fraction"], asked["validation_fraction"], seed).tolist()
+
+
+@pytest.mark.parametrize(("strategy", "column"), [("random", None), ("stratified", "y"), ("group", "group")])
+def test_the_seed_decides_which_rows_are_tested_on_unless_time_does(strategy: str, column: str | None) -> None:
+    assert labels(table(), strategy, column) == labels(table(), strategy, column)
+    assert labels(table(), strategy, column) != labels(table(), strategy, column, seed=2)
+    assert labels(table(), "time", "at") == labels(table(), "time", "at", seed=2)
+
+
+def test_a_class_of_two_rows_has_one_to_train_and_one_to_test_on_whatever_the_fractions_are() -> None:
+    frame = pd.DataFrame({"y": ["a"] * 20 + ["b"] * 2})
+    found = labels(frame, "stratified", "y", test_fraction=0.4, validation_fraction=0.5)
+    assert sorted(found[20:]) == ["test", "train"]
+    assert found[:20].count("train") == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "validation"), [(0.5, 0.5), (0.9, 0.1), (0.0, 0.1)], ids=["none left", "nearly all tested on", "no tests"]
+)
+def test_fractions_that_leave_no_rows_to_train_or_to_test_on_are_refused(test: float, validation: float) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        labels(table(), "random", None, test_fraction=test, validation_fraction=validation)
+    assert refused.value.problem.reason == "fractions_out_of_range"
+
+
+def test_fractions_are_shares_of_the_rows() -> None:
+    found = labels(table(), "random", None)
+    assert [found.count(part) for part in ("train", "validation", "test")] == [70, 10, 20]
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_one_class_in_the_training_or_in_the_test_rows_is_refused(part: str) -> None:
+    other = {"train": "test", "test": "train"}[part]
+    frame = pd.DataFrame({"y": ["a", "a", "a", "b"]})
+    with pytest.raises(InvalidInput) as refused:
+        part_classes(frame, np.array([part, part, other, other]), "y")
+    assert refused.value.problem.reason == "one_class_in_part"
+    assert f"2 {part} rows" in refused.value.problem.found
+
+
+def test_the_classes_are_counted_up_to_a_hundred_of_them() -> None:
+    for classes, counted in ((100, 100), (101, 0)):
+        frame = pd.DataFrame({"y": [*range(classes), *range(classes)]})
+        found = part_classes(frame, np.array(["train"] * classes + ["test"] * classes), "y")
+        assert len(found.get("train", {})) == counted

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_diabetes
 
 from actions.contracts.order import Gate
 from actions.contracts.supervised import METRICS
 from actions.errors import NotFound
 from actions.ml_evaluation.bootstrap import distributions, interval
 from actions.ml_evaluation.non_inferiority import decide, explain
+from actions.ml_evaluation.paired_bootstrap import _difference
 from actions.ml_evaluation.weighted_scores import classification_statistic
 from actions.models.saved_model import open_model
 from actions.operation import find_operation
@@ -123,9 +125,12 @@ def test_margin_and_alpha_decide(shared: Desk) -> None:
 
 def test_the_margin_of_an_error_is_a_share_of_the_champions(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    for name in ("one", "two"):
-        trained(desk, name, "sklearn://diabetes", "linear_regression")
-    found = compared(desk, "one", "two", data="sklearn://diabetes", margin=0.1)
+    diabetes = load_diabetes(as_frame=True).frame
+    part = desk.data("part.csv", diabetes.iloc[:40].to_csv(index=False))
+    trained(desk, "worse", part, "linear_regression")
+    trained(desk, "better", "sklearn://diabetes", "linear_regression")
+    found = compared(desk, "worse", "better", data="sklearn://diabetes", margin=0.1)
+    assert found.compared.challenger > 1.1 * found.compared.champion
     assert found.metric == "rmse"
     assert found.allowed == pytest.approx(0.1 * found.compared.champion)
     assert set(found.metrics) == {"rmse", "mae", "mape", "r2"}
@@ -147,6 +152,8 @@ def test_slices_on_which_the_challenger_is_worse_are_named(tmp_path: Path) -> No
     assert [(one.column, one.value) for one in found.regressions] == [("city", "Bern")]
     assert found.regressions[0].difference < -0.8
     assert {one.value: one.regressed for one in found.slices} == {"Bern": True, "Oslo": False, "Lima": False}
+    lenient = compared(desk, "partial", "whole", data=both, margin=1)
+    assert [one.value for one in lenient.slices if one.regressed] == [], "the margin holds on slices too"
     quarters = compared(desk, "partial", "whole", data=both, slices=["x"]).slices
     assert [one.rows for one in quarters] == [150] * 4
 
@@ -211,6 +218,24 @@ def test_comparing_writes_nothing(shared: Desk) -> None:
     compared(shared, "as_good")
     assert shared.files() == before
     assert find_operation("compare_models").read_only
+
+
+def test_each_bound_of_the_difference_has_the_risk_alpha() -> None:
+    found = _difference("accuracy", 0.9, 0.88, np.linspace(0, 1, 101), 0.05)
+    assert (found.low, found.high) == (pytest.approx(0.05), pytest.approx(0.95))
+    assert found.difference == pytest.approx(0.02)
+
+
+def test_a_figure_that_one_model_lacks_makes_no_difference() -> None:
+    for new, old in ((None, 0.9), (0.9, None)):
+        found = _difference("accuracy", new, old, np.zeros(10), 0.05)
+        assert (found.challenger, found.champion, found.difference, found.low, found.high) == (
+            new,
+            old,
+            None,
+            None,
+            None,
+        )
 
 
 # --- the decision itself -----------------------------------------------------------------------------------------------

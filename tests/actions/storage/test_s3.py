@@ -169,6 +169,46 @@ def test_what_somebody_wrote_meanwhile_is_not_overwritten(bucket: Any, context: 
         assert bucket.Object(key).get()["Body"].read() == b"theirs\n"
 
 
+def test_what_changes_while_it_is_fetched_is_not_taken_for_what_was_seen(
+    bucket: Any, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, "models/a.csv", "seen\n")
+    client = s3._client()
+
+    class Racing:
+        def head_object(self, **request: Any) -> Any:
+            answer = client.head_object(**request)
+            put(bucket, "models/a.csv", "newer\n")
+            return answer
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "_client", Racing)
+        with pytest.raises(Conflict):
+            context.storage.path("a.csv")
+    assert context.storage.path("a.csv").read_text(encoding="utf-8") == "newer\n"
+
+
+@pytest.mark.parametrize(
+    ("uri", "may"),
+    [
+        ("s3://yard/data/a.csv", True),
+        ("s3://yard/data", True),
+        ("s3://yard/other/a.csv", False),
+        ("s3://yard/data2/a.csv", False),
+        ("s3://whole/a.csv", True),
+        ("s3://none/data/a.csv", False),
+        ("s3://yard/data/../other", False),
+        ("nothing", False),
+    ],
+)
+def test_only_what_is_below_an_allowed_root_may_be_read(uri: str, may: bool) -> None:
+    roots = ("/folder", "s3://yard/data", "S3://whole")
+    assert s3.may_read(uri, roots) is may
+
+
 def test_what_was_seen_is_replaced_and_the_same_content_is_no_conflict(bucket: Any, context: Context) -> None:
     put(bucket, "models/a.csv", "before\n")
     path = context.storage.path("a.csv")

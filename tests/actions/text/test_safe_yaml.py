@@ -59,6 +59,20 @@ def test_reading_ends_where_there_are_more_values_than_wanted() -> None:
     assert error.value.problem.found == "more than 6 keys and values (line 2)."
 
 
+def test_the_largest_size_counts_bytes_and_is_still_read() -> None:
+    assert load("a: ä\n", source="file.yml", limit=6) == {"a": "ä"}
+    for text in ("a: ä\n", "a: ä\n".encode()):
+        with pytest.raises(InvalidInput) as error:
+            load(text, source="file.yml", limit=5)
+        assert error.value.problem.found == "6 bytes."
+
+
+def test_twenty_levels_are_read_and_one_more_is_refused() -> None:
+    assert read("[" * 20 + "]" * 20) is not None
+    with pytest.raises(InvalidInput):
+        read("[" * 21 + "]" * 21)
+
+
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:
     started = time.process_time()
     with pytest.raises(InvalidInput):
