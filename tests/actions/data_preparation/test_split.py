@@ -145,7 +145,7 @@ def table(rows: int = 100) -> pd.DataFrame:
 
 def labels(frame: pd.DataFrame, strategy: Any, column: str | None, seed: int = 1, **fractions: float) -> list[str]:
     asked = {"test_fraction": 0.2, "validation_fraction": 0.1} | fractions
-    return split_labels(frame, strategy, column, asked["test_fraction"], asked["validation_fraction"], seed).tolist()
+    return [*split_labels(frame, strategy, column, asked["test_fraction"], asked["validation_fraction"], seed)]
 
 
 @pytest.mark.parametrize(("strategy", "column"), [("random", None), ("stratified", "y"), ("group", "group")])
