@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from actions.contracts.order import Champion
 from actions.contracts.request import Identifier, ModelName, Sha256
@@ -25,8 +25,7 @@ HEADER = """\
 """
 
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-# safe_yaml returns every scalar as text, so numbers are accepted as text.
-Number = Annotated[int, Field(ge=1), BeforeValidator(lambda value: int(value) if _is_number(value) else value)]
+Number = Annotated[int, Field(ge=1)]
 
 
 def _is_number(value: object) -> bool:

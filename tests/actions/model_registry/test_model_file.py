@@ -77,6 +77,64 @@ def test_a_version_number_is_not_given_twice_after_a_person_removed_a_version() 
     assert [version.version for version in parse(registered(without_first, 4)).versions] == [2, 3, 4]
 
 
+def test_the_file_is_written_in_one_order_with_one_line_per_field() -> None:
+    assert registered(None, 1, created="2026-11-22T10:00:00Z, später", algorithm="xgboost") == (
+        "# The versions of this model, and the one that production uses (alias champion).\n"
+        "# Modelyard changes this file with commits; people change it with pull requests.\n"
+        "name: wine\n"
+        "aliases:\n"
+        "  candidate: 1\n"
+        "versions:\n"
+        "  - version: 1\n"
+        '    run: "train-20261122-001"\n'
+        "    attempt: 1\n"
+        '    uri: "owner/project/models/train-20261122-001/1/model.skops"\n'
+        f'    sha256: "{1:064}"\n'
+        '    algorithm: "xgboost"\n'
+        '    created: "2026-11-22T10:00:00Z, später"\n'
+    )
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_what_changes_nothing_keeps_what_people_wrote_around_it(kind: Any) -> None:
+    text = "# ours\n" + set_alias(three(), "champion", 2)
+    assert registered(kind(text), 2) == text
+    assert set_alias(kind(text), "champion", 2) == text
+    assert withdraw(kind(text), "train-20261122-001") == text
+
+
+@pytest.mark.parametrize("field", ["uri", "created"])
+def test_a_field_has_a_largest_length_and_is_not_empty(field: str) -> None:
+    largest = {"uri": 1_000, "created": 40}[field]
+    for length in (1, largest):
+        assert len(getattr(parse(registered(None, 1, **{field: "x" * length})).versions[0], field)) == length
+    for length in (0, largest + 1):
+        with pytest.raises(ValueError, match=field):
+            registered(None, 1, **{field: "x" * length})
+
+
+def test_a_file_has_a_hundred_aliases_and_a_megabyte_at_most() -> None:
+    text = registered(None, 1)
+    for aliases, rest, is_read in ((100, 0, True), (101, 0, False), (1, 1_000_000, True), (1, 1_000_001, False)):
+        lines = "".join(f"  a{number}: 1\n" for number in range(aliases))
+        file = text.replace("  candidate: 1\n", lines)
+        file += "#" * max(0, rest - len(file))
+        if is_read:
+            assert len(parse(file).aliases) == aliases
+        else:
+            with pytest.raises(InvalidInput):
+                parse(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("9" * 9, "version_not_found"), ("9" * 10, "alias_not_found"), ("²", "alias_not_found")]
+)
+def test_only_a_plain_number_of_nine_digits_at_most_is_a_version(name: str, reason: str) -> None:
+    with pytest.raises(NotFound) as error:
+        parse(three()).version(name)
+    assert error.value.problem.reason == reason
+
+
 def test_an_attempt_with_another_artifact_is_a_conflict() -> None:
     with pytest.raises(Conflict) as error:
         registered(three(), 2, sha256="f" * 64)

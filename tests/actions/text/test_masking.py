@@ -68,6 +68,17 @@ def test_a_key_is_masked_even_where_a_part_of_it_was_cut_off(cut: slice) -> None
         assert len(line) < 20 or line not in shown
 
 
+def test_the_ends_of_two_keys_are_masked_each_and_nothing_before_them() -> None:
+    end = "\n".join(KEY.strip().splitlines()[-3:])
+    assert masked(end) == "***"
+    assert masked(f"{end}\n{end}\nno key") == "***\n***\nno key"
+    assert masked(f"a word!\n{end}\nA\na word!\n{end}") == "a word!\n***\nA\na word!\n***"
+
+
+def test_json_around_a_secret_keeps_its_letters() -> None:
+    assert masked_json(json.dumps(f"für {SECRETS['slack bot']}", ensure_ascii=False)) == '"für ***"'
+
+
 def test_what_is_no_secret_stays() -> None:
     text = "sklearn://iris xoxb AKIA eyJ ghs_ s3://bucket/a:b https://github.com/a/b v1.2 mailto:a@b 0123456789abcdef"
     assert masked(text) == text

@@ -73,6 +73,14 @@ def test_twenty_levels_are_read_and_one_more_is_refused() -> None:
         read("[" * 21 + "]" * 21)
 
 
+def test_what_follows_a_nested_value_belongs_to_the_outer_one() -> None:
+    assert read("a: [1, {b: 2}, 3]\nc:\n  d: 4\ne: 5\n") == {
+        "a": ["1", {"b": "2"}, "3"],
+        "c": {"d": "4"},
+        "e": "5",
+    }
+
+
 def test_a_text_made_of_nesting_is_refused_at_once() -> None:
     started = time.process_time()
     with pytest.raises(InvalidInput):

@@ -191,6 +191,12 @@ def test_the_next_attempt_has_nothing_of_the_last_one_but_its_verdict(effects: E
     assert after.request.hyperparameters == {"max_depth": 3}
 
 
+def test_the_latest_approval_decides_about_the_next_attempt(effects: Effects) -> None:
+    decisions = tuple(a_decision(attempt=number, overrides={"max_depth": number}) for number in (1, 2))
+    after = work(a_run(state=S.INCREMENT_RETRY, attempt=2, decisions=decisions)).run
+    assert (after.attempt, after.request.hyperparameters) == (3, {"max_depth": 2})
+
+
 def test_an_approval_may_set_the_next_attempts_seed(effects: Effects) -> None:
     after = work(a_run(state=S.INCREMENT_RETRY, decisions=(a_decision(overrides={"seed": 0}),))).run
     assert (after.seed, after.training_seed, after.request.hyperparameters) == (0, 0, {})
