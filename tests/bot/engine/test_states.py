@@ -82,6 +82,15 @@ def test_a_stage_that_goes_on_is_left_alone(effects: Effects) -> None:
     assert work(a_run(state=S.TRAIN_MODEL)) == going_on
 
 
+def test_data_that_contradicts_the_request_ends_the_run_without_a_trace_but_the_report(effects: Effects) -> None:
+    effects.answers["channels.notify"] = lambda run: (run, timedelta(minutes=1))
+    step = work(a_run(state=S.INVALID_DATA))
+    assert (step.outcome, step.run.status) == ("ok", "invalid"), "an edit of the issue does not wait for a channel"
+    assert effects.calls == [
+        "storage.clear", "model_lock.release", "comment.report_invalid_data", "channels.notify", "channels.give_up",
+    ]  # fmt: skip
+
+
 # --- the verdict ---------------------------------------------------------------------------------------------------------
 
 

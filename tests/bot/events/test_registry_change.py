@@ -63,7 +63,9 @@ def test_a_promotion_moves_the_champion_and_is_recorded_once() -> None:
     files = registered()
     change = promoted(target(files, 3), decision("promote"), files.get)
     assert aliases(change) == {"candidate": 3, "champion": 3, "previous": 2}
-    written = json.loads(change[record_path(RUNS[2])] or b"")
+    content = change[record_path(RUNS[2])] or b""
+    assert content.startswith(b'{\n  "schema_version"'), "one line per field, so that changes are small diffs"
+    written = json.loads(content)
     assert [(one["who"], one["what"]) for one in written["decisions"]] == [("owner", "promote")]
     assert change.keys() == {MODEL, record_path(RUNS[2]), f"training_history/{RUNS[2]}.md"}
     assert promoted(target(files, 3), decision("promote"), (files | change).get) == {}

@@ -39,6 +39,20 @@ def test_by_default_fifteen_writes_go_at_once_and_then_one_a_second() -> None:
     assert [round(time, 3) for time in times[15:]] == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
+def test_a_bucket_is_refilled_at_its_rate_and_before_anyone_has_to_wait() -> None:
+    async def take_four() -> list[float]:
+        clock = Clock()
+        bucket = TokenBucket(burst=1, per_second=4.0, clock=clock, sleep=clock.sleep)
+        times = []
+        for pause in (0, 10, 0, 0.125):
+            clock.now += pause
+            await bucket.take()
+            times.append(round(clock.now, 3))
+        return times
+
+    assert asyncio.run(take_four()) == [0, 10, 10.25, 10.5]
+
+
 def test_an_idle_bucket_fills_up_to_its_burst_and_no_further() -> None:
     async def idle() -> tuple[int, int, int]:
         clock = Clock()
