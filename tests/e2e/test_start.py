@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.tasks.registry import tasks
 from bot.admin.start.client import follow, open_issue
 from bot.cli import main
 from bot.github.personal import open_repository
@@ -208,9 +210,12 @@ def test_the_repository_is_the_checkout_s_origin(url: str, tmp_path: Path, monke
     assert _origin() == "owner/demo"
 
 
-def test_help_lists_every_field_of_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_field_of_the_request_with_the_choices_of_every_task(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         main(["start", "--help"])
     said = capsys.readouterr().out
     assert all(f"\n  {name} " in said for name in request_fields())
+    assert all(set(task.options("metric")) <= set(re.findall(r"\w+", said)) for task in tasks().values())
     assert "modelyard start --file request.yml" in said

@@ -15,18 +15,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
 from actions.contracts.request import Repository
 from actions.errors import InvalidInput, OperationError
-from actions.tasks.registry import TrainingRequest
+from actions.tasks.registry import TrainingRequest, tasks
 from actions.text import safe_yaml
 from actions.text.hosts import LOOPBACK_HOSTS
 from bot.parsing.form import form_body
-from bot.parsing.form_fields import DERIVED, kind_of, label_of, request_fields
+from bot.parsing.form_fields import DERIVED, label_of, request_fields
 from bot.parsing.mapping import as_lines, read_request
 from bot.parsing.scalars import format_scalar
 
@@ -231,10 +230,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fields() -> str:
-    """Describe the request's fields, from their types."""
+    """Describe the fields of all tasks' requests, from their types."""
     lines = ["fields of the request:"]
     for name, field in request_fields().items():
-        options = f"; one of {', '.join(get_args(field.annotation))}" if kind_of(field) == "dropdown" else ""
+        having = [task for task in tasks().values() if name in task.request.model_fields]
+        choices = dict.fromkeys(choice for task in having for choice in task.options(name))
+        options = f"; one of {', '.join(choices)}" if choices else ""
         default = field.get_default(call_default_factory=True)
         usual = "required" if field.is_required() else f"default: {default or 'empty'}"
         usual = "default: the metric's" if name in DERIVED else usual
