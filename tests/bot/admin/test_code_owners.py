@@ -26,7 +26,7 @@ def merged(text: str, owners: list[str] | None = None) -> str:
 @example(_BEGIN)
 @example(f"\r\n{_BEGIN}\n")
 @example(f"{_BEGIN}\n{_BEGIN}\nx\n{_END}\n{_END}")
-def test_any_file_keeps_its_lines_and_gets_one_block_and_the_same_again_changes_nothing(text: str) -> None:
+def test_every_file_keeps_its_lines_and_gets_one_block_and_a_repeat_changes_nothing(text: str) -> None:
     once = merged(text)
     assert merged(once) == once
     begins = once.rindex(_BEGIN)
@@ -36,22 +36,22 @@ def test_any_file_keeps_its_lines_and_gets_one_block_and_the_same_again_changes_
 
 
 @given(TEXTS)
-def test_other_owners_replace_the_ones_before(text: str) -> None:
+def test_new_owners_replace_the_previous_ones(text: str) -> None:
     assert merged(merged(text), ["@boss"]) == merged(text, ["@boss"])
 
 
-def test_a_block_that_is_no_longer_the_last_comes_to_the_end_again() -> None:
+def test_a_block_that_is_no_longer_last_moves_to_the_end() -> None:
     once = merged("a @b\n")
     again = merged(once + "* @everybody\n")
     assert again.index("* @everybody") < again.index(GUARDED[0])
     assert again.count(_BEGIN) == 1
 
 
-def test_line_ends_stay_what_they_are() -> None:
+def test_line_endings_are_kept() -> None:
     text = merged("* @all\r\n")
     assert text.count("\n") == text.count("\r\n")
 
 
-def test_twice_the_file_is_about_twice_the_work() -> None:
+def test_a_file_twice_as_long_takes_about_twice_the_work() -> None:
     for piece in (f"{_BEGIN}\n", f"{_BEGIN}\n{_END}\n", "x\n", f"{_END}\n"):
         assert work(merged, piece * 400) < 2.3 * work(merged, piece * 200) + 100

@@ -35,14 +35,14 @@ def dead(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> St
     return store
 
 
-def test_dead_letters_are_listed_with_what_went_wrong(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dead_letters_are_listed_with_their_error(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inbox"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "dead  dead-1  2026-11-22 12:00:00Z  owner/demo  issues.opened  tries 5  a bug in two lines"
     ]
 
 
-def test_what_waits_is_listed_too_where_that_is_asked_for(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_waiting_deliveries_are_listed_on_request(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inbox", "--waiting"]) == 0
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
         ["new", "waits-1"],
@@ -50,31 +50,31 @@ def test_what_waits_is_listed_too_where_that_is_asked_for(dead: Store, capsys: p
     ]
 
 
-def test_one_is_shown_with_its_payload(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dead_letter_is_shown_with_its_payload(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inbox", "--show", "dead-1"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["status"], shown["event"], shown["payload"]) == ("dead", "issues", {"issue": {"number": 7}})
 
 
-def test_one_that_is_not_there_is_told(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_delivery_is_reported(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inbox", "--show", "nothing"]) == 1
     assert "no delivery 'nothing'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wanted", ["dead-1", "all"])
-def test_a_dead_letter_is_handled_once_more(dead: Store, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dead_letter_can_be_replayed(dead: Store, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
     dead.inbox.postpone("waits-1", "", NOON + timedelta(days=9_000))
     assert main(["inbox", "--replay", wanted]) == 0
     assert "1 of 1" in capsys.readouterr().out
     assert waiting(dead, NOON + timedelta(days=8_000)) == ["dead-1"]
 
 
-def test_what_is_no_dead_letter_is_not_handled_again(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_dead_letters_can_be_replayed(dead: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inbox", "--replay", "waits-1", "dead-1"]) == 1
     assert "1 of 2" in capsys.readouterr().out
 
 
-def test_what_was_handled_is_forgotten_in_the_end(dead: Store, tmp_path: Path) -> None:
+def test_handled_deliveries_are_forgotten_eventually(dead: Store, tmp_path: Path) -> None:
     dead.inbox.mark_done("waits-1")
     assert dead.inbox.delete_done(NOON) == 0
     assert dead.inbox.delete_done(NOON + timedelta(seconds=1)) == 1

@@ -46,16 +46,14 @@ def examined(capsys: pytest.CaptureFixture[str], code: int) -> dict[str, Finding
     return {finding.what: finding for finding in found}
 
 
-def test_a_machine_without_any_set_up_is_told_what_works_already(capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_an_unconfigured_machine_doctor_says_what_works_already(capsys: pytest.CaptureFixture[str]) -> None:
     found = examined(capsys, 0)
     assert [what for what, finding in found.items() if finding.level == "warning"] == ["Settings", "Repository"]
     assert "demo, run and mcp work without them" in found["Settings"].found
     assert "modelyard init" in found["Repository"].cure
 
 
-def test_every_finding_that_is_not_well_has_a_cure(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_warning_and_error_has_a_fix(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_APP_ID", "one")
     found = examined(capsys, 1)
     assert found["Setting MODELYARD_APP_ID"].level == "error"
@@ -63,7 +61,7 @@ def test_every_finding_that_is_not_well_has_a_cure(
     assert all(finding.cure for finding in found.values() if finding.level != "ok")
 
 
-def test_a_storage_root_that_cannot_be_written_is_named(
+def test_a_storage_root_that_is_not_writable_is_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
@@ -71,17 +69,19 @@ def test_a_storage_root_that_cannot_be_written_is_named(
     assert examined(capsys, 1)["Storage root"].level == "error"
 
 
-def test_nothing_is_left_behind_in_storage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_storage_check_leaves_nothing_behind(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     examined(capsys, 0)
     assert list((tmp_path / "storage").iterdir()) == []
 
 
-def test_git_is_missed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_git_is_reported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert examined(capsys, 1)["git"].cure == "Install git."
 
 
-def test_a_prepared_repository_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_prepared_repository_has_no_problems(capsys: pytest.CaptureFixture[str]) -> None:
     main([*INIT])
     found = examined(capsys, 0)
     assert {finding.level for what, finding in found.items() if what.startswith(".github/")} == {"ok"}
@@ -104,7 +104,7 @@ def until(what: Callable[[], bool]) -> None:
         ("ISSUE_TEMPLATE/modelyard-tune.yml", "Tune a model", "Tune", "warning"),
     ],
 )
-def test_a_file_that_was_changed_for_the_worse_is_named(
+def test_a_harmful_change_to_a_file_is_reported(
     capsys: pytest.CaptureFixture[str], name: str, before: str, after: str, level: str
 ) -> None:
     main([*INIT])
@@ -115,13 +115,13 @@ def test_a_file_that_was_changed_for_the_worse_is_named(
     assert finding.cure
 
 
-def test_a_file_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     main([*INIT])
     Path(".github/workflows/modelyard-train.yml").unlink()
     assert examined(capsys, 1)[".github/workflows/modelyard-train.yml"].found == "missing"
 
 
-def test_a_data_root_in_s3_is_looked_at(
+def test_a_data_root_in_s3_is_checked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, aws: str, tmp_path: Path
 ) -> None:
     import boto3
@@ -177,7 +177,7 @@ def prepare(hub: RunningHub, **changes: str) -> None:
         assert owner.put(f"/repos/owner/demo/contents/{path}", json=body).status_code == 201
 
 
-def test_github_is_asked_whether_it_knows_the_app(
+def test_doctor_checks_that_github_knows_the_app(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well = examined(capsys, 0)
@@ -189,7 +189,7 @@ def test_github_is_asked_whether_it_knows_the_app(
     assert f"MODELYARD_APP_ID is {hub.ready.app.id + 1}" in wrong["GitHub"].cure
 
 
-def test_another_apps_key_is_named(
+def test_the_key_of_another_app_is_reported(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.pem"
@@ -202,7 +202,7 @@ def test_another_apps_key_is_named(
 @pytest.mark.parametrize(
     ("ahead", "level"), [(0.0, "ok"), (-45.0, "warning"), (45.0, "warning"), (90.0, "error"), (-600.0, "error")]
 )
-def test_a_clock_that_differs_is_told_before_the_key_is_blamed(
+def test_a_wrong_clock_is_reported_before_the_key(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ahead: float, level: str
 ) -> None:
     class Skewed(datetime):
@@ -216,7 +216,7 @@ def test_a_clock_that_differs_is_told_before_the_key_is_blamed(
     assert level == "ok" or "NTP" in finding.cure
 
 
-def test_a_github_that_is_not_there_is_named_and_the_rest_is_looked_at(
+def test_an_unreachable_github_is_reported_and_the_rest_is_still_checked(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELYARD_GITHUB_API_URL", "http://127.0.0.1:9/api/v3")
@@ -235,7 +235,7 @@ def test_a_github_that_is_not_there_is_named_and_the_rest_is_looked_at(
         ({"webhook_url": "https://user:pw@example.org/hooks?key=k"}, "warning", "ends in /webhook"),
     ],
 )
-def test_a_webhook_that_cannot_work_is_named(
+def test_a_webhook_that_cannot_work_is_reported(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], changes: dict[str, str], level: str, cure: str
 ) -> None:
     hub.hub.apps.update(hub.ready.app.id, **changes)
@@ -246,7 +246,7 @@ def test_a_webhook_that_cannot_work_is_named(
 
 
 @pytest.mark.parametrize(("status", "cure"), [(401, "The secrets differ"), (404, "must end in /webhook")])
-def test_what_became_of_the_last_webhooks_is_told(
+def test_the_results_of_recent_webhooks_are_reported(
     hub: RunningHub, receiver: Receiver, capsys: pytest.CaptureFixture[str], status: int, cure: str
 ) -> None:
     receiver.status = status
@@ -265,7 +265,7 @@ def test_what_became_of_the_last_webhooks_is_told(
     assert f"issues was answered with {status}" in better.found
 
 
-def test_permissions_and_events_that_are_missing_or_superfluous_are_named(
+def test_missing_and_superfluous_permissions_and_events_are_reported(
     hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert examined(capsys, 0)["Permissions of the App"].level == "ok"
@@ -287,7 +287,7 @@ def test_permissions_and_events_that_are_missing_or_superfluous_are_named(
     assert f"/settings/installations/{hub.ready.installation_id}" in installed.cure
 
 
-def test_a_prepared_repository_on_github_is_well_but_for_its_labels(
+def test_a_prepared_repository_on_github_lacks_only_its_labels(
     hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert examined(capsys, 0)["owner/demo: .github/modelyard.yml"].level == "warning", "it was not prepared yet"
@@ -303,7 +303,7 @@ def test_a_prepared_repository_on_github_is_well_but_for_its_labels(
     ("config", "cure"),
     [("", "Make it private"), ("public_repository: true\n", "Use ephemeral runners: see docs/runners.md.")],
 )
-def test_a_public_repository_is_refused_or_told_to_use_runners_that_keep_nothing(
+def test_a_public_repository_is_refused_or_advised_to_use_ephemeral_runners(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], config: str, cure: str
 ) -> None:
     hub.hub.repositories.update(hub.ready.repository.id, private=False)
@@ -313,7 +313,7 @@ def test_a_public_repository_is_refused_or_told_to_use_runners_that_keep_nothing
     assert "`config.sh --ephemeral`" in (ROOT / "docs/runners.md").read_text(encoding="utf-8")
 
 
-def test_labels_of_the_config_are_held_against_the_runners_that_are_online(
+def test_configured_labels_are_compared_with_the_online_runners(
     hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare(hub, **{".github/modelyard.yml": "runners: [self-hosted, big-gpu]\n"})
@@ -340,7 +340,7 @@ def test_labels_of_the_config_are_held_against_the_runners_that_are_online(
         ),
     ],
 )
-def test_a_repository_on_github_that_is_set_up_wrongly_is_named(
+def test_a_misconfigured_repository_on_github_is_reported(
     hub: RunningHub, capsys: pytest.CaptureFixture[str], path: str, text: str, level: str
 ) -> None:
     prepare(hub, **{path: text})
@@ -356,14 +356,14 @@ def test_no_secret_is_printed(hub: RunningHub, capsys: pytest.CaptureFixture[str
             assert secret not in said.out + said.err
 
 
-def test_a_key_that_others_may_read_is_named(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_that_others_can_read_is_reported(hub: RunningHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert examined(capsys, 0)["Private key"].level == "ok"
     hub.ready.private_key_path.chmod(0o644)
     assert examined(capsys, 0)["Private key"].cure == f"chmod 600 {hub.ready.private_key_path}"
 
 
 @pytest.mark.parametrize("place", ["another file", "Secrets Manager"])
-def test_what_the_set_up_kept_is_found_wherever_it_was_kept(
+def test_stored_credentials_are_found_in_either_place(
     hub: RunningHub,
     secrets_manager: SecretsManager,
     capsys: pytest.CaptureFixture[str],
@@ -394,7 +394,7 @@ def test_what_the_set_up_kept_is_found_wherever_it_was_kept(
 # --- storage that App and runner share -----------------------------------------------------------------------------------
 
 
-def test_a_nonce_that_the_app_left_is_found_where_storage_is_shared_and_nowhere_else(
+def test_the_apps_nonce_is_found_only_if_storage_is_shared(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert main(["doctor", "--leave-nonce"]) == 0
@@ -410,7 +410,7 @@ def test_a_nonce_that_the_app_left_is_found_where_storage_is_shared_and_nowhere_
 # --- how it is said ------------------------------------------------------------------------------------------------------
 
 
-def test_for_people_each_finding_is_a_line_with_its_cure_below(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_text_output_each_finding_is_a_line_followed_by_its_fix(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ok       Python: 3.")

@@ -23,7 +23,7 @@ def everything(folder: Path) -> dict[str, str | None]:
     }
 
 
-def test_all_is_written_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_all_files_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("1", encoding="utf-8")
     (tmp_path / "old").chmod(0o755)
     write_all([change(tmp_path, "old", "2"), change(tmp_path, "a/b/new", "3")])
@@ -32,7 +32,7 @@ def test_all_is_written_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert (tmp_path / "a/b/new").stat().st_mode & 0o777 == 0o644
 
 
-def test_where_a_file_cannot_be_made_nothing_has_changed(tmp_path: Path) -> None:
+def test_if_a_file_cannot_be_created_nothing_has_changed(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("1", encoding="utf-8")
     (tmp_path / "file").write_text("x", encoding="utf-8")
     before = everything(tmp_path)
@@ -41,7 +41,7 @@ def test_where_a_file_cannot_be_made_nothing_has_changed(tmp_path: Path) -> None
     assert everything(tmp_path) == before
 
 
-def test_where_the_last_rename_fails_those_before_are_taken_back(tmp_path: Path) -> None:
+def test_if_the_last_rename_fails_the_earlier_ones_are_undone(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("1", encoding="utf-8")
     wanted = [change(tmp_path, "old", "2"), change(tmp_path, "a/new", "3"), change(tmp_path, "taken", "4")]
     (tmp_path / "taken").mkdir()  # somebody made a folder there after it was looked at
@@ -53,7 +53,7 @@ def test_where_the_last_rename_fails_those_before_are_taken_back(tmp_path: Path)
     assert os.listdir(tmp_path / "taken") == ["x"]  # noqa: PTH208 - hidden ones too
 
 
-def test_a_diff_shows_the_end_of_what_is_too_long(tmp_path: Path) -> None:
+def test_a_long_diff_is_cut_and_says_so(tmp_path: Path) -> None:
     diff = change(tmp_path, "new", "line\n" * 5_000).diff()
     assert diff.count("\n") == 2_001
     assert diff.endswith("more lines\n")

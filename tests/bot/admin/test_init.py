@@ -61,7 +61,7 @@ def tool(name: str) -> str:
     return found
 
 
-def test_it_writes_its_files_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_writes_its_files_and_lists_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path) == 0
     assert list(written(tmp_path)) == FILES
     said = capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_it_writes_its_files_and_says_so(tmp_path: Path, capsys: pytest.CaptureF
     assert form_files("modelyard-").items() <= written(tmp_path).items()
 
 
-def test_writing_the_same_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_running_init_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     init(tmp_path, "--owner", "@org/ml")
     before = written(tmp_path)
     capsys.readouterr()
@@ -81,7 +81,7 @@ def test_writing_the_same_again_changes_nothing(tmp_path: Path, capsys: pytest.C
 # --- what is there already -----------------------------------------------------------------------------------------------
 
 
-def test_away_from_a_terminal_a_file_that_differs_stops_everything_and_its_diff_is_shown(
+def test_without_a_terminal_a_differing_file_shows_its_diff_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / CONFIG
@@ -99,7 +99,7 @@ def test_away_from_a_terminal_a_file_that_differs_stops_everything_and_its_diff_
 
 
 @pytest.mark.parametrize("word", ["--yes", "--force"])
-def test_with_yes_it_is_overwritten_and_its_diff_is_shown(
+def test_with_yes_a_differing_file_shows_its_diff_and_is_overwritten(
     tmp_path: Path, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / CONFIG
@@ -125,7 +125,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(tmp_path: Path, capsys: p
 
 
 @pytest.mark.parametrize(("answer", "replaced"), [("y\n", True), ("\n", False), ("n\n", False)])
-def test_at_a_terminal_each_file_is_asked_about(tmp_path: Path, answer: str, replaced: bool) -> None:
+def test_at_a_terminal_init_asks_about_each_file(tmp_path: Path, answer: str, replaced: bool) -> None:
     mine = tmp_path / CONFIG
     mine.parent.mkdir()
     mine.write_text("promotion: auto\n", encoding="utf-8")
@@ -146,9 +146,7 @@ def test_at_a_terminal_each_file_is_asked_about(tmp_path: Path, answer: str, rep
     assert list(written(tmp_path)) == FILES
 
 
-def test_a_file_that_would_steer_the_terminal_is_shown_written_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_characters_in_a_file_are_shown_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / CONFIG
     mine.parent.mkdir()
     mine.write_text("# \x1b]0;owned\x07 \u202e\x9b2J\r\n", encoding="utf-8", newline="")
@@ -158,7 +156,7 @@ def test_a_file_that_would_steer_the_terminal_is_shown_written_out(
     assert not set("\x1b\x07\x9b\u202e\r") & set(said.out + said.err)
 
 
-def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".github").mkdir()
     (tmp_path / ".github" / "workflows").write_text("a file where a folder should be", encoding="utf-8")
     assert init(tmp_path) in (1, 2)
@@ -166,7 +164,7 @@ def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err
 
 
-def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / CONFIG).mkdir(parents=True)
     assert init(tmp_path, "--yes") == 2
     assert CONFIG in capsys.readouterr().err
@@ -176,7 +174,7 @@ def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path, capsys: pytest
 # --- CODEOWNERS ----------------------------------------------------------------------------------------------------------
 
 
-def test_owners_stand_in_codeowners(tmp_path: Path) -> None:
+def test_owners_are_written_to_codeowners(tmp_path: Path) -> None:
     init(tmp_path, "--owner", "@org/ml", "--owner", "@boss")
     lines = [line for line in written(tmp_path)[OWNERS].splitlines() if not line.startswith("#")]
     assert lines == [
@@ -187,7 +185,7 @@ def test_owners_stand_in_codeowners(tmp_path: Path) -> None:
     ]
 
 
-def test_without_an_owner_there_is_an_example_and_a_word_about_it(
+def test_without_an_owner_codeowners_has_an_example_and_a_hint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     init(tmp_path)
@@ -196,7 +194,7 @@ def test_without_an_owner_there_is_an_example_and_a_word_about_it(
 
 
 @pytest.mark.parametrize("place", [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"])
-def test_a_codeowners_that_is_there_is_added_to_where_it_is(tmp_path: Path, place: str) -> None:
+def test_an_existing_codeowners_is_extended_in_place(tmp_path: Path, place: str) -> None:
     mine = tmp_path / place
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("* @everybody\n", encoding="utf-8")
@@ -210,13 +208,13 @@ def test_a_codeowners_that_is_there_is_added_to_where_it_is(tmp_path: Path, plac
 
 
 @pytest.mark.parametrize("owner", ["org/ml", "@org/ml @all", "@org\n* @me", "@", "@-x", "", "x" * 300, "`id`@x"])
-def test_an_owner_that_is_none_is_named(tmp_path: Path, owner: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_owner_is_reported(tmp_path: Path, owner: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path, f"--owner={owner}") == 2
     assert "@organisation/team" in capsys.readouterr().err
     assert written(tmp_path) == {}
 
 
-def test_a_codeowners_that_is_no_text_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_codeowners_that_is_not_text_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "CODEOWNERS").write_bytes(b"\xff\xfe")
     assert init(tmp_path, "--owner", "@org/ml", "--yes") == 2
     assert "UTF-8" in capsys.readouterr().err
@@ -236,7 +234,9 @@ def test_a_source_that_can_move_is_refused(tmp_path: Path, source: str, capsys: 
     assert written(tmp_path) == {}
 
 
-def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_through_a_link_that_leads_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "outside").mkdir()
     project = tmp_path / "project"
     project.mkdir()
@@ -246,20 +246,20 @@ def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path, capsys
     assert "Files must be below the directory." in capsys.readouterr().err
 
 
-def test_the_options_stand_in_the_configuration(tmp_path: Path) -> None:
+def test_the_options_are_written_to_the_configuration(tmp_path: Path) -> None:
     init(tmp_path, "--data-root", "/srv/data: x", "--data-root", "/srv/more", "--promotion", "auto")
     config = parse_config(written(tmp_path)[CONFIG])
     assert (config.data_roots, config.promotion) == (["/srv/data: x", "/srv/more"], "auto")
 
 
-def test_a_data_root_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_data_root_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path, "--data-root", "../data") == 2
     assert "'..'" in capsys.readouterr().err
     assert written(tmp_path) == {}
 
 
 @pytest.mark.parametrize(("caller", "called"), CALLERS.items())
-def test_a_caller_hands_over_just_what_the_called_workflow_takes(tmp_path: Path, caller: str, called: str) -> None:
+def test_a_caller_passes_exactly_the_inputs_of_the_called_workflow(tmp_path: Path, caller: str, called: str) -> None:
     init(tmp_path)
     mine, theirs = workflow(tmp_path, caller), workflow(ROOT, called)
     (job,) = mine["jobs"].values()
@@ -274,7 +274,7 @@ def test_a_caller_hands_over_just_what_the_called_workflow_takes(tmp_path: Path,
     assert job["with"]["modelyard_sha"] == SHA
 
 
-def test_the_training_caller_is_found_by_its_run_and_asks_for_the_least(tmp_path: Path) -> None:
+def test_the_training_caller_has_a_run_name_and_the_least_permissions(tmp_path: Path) -> None:
     init(tmp_path)
     caller = workflow(tmp_path, "modelyard-train.yml")
     assert caller["run-name"] == "${{ inputs.run }} attempt ${{ inputs.attempt }} dispatch ${{ inputs.dispatch }}"

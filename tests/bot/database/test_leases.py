@@ -179,7 +179,7 @@ def test_a_replica_that_leaves_releases_everything(store: Store) -> None:
         assert connection.execute(sa.select(REPLICAS.c.id)).scalars().all() == [second.replica]
 
 
-def test_a_run_that_is_woken_during_its_work_is_looked_at_again(store: Store) -> None:
+def test_a_run_that_is_woken_while_it_is_processed_is_processed_again(store: Store) -> None:
     run = store.runs.get("owner/demo", opened(store, 1))
     replica = a_replica(store)
     assert replica.take_runs(NOON, (), ROOM)

@@ -76,7 +76,7 @@ def test_a_slot_is_passed_on_before_its_schedule_advances_so_a_crash_in_between_
     assert schedules.fire(NOON + timedelta(hours=2, minutes=1), handed.append) == []
 
 
-def test_schedules_are_listed_by_the_beginning_of_their_names(store: Store) -> None:
+def test_schedules_are_listed_by_name_prefix(store: Store) -> None:
     schedules = Schedules(store.database)
     for name in ("1/owner/a/x", "1/owner/a_b/x", "1/owner/aXb/x"):
         schedules.set(name, HOURLY, NOON)

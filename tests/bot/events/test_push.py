@@ -22,7 +22,7 @@ def a_file(*versions: int, sha: str = "a", **aliases: int) -> bytes:
     return (text or "name: churn\n").encode()
 
 
-def test_aliases_may_be_moved_by_people() -> None:
+def test_people_may_move_aliases() -> None:
     assert registry_problems(PATH, a_file(1, 2, champion=1), a_file(1, 2, champion=2)) == []
 
 
@@ -38,17 +38,17 @@ def test_aliases_may_be_moved_by_people() -> None:
         (a_file(1, 2).replace(b"candidate: 2", b"candidate: 7"), None),
     ],
 )
-def test_what_no_run_has_made_is_found(after: bytes | None, found: str | None) -> None:
+def test_versions_that_no_run_made_are_found(after: bytes | None, found: str | None) -> None:
     findings = registry_problems(PATH, a_file(1, 2), after)
     assert findings
     assert found is None or found in {one.found for one in findings}
 
 
-def test_a_broken_file_may_be_put_right() -> None:
+def test_a_broken_file_can_be_repaired() -> None:
     assert registry_problems(PATH, b"versions: [", a_file()) == []
 
 
-def test_a_broken_configuration_is_named_with_its_cure() -> None:
+def test_a_broken_configuration_is_reported_with_a_fix() -> None:
     (finding,) = configuration_problems(b"promtion: auto", COMMANDS)
     assert (finding.field, finding.next_step) == ("promtion", "Did you mean promotion?")
     assert configuration_problems(b"promotion: auto", COMMANDS) == []

@@ -34,11 +34,11 @@ def bodies(world: World, issue: int) -> list[str]:
         ("nobody-of-that-name", "none"),
     ],
 )
-def test_github_is_asked_what_a_person_may_do(world: World, login: str, expected: str) -> None:
+def test_permissions_are_requested_from_github(world: World, login: str, expected: str) -> None:
     assert world.do(lambda repository: repository.permission(login)) == expected
 
 
-def test_a_permission_that_could_not_be_asked_for_is_an_error_and_no_permission(world: World) -> None:
+def test_a_failed_permission_request_is_an_error_and_grants_nothing(world: World) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(403))
 
     with pytest.raises(HubError) as caught:
@@ -57,7 +57,7 @@ def test_a_permission_that_could_not_be_asked_for_is_an_error_and_no_permission(
         ({}, "none"),
     ],
 )
-def test_roles_are_told_apart_and_unknown_ones_count_for_nothing(
+def test_roles_are_distinguished_and_unknown_ones_grant_nothing(
     world: World, answer: dict[str, str], expected: str
 ) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(200, answer or {"permission": None}))
@@ -65,7 +65,7 @@ def test_roles_are_told_apart_and_unknown_ones_count_for_nothing(
     assert world.do(lambda repository: repository.permission("writer")) == expected
 
 
-def test_a_login_cannot_lead_to_another_address(world: World) -> None:
+def test_a_login_cannot_change_the_requested_path(world: World) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(404))
 
     assert world.do(lambda repository: repository.permission("../../../user#")) == "none"
@@ -75,7 +75,7 @@ def test_a_login_cannot_lead_to_another_address(world: World) -> None:
 # --- comments ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_comment_is_created_edited_and_left_alone_where_it_says_so_already(world: World) -> None:
+def test_a_comment_is_created_edited_and_left_alone_if_unchanged(world: World) -> None:
     issue = world.issue()
 
     async def write(repository: Repository) -> None:
@@ -89,7 +89,7 @@ def test_a_comment_is_created_edited_and_left_alone_where_it_says_so_already(wor
     assert len(world.network.writes("comments")) == 2
 
 
-def test_the_comment_is_found_again_by_an_app_that_remembers_nothing(world: World) -> None:
+def test_the_comment_is_found_again_after_the_app_lost_its_memory(world: World) -> None:
     issue = world.issue()
     first = world.do(lambda repository: repository.upsert_comment(issue, "status", "queued"))
     second = world.do(lambda repository: repository.upsert_comment(issue, "status", "running"))
@@ -98,7 +98,7 @@ def test_the_comment_is_found_again_by_an_app_that_remembers_nothing(world: Worl
     assert bodies(world, issue) == [marked("status", "running")]
 
 
-def test_markers_are_trusted_in_the_apps_own_comments_alone(world: World) -> None:
+def test_markers_count_only_in_the_apps_own_comments(world: World) -> None:
     issue = world.issue()
     world.as_person("writer", "POST", f"issues/{issue}/comments", {"body": marked("status", "mine")})
 
@@ -107,7 +107,7 @@ def test_markers_are_trusted_in_the_apps_own_comments_alone(world: World) -> Non
     assert bodies(world, issue) == [marked("status", "mine"), marked("status", "the App's")]
 
 
-def test_a_marker_that_somebody_wrote_into_a_quoted_text_means_nothing(world: World) -> None:
+def test_a_marker_in_quoted_text_is_ignored(world: World) -> None:
     issue = world.issue()
     quoting = f"You wrote:\n{marked('status', 'a trap')}"
 
@@ -117,7 +117,7 @@ def test_a_marker_that_somebody_wrote_into_a_quoted_text_means_nothing(world: Wo
     assert bodies(world, issue) == [marked("echo", quoting), marked("status", "queued")]
 
 
-def test_a_comment_that_somebody_deleted_is_written_again(world: World) -> None:
+def test_a_deleted_comment_is_written_again(world: World) -> None:
     issue = world.issue()
 
     async def write(repository: Repository) -> None:
@@ -131,7 +131,7 @@ def test_a_comment_that_somebody_deleted_is_written_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", [unreliable.timed_out, unreliable.reset, unreliable.answering(502)])
-def test_a_comment_whose_answer_was_lost_is_not_written_twice(world: World, fault: unreliable.Fault) -> None:
+def test_a_comment_is_not_written_twice_if_the_response_was_lost(world: World, fault: unreliable.Fault) -> None:
     issue = world.issue()
     world.network.add("POST", "/comments$", fault, delivered=True)
 
@@ -141,7 +141,7 @@ def test_a_comment_whose_answer_was_lost_is_not_written_twice(world: World, faul
     assert bodies(world, issue) == [marked("verdict", "passed")]
 
 
-def test_a_comment_that_never_reached_github_is_an_error_that_may_be_tried_again(world: World) -> None:
+def test_a_comment_that_never_reached_github_is_a_temporary_error(world: World) -> None:
     issue = world.issue()
     world.network.add("POST", "/comments$", unreliable.unreachable)
 
@@ -217,7 +217,7 @@ LABELS = [
 NAMES = {label.name for label in LABELS}
 
 
-def test_labels_are_made_once_and_corrected_where_they_differ(world: World) -> None:
+def test_labels_are_created_once_and_corrected_if_they_differ(world: World) -> None:
     world.as_person("owner", "POST", "labels", {"name": "MLOPS:Queued", "color": "ff0000", "description": "old"})
 
     world.do(lambda repository: repository.ensure_labels(LABELS))
@@ -245,7 +245,7 @@ def test_an_issue_has_one_state_label_and_keeps_its_others(world: World) -> None
     assert set(world.do(lambda repository: repository.issue(issue)).labels) == {"keep me", "mlops:passed"}
 
 
-def test_an_issue_is_closed_with_its_reason_and_opened_again(world: World) -> None:
+def test_an_issue_is_closed_with_its_reason_and_reopened(world: World) -> None:
     issue = world.issue()
 
     async def close(repository: Repository) -> tuple[str, str | None]:
@@ -276,7 +276,7 @@ def test_open_issues_are_listed_by_label(world: World) -> None:
 # --- check runs ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_verdicts_check_run_is_made_once_and_then_changed(world: World) -> None:
+def test_the_verdicts_check_run_is_created_once_and_then_updated(world: World) -> None:
     head = str(world.git.head("main"))
 
     async def check(repository: Repository) -> tuple[int, int]:
@@ -306,7 +306,7 @@ def token_requests(world: World) -> int:
     return sum("access_tokens" in request.url.path for request in world.network.requests)
 
 
-def test_one_token_serves_until_it_expires_and_then_one_more(world: World) -> None:
+def test_a_token_is_reused_until_it_expires(world: World) -> None:
     issue = world.issue()
 
     async def read(repository: Repository) -> None:
@@ -320,7 +320,7 @@ def test_one_token_serves_until_it_expires_and_then_one_more(world: World) -> No
     assert token_requests(world) == 2
 
 
-def test_a_write_whose_token_had_expired_is_replayed_once(world: World) -> None:
+def test_a_write_with_an_expired_token_is_repeated_once(world: World) -> None:
     issue = world.issue()
 
     async def write(repository: Repository) -> None:
@@ -333,7 +333,7 @@ def test_a_write_whose_token_had_expired_is_replayed_once(world: World) -> None:
     assert bodies(world, issue) == [marked("x", "text")]
 
 
-def test_a_refused_token_is_replaced_once_and_no_more(world: World) -> None:
+def test_a_refused_token_is_replaced_only_once(world: World) -> None:
     world.network.add("GET", "/issues/1$", unreliable.answering(401), times=100)
 
     with pytest.raises(HubError) as caught:
@@ -345,7 +345,7 @@ def test_a_refused_token_is_replaced_once_and_no_more(world: World) -> None:
     assert not any(request.headers["authorization"].split()[-1] in shown for request in world.network.requests)
 
 
-def test_the_apps_jwt_is_issued_a_minute_back_and_good_for_ten_minutes_at_most(world: World) -> None:
+def test_the_apps_jwt_is_dated_a_minute_back_and_valid_for_at_most_ten_minutes(world: World) -> None:
     world.do(lambda repository: repository.info())
 
     request = next(each for each in world.network.requests if "access_tokens" in each.url.path)
@@ -354,7 +354,7 @@ def test_the_apps_jwt_is_issued_a_minute_back_and_good_for_ten_minutes_at_most(w
     assert claims["exp"] - time.time() <= 600
 
 
-def test_a_repository_without_the_app_is_named(world: World) -> None:
+def test_a_repository_without_the_app_is_reported_by_name(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.info(), name="owner/not-there")
 
@@ -362,7 +362,7 @@ def test_a_repository_without_the_app_is_named(world: World) -> None:
     assert "owner/not-there" in str(caught.value)
 
 
-def test_the_app_knows_itself_and_where_it_is_installed(world: World) -> None:
+def test_the_app_reads_its_name_and_its_installations(world: World) -> None:
     async def ask() -> tuple[str, dict[str, int]]:
         async with GitHub(world.settings(), world.network) as github:
             await github.check()
@@ -394,14 +394,14 @@ def test_every_request_names_the_api_version(world: World) -> None:
         unreliable.answering(403, x_ratelimit_remaining="0", x_ratelimit_reset="0"),
     ],
 )
-def test_a_read_is_tried_again(world: World, fault: unreliable.Fault) -> None:
+def test_a_read_is_retried(world: World, fault: unreliable.Fault) -> None:
     issue = world.issue()
     world.network.add("GET", f"/issues/{issue}$", fault, times=3)
 
     assert world.do(lambda repository: repository.issue(issue)).number == issue
 
 
-def test_a_read_is_given_up_after_three_more_tries(world: World) -> None:
+def test_a_read_is_abandoned_after_three_retries(world: World) -> None:
     world.network.add("GET", "/issues/1$", unreliable.answering(500, {"message": "Server Error"}), times=100)
 
     with pytest.raises(HubError) as caught:
@@ -418,9 +418,7 @@ def test_a_read_is_given_up_after_three_more_tries(world: World) -> None:
         unreliable.answering(403, {"message": "You have exceeded a secondary rate limit. Please wait."}),
     ],
 )
-def test_a_rate_limit_that_does_not_say_how_long_is_the_callers_to_wait_for(
-    world: World, fault: unreliable.Fault
-) -> None:
+def test_a_rate_limit_without_a_time_is_left_to_the_caller(world: World, fault: unreliable.Fault) -> None:
     world.network.add("GET", "/issues/1$", fault, times=100)
 
     with pytest.raises(HubError) as caught:
@@ -430,7 +428,7 @@ def test_a_rate_limit_that_does_not_say_how_long_is_the_callers_to_wait_for(
     assert (caught.value.transient, caught.value.retry_after) == (True, None)
 
 
-def test_many_who_failed_together_wait_for_different_times_none_much_longer_than_told() -> None:
+def test_clients_that_failed_together_wait_for_different_times_close_to_the_requested_one() -> None:
     request = httpx.Request("GET", "https://api.github.com/x")
     lost = RequestError(httpx.ReadTimeout("no answer", request=request))
     told = PrimaryRateLimitExceeded(Response(httpx.Response(429, request=request), object), timedelta(seconds=30))
@@ -447,7 +445,7 @@ def test_many_who_failed_together_wait_for_different_times_none_much_longer_than
 
 
 @pytest.mark.parametrize("fault", [unreliable.answering(500), unreliable.timed_out])
-def test_a_write_is_not_tried_again_blindly(world: World, fault: unreliable.Fault) -> None:
+def test_a_failed_write_is_never_repeated_blindly(world: World, fault: unreliable.Fault) -> None:
     issue = world.issue()
     world.network.add("PATCH", f"/issues/{issue}$", fault, times=100)
 
@@ -458,7 +456,7 @@ def test_a_write_is_not_tried_again_blindly(world: World, fault: unreliable.Faul
     assert len(world.network.writes(f"issues/{issue}$")) == 1
 
 
-def test_a_write_that_a_rate_limit_turned_away_is_tried_again(world: World) -> None:
+def test_a_write_refused_by_a_rate_limit_is_retried(world: World) -> None:
     issue = world.issue()
     world.network.add("PATCH", f"/issues/{issue}$", unreliable.answering(429, retry_after="1"))
 
@@ -467,7 +465,7 @@ def test_a_write_that_a_rate_limit_turned_away_is_tried_again(world: World) -> N
     assert world.do(lambda repository: repository.issue(issue)).state == "closed"
 
 
-def test_a_long_rate_limit_is_the_callers_to_wait_for(world: World) -> None:
+def test_a_long_rate_limit_is_left_to_the_caller(world: World) -> None:
     world.network.add("GET", "/issues/1$", unreliable.answering(403, retry_after="3600"))
 
     with pytest.raises(HubError) as caught:
@@ -477,7 +475,7 @@ def test_a_long_rate_limit_is_the_callers_to_wait_for(world: World) -> None:
     assert (caught.value.transient, caught.value.retry_after) == (True, 3600)
 
 
-def test_json_that_was_cut_off_is_an_error_of_the_hub(world: World) -> None:
+def test_truncated_json_is_an_error_of_the_hub(world: World) -> None:
     issue = world.issue()
     world.network.add("GET", f"/issues/{issue}$", unreliable.cut_off, delivered=True)
 
@@ -497,7 +495,7 @@ def test_a_next_page_on_another_host_gets_no_token(world: World) -> None:
     assert all(request.url.port != 9 for request in world.network.requests)
 
 
-def test_a_mistake_in_the_program_is_not_mistaken_for_a_bad_network(world: World) -> None:
+def test_a_bug_is_not_reported_as_a_network_error(world: World) -> None:
     def broken(_request: httpx.Request, _answer: httpx.Response | None) -> httpx.Response:
         raise AssertionError("a check of the transport failed")
 
@@ -507,7 +505,7 @@ def test_a_mistake_in_the_program_is_not_mistaken_for_a_bad_network(world: World
         world.do(lambda repository: repository.issue(1))
 
 
-def test_one_client_serves_every_task_that_uses_the_gateway(world: World) -> None:
+def test_all_tasks_share_one_client(world: World) -> None:
     """githubkit by itself opens a client for each call of a task that did not open the gateway."""
     issue = world.issue()
 

@@ -75,14 +75,14 @@ def test_files_are_read_from_the_default_branch_or_a_commit(world: World) -> Non
     assert world.do(read) == (b"Changed.\n", b"A project.\n", None, None)
 
 
-def test_a_file_larger_than_the_contents_route_shows_is_read_whole(world: World) -> None:
+def test_a_file_too_large_for_the_contents_route_is_read_completely(world: World) -> None:
     content = "0123456789abcdef" * 100_000
     commit_beside(world, "large.txt", content)
 
     assert world.do(lambda repository: repository.file("large.txt")) == content.encode()
 
 
-def test_a_folder_lists_its_files_and_one_that_is_missing_none(world: World) -> None:
+def test_a_folder_lists_its_files_and_a_missing_one_lists_none(world: World) -> None:
     commit_beside(world, "docs/b.md", "b")
     commit_beside(world, "docs/a b.md", "a")
     commit_beside(world, "docs/deeper/c.md", "c")
@@ -95,7 +95,7 @@ def test_a_folder_lists_its_files_and_one_that_is_missing_none(world: World) -> 
 
 
 @pytest.mark.parametrize("path", ["../secret", "a/../b", "/etc/passwd", "a//b", "."])
-def test_a_path_that_leads_elsewhere_is_never_asked_for(world: World, path: str) -> None:
+def test_a_path_that_leads_elsewhere_is_never_requested(world: World, path: str) -> None:
     with pytest.raises(ValueError, match="not a plain path"):
         world.do(lambda repository: repository.file(path))
 
@@ -103,7 +103,7 @@ def test_a_path_that_leads_elsewhere_is_never_asked_for(world: World, path: str)
 # --- commits -----------------------------------------------------------------------------------------------------------
 
 
-def test_many_files_are_one_commit_on_top_of_the_head(world: World) -> None:
+def test_many_files_become_one_commit_on_top_of_the_head(world: World) -> None:
     before = world.git.head("main")
     commit_beside(world, "old.txt", "old")
 
@@ -142,14 +142,14 @@ def test_a_change_that_changes_nothing_makes_no_commit(world: World) -> None:
     assert world.network.writes() == []
 
 
-def test_the_same_content_again_makes_no_commit_even_where_it_was_not_read(world: World) -> None:
+def test_identical_content_makes_no_commit_even_if_it_was_not_read(world: World) -> None:
     first = world.do(lambda repository: repository.commit_files("main", "Add", lambda _: {"a.md": b"# A\n"}))
     second = world.do(lambda repository: repository.commit_files("main", "Add", lambda _: {"a.md": b"# A\n"}))
 
     assert first == second == world.git.head("main")
 
 
-def test_blobs_that_are_there_already_are_used_again(world: World) -> None:
+def test_existing_blobs_are_reused(world: World) -> None:
     blob = world.git.text("hash-object", "-w", "--stdin", data=PNG)
 
     sha = world.do(
@@ -162,7 +162,7 @@ def test_blobs_that_are_there_already_are_used_again(world: World) -> None:
     assert "POST blobs" not in world.network.writes()
 
 
-def test_files_that_the_change_asks_for_are_fetched_when_it_asks(world: World) -> None:
+def test_files_are_fetched_only_when_the_change_needs_them(world: World) -> None:
     commit_beside(world, "index.txt", "one.txt")
     commit_beside(world, "one.txt", "content")
 
@@ -175,7 +175,7 @@ def test_files_that_the_change_asks_for_are_fetched_when_it_asks(world: World) -
     assert world.git.read(sha, "copy.txt") == b"content"
 
 
-def test_where_somebody_else_was_faster_all_is_read_and_computed_again(world: World) -> None:
+def test_a_commit_that_lost_a_race_is_recomputed_from_the_new_files(world: World) -> None:
     seen = []
 
     def change(read: Reader) -> dict[str, bytes | None]:
@@ -209,7 +209,9 @@ def test_two_apps_that_commit_at_once_lose_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["/git/trees$", "/git/commits$"])
 @pytest.mark.parametrize("fault", [unreliable.timed_out, unreliable.answering(502)])
-def test_a_commit_that_broke_half_way_leaves_the_branch_alone(world: World, path: str, fault: unreliable.Fault) -> None:
+def test_a_commit_that_failed_half_way_leaves_the_branch_unchanged(
+    world: World, path: str, fault: unreliable.Fault
+) -> None:
     before = world.git.head("main")
     world.network.add("POST", path, fault, delivered=True)
 
@@ -221,7 +223,7 @@ def test_a_commit_that_broke_half_way_leaves_the_branch_alone(world: World, path
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-def test_a_commit_whose_last_answer_was_lost_is_there_once(world: World, delivered: bool) -> None:
+def test_a_commit_is_made_once_even_if_the_last_response_was_lost(world: World, delivered: bool) -> None:
     before = world.git.head("main")
     world.network.add("PATCH", "/git/refs/heads/main$", unreliable.timed_out, delivered=delivered)
 
@@ -236,7 +238,7 @@ def test_a_commit_whose_last_answer_was_lost_is_there_once(world: World, deliver
     assert world.git.read(sha, "notes.txt") == b"one note\n"
 
 
-def test_a_protected_branch_is_named_as_such_and_not_tried_again(world: World) -> None:
+def test_a_protected_branch_is_reported_as_such_and_not_retried(world: World) -> None:
     refusal = {"message": "Repository rule violations found\n\nChanges must be made through a pull request."}
     world.network.add("PATCH", "/git/refs/heads/main$", unreliable.answering(422, refusal), times=10)
 
@@ -247,7 +249,7 @@ def test_a_protected_branch_is_named_as_such_and_not_tried_again(world: World) -
     assert len(world.network.writes("/git/refs/heads/main$")) == 1
 
 
-def test_a_branch_that_does_not_exist_begins_with_the_commit(world: World) -> None:
+def test_a_missing_branch_is_created_by_the_commit(world: World) -> None:
     sha = world.do(lambda repository: repository.commit_files("history", "Begin", lambda _: {"a.md": b"# A\n"}))
     later = world.do(lambda repository: repository.commit_files("history", "Go on", lambda _: {"b.md": b"# B\n"}))
 
@@ -280,7 +282,7 @@ def test_a_commit_never_writes_outside_of_the_repository(world: World) -> None:
 REF = "refs/modelyard/train-20261122-001/1"
 
 
-def test_a_published_commit_is_named_file_by_file_and_read_within_limits(world: World) -> None:
+def test_a_published_commit_is_listed_and_read_within_limits(world: World) -> None:
     result = json.dumps({"run": "train-20261122-001"}).encode()
     sha = publish(world, REF, {"result.json": result, "plots/roc.png": PNG})
 
@@ -298,7 +300,7 @@ def test_a_published_commit_is_named_file_by_file_and_read_within_limits(world: 
     assert world.do(look) == (sha, result)
 
 
-def test_what_is_no_plain_file_in_a_published_commit_is_told_apart(world: World) -> None:
+def test_entries_of_a_published_commit_that_are_not_plain_files_are_marked(world: World) -> None:
     link = world.git.text("hash-object", "-w", "--stdin", data=b"/etc/passwd")
     commit = world.git.text(
         "commit-tree", _tree(world, [f"120000 blob {link}\tlink"]), "-m", "x", environment=_SOMEBODY
@@ -318,7 +320,7 @@ def test_a_blob_larger_than_allowed_is_refused(world: World) -> None:
     assert caught.value.problem.reason == "too_large"
 
 
-def test_a_ref_is_found_by_its_whole_name_and_deleted_once_or_twice(world: World) -> None:
+def test_a_ref_is_found_by_its_full_name_and_can_be_deleted_twice(world: World) -> None:
     sha = publish(world, REF, {"result.json": b"{}"})
     publish(world, f"{REF}0", {"result.json": b"[]"})
 

@@ -28,7 +28,7 @@ def as_app(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def test_without_credentials_there_is_no_github(world: World) -> None:
+def test_without_credentials_github_is_not_available(world: World) -> None:
     assert lazy_issues() is None
 
 
@@ -45,7 +45,9 @@ def test_the_app_comments_once_for_each_marker(as_app: World) -> None:
     assert comment["user"]["login"] == "modelyard[bot]"
 
 
-def test_a_token_comments_as_its_owner_and_goes_before_the_app(as_app: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_comments_as_its_owner_and_takes_precedence_over_the_app(
+    as_app: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MODELYARD_GITHUB_TOKEN", as_app.ready.tokens["writer"])
     number, issues = as_app.issue(), lazy_issues()
     assert issues is not None

@@ -45,7 +45,7 @@ def test_a_dispatch_returns_the_id_of_its_run(world: World) -> None:
     assert (run.display_title, run.status, run.event) == (f"{RUN} attempt 1", "queued", "workflow_dispatch")
 
 
-def test_a_github_that_refuses_the_key_for_run_details_gets_the_dispatch_without_it(world: World) -> None:
+def test_a_server_that_refuses_run_details_gets_the_dispatch_without_them(world: World) -> None:
     body = {"message": "Invalid request.", "errors": ['"return_run_details" is not a permitted key.']}
     world.network.add("POST", "/dispatches$", unreliable.answering(422, body))
 
@@ -63,7 +63,7 @@ def test_a_dispatch_that_is_repeated_finds_its_run(world: World) -> None:
     assert list(runs_of(world)) == [first]
 
 
-def test_attempt_ten_is_not_taken_for_attempt_one(world: World) -> None:
+def test_attempt_ten_is_not_confused_with_attempt_one(world: World) -> None:
     tenth = world.do(lambda repository: start(repository, 10))
     first = world.do(start)
 
@@ -71,7 +71,7 @@ def test_attempt_ten_is_not_taken_for_attempt_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", [unreliable.timed_out, unreliable.reset, unreliable.answering(502)])
-def test_a_dispatch_whose_answer_was_lost_is_found_and_not_sent_again(world: World, fault: unreliable.Fault) -> None:
+def test_a_dispatch_is_found_and_not_repeated_if_the_response_was_lost(world: World, fault: unreliable.Fault) -> None:
     world.network.add("POST", "/dispatches$", fault, delivered=True)
 
     number = world.do(start)
@@ -80,7 +80,7 @@ def test_a_dispatch_whose_answer_was_lost_is_found_and_not_sent_again(world: Wor
     assert world.network.writes("dispatches") == ["POST dispatches"]
 
 
-def test_a_dispatch_that_got_lost_on_its_way_is_sent_again_after_a_minute_of_looking(world: World) -> None:
+def test_a_dispatch_that_never_arrived_is_sent_again_after_a_minute(world: World) -> None:
     world.network.add("POST", "/dispatches$", unreliable.timed_out)
 
     number = world.do(start)
@@ -103,7 +103,7 @@ def test_a_dispatch_that_is_refused_is_not_sent_again(world: World) -> None:
     assert world.network.writes("dispatches") == ["POST dispatches"]
 
 
-def test_a_github_that_answers_without_details_has_its_run_looked_for(world: World) -> None:
+def test_a_run_is_looked_up_if_the_response_has_no_details(world: World) -> None:
     world.network.add("POST", "/dispatches$", lambda *_: httpx.Response(204), delivered=True)
 
     number = world.do(start)
@@ -111,7 +111,7 @@ def test_a_github_that_answers_without_details_has_its_run_looked_for(world: Wor
     assert list(runs_of(world)) == [number]
 
 
-def test_of_two_runs_the_younger_one_is_cancelled(world: World) -> None:
+def test_the_newer_of_two_runs_is_cancelled(world: World) -> None:
     inputs = {"run": RUN, "attempt": "1"}
     for _ in range(2):
         world.as_person("writer", "POST", f"actions/workflows/{WORKFLOW}/dispatches", {"ref": "main", "inputs": inputs})
@@ -123,7 +123,7 @@ def test_of_two_runs_the_younger_one_is_cancelled(world: World) -> None:
     assert runs_of(world)[younger] == "completed"
 
 
-def test_a_run_is_cancelled_once_or_twice(world: World) -> None:
+def test_cancelling_a_run_twice_is_fine(world: World) -> None:
     async def cancel(repository: Repository) -> tuple[str, str | None]:
         number = await start(repository)
         await repository.cancel_workflow_run(number)
@@ -135,7 +135,7 @@ def test_a_run_is_cancelled_once_or_twice(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_tells_its_steps_and_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_job_has_its_steps_and_the_end_of_its_log(tmp_path: Path) -> None:
     async def follow(repository: Repository) -> tuple[Job, str, str]:
         number = await start(repository)
         limit = time.monotonic() + 60
@@ -163,7 +163,7 @@ def test_a_job_tells_its_steps_and_the_end_of_its_log(tmp_path: Path) -> None:
 # --- logs ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_clean_up_after_a_failed_step_is_left_out() -> None:
+def test_clean_up_steps_after_a_failed_step_are_left_out() -> None:
     lines = [
         "\ufeff2026-11-22T09:00:00.1234567Z start",
         "2026-11-22T09:00:05.9000000Z \x1b[31mValueError: no column `target`\x1b[0m",
@@ -223,7 +223,7 @@ def test_the_token_does_not_follow_a_log_to_another_host(world: World) -> None:
     assert "authorization" not in seen[0]
 
 
-def test_of_a_huge_log_the_end_is_kept(world: World) -> None:
+def test_the_end_of_a_huge_log_is_kept(world: World) -> None:
     log = b"".join(b"%07d %s\n" % (number, b"x" * 80) for number in range(200_000))
 
     tail, _ = tail_of(log, 3, world)

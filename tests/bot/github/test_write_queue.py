@@ -23,7 +23,7 @@ def bucket_of(clock: Clock) -> TokenBucket:
     return TokenBucket(clock=clock, sleep=clock.sleep)
 
 
-def test_by_default_fifteen_writes_go_at_once_and_then_one_a_second() -> None:
+def test_by_default_fifteen_writes_go_out_at_once_and_then_one_per_second() -> None:
     async def take_twenty() -> list[float]:
         clock = Clock()
         bucket = bucket_of(clock)
@@ -78,7 +78,7 @@ def test_a_clock_that_goes_back_costs_no_tokens() -> None:
     assert asyncio.run(jump()) == 15
 
 
-def test_those_who_wait_are_served_in_the_order_of_asking() -> None:
+def test_waiting_writes_are_sent_in_order() -> None:
     async def ask() -> list[int]:
         clock = Clock()
         bucket = TokenBucket(burst=1, per_second=1.0, clock=clock, sleep=clock.sleep)
@@ -96,7 +96,7 @@ def test_those_who_wait_are_served_in_the_order_of_asking() -> None:
     assert asyncio.run(ask()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_writes_never_overlap_even_where_tokens_are_plenty() -> None:
+def test_writes_never_overlap_even_with_tokens_left() -> None:
     async def write_at_once() -> int:
         queue = WriteQueue(TokenBucket(burst=15))
         inside = most = 0
@@ -117,7 +117,7 @@ def test_writes_never_overlap_even_where_tokens_are_plenty() -> None:
     assert asyncio.run(write_at_once()) == 1
 
 
-def test_a_write_that_fails_or_is_given_up_lets_the_next_one_in() -> None:
+def test_a_write_that_fails_or_is_cancelled_lets_the_next_one_in() -> None:
     async def give_up() -> int:
         clock = Clock()
         queue = WriteQueue(TokenBucket(burst=2, per_second=1.0, clock=clock, sleep=clock.sleep))
@@ -131,6 +131,6 @@ def test_a_write_that_fails_or_is_given_up_lets_the_next_one_in() -> None:
 
 
 @pytest.mark.parametrize(("burst", "per_second"), [(0, 1.0), (1, 0.0)])
-def test_a_bucket_that_could_never_give_a_token_is_refused(burst: int, per_second: float) -> None:
+def test_a_bucket_that_can_never_hold_a_token_is_refused(burst: int, per_second: float) -> None:
     with pytest.raises(ValueError, match="at least one token"):
         TokenBucket(burst=burst, per_second=per_second)

@@ -72,13 +72,13 @@ with_token = pytest.mark.parametrize("token", [TOKEN])
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "127.0.0.1"])
-def test_whoever_asks_on_this_machine_for_this_machine_may_look(door: Door, path: str, host: str) -> None:
+def test_local_requests_are_allowed(door: Door, path: str, host: str) -> None:
     assert door.client.get(path, headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("headers", FROM_AFAR)
-def test_to_anybody_else_there_is_nothing_where_no_token_is_set(door: Door, path: str, headers: dict[str, str]) -> None:
+def test_without_a_token_other_requests_get_404(door: Door, path: str, headers: dict[str, str]) -> None:
     answer = door.client.get(path, headers=headers)
 
     assert (answer.status_code, answer.json()) == (404, door.client.get("/nothing").json())
@@ -87,7 +87,7 @@ def test_to_anybody_else_there_is_nothing_where_no_token_is_set(door: Door, path
 @with_token
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("headers", FROM_AFAR)
-def test_anybody_else_is_asked_for_the_token_where_one_is_set(door: Door, path: str, headers: dict[str, str]) -> None:
+def test_with_a_token_other_requests_must_send_it(door: Door, path: str, headers: dict[str, str]) -> None:
     answer = door.client.get(path, headers=headers)
 
     assert answer.status_code == 401
@@ -101,7 +101,7 @@ def basic(text: str) -> str:
 @with_token
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("given", [f"Bearer {TOKEN}", f"bearer {TOKEN}", basic(f"anybody:{TOKEN}"), basic(f":{TOKEN}")])
-def test_the_token_opens_the_door_from_afar(door: Door, path: str, given: str) -> None:
+def test_the_token_gives_remote_access(door: Door, path: str, given: str) -> None:
     headers = {"host": "modelyard.example.org", "x-forwarded-for": "203.0.113.9", "authorization": given}
 
     assert door.client.get(path, headers=headers).status_code == 200
@@ -109,13 +109,13 @@ def test_the_token_opens_the_door_from_afar(door: Door, path: str, given: str) -
 
 @with_token
 @pytest.mark.parametrize("path", PAGES)
-def test_where_a_token_is_set_this_machine_needs_it_too(door: Door, path: str) -> None:
+def test_with_a_token_local_requests_must_send_it_too(door: Door, path: str) -> None:
     assert door.client.get(path).status_code == 401
     assert door.client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_an_app_that_serves_github_shows_nothing_without_a_token_for_its_proxy_may_be_on_this_machine(
+def test_an_app_for_github_needs_a_token_even_locally_because_a_proxy_may_be_local(
     world: World, tmp_path: Path, path: str
 ) -> None:
     changes = {"database_url": f"sqlite:///{tmp_path}/app.db", "storage_root": tmp_path / "storage"}
@@ -139,15 +139,13 @@ def test_an_app_that_serves_github_shows_nothing_without_a_token_for_its_proxy_m
         "Basic /w==",
     ],
 )
-def test_a_wrong_token_opens_nothing(door: Door, given: str) -> None:
+def test_a_wrong_token_is_refused(door: Door, given: str) -> None:
     headers = [(b"host", b"modelyard.example.org"), (b"authorization", given.encode())]
 
     assert door.client.get("/metrics", headers=headers).status_code == 401
 
 
-def test_a_request_that_came_over_the_network_is_not_this_machines_whatever_it_says(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_network_request_is_not_local_whatever_its_headers(world: World, tmp_path: Path) -> None:
     app = create_app(world.settings(database_url=f"sqlite:///{tmp_path}/app.db", storage_root=tmp_path / "storage"))
 
     async def ask(client: str) -> int:
@@ -170,7 +168,7 @@ def test_a_proxy_that_speaks_http_1_0_does_not_count_as_this_machine(door: Door)
 # --- the dashboard -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: Door) -> None:
+def test_the_dashboard_shows_runs_locks_errors_and_dead_letters(door: Door) -> None:
     store = door.service.store
     sent = WorkflowDispatch(attempt=2, start_at="train", title="t", workflow_run=77, sent_at=NOON)
     held = store.runs.open(
@@ -203,7 +201,7 @@ def test_the_page_shows_runs_with_links_locks_and_errors_and_dead_letters(door: 
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_the_page_says_how_many_runs_it_does_not_list(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dashboard_says_how_many_runs_it_omits(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.database.statistics.MAX_OPEN", 2)
     for number in (1, 2, 3):
         door.service.store.runs.open(lambda _, n=number: a_run(id=f"train-20261122-00{n}", issue=n, due=None))  # type: ignore[misc]
@@ -215,7 +213,7 @@ def test_the_page_says_how_many_runs_it_does_not_list(door: Door, monkeypatch: p
     assert "and 1 more" in text
 
 
-def test_the_page_says_what_is_wrong_even_without_a_database(door: Door) -> None:
+def test_the_dashboard_reports_problems_even_without_a_database(door: Door) -> None:
     with door.service.store.database.transaction() as connection:
         connection.exec_driver_sql("DROP TABLE counters")
 
@@ -244,7 +242,7 @@ def test_links_lead_to_the_local_hub(world: World) -> None:
 # --- the metrics ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_metrics_tell_how_everything_stands(door: Door) -> None:
+def test_the_metrics_cover_deliveries_runs_and_requests(door: Door) -> None:
     store = door.service.store
     store.runs.open(lambda _: a_run(state=State.WAIT_FOR_OPERATOR_INPUT, due=None))
     door.client.get("/readyz")
@@ -262,7 +260,7 @@ def test_the_metrics_tell_how_everything_stands(door: Door) -> None:
     assert 0 < found["modelyard_github_rate_limit_remaining_requests app core"] < 5_000
 
 
-def test_without_a_database_the_process_still_tells_of_itself(door: Door) -> None:
+def test_without_a_database_the_process_still_reports_its_own_metrics(door: Door) -> None:
     with door.service.store.database.transaction() as connection:
         connection.exec_driver_sql("DROP TABLE replicas")
 

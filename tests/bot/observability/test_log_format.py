@@ -46,7 +46,7 @@ def in_a_task(stream: io.StringIO, work: Callable[[], None]) -> dict[str, Any]:
     return dict(json.loads(stream.getvalue()))
 
 
-def test_every_field_is_there_where_nothing_is_known(stream: io.StringIO) -> None:
+def test_every_field_is_present_even_if_unknown(stream: io.StringIO) -> None:
     record = in_a_task(stream, lambda: logging.getLogger("bot").info("up"))
 
     assert record.keys() == {*FIELDS, "repository", "logger"}
@@ -71,7 +71,7 @@ def test_lines_about_a_run_carry_its_ids_and_its_dispatch(stream: io.StringIO) -
     assert (record["duration_ms"], record["status"]) == (12, "ok")
 
 
-def test_a_run_that_was_not_sent_yet_has_no_training_job(stream: io.StringIO) -> None:
+def test_a_run_without_a_dispatch_has_no_training_job(stream: io.StringIO) -> None:
     def work() -> None:
         log_context.about_run(a_run())
         logging.getLogger("bot").info("a step")
@@ -127,7 +127,7 @@ def test_secrets_are_masked_in_messages_and_tracebacks(stream: io.StringIO, secr
     assert private_key().splitlines()[1] not in written
 
 
-def test_what_libraries_chatter_is_left_out(stream: io.StringIO) -> None:
+def test_debug_messages_of_libraries_are_left_out(stream: io.StringIO) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://api.github.com")
     logging.getLogger("githubkit").warning("Server error encountered")
     logging.getLogger("slack_sdk.web.base_client").error("Failed to send a request to Slack API server")

@@ -66,7 +66,7 @@ def api(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemath
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("auth", [None, Signed()], ids=["unsigned", "signed"])
-def test_a_webhook_is_answered_as_the_document_says_whatever_it_is(
+def test_webhooks_are_answered_as_documented(
     api: schemathesis.BaseSchema, mode: GenerationMode, auth: AuthBase | None
 ) -> None:
     seen = answers(api["/webhook"]["POST"], mode, auth)
@@ -75,9 +75,7 @@ def test_a_webhook_is_answered_as_the_document_says_whatever_it_is(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/metrics"])
-def test_what_tells_how_the_app_stands_is_answered_as_the_document_says(
-    api: schemathesis.BaseSchema, path: str
-) -> None:
+def test_health_and_metrics_routes_answer_as_documented(api: schemathesis.BaseSchema, path: str) -> None:
     assert answers(api[path]["GET"], GenerationMode.POSITIVE) == {200}
 
 

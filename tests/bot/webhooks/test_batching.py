@@ -44,7 +44,7 @@ async def begun(disk: Disk, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def test_what_comes_while_one_transaction_runs_shares_the_next() -> None:
+def test_deliveries_that_arrive_during_a_transaction_share_the_next_one() -> None:
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)
@@ -64,7 +64,7 @@ def test_what_comes_while_one_transaction_runs_shares_the_next() -> None:
     asyncio.run(scenario())
 
 
-def test_a_transaction_that_fails_fails_for_all_in_it_and_for_nobody_else() -> None:
+def test_a_failed_transaction_fails_only_the_deliveries_in_it() -> None:
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)
@@ -85,7 +85,7 @@ def test_a_transaction_that_fails_fails_for_all_in_it_and_for_nobody_else() -> N
     asyncio.run(scenario())
 
 
-def test_who_gave_up_waiting_is_not_stored_and_holds_nobody_up() -> None:
+def test_a_client_that_gave_up_is_not_stored_and_delays_no_one() -> None:
     async def scenario() -> None:
         disk = Disk()
         batch = InboxBatch(disk)

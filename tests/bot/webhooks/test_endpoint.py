@@ -141,7 +141,7 @@ def test_the_same_delivery_at_the_same_moment_counts_once(door: Door) -> None:
 
 
 @pytest.mark.parametrize("event", ["ping", "star", "an_event_of_next_year"])
-def test_events_that_the_app_has_no_use_for_are_accepted_counted_and_not_stored(door: Door, event: str) -> None:
+def test_events_that_the_app_does_not_use_are_accepted_and_counted_but_not_stored(door: Door, event: str) -> None:
     status, answer = door.deliver({"zen": "Design for failure."}, X_GitHub_Event=event)
 
     assert (status, answer["result"]) == (202, "ignored")
@@ -149,7 +149,7 @@ def test_events_that_the_app_has_no_use_for_are_accepted_counted_and_not_stored(
     assert door.rows() == []
 
 
-def test_a_form_with_a_payload_is_read_as_well(door: Door) -> None:
+def test_a_form_encoded_payload_is_accepted(door: Door) -> None:
     body = b"payload=" + urllib.parse.quote_plus(json.dumps(OPENED)).encode()
 
     status, _ = door.send(body, {"Content-Type": "application/x-www-form-urlencoded"})
@@ -158,7 +158,7 @@ def test_a_form_with_a_payload_is_read_as_well(door: Door) -> None:
     assert json.loads(door.rows()[0].payload) == OPENED
 
 
-def test_parts_of_a_payload_that_are_not_what_they_should_be_are_left_out(door: Door) -> None:
+def test_parts_of_a_payload_with_the_wrong_type_are_ignored(door: Door) -> None:
     odd = {"action": ["opened"], "repository": {"full_name": "../é"}, "installation": {"id": 2**70}}
 
     status, _ = door.deliver(odd)
@@ -168,7 +168,7 @@ def test_parts_of_a_payload_that_are_not_what_they_should_be_are_left_out(door: 
     assert (row.repository, row.installation) == (None, None)
 
 
-def test_the_largest_delivery_that_github_sends_is_taken(door: Door) -> None:
+def test_the_largest_delivery_that_github_sends_is_accepted(door: Door) -> None:
     body = json.dumps(OPENED).encode()
     body += b" " * (MAX_BYTES - len(body))
 
@@ -226,7 +226,7 @@ def test_signatures_are_compared_in_constant_time(door: Door, monkeypatch: pytes
     assert [{given, expected} for given, expected in compared] == [{signature(body)[7:].encode()}]
 
 
-def test_the_old_sha1_signature_alone_is_refused(door: Door) -> None:
+def test_a_sha1_signature_alone_is_refused(door: Door) -> None:
     body = json.dumps(OPENED).encode()
     old = "sha1=" + hmac.new(SECRET, body, hashlib.sha1).hexdigest()
 
@@ -235,7 +235,7 @@ def test_the_old_sha1_signature_alone_is_refused(door: Door) -> None:
     assert (status, answer["error"]) == (401, "signature_missing")
 
 
-def test_a_signature_of_other_bytes_is_refused_though_the_json_is_equal(door: Door) -> None:
+def test_a_signature_of_different_bytes_is_refused_even_if_the_json_is_equal(door: Door) -> None:
     body = json.dumps(OPENED).encode()
 
     status, answer = door.send(body + b" ", {"X-Hub-Signature-256": signature(body)})
@@ -255,7 +255,7 @@ def test_a_delivery_without_its_headers_is_refused(door: Door, name: str) -> Non
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 101, "../etc", "é"])
-def test_a_delivery_id_that_is_none_is_refused(door: Door, value: str) -> None:
+def test_an_invalid_delivery_id_is_refused(door: Door, value: str) -> None:
     assert door.deliver(OPENED, X_GitHub_Delivery=value)[0] == 400
 
 
@@ -280,7 +280,7 @@ def test_a_delivery_id_that_is_none_is_refused(door: Door, value: str) -> None:
         json.dumps(OPENED).encode("utf-16"),
     ],
 )
-def test_a_signed_body_that_is_no_plain_json_object_is_refused(door: Door, body: bytes) -> None:
+def test_a_signed_body_that_is_not_a_plain_json_object_is_refused(door: Door, body: bytes) -> None:
     status, _ = door.send(body, {})
 
     assert status == 400
@@ -291,7 +291,7 @@ def test_a_signed_body_that_is_no_plain_json_object_is_refused(door: Door, body:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"a": NaN}', b"[]", b"7", b'{"action": "\xff"}', b"\xef\xbb\xbf{}", b'{"a":' * 100_000]
 )
-def test_signed_news_that_is_no_plain_json_object_is_refused(door: Door, event: str, body: bytes) -> None:
+def test_a_signed_job_event_that_is_not_a_plain_json_object_is_refused(door: Door, event: str, body: bytes) -> None:
     status, _ = door.send(body, {"X-GitHub-Event": event})
 
     assert status == 400
@@ -299,7 +299,7 @@ def test_signed_news_that_is_no_plain_json_object_is_refused(door: Door, event: 
 
 
 @pytest.mark.parametrize("wrong", [{"repository": 7}, {"workflow_job": []}, {"installation": "1"}])
-def test_signed_news_whose_parts_are_no_objects_is_refused(door: Door, wrong: dict[str, object]) -> None:
+def test_a_signed_job_event_whose_parts_are_not_objects_is_refused(door: Door, wrong: dict[str, object]) -> None:
     status, answer = door.deliver({"action": "completed", **wrong}, X_GitHub_Event="workflow_job")
 
     assert (status, answer["error"]) == (400, "not_an_object")
@@ -317,7 +317,7 @@ def test_signed_news_whose_parts_are_no_objects_is_refused(door: Door, wrong: di
         {"workflow_job": {"run_id": 7}, "repository": {"full_name": "../models"}},
     ],
 )
-def test_signed_news_that_names_no_run_asks_for_nothing(door: Door, odd: dict[str, object]) -> None:
+def test_a_signed_job_event_without_a_run_wakes_nothing(door: Door, odd: dict[str, object]) -> None:
     status, answer = door.deliver(odd, X_GitHub_Event="workflow_job")
 
     assert (status, answer["result"]) == (202, "ignored")
@@ -381,7 +381,7 @@ def chunks(count: int, size: int = 1024 * 1024) -> Iterator[bytes]:
         yield b"%x\r\n" % size + b"x" * size + b"\r\n"
 
 
-def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(door: Door) -> None:
+def test_a_body_declared_too_large_is_refused_before_it_is_sent(door: Door) -> None:
     status, sent = converse(door, b"Content-Length: %d\r\n" % (MAX_BYTES + 1), iter(()))
 
     assert (status, sent) == (413, 0)
@@ -395,20 +395,20 @@ def test_a_chunked_body_is_refused_when_it_becomes_too_large(door: Door) -> None
     assert door.endpoint._in_flight == 0
 
 
-def test_a_body_that_is_longer_than_announced_is_cut_at_what_was_announced(door: Door) -> None:
+def test_a_body_longer_than_its_content_length_is_cut_there(door: Door) -> None:
     status, _ = converse(door, b"Content-Length: 10\r\n", iter([b"x" * 100]))
 
     assert status in {400, 401}
     assert door.rows() == []
 
 
-def test_a_body_that_is_shorter_than_announced_ends_with_the_time(door: Door) -> None:
+def test_a_body_shorter_than_its_content_length_times_out(door: Door) -> None:
     status, _ = converse(door, b"Content-Length: 1000\r\n", iter([b"x" * 10]))
 
     assert status == 408
 
 
-def test_a_client_that_drips_its_body_is_cut_off(door: Door) -> None:
+def test_a_client_that_sends_byte_by_byte_is_cut_off(door: Door) -> None:
     def drips() -> Iterator[bytes]:
         for _ in range(100):
             time.sleep(0.05)
@@ -420,13 +420,13 @@ def test_a_client_that_drips_its_body_is_cut_off(door: Door) -> None:
     assert sent < 300
 
 
-def test_a_request_without_any_length_has_an_empty_body(door: Door) -> None:
+def test_a_request_without_a_length_has_an_empty_body(door: Door) -> None:
     status, _ = converse(door, b"", iter(()))
 
     assert status == 401
 
 
-def test_a_client_that_goes_away_leaves_nothing(door: Door) -> None:
+def test_a_client_that_disconnects_leaves_nothing_behind(door: Door) -> None:
     with socket.create_connection((str(door.host), door.port), timeout=10) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nxxx")
         time.sleep(0.1)
@@ -436,7 +436,7 @@ def test_a_client_that_goes_away_leaves_nothing(door: Door) -> None:
     assert door.deliver(OPENED)[0] == 202
 
 
-def test_all_unfinished_bodies_together_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_all_unfinished_bodies_is_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "MAX_BYTES_IN_FLIGHT", 1024 * 1024)
 
     status, sent = converse(door, b"Transfer-Encoding: chunked\r\n", chunks(20))
@@ -452,7 +452,7 @@ def test_an_endless_header_is_refused(door: Door) -> None:
     assert door.rows() == []
 
 
-def test_many_requests_on_one_connection_have_a_head_each(door: Door) -> None:
+def test_each_request_on_a_connection_has_its_own_header_limit(door: Door) -> None:
     connection = http.client.HTTPConnection(str(door.host), door.port, timeout=10)
     for number in range(4):
         padding = {"X-Padding": "x" * 30_000, "X-GitHub-Event": "ping", "X-GitHub-Delivery": f"p-{number}"}
@@ -482,7 +482,7 @@ class SlowDisk:
 
 
 @pytest.mark.parametrize("inbox", [FullDisk(), SlowDisk()])
-def test_what_cannot_be_stored_in_time_is_never_accepted(
+def test_a_delivery_that_cannot_be_stored_in_time_is_never_accepted(
     inbox: Inbox, door: Door, switch: tuple[Switch, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "STORE_SECONDS", 0.1)
@@ -494,7 +494,7 @@ def test_what_cannot_be_stored_in_time_is_never_accepted(
     assert not endpoint._wake.is_set()
 
 
-def test_a_locked_database_is_answered_503_and_the_redelivery_is_taken(
+def test_a_locked_database_gives_503_and_the_redelivery_is_accepted(
     door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "STORE_SECONDS", 0.3)
@@ -511,7 +511,7 @@ def test_a_locked_database_is_answered_503_and_the_redelivery_is_taken(
     assert len(door.rows()) == 1
 
 
-def test_everybody_who_waits_for_a_locked_database_is_answered_503(
+def test_all_deliveries_that_wait_for_a_locked_database_get_503(
     door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "STORE_SECONDS", 0.5)

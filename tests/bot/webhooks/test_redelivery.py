@@ -15,7 +15,7 @@ def failed(number: int, guid: str, minutes_ago: float, event: str = "issues") ->
     return SentDelivery(number, guid, event, 502, NOON - timedelta(minutes=minutes_ago))
 
 
-def test_each_delivery_is_asked_for_once_by_its_latest_attempt_the_oldest_first() -> None:
+def test_redelivery_is_requested_once_per_delivery_for_its_latest_attempt_oldest_first() -> None:
     attempts = [failed(3, "b", 5), failed(2, "a", 30), failed(1, "a", 40)]
     assert to_redeliver(attempts, {}, NOON) == [2, 3]
 
@@ -29,20 +29,20 @@ def test_each_delivery_is_asked_for_once_by_its_latest_attempt_the_oldest_first(
         (SentDelivery(1, "a", "issues", 502, None), "nobody knows when it was"),
     ],
 )
-def test_a_delivery_is_left_alone_where(attempt: SentDelivery, why: str) -> None:
+def test_no_redelivery_is_requested_if(attempt: SentDelivery, why: str) -> None:
     assert to_redeliver([attempt], {"known"}, NOON) == [], why
 
 
-def test_a_delivery_that_goes_on_failing_is_asked_for_ever_more_rarely() -> None:
+def test_a_delivery_that_keeps_failing_is_requested_less_and_less_often() -> None:
     failing = [failed(2, "a", 10), failed(1, "a", 40)]
     assert to_redeliver(failing, {}, NOON) == []
     assert to_redeliver(failing, {}, NOON + timedelta(minutes=5)) == [2]
 
 
-def test_a_deployment_that_stretches_its_waiting_times_waits_longer_here_too() -> None:
+def test_stretched_waiting_times_apply_to_redeliveries_too() -> None:
     assert to_redeliver([failed(1, "a", 5)], {}, NOON, stretch=10) == []
 
 
-def test_of_a_delivery_with_several_attempts_one_is_fetched_the_oldest_delivery_first() -> None:
+def test_one_attempt_of_each_delivery_is_fetched_oldest_delivery_first() -> None:
     listed = [failed(3, "a", 1), failed(2, "b", 2), failed(1, "a", 3), failed(4, "known", 0), failed(5, "c", 0, "star")]
     assert [attempt.id for attempt in to_fetch(listed, {"known"})] == [1, 2]

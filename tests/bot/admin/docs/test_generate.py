@@ -27,7 +27,7 @@ def test_a_changed_file_and_the_page_of_a_removed_operation_are_outdated(tmp_pat
     assert outdated["docs/operations/removed.md"] is None
 
 
-def test_the_page_about_algorithms_describes_each_of_them() -> None:
+def test_the_algorithms_page_describes_every_algorithm() -> None:
     page = algorithms_page()
     for name, facts in algorithms().items():
         assert f"## {facts.title}: `{name}`" in page

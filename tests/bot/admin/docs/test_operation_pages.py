@@ -21,7 +21,7 @@ def made() -> dict[str, str]:
     return pages()
 
 
-def test_each_operation_has_a_page_that_the_index_leads_to(made: dict[str, str]) -> None:
+def test_each_operation_has_a_page_linked_from_the_index(made: dict[str, str]) -> None:
     assert set(made) == {"README.md", *(f"{name}.md" for name in KNOWN)}
     assert re.findall(r"\]\((\w+)\.md\)", made["README.md"]) == sorted(
         KNOWN, key=lambda name: (KNOWN[name].toolset, name)

@@ -17,13 +17,13 @@ from runners.local.hub.services.webhooks import ALWAYS
 ROOT = Path(__file__).parents[4]
 
 
-def test_the_page_about_permissions_is_made_from_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_permissions_page_is_generated_from_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert (ROOT / "docs/permissions.md").read_text(encoding="utf-8") == permissions_page()
     assert main(["docs", "permissions"]) == 0
     assert capsys.readouterr().out == permissions_page()
 
 
-def test_the_events_of_the_table_are_those_that_the_app_acts_on() -> None:
+def test_the_table_lists_the_events_that_the_app_handles() -> None:
     assert {each.name for each in EVENTS} == (router.events - {SCHEDULE_EVENT}) | WAKE_EVENTS
     assert {each.name for each in EVENTS if each.always} == ALWAYS - {"ping"}
 
@@ -46,7 +46,7 @@ def test_every_permission_has_a_reason_and_files_that_need_it() -> None:
         ("http://127.0.0.1:4000", "http://127.0.0.1:4000/api/v3"),
     ],
 )
-def test_each_github_has_its_api_where_it_is(url: str, api: str) -> None:
+def test_each_kind_of_github_has_its_api_url(url: str, api: str) -> None:
     assert Hub(url).api_url == api
 
 

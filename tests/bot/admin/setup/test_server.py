@@ -65,7 +65,7 @@ def finding(page: httpx.Response, what: str) -> str:
 # --- the whole way ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_app_is_registered_kept_installed_checked_and_starts_with_what_was_kept(
+def test_an_app_is_registered_stored_installed_and_checked_and_starts_with_its_credentials(
     hub: RunningHub, tmp_path: Path
 ) -> None:
     Path(".env").write_text("OTHER=1\n# a remark\n", encoding="utf-8")
@@ -111,7 +111,7 @@ def test_an_app_is_registered_kept_installed_checked_and_starts_with_what_was_ke
         assert httpx.post(f"{address}/webhook", content=body, headers=headers, timeout=20).status_code == 202
 
 
-def test_the_manifest_asks_for_what_the_table_names_and_leads_back_here(hub: RunningHub) -> None:
+def test_the_manifest_requests_what_the_table_lists_and_redirects_back(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.choose(organization="owner", public_url="https://modelyard.example.org/below/webhook")
         manifest = json.loads(person.fields(person.register_url)["manifest"])
@@ -146,7 +146,7 @@ def test_a_stranger_cannot_send_anything(hub: RunningHub, path: str) -> None:
     assert not Path(".env").exists()
 
 
-def test_the_token_works_once(hub: RunningHub) -> None:
+def test_the_token_works_only_once(hub: RunningHub) -> None:
     with setting_up(hub, enters=False) as (person, setup):
         token = setup.session.token
         assert person.get(f"/setup?token={token}").status_code == 200
@@ -159,9 +159,7 @@ def test_the_token_works_once(hub: RunningHub) -> None:
 @pytest.mark.parametrize(
     "headers", [{"origin": "http://127.0.0.1:9"}, {"sec-fetch-site": "same-site"}, {"origin": "null"}]
 )
-def test_a_form_from_elsewhere_is_refused_though_the_cookie_comes_with_it(
-    hub: RunningHub, headers: dict[str, str]
-) -> None:
+def test_a_form_from_another_site_is_refused_even_with_the_cookie(hub: RunningHub, headers: dict[str, str]) -> None:
     with setting_up(hub) as (person, _):
         person.get("/setup")
         assert person.send("/setup", {"github": hub.url}, **headers).status_code == 403
@@ -174,7 +172,7 @@ def test_nothing_but_setup_is_served(hub: RunningHub) -> None:
         assert [person.get(path).status_code for path in ("/", "/webhook", "/metrics", "/docs")] == [404] * 4
 
 
-def test_pages_hold_no_script_and_may_not_load_any(hub: RunningHub) -> None:
+def test_pages_contain_no_script_and_cannot_load_any(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         first, confirm = person.get("/setup"), person.choose()
     assert "form-action 'self';" in first.headers["content-security-policy"]
@@ -188,7 +186,7 @@ def test_pages_hold_no_script_and_may_not_load_any(hub: RunningHub) -> None:
 # --- what comes back from GitHub --------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_with_a_wrong_state_is_refused(hub: RunningHub) -> None:
+def test_a_callback_with_a_wrong_state_is_refused(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.choose()
         back = person.agree()
@@ -198,7 +196,7 @@ def test_an_answer_with_a_wrong_state_is_refused(hub: RunningHub) -> None:
         assert urlsplit(str(person.get(back).url)).path == "/setup/done"  # the right one still counts
 
 
-def test_an_answer_counts_once(hub: RunningHub) -> None:
+def test_a_callback_is_accepted_only_once(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.choose()
         back = person.agree()
@@ -208,7 +206,7 @@ def test_an_answer_counts_once(hub: RunningHub) -> None:
         assert Path(".env").read_bytes() == kept
 
 
-def test_an_answer_that_comes_after_an_hour_is_refused(hub: RunningHub) -> None:
+def test_a_callback_after_an_hour_is_refused(hub: RunningHub) -> None:
     clock = Clock()
     with setting_up(hub, clock=clock) as (person, _):
         person.choose()
@@ -218,7 +216,7 @@ def test_an_answer_that_comes_after_an_hour_is_refused(hub: RunningHub) -> None:
     assert not Path(".env").exists()
 
 
-def test_an_answer_in_another_browser_is_refused(hub: RunningHub) -> None:
+def test_a_callback_in_another_browser_is_refused(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.choose()
         assert httpx.get(person.agree(), timeout=20).status_code == 403
@@ -226,7 +224,7 @@ def test_an_answer_in_another_browser_is_refused(hub: RunningHub) -> None:
 
 
 @pytest.mark.parametrize("code", ["0" * 40, "", "../../app", "a b"])
-def test_a_code_that_github_does_not_know_leads_nowhere(hub: RunningHub, code: str) -> None:
+def test_a_code_unknown_to_github_is_refused(hub: RunningHub, code: str) -> None:
     with setting_up(hub) as (person, _):
         person.choose()
         state = parse_qs(urlsplit(person.register_url).query)["state"][0]
@@ -237,7 +235,7 @@ def test_a_code_that_github_does_not_know_leads_nowhere(hub: RunningHub, code: s
     assert not Path(".env").exists()
 
 
-def test_a_github_that_cannot_be_reached_is_named(hub: RunningHub) -> None:
+def test_an_unreachable_github_is_reported(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.choose(github="http://127.0.0.1:9")
         state = parse_qs(urlsplit(person.register_url).query)["state"][0]
@@ -250,7 +248,7 @@ def test_a_github_that_cannot_be_reached_is_named(hub: RunningHub) -> None:
 # --- where credentials go -----------------------------------------------------------------------------------------------------------
 
 
-def test_credentials_that_are_there_are_not_replaced(hub: RunningHub) -> None:
+def test_existing_credentials_are_not_replaced(hub: RunningHub) -> None:
     Path(".env").write_text("MODELYARD_APP_ID=7\n", encoding="utf-8")
     with setting_up(hub) as (person, _):
         page = person.get("/setup")
@@ -261,7 +259,7 @@ def test_credentials_that_are_there_are_not_replaced(hub: RunningHub) -> None:
     assert Path(".env").read_text(encoding="utf-8") == "MODELYARD_APP_ID=7\n"
 
 
-def test_another_file_with_credentials_is_refused_before_there_is_an_app(hub: RunningHub, tmp_path: Path) -> None:
+def test_a_file_with_other_credentials_is_refused_before_the_app_is_created(hub: RunningHub, tmp_path: Path) -> None:
     other = tmp_path / "other.env"
     other.write_text("MODELYARD_APP_ID=7\n", encoding="utf-8")
     with setting_up(hub) as (person, _):
@@ -270,7 +268,7 @@ def test_another_file_with_credentials_is_refused_before_there_is_an_app(hub: Ru
     assert "already has an App" in answer.text
 
 
-def test_with_the_switch_they_are_replaced(hub: RunningHub) -> None:
+def test_with_overwrite_existing_credentials_are_replaced(hub: RunningHub) -> None:
     Path(".env").write_text("MODELYARD_APP_ID=7\nMODELYARD_PRIVATE_KEY_PATH=old.pem\n", encoding="utf-8")
     with setting_up(hub, overwrite=True) as (person, _):
         person.setup()
@@ -279,7 +277,9 @@ def test_with_the_switch_they_are_replaced(hub: RunningHub) -> None:
     assert "MODELYARD_PRIVATE_KEY_PATH" not in values
 
 
-def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(hub: RunningHub, tmp_path: Path) -> None:
+def test_credentials_that_cannot_be_stored_are_held_until_another_place_is_chosen(
+    hub: RunningHub, tmp_path: Path
+) -> None:
     (tmp_path / "gone").mkdir()
     with setting_up(hub) as (person, _):
         person.choose(env_file="gone/app.env")
@@ -294,7 +294,7 @@ def test_credentials_that_cannot_be_kept_are_held_until_another_place_is_named(h
     assert env_values(tmp_path / "app.env")["MODELYARD_GITHUB_API_URL"] == hub.api_url
 
 
-def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
+def test_credentials_are_held_whatever_goes_wrong_while_storing_them(
     hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object, **__: object) -> None:
@@ -334,7 +334,9 @@ def test_credentials_are_held_whatever_goes_wrong_when_they_are_kept(
         ("env_file", f"{'x' * 300}.env", "File name too long"),
     ],
 )
-def test_what_is_wrong_on_the_first_page_is_said_beside_it(hub: RunningHub, field: str, value: str, words: str) -> None:
+def test_problems_on_the_first_page_are_shown_next_to_their_field(
+    hub: RunningHub, field: str, value: str, words: str
+) -> None:
     with setting_up(hub) as (person, _):
         answer = person.choose(**{field: value})
         assert answer.status_code == 422
@@ -343,7 +345,7 @@ def test_what_is_wrong_on_the_first_page_is_said_beside_it(hub: RunningHub, fiel
 
 
 @pytest.mark.parametrize("url", ["http://modelyard.example.org", "https://127.0.0.1:8000", "https://localhost"])
-def test_an_address_that_github_cannot_reach_is_refused_with_the_way_around(hub: RunningHub, url: str) -> None:
+def test_a_url_that_github_cannot_reach_is_refused_with_a_workaround(hub: RunningHub, url: str) -> None:
     with setting_up(hub) as (person, _):
         answer = person.choose(github="https://github.com", public_url=url)
     assert answer.status_code == 422
@@ -358,7 +360,7 @@ def test_text_in_fields_is_escaped(hub: RunningHub) -> None:
 # --- the check ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> None:
+def test_missing_and_superfluous_permissions_are_reported_with_a_fix(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         person.setup()
         app = hub.hub.apps.first(slug=NAME)
@@ -380,7 +382,7 @@ def test_what_is_missing_or_too_much_is_named_with_the_cure(hub: RunningHub) -> 
         assert "no secret, so nothing is signed" in finding(person.send("/setup/check"), "Webhook")
 
 
-def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_seconds(
+def test_the_check_creates_labels_in_as_many_repositories_as_a_few_seconds_allow(
     hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.admin.app_check.MAX_LABEL_SECONDS", -1.0)
@@ -397,7 +399,7 @@ def test_the_check_makes_the_labels_of_as_many_repositories_as_it_can_in_some_se
 OLD = {"MODELYARD_APP_ID": "7", "MODELYARD_PRIVATE_KEY_PATH": "old.pem"}
 
 
-def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_was_kept(
+def test_the_check_reports_environment_variables_that_override_the_stored_credentials(
     hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in OLD.items():
@@ -408,7 +410,7 @@ def test_the_check_names_what_the_environment_would_have_used_in_place_of_what_w
     assert "MODELYARD_APP_ID, MODELYARD_PRIVATE_KEY_PATH in the environment would be used instead" in said
 
 
-def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_keeps(
+def test_the_check_reports_env_file_settings_that_override_aws(
     hub: RunningHub, secrets_manager: SecretsManager
 ) -> None:
     Path(".env").write_text("".join(f"{name}={value}\n" for name, value in OLD.items()), encoding="utf-8")
@@ -421,7 +423,7 @@ def test_the_check_names_what_the_env_file_would_have_used_in_place_of_what_aws_
         assert "<strong>Credentials</strong>" not in person.send("/setup/check").text
 
 
-def test_a_webhook_whose_signature_is_refused_is_told(hub: RunningHub, tmp_path: Path) -> None:
+def test_a_refused_webhook_signature_is_reported(hub: RunningHub, tmp_path: Path) -> None:
     with setting_up(hub) as (person, _):
         person.setup()
         app = hub.hub.apps.first(slug=NAME)
@@ -438,7 +440,7 @@ def _delivery(app: int) -> Delivery:
     return Delivery(app_id=app, guid="0-1", event="ping", state="done", status="failed", status_code=401)
 
 
-def test_no_secret_is_in_any_page_of_the_way(hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_page_of_the_setup_contains_a_secret(hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "bot")
     with setting_up(hub) as (person, setup):
         seen = [person.choose().text, person.get(person.agree()).text, person.send("/setup/check").text]
@@ -455,9 +457,7 @@ def test_no_secret_is_in_any_page_of_the_way(hub: RunningHub, caplog: pytest.Log
 # --- the command ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_the_address_that_lets_one_in_and_no_secret_is_in_what_it_is_called_with(
-    hub: RunningHub, tmp_path: Path
-) -> None:
+def test_the_command_prints_the_link_and_no_secret_is_in_its_arguments(hub: RunningHub, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bot.cli", "setup", "--port", "0", "--github", hub.url]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     with subprocess.Popen(
