@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from anyio import to_thread
@@ -23,7 +23,7 @@ from bot.parsing.form import parse_form
 from bot.parsing.repository_config import CONFIG_PATH, ConfigError, RepositoryConfig, read_config
 from bot.runs.advance import end
 from bot.runs.labels import STATE_LABELS, state_label
-from bot.runs.run import Run
+from bot.runs.run import Run, RunConfig
 from bot.runs.view import RunView
 
 
@@ -39,11 +39,14 @@ class RequestOutcome:
         The request.
     language
         The repository's language.
+    config
+        What its run takes from the repository's configuration.
     """
 
     refusal: str
     request: TrainingRequest | None = None
     language: str = "en"
+    config: RunConfig = field(default_factory=RunConfig)
 
 
 async def check_allowed(request: TrainingRequest, config: RepositoryConfig, repository: Repository) -> RequestOutcome:
@@ -53,7 +56,7 @@ async def check_allowed(request: TrainingRequest, config: RepositoryConfig, repo
     problem = _storage_problem(request, config) or _runner_problem(request, config)
     if problem is not None:
         return RequestOutcome(notices.invalid([problem], config.language))
-    return RequestOutcome("", request, config.language)
+    return RequestOutcome("", request, config.language, RunConfig.of(config))
 
 
 def _storage_problem(request: TrainingRequest, config: RepositoryConfig) -> Problem | None:
@@ -172,6 +175,7 @@ class TrainingRequests:
                 created=now,
                 request_comment=request_comment,
                 language=outcome.language,
+                config=outcome.config,
                 entered=now,
                 due=now,
             )

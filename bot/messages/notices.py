@@ -101,6 +101,13 @@ def config_broken(problem: Problem, language: str = "en") -> Markdown:
     return say.comment(heading("⚠️", title), problem_list(problem, say), say("config.next"))
 
 
+def run_waits_for_config(problem: Problem, run: str, language: str = "en") -> Markdown:
+    """Return what is posted while a run waits for ``.github/modelyard.yml`` to be fixed."""
+    say = Words(language)
+    title = say("config.missing") if problem.reason == "config_missing" else say("config.invalid")
+    return say.comment(heading("⚠️", title), problem_list(problem, say), say("config.run_waits", run=code(run)))
+
+
 def schedules_broken(problem: Problem, language: str = "en") -> Markdown:
     """Return the body of the issue that says why no schedule can be read."""
     say = Words(language)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from actions.contracts.order import Gate
 from actions.contracts.request import Repository
 from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
@@ -16,6 +17,7 @@ from actions.errors import Problem
 from actions.tasks.exchange import PublishedResult
 from actions.tasks.registry import TrainingRequest
 from actions.text.masking import masked
+from bot.parsing.repository_config import NotificationsConfig, Promotion, RepositoryConfig
 from bot.runs.machine import END, Machine, StateSpec
 from bot.runs.machines import MACHINES
 
@@ -94,6 +96,26 @@ class JobObservation(_Value):
     since: datetime = Field(description="when the App first saw this status, by its own clock")
 
 
+class RunConfig(_Value):
+    """What a run takes from its repository's configuration; by default the cautious choices."""
+
+    data_roots: tuple[str, ...] = ()
+    gate: Gate = Field(default_factory=Gate)
+    promotion: Promotion = "approval"
+    history_branch: str | None = Field(default=None, description="None: the default branch")
+    notifications: NotificationsConfig = Field(default_factory=NotificationsConfig)
+
+    @classmethod
+    def of(cls, config: RepositoryConfig) -> RunConfig:
+        return cls(
+            data_roots=tuple(config.data_roots),
+            gate=config.gate,
+            promotion=config.promotion,
+            history_branch=config.history.branch,
+            notifications=config.notifications,
+        )
+
+
 class Run(_Value):
     """One request, processed to completion."""
 
@@ -107,6 +129,10 @@ class Run(_Value):
     created: datetime
     request_comment: int = Field(
         default=0, description="the comment with the command that opened it; 0: the issue itself"
+    )
+    config: RunConfig = Field(
+        default_factory=RunConfig,
+        description="as it was when the run was opened; from the first dispatch on, as it was then",
     )
     state: str = Field(default="", validate_default=True, description="empty: the machine's first state")
     entered: datetime

@@ -13,9 +13,7 @@ from actions.notification.templates import MAX_TEMPLATE, path_of
 from bot import kill_points
 from bot.engine.effects import comment, history
 from bot.engine.effects.context import RunContext
-from bot.github import HubError
 from bot.messages import notifications
-from bot.parsing.repository_config import ConfigError, NotificationsConfig
 from bot.runs.run import Run
 
 log = logging.getLogger(__name__)
@@ -33,9 +31,8 @@ async def notify(context: RunContext, run: Run, event: Event) -> tuple[Run, time
         The run with the channels that have been notified, and how long to wait before trying the others again; None if
         all are done.
     """
-    config = await _config(context, run)
-    channels = [] if config is None else [channel for channel in (config.slack, config.email) if channel is not None]
-    if config is None or not any(event in channel.events for channel in channels):
+    config = run.config.notifications
+    if not any(event in channel.events for channel in (config.slack, config.email) if channel is not None):
         return run, None
     view = replace(comment.view_of(context, run), history_url=await history.page_url(context, run))
     notice = notifications.notice_of(view, event, (await context.info()).html_url)
@@ -60,16 +57,6 @@ async def notify(context: RunContext, run: Run, event: Event) -> tuple[Run, time
 def give_up(run: Run, event: Event) -> None:
     """Log that a channel could not be notified despite all retries."""
     log.error("run %s: some channels outside GitHub could not be notified: %s", run.id, event)
-
-
-async def _config(context: RunContext, run: Run) -> NotificationsConfig | None:
-    try:
-        return (await context.config()).notifications
-    except (ConfigError, HubError) as error:
-        if isinstance(error, HubError) and error.transient:
-            raise
-        log.warning("run %s: no channels outside GitHub are notified: %s", run.id, error)
-        return None
 
 
 def _with_notified(run: Run, before: Run, notified: tuple[str, ...]) -> Run:

@@ -11,7 +11,6 @@ from anyio import to_thread
 from actions.storage.folder import Storage
 from bot.database.store import Store
 from bot.github import RepoInfo, Repository
-from bot.parsing.repository_config import RepositoryConfig, history_branch, read_config
 from bot.runs.run import Run
 from bot.settings import Settings
 
@@ -37,7 +36,6 @@ class RunContext:
     settings: Settings
     now: Callable[[], datetime]
     _info: RepoInfo | None = field(default=None, init=False)
-    _config: RepositoryConfig | None = field(default=None, init=False)
 
     async def info(self) -> RepoInfo:
         """Return the repository's facts, read once per look at the run."""
@@ -45,15 +43,9 @@ class RunContext:
             self._info = await self.repository.info()
         return self._info
 
-    async def config(self) -> RepositoryConfig:
-        """Return the repository's configuration, read once per look at the run."""
-        if self._config is None:
-            self._config = await read_config(self.repository)
-        return self._config
-
-    async def history_branch(self) -> str:
+    async def history_branch(self, run: Run) -> str:
         """Return the branch with registry and history."""
-        return await history_branch(self, await self.config())
+        return run.config.history_branch or (await self.info()).default_branch
 
     def scaled(self, limit: timedelta | None) -> timedelta:
         """Return a time limit multiplied by this deployment's time factor."""

@@ -16,7 +16,7 @@ async def commit(context: RunContext, run: Run) -> str:
     """Commit the run's Markdown, lineage and plots, the index and the registry together; return the commit's SHA."""
     history = history_change(record_of(run, (await context.info()).html_url))
     return await context.repository.commit_files(
-        await context.history_branch(),
+        await context.history_branch(run),
         history.message,
         history.files,
         reads=[INDEX, model_file.path_of(run.model)],
@@ -26,12 +26,12 @@ async def commit(context: RunContext, run: Run) -> str:
 
 async def page_url(context: RunContext, run: Run) -> str:
     """Return the URL of the run's history page; empty before the commit."""
-    return f"{await _blob_url(context)}/{FOLDER}/{run.id}.md" if run.history_sha else ""
+    return f"{await _blob_url(context, run)}/{FOLDER}/{run.id}.md" if run.history_sha else ""
 
 
 async def registry_url(context: RunContext, run: Run) -> str:
     """Return the URL of the model's registry file; empty unless the run has registered a version."""
-    return f"{await _blob_url(context)}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
+    return f"{await _blob_url(context, run)}/{model_file.path_of(run.model)}" if run.history_sha and run.version else ""
 
 
 async def plot_urls(context: RunContext, run: Run) -> tuple[tuple[str, str], ...]:
@@ -42,8 +42,8 @@ async def plot_urls(context: RunContext, run: Run) -> tuple[tuple[str, str], ...
     return tuple((name, f"{folder}/{name}") for name in run.result.plots)
 
 
-async def _blob_url(context: RunContext) -> str:
-    return f"{(await context.info()).html_url}/blob/{await context.history_branch()}"
+async def _blob_url(context: RunContext, run: Run) -> str:
+    return f"{(await context.info()).html_url}/blob/{await context.history_branch(run)}"
 
 
 async def _plots(context: RunContext, run: Run, paths: Mapping[str, str]) -> dict[str, str]:

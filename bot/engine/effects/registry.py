@@ -30,7 +30,7 @@ async def next_version(context: RunContext, run: Run, result: PublishedResult) -
         algorithm=run.request.algorithm,
         created=utc(context.now()),
     )
-    return version, (await context.config()).promotion == "auto"
+    return version, run.config.promotion == "auto"
 
 
 async def withdraw(context: RunContext, run: Run) -> None:
@@ -49,9 +49,9 @@ async def withdraw(context: RunContext, run: Run) -> None:
         return {} if present is None else {path: model_file.withdraw(present, run.id).encode()}
 
     message = f"Withdraw {run.model} of {run.id} [skip ci]"
-    await context.repository.commit_files(await context.history_branch(), message, change, reads=[path])
+    await context.repository.commit_files(await context.history_branch(run), message, change, reads=[path])
 
 
 async def _read(context: RunContext, run: Run) -> str | None:
-    content = await context.repository.file(model_file.path_of(run.model), await context.history_branch())
+    content = await context.repository.file(model_file.path_of(run.model), await context.history_branch(run))
     return None if content is None else content.decode("utf-8")

@@ -119,7 +119,6 @@ async def log_tail(context: RunContext, job: Job | None) -> str:
 
 
 async def _inputs(context: RunContext, run: Run, start_at: Stage) -> dict[str, str]:
-    config = await context.config()
     order = WorkOrder(
         run=run.id,
         attempt=run.attempt,
@@ -128,9 +127,9 @@ async def _inputs(context: RunContext, run: Run, start_at: Stage) -> dict[str, s
         request=run.request,
         training_seed=run.training_seed,
         storage_root=str(context.storage.root),
-        data_roots=tuple(config.data_roots),
+        data_roots=run.config.data_roots,
         champion=await registry.champion(context, run),
-        gate=config.gate,
+        gate=run.config.gate,
     )
     return {
         "run": run.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.errors import InvalidInput
 from bot.engine import stage_watch
-from bot.engine.effects import comment, model_lock, publication, storage, workflow
+from bot.engine.effects import comment, configuration, model_lock, publication, storage, workflow
 from bot.engine.effects.context import RunContext
 from bot.engine.states import state
 from bot.engine.states.notifying import notify_channels
@@ -29,6 +29,9 @@ async def run_stage(context: RunContext, run: Run) -> StepResult:
     """Wait for the stage's job, after starting a workflow run if the stage needs one."""
     (stage,) = run.spec.stages
     if run.needs_dispatch:
+        run, is_fixed = await configuration.fix(context, run)
+        if not is_fixed:
+            return StepResult(run, again=stage_watch.IDLE_INTERVAL)
         run = await workflow.dispatch(context, run, start_at=stage)
         await comment.show(context, run)
         return StepResult(run, again=stage_watch.POLL_INTERVAL)
