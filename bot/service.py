@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 
 import httpx
+import sqlalchemy as sa
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +22,8 @@ from bot.database import statistics
 from bot.database.inbox import InboxEntry
 from bot.database.leases import Leases
 from bot.database.store import Store
+from bot.engine.health import MIN_FREE_BYTES, Health, free_bytes
+from bot.engine.looks import StuckLookError
 from bot.engine.poller import Poller
 from bot.engine.reconciler import Reconciler
 from bot.engine.scheduler import Scheduler
@@ -71,6 +76,7 @@ class Service:
         secret = settings.webhook_secret.get_secret_value().encode()
         self.webhooks = Webhooks(self.store.inbox, secret, self.wake, clock=clock)
         self._worker_is_up = False
+        self.health = Health()
         self.metrics = Metrics(self.store.database, self.webhooks.counts, self.github.traffic, self.worker_is_up)
         self._github_checked = -GITHUB_CHECK_SECONDS
         self._github_problem: str | None = None
@@ -108,8 +114,15 @@ class Service:
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
         tasks = [
-            asyncio.create_task(Worker(*parts, self.metrics.step_took, self.metrics.count_trigger).run()),
-            asyncio.create_task(Reconciler(*parts).run()),
+            asyncio.create_task(
+                Worker(
+                    *parts,
+                    step_took=self.metrics.step_took,
+                    count_trigger=self.metrics.count_trigger,
+                    health=self.health,
+                ).run()
+            ),
+            asyncio.create_task(Reconciler(*parts, self.health).run()),
             asyncio.create_task(Scheduler(self.store, self.wake, self._clock).run()),
         ]
         # Not a TaskGroup: in Python 3.11 it loses a cancellation that arrives while one task has failed and the others
@@ -133,8 +146,25 @@ class Service:
             "database": await _problem(lambda: to_thread.run_sync(self.store.check, abandon_on_cancel=True)),
             "github": await self._problem_with_github(),
             "worker": "stopped" if self.worker_is_up() is False else None,
+            "tasks": self.health.failing(),
+            "storage": self.health.stuck(),
+            "disk": await self._problem_with_disk(),
         }
         return {part: problem for part, problem in problems.items() if problem}
+
+    async def _problem_with_disk(self) -> str | None:
+        database = sa.make_url(self.settings.database_url)
+        folders = [self.settings.storage_root]
+        if database.get_backend_name() == "sqlite" and database.database:
+            folders.append(Path(database.database).parent)
+        for folder in folders:
+            try:
+                free = await self.health.looks.at(f"disk of {folder}", functools.partial(free_bytes, folder))
+            except (StuckLookError, OSError) as error:
+                return type(error).__name__
+            if free < MIN_FREE_BYTES:
+                return f"{free // 1024**2} MB free"
+        return None
 
     async def _problem_with_github(self) -> str | None:
         if time.monotonic() - self._github_checked > GITHUB_CHECK_SECONDS or self._github_problem:

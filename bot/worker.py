@@ -26,6 +26,7 @@ from bot.clock import utc_now
 from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
 from bot.database.store import Store
 from bot.engine.backoff import backoff, is_transient
+from bot.engine.health import Health
 from bot.engine.run_driver import RunDriver, StepObserver
 from bot.events.installation_changes import follow_installation
 from bot.events.intake import Intake
@@ -70,9 +71,11 @@ class Worker:
         Called with the state and the duration, in seconds, of each step.
     count_trigger
         Called with the source and the result of each request that did not come from a form.
+    health
+        Where failing tasks and looks at files are noted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that a service makes
         self,
         store: Store,
         github: GitHub,
@@ -80,8 +83,10 @@ class Worker:
         wake: asyncio.Event,
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
+        *,
         step_took: StepObserver = lambda *_: None,
         count_trigger: TriggerObserver = lambda *_: None,
+        health: Health | None = None,
     ) -> None:
         self._store = store
         self._github = github
@@ -90,6 +95,7 @@ class Worker:
         self._clock = clock
         self._leases = leases
         self._count_trigger = count_trigger
+        self._health = health or Health()
         self._last_heartbeat = time.monotonic()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._driver = RunDriver(
@@ -100,6 +106,7 @@ class Worker:
             check_alive=self._check_alive,
             has_moved=self._has_moved,
             step_took=step_took,
+            looks=self._health.looks,
         )
 
     async def run(self) -> None:
@@ -192,10 +199,12 @@ class Worker:
         del self._tasks[key]
         if task.cancelled():
             return
-        if task.exception() is None:
+        error = task.exception()
+        self._health.note(" ".join(key), error)
+        if error is None:
             self._wake.set()
         else:  # not woken: if the database fails, say, querying it again immediately would not help
-            log.error("a task of the worker failed: %s", key, exc_info=task.exception())
+            log.error("a task of the worker failed: %s", key, exc_info=error)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 

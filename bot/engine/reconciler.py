@@ -20,6 +20,7 @@ from bot.database.leases import Leases
 from bot.database.schedules import Schedules
 from bot.database.store import Store
 from bot.engine import repository_identity, scheduler
+from bot.engine.health import Health
 from bot.engine.repository_reconciler import RepositoryReconciler
 from bot.github import GitHub
 from bot.settings import Settings
@@ -46,6 +47,8 @@ class Reconciler:
         This replica's leases: one replica reconciles at a time.
     clock
         Returns the time (UTC).
+    health
+        Where failing parts are noted.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Reconciler:
         wake: asyncio.Event,
         leases: Leases,
         clock: Callable[[], datetime] = utc_now,
+        health: Health | None = None,
     ) -> None:
         self._store = store
         self._schedules = Schedules(store.database)
@@ -64,6 +68,7 @@ class Reconciler:
         self._wake = wake
         self._leases = leases
         self._clock = clock
+        self._health = health or Health()
         self._reconciled: dict[str, datetime] = {}
         """When each repository's last complete reconciliation began."""
 
@@ -92,12 +97,15 @@ class Reconciler:
                 log.warning(
                     "reconciling: %s failed and will be retried in the next round: %s", part.__name__.strip("_"), error
                 )
-            except Exception:
+            except Exception as error:
                 # The outermost edge: a bug in one part must not keep the others from their work.
                 log.exception(
                     "reconciling: %s failed unexpectedly and will be retried in the next round",
                     part.__name__.strip("_"),
                 )
+                self._health.note(f"reconciler {part.__name__.strip('_')}", error)
+            else:
+                self._health.note(f"reconciler {part.__name__.strip('_')}", None)
         self._wake.set()
 
     async def _missed_webhooks(self) -> None:

@@ -22,6 +22,7 @@ from bot.database.store import Store
 from bot.engine.backoff import MAX_BACKOFF, backoff, is_suspended, is_transient
 from bot.engine.effects import workflow
 from bot.engine.effects.context import RunContext
+from bot.engine.looks import Looks
 from bot.engine.states import function_of
 from bot.github import GitHub
 from bot.observability import log_context
@@ -48,6 +49,8 @@ class RunDriver:
         Raises if this process may have lost its lease on the run.
     has_moved
         Tells whether a run's App installation was removed or replaced, and if so changes the run accordingly.
+    looks
+        How files in the storage are looked at.
     step_took
         See ``StepObserver``.
     """
@@ -62,6 +65,7 @@ class RunDriver:
         check_alive: Callable[[], None],
         has_moved: Callable[[Run], Awaitable[bool]],
         step_took: StepObserver,
+        looks: Looks,
     ) -> None:
         self._store = store
         self._github = github
@@ -71,6 +75,7 @@ class RunDriver:
         self._check_alive = check_alive
         self._has_moved = has_moved
         self._step_took = step_took
+        self._looks = looks
 
     async def drive(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait or ends."""
@@ -109,7 +114,7 @@ class RunDriver:
         """Let the present state do its work. Whatever goes wrong is an error of the state, never of the worker."""
         kill_points.hit(f"{run.state}.before")
         repository = self._github.repository(run.repository, run.installation)
-        context = RunContext(run, repository, self._store, self._storage, self._settings, self._clock)
+        context = RunContext(run, repository, self._store, self._storage, self._settings, self._looks, self._clock)
         try:
             async with asyncio.timeout(self._limit(run)):
                 if run.cancel is not None and run.spec.cancellable:

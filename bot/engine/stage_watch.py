@@ -9,6 +9,7 @@ from actions.contracts.stage import Stage
 from actions.errors import Problem
 from bot.engine.effects import comment, storage, workflow
 from bot.engine.effects.context import RunContext
+from bot.engine.looks import StuckLookError
 from bot.runs.advance import StepResult
 from bot.runs.job_status import JobStatus, find, is_lost, job_status, observe_heartbeat, observe_job, queued_for
 from bot.runs.run import Run, StageError
@@ -61,7 +62,10 @@ async def watch(context: RunContext, run: Run, stage: Stage) -> StepResult | Non
 
 async def _observe_heartbeat(context: RunContext, run: Run, stage: Stage) -> tuple[Run, StepResult | None]:
     """Note the stage's heartbeat; if it has stopped for too long, stop the stage."""
-    beat = await storage.heartbeat(context, run, stage)
+    try:
+        beat = await storage.heartbeat(context, run, stage)
+    except StuckLookError:  # the App's storage is silent, which says nothing about the runner
+        return run, None
     run = run.replace(observed_heartbeat=observe_heartbeat(run.observed_heartbeat, beat, context.now()))
     timeout = max(context.scaled(HEARTBEAT_TIMEOUT), MIN_HEARTBEAT_TIMEOUT)
     if not run.runner_lost and not is_lost(run.observed_heartbeat, timeout, context.now()):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +24,7 @@ from fastapi import FastAPI
 from bot import service as service_module
 from bot.app import create_app
 from bot.database.store import Store
+from bot.engine.looks import StuckLookError
 from bot.service import Service
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
@@ -84,6 +87,34 @@ def test_a_database_that_does_not_answer_is_named(world: World) -> None:
     assert ready.json()["problems"] == {"database": "OperationalError"}
 
 
+def test_a_look_at_the_storage_that_is_stuck_is_reported(world: World) -> None:
+    answers = threading.Event()
+    with running_app(settings_of(world)) as (client, service), contextlib.ExitStack() as stack:
+        stack.callback(answers.set)
+        service.health.looks.seconds = 0.01
+        with pytest.raises(StuckLookError):
+            asyncio.run(service.health.looks.at("a dead mount", answers.wait))
+        problems = client.get("/readyz").json()["problems"]
+
+    assert "no answer for" in problems["storage"]
+
+
+def test_a_full_disk_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "free_bytes", lambda _: 5 * 1024**2)
+    with running_app(settings_of(world)) as (client, _):
+        assert client.get("/readyz").json()["problems"] == {"disk": "5 MB free"}
+
+
+def test_a_task_that_fails_is_reported_without_names_until_it_works_again(world: World) -> None:
+    with running_app(settings_of(world)) as (client, service):
+        service.health.note("owner/demo train-20261122-001", ValueError("a bug"))
+        problems = client.get("/readyz").json()["problems"]
+        service.health.note("owner/demo train-20261122-001", None)
+        ready = client.get("/readyz").status_code
+
+    assert (problems, ready) == ({"tasks": "1 failing: ValueError"}, 200)
+
+
 @pytest.mark.parametrize("part", ["Worker", "Reconciler"])
 def test_a_worker_that_broke_is_named_and_starts_again(
     world: World, monkeypatch: pytest.MonkeyPatch, part: str
@@ -91,7 +122,7 @@ def test_a_worker_that_broke_is_named_and_starts_again(
     class Broken:
         starts = 0
 
-        def __init__(self, *_: object) -> None:
+        def __init__(self, *_: object, **__: object) -> None:
             Broken.starts += 1
 
         async def run(self) -> None:

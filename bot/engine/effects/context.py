@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from actions.storage.folder import Storage
 from bot.database.store import Store
+from bot.engine.looks import Looks
 from bot.github import RepoInfo, Repository
 from bot.runs.run import Run
 from bot.settings import Settings
@@ -25,6 +26,8 @@ class RunContext:
         The run as it was stored last, by an effect too: if a state fails, its error is noted in this one.
     repository, store, storage, settings
         The run's repository on GitHub, the App's database, the storage shared with runners, the App's settings.
+    looks
+        How files in the storage are looked at.
     now
         Returns the time (UTC).
     """
@@ -34,6 +37,7 @@ class RunContext:
     store: Store
     storage: Storage
     settings: Settings
+    looks: Looks
     now: Callable[[], datetime]
     _info: RepoInfo | None = field(default=None, init=False)
 

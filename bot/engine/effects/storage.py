@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
-from pathlib import Path
 
-from anyio import to_thread
 from pydantic import ValidationError
 
 from actions.contracts.results import HEARTBEAT_FILE, Heartbeat, Progress, Published
@@ -13,6 +13,7 @@ from actions.contracts.stage import Stage
 from actions.errors import InvalidInput, NotFound
 from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
+from actions.storage.untrusted import open_untrusted, read_untrusted
 from actions.tasks.exchange import PublishedResult
 from bot.engine.effects.context import RunContext
 from bot.runs.run import Run
@@ -23,7 +24,7 @@ MAX_REPORT_BYTES = 64 * 1024
 
 async def progress(context: RunContext, run: Run, stage: Stage) -> Progress | None:
     """Return a stage's report of its progress, if there is a valid one."""
-    text = await to_thread.run_sync(_read, _folder(context.storage, run, stage) / "progress.json")
+    text = await _read(context, run, stage, "progress.json")
     try:
         report = Progress.model_validate_json(text or "")
     except ValidationError:
@@ -33,7 +34,7 @@ async def progress(context: RunContext, run: Run, stage: Stage) -> Progress | No
 
 async def heartbeat(context: RunContext, run: Run, stage: Stage) -> Heartbeat | None:
     """Return a stage's latest heartbeat, if the run's present workflow run has written one."""
-    text = await to_thread.run_sync(_read, _folder(context.storage, run, stage) / HEARTBEAT_FILE)
+    text = await _read(context, run, stage, HEARTBEAT_FILE)
     try:
         beat = Heartbeat.model_validate_json(text or "")
     except ValidationError:
@@ -51,7 +52,7 @@ async def published(context: RunContext, run: Run) -> Published:
     InvalidInput
         ``not_published``.
     """
-    text = await to_thread.run_sync(_read, _folder(context.storage, run, "publish") / "published.json")
+    text = await _read(context, run, "publish", "published.json")
     try:
         return Published.model_validate_json(text or "")
     except ValidationError:
@@ -72,7 +73,7 @@ async def check_artifact(context: RunContext, result: PublishedResult) -> None:
         ``artifact_missing``.
     """
     model = result.model
-    size = await to_thread.run_sync(_size, context.storage, model.uri)
+    size = await context.looks.at(model.uri, functools.partial(_size, context.storage, model.uri))
     if size != model.size_bytes:
         raise NotFound(
             "artifact_missing",
@@ -85,28 +86,31 @@ async def check_artifact(context: RunContext, result: PublishedResult) -> None:
 async def clear(context: RunContext, run: Run) -> None:
     """Remove everything that the run's attempts wrote."""
     for area in {spec.area for spec in SPECS.values()}:
-        folder = context.storage.folder(run.repository, area, run.id, run.attempt).parent
-        await to_thread.run_sync(_remove, folder)
+        uri = f"{run.repository}/{area}/{run.id}"
+        await context.looks.at(uri, functools.partial(_remove, context.storage, uri))
 
 
-def _folder(storage: Storage, run: Run, stage: Stage) -> Path:
-    return storage.folder(run.repository, SPECS[stage].area, run.id, run.attempt)
+async def _read(context: RunContext, run: Run, stage: Stage, name: str) -> bytes | None:
+    """Read a small file that a stage left; return None if it is missing, too large or not a regular file.
 
-
-def _read(path: Path) -> bytes | None:
-    """Read a small file; return None if it is missing or too large."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_REPORT_BYTES + 1)
-    except OSError:
-        return None
-    return content if len(content) <= MAX_REPORT_BYTES else None
+    Raises
+    ------
+    StuckLookError
+        The storage does not answer.
+    """
+    uri = f"{run.repository}/{SPECS[stage].area}/{run.id}/{run.attempt}/{name}"
+    return await context.looks.at(uri, functools.partial(read_untrusted, context.storage.root, uri, MAX_REPORT_BYTES))
 
 
 def _size(storage: Storage, uri: str) -> int | None:
-    path = storage.path(uri)
-    return path.stat().st_size if path.is_file() else None
+    try:
+        with open_untrusted(storage.root, uri) as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return None
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(storage: Storage, uri: str) -> None:
+    folder = storage.root.resolve() / uri
+    if folder.resolve() == folder:  # otherwise a job has put a link there, which may lead to another run's files
+        shutil.rmtree(folder, ignore_errors=True)
