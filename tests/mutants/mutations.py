@@ -71,7 +71,8 @@ def _can_matter(mutant: Mutant) -> bool:
         compile(mutant.source, "mutant", "exec", dont_inherit=True)
     except SyntaxError:
         return False
-    return "TYPE_CHECKING" not in mutant.line and mutant.line != "*,"
+    is_bare_star = mutant.line.replace("*,", "/,", 1) == mutant.became  # no multiplication
+    return "TYPE_CHECKING" not in mutant.line and not is_bare_star
 
 
 def _mutants(source: str, operator: Any) -> Iterator[Mutant]:

@@ -38,6 +38,29 @@ def test_every_command_is_known_by_its_word_its_usage_and_its_example(name: str)
     assert parsed(command.example).command is command
     assert not parsed(command.example).problems
     assert command.usage.split()[0] == f"/{name}"
+    assert grammar.is_command(f"/{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("approve", "/approve [name=value ...] [reason]"),
+        ("promote", "/promote [VERSION] [reason]"),
+        ("run", "/run OPERATION [name=value ...]"),
+        ("help", "/help"),
+    ],
+)
+def test_the_usage_has_what_is_optional_in_brackets(name: str, usage: str) -> None:
+    assert COMMANDS[name].usage.upper() == usage.upper()
+
+
+def test_a_command_is_about_a_run_and_needs_a_valid_configuration_unless_it_says_otherwise() -> None:
+    plain = grammar.Command("x", permission="write", example="/x")
+    assert (plain.needs_run, plain.works_without_config, plain.usage) == (True, False, "/x")
+
+
+def test_a_line_is_read_up_to_its_longest_length() -> None:
+    assert len("/reject " + parsed("/reject " + "x" * 5_000).reason) == 4_001
 
 
 @pytest.mark.parametrize(
@@ -65,6 +88,7 @@ def test_every_command_is_known_by_its_word_its_usage_and_its_example(name: str)
 )
 def test_what_is_not_a_slash_and_a_word_on_the_first_line_is_left_alone(body: str) -> None:
     assert parse_command(body) is None
+    assert not grammar.is_command(body)
 
 
 @pytest.mark.parametrize(
