@@ -44,7 +44,7 @@ print(json.dumps([doors, heavy]))
 """
 
 
-def test_no_door_loads_a_heavy_library_before_work_asks_for_it() -> None:
+def test_no_entry_point_loads_a_heavy_library_before_it_is_needed() -> None:
     command = [sys.executable, "-W", "error", "-c", IMPORT_EVERY_DOOR, *HEAVY]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

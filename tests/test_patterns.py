@@ -41,5 +41,5 @@ def test_no_pattern_lets_a_trailing_newline_through(source: str) -> None:
     "text",
     ['re.compile("a$")', 're.match(r"^[a-z]+$", x)', 're.search(f"{x} b$", y)', 'ConfigDict(regex_engine="python-re")'],
 )
-def test_it_would_be_found(text: str) -> None:
+def test_a_violation_would_be_found(text: str) -> None:
     assert len(list(lenient(ast.parse(text)))) == 1

@@ -60,5 +60,5 @@ def test_nothing_that_runs_others_text_or_files_is_called(source: str) -> None:
      "subprocess.run(x, shell=y)", "yaml.load(x)", "yaml.load(x, Loader=yaml.Loader)", "torch.load(x)",
      "torch.load(x, weights_only=False)", "torch.load(x, weights_only=y)"],
 )  # fmt: skip
-def test_it_would_be_found(text: str) -> None:
+def test_a_violation_would_be_found(text: str) -> None:
     assert len(list(unsafe(ast.parse(text)))) == 1

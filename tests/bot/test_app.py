@@ -77,7 +77,7 @@ def test_an_app_that_cannot_reach_github_is_not_ready(world: World) -> None:
     assert ready.json()["problems"] == {"github": "hub_unreachable"}
 
 
-def test_a_database_that_does_not_answer_is_named(world: World) -> None:
+def test_a_database_that_does_not_respond_is_reported(world: World) -> None:
     with running_app(settings_of(world)) as (client, service):
         with service.store.database.transaction() as connection:
             connection.exec_driver_sql("DROP TABLE counters")
@@ -116,9 +116,7 @@ def test_a_task_that_fails_is_reported_without_names_until_it_works_again(world:
 
 
 @pytest.mark.parametrize("part", ["Worker", "Reconciler"])
-def test_a_worker_that_broke_is_named_and_starts_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
+def test_a_failed_worker_is_reported_and_restarted(world: World, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     class Broken:
         starts = 0
 
@@ -188,7 +186,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_what_was_accepted_survives_a_kill_right_after_the_answer(world: World) -> None:
+def test_an_accepted_delivery_survives_a_kill_right_after_the_response(world: World) -> None:
     port = free_port()
     url = f"sqlite:///{world.folder / 'killed.db'}"
     body = b'{"action": "opened", "repository": {"full_name": "owner/nowhere"}}'
@@ -214,7 +212,7 @@ def test_what_was_accepted_survives_a_kill_right_after_the_answer(world: World) 
     store.close()
 
 
-def test_a_wrong_setting_ends_the_process_with_code_2_and_says_which(world: World) -> None:
+def test_a_wrong_setting_ends_the_process_with_code_2_and_is_named(world: World) -> None:
     with serve(world, free_port(), MODELYARD_APP_ID="many", MODELYARD_LOG_LEVEL="loud") as process:
         _, said = process.communicate(timeout=30)
 
@@ -233,7 +231,7 @@ def becomes_ready(port: int) -> int:
     return status
 
 
-def test_a_worker_with_a_port_shows_how_it_stands_there_and_takes_no_webhooks(world: World) -> None:
+def test_a_worker_with_a_port_serves_its_health_there_but_no_webhooks(world: World) -> None:
     port = free_port()
     with serve(world, port, "worker") as process:
         try:
@@ -249,7 +247,7 @@ def test_a_worker_with_a_port_shows_how_it_stands_there_and_takes_no_webhooks(wo
     assert 'modelyard_github_rate_limit_remaining_requests{installation="app"' in metrics
 
 
-def test_the_process_serves_logs_json_and_ends_when_it_is_told_to(world: World) -> None:
+def test_the_process_serves_logs_json_and_stops_on_request(world: World) -> None:
     port = free_port()
     with serve(world, port) as process:
         try:

@@ -76,7 +76,7 @@ def test_operations_are_one_name_a_line(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.split("\n") == [*operations("bot.operations"), ""]
 
 
-def test_operations_can_be_had_with_schemas(capsys: pytest.CaptureFixture[str]) -> None:
+def test_operations_can_be_listed_with_schemas(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["operations", "--json"]) == 0
     described = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     alias = described["set_model_alias"]
@@ -106,14 +106,14 @@ def test_serve_ends_and_names_the_settings_that_are_missing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536"])
-def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["serve", f"--port={port}"])
     assert end.value.code == 2
     assert "a port must be a number from 0 to 65535" in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_pipe_causes_no_traceback(tmp_path: Path) -> None:
     command = f"{sys.executable} -m bot.cli operations --json | head -n 1"
     ran = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},

@@ -49,7 +49,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CredentialStore:
 # --- both ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_kept_is_read_back(store: CredentialStore) -> None:
+def test_stored_credentials_are_read_back(store: CredentialStore) -> None:
     assert not store.exists()
     store.save(credentials(), overwrite=False)
     assert store.exists()
@@ -67,7 +67,7 @@ def test_nothing_is_replaced_by_accident(store: CredentialStore) -> None:
     assert store.load().app_id == 18
 
 
-def test_the_app_starts_with_what_was_kept(store: CredentialStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_starts_with_the_stored_credentials(store: CredentialStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save(credentials(), overwrite=False)
     for name, value in store.start().items():
         monkeypatch.setenv(name, value)
@@ -77,7 +77,7 @@ def test_the_app_starts_with_what_was_kept(store: CredentialStore, monkeypatch: 
     assert settings.key().strip() == private_key().strip()
 
 
-def test_the_environment_wins_over_what_was_kept(
+def test_the_environment_takes_precedence_over_stored_credentials(
     store: CredentialStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store.save(credentials(), overwrite=False)
@@ -89,7 +89,7 @@ def test_the_environment_wins_over_what_was_kept(
     assert load_settings().app_id == 99
 
 
-def test_an_address_of_github_alone_is_no_apps_credentials(tmp_path: Path) -> None:
+def test_the_url_of_github_alone_is_not_a_set_of_credentials(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MODELYARD_GITHUB_API_URL=https://old.example.org/api/v3\n", encoding="utf-8")
     store = EnvFile(tmp_path / ".env")
     assert not store.exists()
@@ -109,7 +109,7 @@ def test_no_secret_is_in_a_repr_or_an_error(store: CredentialStore) -> None:
 # --- the file -----------------------------------------------------------------------------------------------------------------
 
 
-def test_lines_about_anything_else_stay_whatever_they_look_like(tmp_path: Path) -> None:
+def test_other_lines_of_the_env_file_are_kept_whatever_they_look_like(tmp_path: Path) -> None:
     old_key = private_key().replace("END RSA PRIVATE", "END OLD")
     before = (
         f'# first\nOTHER="a\nb"\nexport MODELYARD_APP_ID=7\n\nMODELYARD_PRIVATE_KEY="{old_key}"\nLAST=$OTHER # why\n'
@@ -134,7 +134,7 @@ def test_a_shell_reads_the_file_as_the_app_does(tmp_path: Path) -> None:
     assert said.replace("\\n", "\n").strip() == private_key().strip()
 
 
-def test_at_no_moment_can_anybody_else_read_it(tmp_path: Path) -> None:
+def test_other_users_can_never_read_the_env_file(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("OTHER=1\n", encoding="utf-8")
     path.chmod(0o644)
@@ -166,7 +166,7 @@ def test_at_no_moment_can_anybody_else_read_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace"])
-def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_a_failing_disk_leaves_the_old_file_intact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     path = tmp_path / ".env"
     path.write_text("OTHER=1\n", encoding="utf-8")
 
@@ -184,7 +184,7 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["settings.txt", ".bashrc", "passwd", "x.env/../passwd", ".env\n"])
-def test_a_file_that_is_no_env_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_an_env_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CredentialsError):
         EnvFile(tmp_path / name).exists()
 
@@ -208,7 +208,7 @@ def test_a_secret_that_could_end_its_line_is_refused(tmp_path: Path) -> None:
 # --- AWS ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_that_is_not_there_is_named_with_the_setting(
+def test_a_missing_secret_is_reported_with_its_setting(
     secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPS_SECRETS_PREFIX", "nowhere")
@@ -221,7 +221,7 @@ def test_a_secret_that_is_not_there_is_named_with_the_setting(
     assert "modelyard setup" in problem.next_step
 
 
-def test_an_empty_secret_that_somebody_has_made_beforehand_is_filled(secrets_manager: SecretsManager) -> None:
+def test_an_empty_secret_that_was_created_in_advance_is_filled(secrets_manager: SecretsManager) -> None:
     import boto3
 
     boto3.client("secretsmanager", region_name="eu-central-1").create_secret(Name=secrets_manager.name)
@@ -231,7 +231,7 @@ def test_an_empty_secret_that_somebody_has_made_beforehand_is_filled(secrets_man
 
 
 @pytest.mark.parametrize("name", ["MODELYARD_APP_ID", "MODELYARD_WEBHOOK_SECRET", "MODELYARD_PRIVATE_KEY"])
-def test_of_a_secret_all_is_taken_or_nothing(
+def test_a_secret_is_used_completely_or_not_at_all(
     secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     secrets_manager.save(credentials(), overwrite=False)
@@ -245,7 +245,7 @@ def test_of_a_secret_all_is_taken_or_nothing(
     assert CANARY not in str(caught.value)
 
 
-def test_a_secret_of_another_shape_is_named_and_not_shown(
+def test_a_malformed_secret_is_reported_but_not_shown(
     secrets_manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import boto3
@@ -258,7 +258,7 @@ def test_a_secret_of_another_shape_is_named_and_not_shown(
     assert CANARY not in str(caught.value)
 
 
-def test_aws_that_cannot_be_reached_is_an_error_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_aws_is_an_error_with_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
@@ -282,7 +282,7 @@ def complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     EnvFile(tmp_path / ".env").save(credentials(), overwrite=False)
 
 
-def test_the_usual_names_of_aws_are_read_as_they_are(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_aws_variables_are_read(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = "arn:aws:iam::123456789012:role/service-role/Train"
     monkeypatch.setenv("AWS_REGION", "us-gov-west-1")
     monkeypatch.setenv("SAGEMAKER_ROLE_ARN", arn)

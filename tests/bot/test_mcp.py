@@ -84,7 +84,7 @@ def test_an_error_is_the_json_of_its_body(project: Path) -> None:
     assert error_of(missing)["reason"] == "model_not_found"
 
 
-def test_a_crash_is_told_and_the_server_goes_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_crash_is_reported_and_the_server_continues(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     crashed, counted = in_memory(project, ("stumble", {}), ("count", {"to": 2}))
     assert error_of(crashed)["reason"] == "crashed"
     assert "RuntimeError: no such luck" in capsys.readouterr().err
@@ -105,7 +105,7 @@ def test_nothing_is_promoted_or_rolled_back_by_an_agent(project: Path) -> None:
     assert commits(project) == 2
 
 
-def test_progress_is_told_while_it_works_and_only_rises(project: Path) -> None:
+def test_progress_is_reported_while_it_works_and_only_increases(project: Path) -> None:
     told: list[tuple[float, str]] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
@@ -166,7 +166,7 @@ def test_what_an_operation_prints_stays_out_of_the_protocol(project: Path) -> No
     assert anyio.run(talk).structured_content == {"reached": 2}
 
 
-def test_an_unknown_toolset_is_named() -> None:
+def test_an_unknown_toolset_is_refused_by_name() -> None:
     with pytest.raises(InvalidInput) as error:
         choose(KNOWN, ["model_trainig"])
     assert error.value.problem.reason == "unknown_toolset"
@@ -182,7 +182,7 @@ def test_titles_that_only_repeat_names_are_left_out_of_schemas() -> None:
     assert slim(schema) == {"properties": {"title": {"type": "string"}}, "$defs": {"title": {}}}
 
 
-def test_the_face_of_the_tools_stays_small_enough_for_an_agent() -> None:
+def test_the_tool_list_stays_small_enough_for_an_agent() -> None:
     async def listed() -> list[Any]:
         async with Client(create_server(KNOWN, local_contexts(None, None))) as client:
             return (await client.list_tools()).tools

@@ -35,7 +35,7 @@ def test_a_wrong_form_lists_every_wrong_field(capsys: pytest.CaptureFixture[str]
     assert {"algorithm", "threshold"} <= {wrong["field"] for wrong in parsed["wrong"]}
 
 
-def test_an_ordinary_issue_is_no_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ordinary_issue_is_not_a_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, 0, "parse_issue", "--body", "Please train something.")["outcome"] == "not_a_form"
 
 

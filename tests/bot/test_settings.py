@@ -56,12 +56,12 @@ def test_secret_id_and_key_are_all_that_is_required(complete: None, tmp_path: Pa
     assert settings.key() == private_key()
 
 
-def test_no_secret_shows_in_what_settings_print(complete: None) -> None:
+def test_printed_settings_contain_no_secret(complete: None) -> None:
     assert CANARY not in repr(load_settings())
     assert "PRIVATE KEY" not in repr(load_settings())
 
 
-def test_everything_that_is_missing_is_named_at_once() -> None:
+def test_all_missing_settings_are_reported_at_once() -> None:
     assert problems() == {"WEBHOOK_SECRET": "nothing.", "APP_ID": "nothing.", "PRIVATE_KEY": "neither."}
 
 
@@ -71,7 +71,7 @@ def test_an_empty_variable_counts_as_missing(complete: None, monkeypatch: pytest
     assert problems() == {"WEBHOOK_SECRET": "nothing."}
 
 
-def test_a_name_that_is_nearly_right_is_pointed_at(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_variable_is_pointed_out(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MODELYARD_WEBHOOK_SECRET")
     monkeypatch.setenv("MODELYARD_WEBHOOK_SECRT", CANARY)
 
@@ -106,7 +106,7 @@ def test_a_key_given_twice_is_refused(complete: None, monkeypatch: pytest.Monkey
         ("PRIVATE_KEY_PATH", "no-such-file.pem"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_was_found(
+def test_a_wrong_value_is_reported_with_what_was_found(
     complete: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"MODELYARD_{name}", value)
@@ -117,7 +117,7 @@ def test_a_wrong_value_is_named_with_what_was_found(
     assert value in found[name].lower() or name == "DATABASE_URL"
 
 
-def test_secrets_are_not_shown_even_where_they_are_wrong(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_shown_even_if_they_are_wrong(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MODELYARD_PRIVATE_KEY_PATH")
     monkeypatch.setenv("MODELYARD_PRIVATE_KEY", CANARY)
     monkeypatch.setenv("MODELYARD_DATABASE_URL", f"mysql://user:{CANARY}@db/modelyard")
@@ -144,7 +144,7 @@ def test_a_plain_http_hub_on_this_machine_is_fine(complete: None, monkeypatch: p
     assert load_settings().github_api_url == "http://127.0.0.1:4000/api/v3"
 
 
-def test_a_dotenv_file_is_read_and_the_environment_wins(
+def test_a_dotenv_file_is_read_and_the_environment_takes_precedence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key_file: Path
 ) -> None:
     lines = [f"MODELYARD_WEBHOOK_SECRET={CANARY}", "MODELYARD_APP_ID=17", f"MODELYARD_PRIVATE_KEY_PATH={key_file}"]
@@ -157,7 +157,7 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(
     assert settings.webhook_secret.get_secret_value() == CANARY
 
 
-def test_the_process_ends_with_code_2_and_says_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_process_ends_with_code_2_and_reports_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         settings_or_exit()
 
@@ -174,7 +174,7 @@ def test_without_their_settings_there_are_no_channels(complete: None) -> None:
     assert (channels.slack, channels.email) == (None, None)
 
 
-def test_channels_are_reached_as_the_settings_say(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_channels_use_the_settings(complete: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELYARD_SLACK_TOKEN", CANARY)
     monkeypatch.setenv("MODELYARD_SMTP_URL", f"smtps://mailer:{CANARY}%40@mail.example.org")
     monkeypatch.setenv("MODELYARD_MAIL_FROM", "modelyard@example.org")
@@ -203,7 +203,7 @@ def test_channels_are_reached_as_the_settings_say(complete: None, monkeypatch: p
         ("MAIL_FROM", "ml..ops@example.org", "'ml..ops@example.org'."),
     ],
 )
-def test_a_channel_that_cannot_be_right_is_named(
+def test_invalid_channel_settings_are_reported(
     complete: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str, found: str
 ) -> None:
     monkeypatch.setenv("MODELYARD_MAIL_FROM", "modelyard@example.org")

@@ -135,7 +135,9 @@ shared = {
 
 @settings(max_examples=1, **shared)  # type: ignore[arg-type]
 @any_order
-def test_deliveries_in_any_order_and_again_lead_to_the_same_end(post: tuple[Loop, Post], order: int, when: str) -> None:
+def test_deliveries_in_any_order_and_repeated_lead_to_the_same_end(
+    post: tuple[Loop, Post], order: int, when: str
+) -> None:
     check(post, order, when)
 
 

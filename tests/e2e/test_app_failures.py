@@ -16,7 +16,7 @@ from tests.support.ways import ASKED, HAPPY, UNHAPPY_END
 S = State
 
 
-def test_a_model_file_that_is_gone_is_not_registered(loop: Loop, model: str) -> None:
+def test_a_missing_model_file_is_not_registered(loop: Loop, model: str) -> None:
     def lose(work: Any, job: Any) -> None:
         loop.publish(work, job)
         for file in loop.storage.rglob("model.skops"):
@@ -40,7 +40,7 @@ def test_a_history_that_cannot_be_written_makes_the_run_fail_and_says_so(loop: L
     assert loop.file(f"training_history/models/{model}.yaml") is None
 
 
-def test_a_history_that_can_be_written_the_second_time_is_written(loop: Loop, model: str) -> None:
+def test_a_history_that_fails_once_is_written_on_the_second_try(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", refuse, times=1)
     issue = loop.open(model_name=model)
     assert loop.until_ended(issue).status == "passed"
@@ -62,7 +62,7 @@ def test_a_question_that_cannot_be_posted_still_waits_for_its_answer(loop: Loop,
     loop.until_ended(issue)
 
 
-def test_a_rollback_that_cannot_look_at_the_registry_goes_on_to_the_history(loop: Loop, model: str) -> None:
+def test_a_withdrawal_that_cannot_read_the_registry_continues_to_the_history(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
     issue = loop.open(model_name=model)
     loop.until_label(issue, "mlops:waiting")
@@ -73,7 +73,7 @@ def test_a_rollback_that_cannot_look_at_the_registry_goes_on_to_the_history(loop
 
 
 @pytest.mark.parametrize("value", [0.5, 0.95])
-def test_a_run_whose_last_words_cannot_be_posted_ends_all_the_same(loop: Loop, model: str, value: float) -> None:
+def test_a_run_whose_final_comment_cannot_be_posted_still_ends(loop: Loop, model: str, value: float) -> None:
     loop.values[:] = [value]
     loop.network.add("PATCH", r"/issues/\d+$", refuse, times=4)
     issue = loop.open(model_name=model, max_retries=0)
@@ -82,7 +82,7 @@ def test_a_run_whose_last_words_cannot_be_posted_ends_all_the_same(loop: Loop, m
     assert loop.file(f"training_history/{run.id}.md") is not None
 
 
-def test_wrong_data_that_cannot_be_told_ends_the_run_all_the_same(loop: Loop, model: str) -> None:
+def test_a_run_whose_data_problem_cannot_be_posted_still_ends(loop: Loop, model: str) -> None:
     loop.script(prepare=says("prepare", "invalid_input"))
     loop.network.add("POST", r"/issues/\d+/labels", refuse, times=6)
     issue = loop.open(model_name=model)
@@ -90,7 +90,7 @@ def test_wrong_data_that_cannot_be_told_ends_the_run_all_the_same(loop: Loop, mo
 
 
 @pytest.mark.slow
-def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_path: Path) -> None:
+def test_a_call_that_hangs_is_abandoned_after_its_states_time_limit_and_repeated(tmp_path: Path) -> None:
     with running_loop(tmp_path, speed=1, time_factor=0.02) as loop:
         loop.network.add("POST", "/git/trees", stalled, times=2)
         issue = loop.open()
@@ -99,7 +99,7 @@ def test_a_call_that_hangs_is_given_up_after_its_states_time_and_made_again(tmp_
 
 
 @pytest.mark.slow
-def test_an_outage_is_waited_for_and_costs_nothing(loop: Loop, model: str) -> None:
+def test_an_outage_delays_a_run_and_uses_no_retry(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", away, times=6)
     loop.network.add("PATCH", r"/issues/comments/", away, times=3)
     issue = loop.open(model_name=model)
@@ -107,7 +107,7 @@ def test_an_outage_is_waited_for_and_costs_nothing(loop: Loop, model: str) -> No
     assert "candidate: 1" in str(loop.file(f"training_history/models/{model}.yaml"))
 
 
-def test_trouble_that_does_not_pass_ends_the_run_and_says_why(loop: Loop, model: str) -> None:
+def test_a_permanent_error_ends_the_run_and_is_reported(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/dispatches", refuse, times=9)
     issue = loop.open(model_name=model)
     run = loop.until_ended(issue)

@@ -108,7 +108,7 @@ def test_a_form_that_was_edited_by_hand(real: RealLoop, model: str, line: str, i
 # --- what the data shows -------------------------------------------------------------------------------------------------
 
 
-def test_a_target_that_is_no_column(real: RealLoop, model: str) -> None:
+def test_a_target_that_is_not_a_column(real: RealLoop, model: str) -> None:
     data = real.data("flowers.csv", FLOWERS)
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="Kind"))
@@ -118,7 +118,7 @@ def test_a_target_that_is_no_column(real: RealLoop, model: str) -> None:
     assert "`target_missing`" in comment
 
 
-def test_a_column_to_split_by_that_is_none(real: RealLoop, model: str) -> None:
+def test_a_split_column_that_does_not_exist(real: RealLoop, model: str) -> None:
     data = real.data("flowers.csv", FLOWERS)
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", split="group", split_column="color")
@@ -178,7 +178,7 @@ def test_an_empty_file(real: RealLoop, model: str, content: bytes, found: str) -
 
 
 @slow
-def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
+def test_a_csv_with_bytes_that_are_not_text(real: RealLoop, model: str) -> None:
     data = real.data("broken.csv", FLOWERS.encode() + b"gr\xfcn,1,2,rose\n")
     with nothing_left(real, runs=1):
         comment = refused(real, real.open(model_name=model, data=data, target="kind"))
@@ -190,7 +190,7 @@ def test_a_csv_with_bytes_that_are_no_text(real: RealLoop, model: str) -> None:
 
 
 @slow
-def test_a_ragged_csv_which_runs_once_it_is_put_right(real: RealLoop, model: str) -> None:
+def test_a_ragged_csv_runs_once_it_is_fixed(real: RealLoop, model: str) -> None:
     data = real.data("ragged.csv", FLOWERS + "red,1,2\n")
     with nothing_left(real, runs=1):
         issue = real.open(model_name=model, data=data, target="kind", algorithm="logistic_regression")

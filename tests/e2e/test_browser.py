@@ -134,7 +134,7 @@ def test_a_person_follows_a_rejected_run_lets_it_be_trained_again_and_gives_up(r
 
 
 @pytest.mark.slow
-def test_a_person_is_told_what_is_wrong_and_puts_it_right(real: RealLoop) -> None:
+def test_a_person_sees_what_is_wrong_and_fixes_it(real: RealLoop) -> None:
     with browser_page() as page:
         open_issue(page, real, "put-right", threshold="93")
         expect(comment(page)).to_contain_text("For accuracy, the threshold must be between 0 and 1.", timeout=WHOLE_RUN)

@@ -138,7 +138,7 @@ def look_at_every_page(planted: Planted) -> None:
 
 
 @pytest.mark.slow
-def test_no_secret_gets_out_by_a_passed_run_a_failed_run_or_a_delivery_that_breaks(planted: Planted) -> None:
+def test_no_secret_leaks_from_a_passed_run_a_failed_run_or_a_failed_delivery(planted: Planted) -> None:
     loop = planted.loop
     notes = f"the bot is {SLACK}\nand {PERSONAL}"
     # A passed run whose request carries secrets, after a rejected attempt that somebody talks about.

@@ -13,7 +13,7 @@ from tests.support.databases import postgres_url, sqlite_url
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_runs_end_rightly_and_once_although_the_app_is_killed_and_the_hub_breaks_answers(
+def test_runs_end_correctly_and_once_although_the_app_is_killed_and_the_hub_breaks_responses(
     tmp_path: Path, kind: str
 ) -> None:
     url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()

@@ -130,7 +130,7 @@ def test_each_command_is_for_those_who_have_its_permission(loop: Loop, ended: in
         assert (loop.head(), loop.run(ended)) == before
 
 
-def test_what_the_configuration_says_of_a_command_counts_and_help_shows_it(loop: Loop, ended: int) -> None:
+def test_a_commands_configured_permission_applies_and_help_shows_it(loop: Loop, ended: int) -> None:
     with configured(loop, "commands:\n  status: {users: [owner], permission: admin}\n  history: admin\n"):
         assert "`admin` or `owner`" in answered(loop, ended, "/status", by="writer")
         assert "`admin`" in answered(loop, ended, "/history", by="writer")
@@ -148,7 +148,7 @@ def test_a_member_of_a_named_team_may(loop: Loop, ended: int) -> None:
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
 
 
-def test_while_the_configuration_is_broken_people_may_look_and_stop_and_nothing_else(loop: Loop, ended: int) -> None:
+def test_while_the_configuration_is_broken_people_may_only_look_and_stop(loop: Loop, ended: int) -> None:
     with configured(loop, "commands: {aprove: read}\n"):
         before = loop.head()
         for command in ("/promote", "/unlock", "/retry", "/run list_model_versions name=x", "/approve"):
@@ -162,7 +162,7 @@ def test_while_the_configuration_is_broken_people_may_look_and_stop_and_nothing_
 # --- promoting and rolling back ------------------------------------------------------------------------------------------
 
 
-def test_promote_makes_the_run_s_version_the_champion_and_writes_down_who_and_why(loop: Loop, model: str) -> None:
+def test_promote_makes_the_runs_version_the_champion_and_records_who_and_why(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     assert "champion" not in registry(loop, model).aliases
 
@@ -178,7 +178,7 @@ def test_promote_makes_the_run_s_version_the_champion_and_writes_down_who_and_wh
     assert len(record(loop, issue).decisions) == 1
 
 
-def test_a_promotion_that_is_handled_twice_is_made_once(loop: Loop, model: str) -> None:
+def test_a_promotion_that_is_handled_twice_happens_once(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     comment = loop.say(issue, "/promote", "owner")
     loop.until(lambda: registry(loop, model).aliases.get("champion") == 1, "it is the champion")
@@ -215,7 +215,7 @@ def test_a_version_in_other_words_moves_nothing_and_is_answered_with_the_syntax(
     assert registry(loop, model).aliases["champion"] == 2
 
 
-def test_a_version_that_does_not_exist_is_told(loop: Loop, model: str) -> None:
+def test_a_version_that_does_not_exist_is_reported(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     assert "no version 7" in answered(loop, issue, "/promote 7")
     assert "must be in production" in answered(loop, issue, "/rollback")
@@ -233,7 +233,7 @@ def test_an_artifact_that_the_run_did_not_make_is_never_promoted(loop: Loop, mod
     assert "champion" not in registry(loop, model).aliases
 
 
-def test_what_has_not_passed_is_never_promoted_whatever_the_registry_says(loop: Loop, model: str) -> None:
+def test_a_model_that_did_not_pass_is_never_promoted_whatever_the_registry_says(loop: Loop, model: str) -> None:
     passing = passed(loop, model)
     loop.values[:] = [0.5]
     failing = loop.open(model_name=model, max_retries=0)
@@ -254,7 +254,7 @@ def test_what_has_not_passed_is_never_promoted_whatever_the_registry_says(loop: 
     assert "champion" not in registry(loop, model).aliases
 
 
-def test_a_command_that_comes_late_does_nothing_to_a_run_that_was_asked_for_after_it(loop: Loop, model: str) -> None:
+def test_a_late_command_does_not_affect_a_run_requested_after_it(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
     issue = loop.open(model_name=model, max_retries=0)
     first = loop.until_ended(issue)
@@ -273,7 +273,7 @@ def test_a_command_that_comes_late_does_nothing_to_a_run_that_was_asked_for_afte
     loop.until_ended(issue)
 
 
-def test_whoever_asked_may_not_decide_where_another_person_is_wanted(loop: Loop, model: str) -> None:
+def test_the_requester_may_not_decide_if_another_approver_is_required(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5, 0.97]
     with configured(loop, "approver: another\n"):
         issue = loop.open(model_name=model, by="maintainer")
@@ -287,7 +287,7 @@ def test_whoever_asked_may_not_decide_where_another_person_is_wanted(loop: Loop,
         assert registry(loop, model).aliases["champion"] == 1
 
 
-def test_register_puts_back_what_the_registry_has_lost(loop: Loop, model: str) -> None:
+def test_register_restores_what_the_registry_has_lost(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     kept = registry(loop, model)
     commit(loop, model_file.path_of(model), f"name: {model}\n")
@@ -316,7 +316,7 @@ def test_retry_opens_a_failed_issue_again_with_what_was_changed(loop: Loop, mode
     assert "has no effect" in answered(loop, issue, "/retry")
 
 
-def test_train_begins_at_an_issue_that_nobody_labelled(loop: Loop, model: str) -> None:
+def test_train_starts_a_run_on_an_issue_without_a_label(loop: Loop, model: str) -> None:
     with loop.person("writer") as client:
         body = form_body(a_request(model_name=model))
         issue = client.post("/issues", json={"title": "Train", "body": body}).raise_for_status().json()["number"]
@@ -343,7 +343,7 @@ def test_train_and_retry_do_nothing_while_a_run_is_open(loop: Loop, model: str) 
 # --- looking -------------------------------------------------------------------------------------------------------------
 
 
-def test_plan_says_what_would_run_and_how_long_once_something_is_known(loop: Loop, model: str) -> None:
+def test_plan_shows_what_would_run_and_how_long_it_usually_takes(loop: Loop, model: str) -> None:
     with loop.person("writer") as client:
         body = form_body(a_request(model_name=model))
         issue = client.post("/issues", json={"title": "Plan", "body": body}).raise_for_status().json()["number"]
@@ -359,14 +359,14 @@ def test_plan_says_what_would_run_and_how_long_once_something_is_known(loop: Loo
     assert "| train |" in answer
 
 
-def test_history_lists_the_runs_of_the_model_alone(loop: Loop, model: str, ended: int) -> None:
+def test_history_lists_only_the_runs_of_the_model(loop: Loop, model: str, ended: int) -> None:
     issue = passed(loop, model)
     answer = answered(loop, issue, "/history", by="reader")
     assert loop.run(issue).id in answer
     assert loop.run(ended).id not in answer
 
 
-def test_unlock_frees_the_model_for_the_run_that_waits(loop: Loop, model: str) -> None:
+def test_unlock_releases_the_model_for_the_waiting_run(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     first = loop.open(model_name=model)
     loop.until_state(first, State.TRAIN_MODEL)
@@ -398,9 +398,7 @@ def sent(loop: Loop, issue: int, line: str, by: str = "owner") -> tuple[str, dic
     return work.inputs["operation"], json.loads(work.inputs["arguments"]), answer
 
 
-def test_compare_puts_the_newer_model_to_its_own_rows_beside_the_older_by_the_repositorys_gate(
-    loop: Loop, model: str
-) -> None:
+def test_compare_scores_both_models_on_the_newer_ones_rows_with_the_repositorys_gate(loop: Loop, model: str) -> None:
     first, second = passed(loop, model), passed(loop, model)
     runs = [loop.run(issue).id for issue in (first, second)]
     uris = [f"models/{run}/1/model.skops" for run in runs]
@@ -415,7 +413,7 @@ def test_compare_puts_the_newer_model_to_its_own_rows_beside_the_older_by_the_re
             assert "the newer of the two" in answer
 
 
-def test_the_repositorys_gate_goes_to_the_stages_with_the_order(loop: Loop, model: str) -> None:
+def test_the_repositorys_gate_is_part_of_the_work_order(loop: Loop, model: str) -> None:
     with configured(loop, "gate: {alpha: 0.1, margin: 0.03}\n"):
         run = loop.run(passed(loop, model))
     (order,) = (
@@ -424,7 +422,7 @@ def test_the_repositorys_gate_goes_to_the_stages_with_the_order(loop: Loop, mode
     assert order["gate"] == {"alpha": 0.1, "margin": 0.03}
 
 
-def test_what_cannot_be_compared_is_told_at_the_issue(loop: Loop, model: str) -> None:
+def test_models_that_cannot_be_compared_are_reported_on_the_issue(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     before = len(loop.hub.runs.runs.find())
     for names, reason in (
@@ -435,7 +433,7 @@ def test_what_cannot_be_compared_is_told_at_the_issue(loop: Loop, model: str) ->
     assert len(loop.hub.runs.runs.find()) == before
 
 
-def test_evaluate_measures_the_runs_own_model_on_the_rows_that_were_kept_for_it(loop: Loop, ended: int) -> None:
+def test_evaluate_scores_the_runs_own_model_on_its_test_rows(loop: Loop, ended: int) -> None:
     operation, arguments, _ = sent(loop, ended, "/evaluate", "writer")
     run = loop.run(ended)
     assert operation == "evaluate_classifier"

@@ -114,9 +114,7 @@ def test_closing_the_issue_of_a_run_that_has_ended_changes_nothing(loop: Loop, m
 
 
 @pytest.mark.parametrize(("state", "label"), [("training", "mlops:running"), ("waiting", "mlops:waiting")])
-def test_a_label_that_somebody_changed_is_set_again(
-    loop: Loop, request: pytest.FixtureRequest, state: str, label: str
-) -> None:
+def test_a_changed_label_is_set_again(loop: Loop, request: pytest.FixtureRequest, state: str, label: str) -> None:
     issue = request.getfixturevalue(state)
     with loop.person("owner") as client:
         client.put(f"/issues/{issue}/labels", json={"labels": ["mlops:train", "mlops:passed"]}).raise_for_status()
@@ -124,9 +122,7 @@ def test_a_label_that_somebody_changed_is_set_again(
 
 
 @pytest.mark.parametrize("state", ["training", "waiting"])
-def test_a_comment_that_somebody_deleted_is_written_again_once(
-    loop: Loop, request: pytest.FixtureRequest, state: str
-) -> None:
+def test_a_deleted_comment_is_written_again_once(loop: Loop, request: pytest.FixtureRequest, state: str) -> None:
     issue = request.getfixturevalue(state)
     sticky = loop.until(lambda: comment_ids(loop, issue))[0]
     with loop.person("owner") as client:
@@ -139,7 +135,7 @@ def test_a_comment_that_somebody_deleted_is_written_again_once(
 
 
 @pytest.mark.usefixtures("silence")
-def test_a_command_that_was_never_told_is_obeyed_once(loop: Loop, waiting: int) -> None:
+def test_a_command_without_an_event_is_handled_once(loop: Loop, waiting: int) -> None:
     status = loop.say(waiting, "/status")
     loop.until(lambda: f"modelyard:reply-{status}" in loop.comments(waiting)[-1], "it is answered")
     reconciled(loop)
@@ -150,7 +146,7 @@ def test_a_command_that_was_never_told_is_obeyed_once(loop: Loop, waiting: int) 
 
 
 @pytest.mark.usefixtures("silence")
-def test_a_comment_that_was_edited_into_a_command_is_none(loop: Loop, waiting: int) -> None:
+def test_a_comment_edited_into_a_command_is_not_a_command(loop: Loop, waiting: int) -> None:
     said = loop.say(waiting, "What now?")
     loop.hub.comments.update(said, body="/reject", updated_at="2036-01-01T00:00:00Z")
     loop.jump(minutes=2)
@@ -159,7 +155,7 @@ def test_a_comment_that_was_edited_into_a_command_is_none(loop: Loop, waiting: i
 
 
 @pytest.mark.usefixtures("silence")
-def test_an_issue_that_was_never_told_is_trained(loop: Loop, model: str) -> None:
+def test_an_issue_without_an_event_is_trained(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     run = loop.until_ended(issue)
     assert (run.status, run.requester) == ("passed", "writer")
@@ -167,7 +163,7 @@ def test_an_issue_that_was_never_told_is_trained(loop: Loop, model: str) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("silence")
-def test_a_request_that_was_never_told_and_is_wrong_is_answered_once(loop: Loop) -> None:
+def test_an_invalid_request_without_an_event_is_answered_once(loop: Loop) -> None:
     issue = loop.open("No form at all.")
     loop.until_label(issue, "mlops:invalid")
     reconciled(loop, times=5)

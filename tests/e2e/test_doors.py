@@ -65,7 +65,7 @@ def plain_issue(loop: Loop, body: str, by: str = "reader") -> int:
         return int(client.post("/issues", json={"title": "Train", "body": body}).raise_for_status().json()["number"])
 
 
-def test_the_label_on_an_existing_issue_starts_one_run_of_whoever_put_it(loop: Loop, model: str) -> None:
+def test_the_label_on_an_existing_issue_starts_one_run_of_the_person_who_added_it(loop: Loop, model: str) -> None:
     issue = plain_issue(loop, form_body(a_request(model_name=model)))
     loop.label(issue, by="writer")
     run = loop.until_ended(issue)
@@ -73,7 +73,7 @@ def test_the_label_on_an_existing_issue_starts_one_run_of_whoever_put_it(loop: L
     assert len(loop.jobs.works) == 1
 
 
-def test_the_label_put_twice_starts_one_run(loop: Loop, model: str) -> None:
+def test_adding_the_label_twice_starts_one_run(loop: Loop, model: str) -> None:
     issue = plain_issue(loop, form_body(a_request(model_name=model)))
     for _ in range(2):
         loop.label(issue)
@@ -85,7 +85,7 @@ def test_the_label_put_twice_starts_one_run(loop: Loop, model: str) -> None:
     assert len(loop.jobs.works) == 1
 
 
-def test_the_label_on_an_issue_without_the_form_is_told_once(loop: Loop) -> None:
+def test_the_label_on_an_issue_without_a_form_is_reported_once(loop: Loop) -> None:
     issue = plain_issue(loop, "Please train something nice.")
     loop.label(issue)
     loop.until_label(issue, "mlops:invalid")
@@ -97,7 +97,7 @@ def test_the_label_on_an_issue_without_the_form_is_told_once(loop: Loop) -> None
     assert "but no form" in loop.comments(issue)[0]
 
 
-def test_another_label_on_an_issue_that_was_refused_asks_for_nothing(loop: Loop, model: str) -> None:
+def test_another_label_on_a_refused_issue_starts_nothing(loop: Loop, model: str) -> None:
     issue = plain_issue(loop, form_body(a_request(model_name=model)))
     loop.hub.set_role(loop.ready.repository, "reader", "triage")
     try:
@@ -129,7 +129,7 @@ def test_a_dispatch_opens_one_issue_and_its_run_is_the_sender_s(loop: Loop, mode
     assert (of_model(loop, model), len(loop.jobs.works)) == ([issue], 1)
 
 
-def test_a_request_with_more_fields_than_github_takes_at_the_top_stands_in_one(loop: Loop, model: str) -> None:
+def test_a_request_with_too_many_fields_for_the_top_level_is_nested(loop: Loop, model: str) -> None:
     request = a_request(model_name=model, hyperparameters={"n_estimators": 20}, notes="Because.", seed=7)
     assert dispatch(loop, request.model_dump()) == 422
     assert dispatch(loop, {"request": request.model_dump()}) == 204
@@ -147,9 +147,7 @@ def test_the_same_key_again_opens_nothing_and_another_key_does(loop: Loop, model
     assert len(loop.jobs.works) == 2
 
 
-def test_a_dispatch_that_is_delivered_again_opens_nothing_even_where_the_inbox_has_forgotten_it(
-    loop: Loop, model: str
-) -> None:
+def test_a_repeated_dispatch_opens_nothing_even_if_the_inbox_has_forgotten_it(loop: Loop, model: str) -> None:
     dispatch(loop, {**FIELDS, "model_name": model})
     issue = the_issue(loop, model)
     loop.until_ended(issue)
@@ -169,7 +167,7 @@ def lost(request: httpx.Request, _: httpx.Response | None) -> httpx.Response:
     raise httpx.ReadError("gone", request=request)
 
 
-def test_an_issue_whose_answer_was_lost_is_found_again(loop: Loop, model: str) -> None:
+def test_an_issue_is_found_again_if_the_response_was_lost(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/repos/owner/demo/issues$", lost, delivered=True)
     dispatch(loop, {**FIELDS, "model_name": model})
     issue = the_issue(loop, model)
@@ -178,7 +176,7 @@ def test_an_issue_whose_answer_was_lost_is_found_again(loop: Loop, model: str) -
     assert of_model(loop, model) == [issue]
 
 
-def test_who_may_not_write_may_not_dispatch(loop: Loop, model: str) -> None:
+def test_a_dispatch_requires_write_permission(loop: Loop, model: str) -> None:
     assert dispatch(loop, {**FIELDS, "model_name": model}, by="reader") in (403, 404)
     before = figure(loop, 'modelyard_trigger_requests_total{result="refused_permission",source="dispatch"}')
     # One who was a writer a moment ago.
@@ -204,7 +202,7 @@ def test_a_workflow_s_own_token_may_not_dispatch(loop: Loop, model: str) -> None
     assert of_model(loop, model) == []
 
 
-def test_a_dispatch_for_others_is_not_even_kept(loop: Loop, model: str) -> None:
+def test_a_dispatch_of_another_type_is_not_stored(loop: Loop, model: str) -> None:
     before = len(loop.store.inbox.entries("new", "done", "dead"))
     dispatch(loop, {"secret": model}, event_type="deploy")
     settled(loop)
@@ -226,7 +224,7 @@ def test_a_dispatch_for_others_is_not_even_kept(loop: Loop, model: str) -> None:
         (None, "client_payload must contain"),
     ],
 )
-def test_a_wrong_dispatch_is_told_by_one_closed_issue_and_trains_nothing(
+def test_an_invalid_dispatch_is_reported_in_one_closed_issue_and_trains_nothing(
     loop: Loop, payload: object, told: str
 ) -> None:
     before = len(issues(loop))
@@ -243,7 +241,9 @@ def test_a_wrong_dispatch_is_told_by_one_closed_issue_and_trains_nothing(
     assert loop.jobs.works == []
 
 
-def test_a_wrong_dispatch_with_the_same_key_is_told_once_and_its_correction_trains(loop: Loop, model: str) -> None:
+def test_an_invalid_dispatch_with_the_same_key_is_reported_once_and_its_correction_trains(
+    loop: Loop, model: str
+) -> None:
     before = len(issues(loop))
     for _ in range(2):
         dispatch(loop, {**FIELDS, "model_name": model, "seed": -1, "key": model})
@@ -276,7 +276,7 @@ Start = Callable[..., AppProcess]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["repository_dispatch.after", "repository_dispatch.before", "write.after#12"])
-def test_a_dispatch_opens_one_issue_although_the_app_dies_about_it(tmp_path: Path, point: str) -> None:
+def test_a_dispatch_opens_one_issue_although_the_app_dies_while_handling_it(tmp_path: Path, point: str) -> None:
     with loop_of_processes(tmp_path) as (loop, start):
         process = start(time_factor="0.1", kill_at=f"{point}:{tmp_path}")
         dispatch(loop, {**FIELDS, "model_name": "one"})

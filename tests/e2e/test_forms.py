@@ -70,12 +70,12 @@ def test_a_form_that_is_filled_in_opens_a_run(
         "no budget",
     ],
 )
-def test_a_form_does_not_offer_what_its_task_has_not(loop: Loop, form: str, fields: dict[str, str]) -> None:
+def test_a_form_offers_only_what_its_task_has(loop: Loop, form: str, fields: dict[str, str]) -> None:
     with pytest.raises(HubUserError, match="The form was refused"):
         fill_in(loop, form, model_name="never", **{**ALL, **fields})
 
 
-def test_what_contradicts_itself_is_told_and_put_right(loop: Loop, model: str) -> None:
+def test_a_contradictory_form_is_reported_and_can_be_fixed(loop: Loop, model: str) -> None:
     fields = {**ALL, "algorithm": "logistic_regression", "metric": "rmse", "search_trials": "5", "split": "time"}
     issue = fill_in(loop, "tune", model_name=model, **fields)
     loop.until_label(issue, "mlops:invalid")
@@ -86,7 +86,7 @@ def test_what_contradicts_itself_is_told_and_put_right(loop: Loop, model: str) -
     assert loop.until_ended(issue).request.task == "classification"
 
 
-def test_data_in_s3_is_read_below_an_allowed_root_alone(loop: Loop, model: str) -> None:
+def test_data_in_s3_is_read_only_below_an_allowed_root(loop: Loop, model: str) -> None:
     config = loop.file(CONFIG_PATH)
     assert config is not None
     fields = {**ALL, "algorithm": "xgboost", "metric": "accuracy", "data": "s3://yard/tables/a.csv.gz"}

@@ -64,7 +64,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 
 @pytest.mark.parametrize(("name", "kind", "executed"), list(cases()))
-def test_one_answer_goes_wrong(loop: Loop, model: str, name: str, kind: Kind, executed: bool) -> None:
+def test_one_response_goes_wrong(loop: Loop, model: str, name: str, kind: Kind, executed: bool) -> None:
     method, path, calls = CALLS[name]
     for token in loop.hub.tokens.find():
         if token.kind == "installation":  # so that the App asks for another

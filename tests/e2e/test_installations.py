@@ -124,7 +124,7 @@ def test_a_second_account_is_served_beside_the_first(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("how", ["the repository is taken away", "the App is uninstalled"])
-def test_runs_of_a_repository_that_the_app_lost_end_as_cancelled_and_nothing_more_is_written(
+def test_runs_of_a_removed_repository_end_as_cancelled_and_nothing_more_is_written(
     loop: Loop, model: str, how: str
 ) -> None:
     asked = waiting_for_a_person(loop, f"a-{model}"[:60])
@@ -158,7 +158,7 @@ def test_a_run_that_finds_the_app_removed_ends_as_cancelled_before_github_s_even
     assert written(loop, issue) == before
 
 
-def test_an_old_event_of_a_removal_ends_nothing_where_the_app_is_installed_again(loop: Loop, model: str) -> None:
+def test_an_old_removal_event_ends_nothing_if_the_app_is_installed_again(loop: Loop, model: str) -> None:
     issue = waiting_for_a_person(loop, model)
     listed = [{"full_name": loop.name}]
     payload = {"installation": {"id": present(loop).id}, "repositories_removed": listed, "repositories": listed}
@@ -172,7 +172,7 @@ def test_an_old_event_of_a_removal_ends_nothing_where_the_app_is_installed_again
     assert loop.until_ended(issue).status == "rejected"
 
 
-def test_a_run_goes_on_under_the_new_installation_where_the_app_was_put_back_at_once(loop: Loop, model: str) -> None:
+def test_a_run_continues_under_the_new_installation_if_the_app_is_reinstalled_at_once(loop: Loop, model: str) -> None:
     issue = waiting_for_a_person(loop, model)
     old = present(loop)
     loop.hub.installations.delete(old.id)  # its event comes last of all
@@ -184,7 +184,7 @@ def test_a_run_goes_on_under_the_new_installation_where_the_app_was_put_back_at_
     assert loop.until_ended(issue).status == "rejected"
 
 
-def test_a_run_waits_while_the_app_is_suspended_and_goes_on_after_that(loop: Loop, model: str) -> None:
+def test_a_run_waits_while_the_app_is_suspended_and_then_continues(loop: Loop, model: str) -> None:
     go_on, trained = threading.Event(), threading.Event()
 
     def train(*_: object) -> None:

@@ -47,7 +47,7 @@ def training(real: RealLoop, run: str) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE)
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the runner's process in /proc")
-def test_a_training_that_is_killed_goes_on_and_ends_as_the_uninterrupted_one(
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
     real: RealLoop, model: str, tmp_path: Path
 ) -> None:
     issue = real.open(

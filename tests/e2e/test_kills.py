@@ -132,7 +132,7 @@ def test_a_failed_run_ends_although_the_app_dies_in_its_error_handler(
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_wrong_data_is_told_once_although_the_app_dies_while_it_tells(
+def test_invalid_data_is_reported_once_although_the_app_dies_meanwhile(
     apart: Started, tmp_path: Path, moment: str
 ) -> None:
     error = {"kind": "invalid_input", "reason": "target_missing", "rule": "R.", "found": "F.", "next_step": "N."}

@@ -37,7 +37,7 @@ def test_an_issue_becomes_a_registered_model_with_its_history(loop: Loop, model:
     assert ("success", run.id) in [(check["conclusion"], check["external_id"]) for check in checks]
 
 
-def test_a_run_changes_nothing_twice(loop: Loop, model: str) -> None:
+def test_a_run_makes_every_change_once(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     loop.until_ended(issue)
     assert len([text for text in loop.comments(issue) if "modelyard:run-" in text]) == 1
@@ -87,7 +87,7 @@ def test_an_approval_can_set_the_seed_of_the_next_training(loop: Loop, model: st
     assert [(order["request"]["seed"], order["training_seed"]) for order in orders] == [(7, 7), (7, 99)]
 
 
-def test_a_rejection_by_a_person_ends_the_run(loop: Loop, model: str) -> None:
+def test_reject_ends_the_run(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
     issue = loop.open(model_name=model)
     loop.until_label(issue, "mlops:waiting")
@@ -97,7 +97,7 @@ def test_a_rejection_by_a_person_ends_the_run(loop: Loop, model: str) -> None:
     assert "the data has to be cleaned first" in str(loop.file(f"training_history/{run.id}.md"))
 
 
-def test_a_question_that_nobody_answers_lapses_after_a_day(loop: Loop, model: str) -> None:
+def test_an_unanswered_question_expires_after_a_day(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
     issue = loop.open(model_name=model)
     loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
@@ -108,7 +108,7 @@ def test_a_question_that_nobody_answers_lapses_after_a_day(loop: Loop, model: st
     assert loop.states(issue) == [*ASKED, *UNHAPPY_END]
 
 
-def test_a_question_is_asked_in_a_comment_of_its_own_and_the_model_is_free_meanwhile(loop: Loop, model: str) -> None:
+def test_a_question_has_its_own_comment_and_the_model_is_unlocked_while_it_waits(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5, 0.95]
     first = loop.open(model_name=model)
     loop.until_label(first, "mlops:waiting")
@@ -173,7 +173,7 @@ def test_cancel_while_a_person_is_asked_ends_the_run(loop: Loop, model: str) -> 
     assert loop.states(issue) == [*ASKED, S.WRITE_HISTORY, S.NOTIFY_FAILURE, S.END]
 
 
-def test_cancel_in_the_queue_lets_the_others_pass(loop: Loop, model: str) -> None:
+def test_cancel_in_the_queue_lets_the_other_runs_go_ahead(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     first = loop.open(model_name=model)
     loop.until(loop.jobs.hanging.is_set)
@@ -223,7 +223,7 @@ def test_a_second_run_of_a_model_queues_visibly_and_then_runs(loop: Loop, model:
 @pytest.mark.parametrize(
     ("words", "status", "attempts"), [("/approve more trees", "passed", 2), ("/reject no", "rejected", 1)]
 )
-def test_an_answer_that_comes_before_the_question_is_kept_for_it(
+def test_an_answer_that_arrives_before_its_question_is_kept(
     loop: Loop, model: str, words: str, status: str, attempts: int
 ) -> None:
     loop.values[:] = [0.5, 0.95]
@@ -242,7 +242,7 @@ def test_an_answer_that_comes_before_the_question_is_kept_for_it(
     assert [decision.what for decision in run.decisions] == ["approve" if attempts == 2 else "reject"]
 
 
-def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, model: str) -> None:
+def test_a_late_answer_never_counts_for_a_later_attempt(loop: Loop, model: str) -> None:
     loop.values[:] = [0.5]
     issue = loop.open(model_name=model)
     loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
@@ -265,7 +265,7 @@ def test_an_answer_that_comes_late_never_counts_for_a_later_attempt(loop: Loop, 
     assert (run.attempt, [decision.what for decision in run.decisions]) == (2, ["approve", "reject"])
 
 
-def test_actions_that_the_app_does_not_know_are_taken_and_ask_for_nothing(loop: Loop, model: str) -> None:
+def test_unknown_actions_are_accepted_and_start_nothing(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     loop.until_ended(issue)
     comment = loop.delivery_of(loop.say(issue, "hello"), body="/retry")
@@ -279,9 +279,7 @@ def test_actions_that_the_app_does_not_know_are_taken_and_ask_for_nothing(loop: 
     assert (loop.comments(issue), loop.labels(issue), len(loop.jobs.works)) == before
 
 
-def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_in_the_end_a_person_is_told(
-    loop: Loop, model: str
-) -> None:
+def test_a_delivery_that_cannot_be_handled_blocks_no_other_and_is_finally_reported(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     broken = loop.delivery_of(loop.say(issue, "hello"), body="hello")
     payload = json.dumps({"action": "created", "issue": {"number": issue}}).encode()

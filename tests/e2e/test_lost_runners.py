@@ -68,7 +68,7 @@ def first_comment(loop: Loop, issue: int) -> str:
         (False, "No runner with the label `self-hosted` has picked up the next job yet"),
     ],
 )
-def test_a_run_that_no_runner_takes_says_why_and_goes_on_when_one_comes(apart: Apart, allowed: bool, said: str) -> None:
+def test_a_run_without_a_runner_says_why_and_continues_when_one_appears(apart: Apart, allowed: bool, said: str) -> None:
     loop, serve = apart
     without_runners(loop)
     if allowed:
@@ -84,7 +84,7 @@ def test_a_run_that_no_runner_takes_says_why_and_goes_on_when_one_comes(apart: A
         assert ended.status == "passed", ended.error
 
 
-def test_a_run_that_no_runner_takes_can_be_cancelled(apart: Apart) -> None:
+def test_a_run_without_a_runner_can_be_cancelled(apart: Apart) -> None:
     loop, serve = apart
     without_runners(loop)
     with serve():
@@ -109,7 +109,7 @@ def test_a_stage_whose_runner_is_gone_is_stopped_and_sent_again_from_there(apart
     assert (run.status, loop.labels(issue)) == ("passed", {"mlops:passed"})
 
 
-def test_a_job_that_its_lost_runner_cannot_end_is_ended_by_force(apart: Apart) -> None:
+def test_a_job_on_a_lost_runner_is_force_cancelled(apart: Apart) -> None:
     loop, serve = apart
     loop.script(train=Script(hang=True, do=beats))
     loop.network.add("POST", r"/actions/runs/\d+/cancel$", answering(202, {}), times=1_000)
@@ -124,7 +124,7 @@ def test_a_job_that_its_lost_runner_cannot_end_is_ended_by_force(apart: Apart) -
         assert ended.status == "passed", ended.error
 
 
-def test_runners_that_are_lost_time_and_again_end_the_run_and_it_says_so(apart: Apart) -> None:
+def test_repeatedly_lost_runners_end_the_run_with_that_reason(apart: Apart) -> None:
     loop, serve = apart
     loop.script(train=Script(hang=True, do=beats))
     with serve():
@@ -138,7 +138,7 @@ def test_runners_that_are_lost_time_and_again_end_the_run_and_it_says_so(apart: 
 
 
 @pytest.mark.parametrize("beating", [True, False])
-def test_a_stage_that_lives_or_has_never_given_a_sign_is_left_alone(apart: Apart, beating: bool) -> None:
+def test_a_stage_with_heartbeats_or_without_any_yet_is_left_alone(apart: Apart, beating: bool) -> None:
     loop, serve = apart
     loop.script(train=Script(hang=True, do=beats if beating else None))
     with serve():

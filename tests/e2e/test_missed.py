@@ -25,7 +25,7 @@ def failures(loop: Loop) -> list[str]:
     return [sent.event for sent in loop.hub.deliveries.find(state="done") if sent.status != "OK"]
 
 
-def test_an_issue_that_was_opened_while_the_app_was_down_is_trained_once_it_is_up(apart: Apart) -> None:
+def test_an_issue_opened_while_the_app_was_down_is_trained_once_it_is_up(apart: Apart) -> None:
     loop, serve = apart
     issue = loop.open()
     loop.until(lambda: "issues" in failures(loop), "the hub has tried to deliver")
@@ -106,7 +106,7 @@ def test_deliveries_that_were_handled_are_forgotten_once_github_cannot_send_them
 
 
 @pytest.mark.slow
-def test_a_lock_that_nobody_holds_is_freed(apart: Apart) -> None:
+def test_a_lock_without_a_holder_is_released(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         gone = loop.until_ended(loop.open())

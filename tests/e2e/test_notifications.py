@@ -96,7 +96,7 @@ def subjects(mail: LocalMail) -> list[str]:
     return [str(message["Subject"]) for _, message in mail.taken]
 
 
-def test_waiting_and_failure_are_told_by_both_channels(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
+def test_both_channels_notify_of_waiting_and_failure(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
     configure(loop)
     loop.values[:] = [0.5]
     issue = loop.open(max_retries=1)
@@ -124,7 +124,7 @@ def test_waiting_and_failure_are_told_by_both_channels(loop: Loop, slack: LocalS
     assert subjects(mail)[1] == f"[{loop.name}] ❌ Rejected: breast-cancer is not good enough"
 
 
-def test_success_is_told_after_the_issue_was_and_in_the_repositorys_language(
+def test_success_is_notified_after_the_comment_and_in_the_repositorys_language(
     loop: Loop, slack: LocalSlack, mail: LocalMail
 ) -> None:
     configure(loop, language="ja")
@@ -143,7 +143,7 @@ def test_success_is_told_after_the_issue_was_and_in_the_repositorys_language(
     assert closed["state"] == "closed"
 
 
-def test_a_failed_stage_is_told_with_its_cause(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
+def test_a_failed_stage_is_notified_with_its_cause(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
     configure(loop, slack={"channel": "C0123456789", "events": ["failure"]})
     loop.script(train=Script(outcome="failure", log=("MemoryError: <b>",)))
     loop.until_ended(loop.open())
@@ -154,7 +154,7 @@ def test_a_failed_stage_is_told_with_its_cause(loop: Loop, slack: LocalSlack, ma
     assert mail.taken == []
 
 
-def test_a_run_that_was_ended_while_a_channel_was_slow_stays_as_it_ended(
+def test_a_run_that_ended_while_a_channel_was_slow_stays_ended(
     loop: Loop, slack: LocalSlack, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(loop)
@@ -175,7 +175,7 @@ def test_a_run_that_was_ended_while_a_channel_was_slow_stays_as_it_ended(
     assert "a task of the worker failed" not in caplog.text
 
 
-def test_wrong_data_is_told_once_as_a_failure(
+def test_invalid_data_is_notified_once_as_a_failure(
     loop: Loop, slack: LocalSlack, mail: LocalMail, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(loop)
@@ -216,13 +216,13 @@ def test_a_channel_is_left_alone_for_minutes_and_an_answer_does_not_wait_for_it(
     assert loop.until_ended(issue).status == "rejected"
 
 
-def test_only_the_events_that_are_asked_for_are_told(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
+def test_only_the_configured_events_are_notified(loop: Loop, slack: LocalSlack, mail: LocalMail) -> None:
     configure(loop, slack={"channel": "#a", "events": ["waiting"]}, email={"to": [TEAM], "events": ["failure"]})
     assert loop.until_ended(loop.open()).status == "passed"
     assert (slack.asked, mail.taken) == ([], [])
 
 
-def test_a_channel_that_fails_is_tried_again_and_nobody_else_is_told_twice(
+def test_a_failed_channel_is_retried_and_no_one_else_is_notified_twice(
     loop: Loop, slack: LocalSlack, mail: LocalMail
 ) -> None:
     configure(loop)
@@ -239,7 +239,7 @@ def test_a_channel_that_fails_is_tried_again_and_nobody_else_is_told_twice(
     assert len(loop.comments(issue)) == 2
 
 
-def test_an_answer_that_comes_while_another_channel_is_slow_has_nobody_told_twice(
+def test_an_answer_while_another_channel_is_slow_notifies_no_one_twice(
     loop: Loop, slack: LocalSlack, mail: LocalMail
 ) -> None:
     configure(loop)
@@ -257,7 +257,7 @@ def test_an_answer_that_comes_while_another_channel_is_slow_has_nobody_told_twic
     assert len(loop.comments(issue)) == 3
 
 
-def test_a_channel_that_breaks_loses_neither_the_other_ones_success_nor_how_the_run_went(
+def test_a_broken_channel_affects_neither_the_other_one_nor_the_run(
     loop: Loop, slack: LocalSlack, mail: LocalMail, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def breaks(*_: Any, **__: Any) -> Any:
@@ -281,7 +281,7 @@ def test_a_channel_that_breaks_loses_neither_the_other_ones_success_nor_how_the_
     ],
     ids=["limited", "broken", "unknown"],
 )
-def test_a_channel_that_never_takes_anything_is_given_up_and_the_run_ends_as_it_would(
+def test_a_channel_that_always_fails_is_abandoned_and_the_run_ends_normally(
     loop: Loop, slack: LocalSlack, mail: LocalMail, plan: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(loop)
@@ -350,7 +350,7 @@ def test_without_access_to_a_channel_the_app_is_ready_and_says_so_once_a_run(
 
 
 @pytest.mark.slow
-def test_nobody_is_forgotten_although_the_app_dies_before_it_remembers_whom_it_told(tmp_path: Path) -> None:
+def test_no_one_is_left_out_although_the_app_dies_before_it_records_whom_it_notified(tmp_path: Path) -> None:
     with local_slack() as slack, local_mail() as mail, loop_of_processes(tmp_path) as (loop, start):
         configure(loop)
         more = {

@@ -29,7 +29,9 @@ def test_closing_the_issue_stops_its_run_at_once(loop: Loop, waiting: int) -> No
 
 
 @pytest.mark.parametrize("command", ["/approve", "/reject", "/cancel"])
-def test_a_reader_may_not_command_and_is_told_what_is_needed(loop: Loop, waiting: int, command: str) -> None:
+def test_a_reader_may_not_use_a_command_and_sees_the_required_permission(
+    loop: Loop, waiting: int, command: str
+) -> None:
     answer = answered(loop, waiting, command, by="reader")
     assert "`write`" in answer
     assert "`read`" in answer
@@ -48,11 +50,11 @@ def test_status_says_where_the_run_is(loop: Loop, waiting: int) -> None:
     assert "Rejected" in answer
 
 
-def test_an_unknown_command_is_told_the_nearest(loop: Loop, waiting: int) -> None:
+def test_an_unknown_command_is_answered_with_the_nearest(loop: Loop, waiting: int) -> None:
     assert "/approve" in answered(loop, waiting, "/aprove")
 
 
-def test_a_wrong_argument_is_told_and_nothing_is_done(loop: Loop, waiting: int) -> None:
+def test_a_wrong_argument_is_reported_and_nothing_is_done(loop: Loop, waiting: int) -> None:
     assert "timeout_minutes" in answered(loop, waiting, "/approve timeout_minutes=soon")
     assert loop.run(waiting).state is State.WAIT_FOR_OPERATOR_INPUT
 
@@ -70,7 +72,7 @@ def reactions(loop: Loop, comment: int) -> list[str]:
     return [reaction["content"] for reaction in found]
 
 
-def test_a_command_gets_a_reaction_on_receipt_and_one_when_it_was_taken(loop: Loop, waiting: int) -> None:
+def test_a_command_gets_a_reaction_on_receipt_and_another_when_accepted(loop: Loop, waiting: int) -> None:
     asking = loop.say(waiting, "/help")
     taking = loop.say(waiting, "/reject")
     loop.until_ended(waiting)
@@ -100,7 +102,7 @@ def test_a_command_at_an_issue_without_a_request_is_left_alone(loop: Loop) -> No
 # --- requests ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_may_not_ask_for_a_training(loop: Loop) -> None:
+def test_a_reader_may_not_request_a_training(loop: Loop) -> None:
     issue = loop.open(by="reader", model_name="by-reader")
     # The owner's label makes the request the owner's: what somebody else wrote was looked at by somebody who may.
     assert loop.until_ended(issue).requester == "owner"
@@ -130,7 +132,7 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("right", "wrong", "told"), WRONG)
-def test_a_wrong_form_is_told_by_field_and_leaves_nothing(
+def test_a_wrong_form_is_reported_by_field_and_leaves_nothing(
     calm: Loop, right: str, wrong: str, told: tuple[str, ...]
 ) -> None:
     head, stored = calm.head(), calm.stored()
@@ -145,7 +147,7 @@ def test_a_wrong_form_is_told_by_field_and_leaves_nothing(
     assert not calm.has_run(issue)
 
 
-def test_a_label_without_the_form_is_told_and_a_corrected_issue_runs(loop: Loop) -> None:
+def test_a_label_without_a_form_is_reported_and_a_corrected_issue_runs(loop: Loop) -> None:
     issue = loop.open("Please train something nice.")
     loop.until_label(issue, "mlops:invalid")
     assert "form" in loop.comments(issue)[0]
@@ -171,7 +173,7 @@ def test_a_request_can_be_corrected_while_it_queues(loop: Loop) -> None:
     assert json.loads(loop.jobs.works[-1].inputs["order"])["request"]["seed"] == 5
 
 
-def test_a_request_is_frozen_once_the_work_has_begun_and_an_edit_is_told_so(loop: Loop) -> None:
+def test_a_request_is_frozen_once_work_has_begun_and_an_edit_is_answered_so(loop: Loop) -> None:
     loop.script(train=Script(hang=True))
     issue = loop.open(model_name="frozen")
     loop.until_state(issue, State.TRAIN_MODEL)
@@ -203,7 +205,7 @@ def test_a_request_stays_frozen_while_its_next_attempt_queues(loop: Loop) -> Non
     assert (run.status, run.request.threshold) == ("passed", 0.9)
 
 
-def test_a_command_that_is_handled_twice_is_taken_once(loop: Loop, waiting: int) -> None:
+def test_a_command_that_is_handled_twice_takes_effect_once(loop: Loop, waiting: int) -> None:
     loop.network.add("POST", "/reactions", away, times=8)
     before = len(loop.comments(waiting))
     comment = loop.say(waiting, "/reject")
@@ -222,7 +224,7 @@ def test_a_public_repository_is_refused_by_default(loop: Loop) -> None:
         loop.hub.repositories.update(loop.ready.repository.id, private=True)
 
 
-def test_text_that_github_would_expand_travels_as_it_is(loop: Loop) -> None:
+def test_text_that_github_would_expand_is_passed_on_unchanged(loop: Loop) -> None:
     notes = "${{ github.token }} $(id) `id` \"; id; ' \\ \u2028 <!-- modelyard:run-x -->\n@owner"
     issue = loop.open(model_name="hostile", notes=notes)
     run = loop.until_ended(issue)

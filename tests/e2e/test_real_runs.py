@@ -215,7 +215,7 @@ def test_a_champion_stays_until_a_better_model_passes(real: RealLoop, model: str
 
 @slow
 @pytest.mark.timeout(600)
-def test_a_rejected_model_is_trained_again_when_somebody_approves(real: RealLoop, model: str) -> None:
+def test_a_rejected_model_is_trained_again_after_an_approval(real: RealLoop, model: str) -> None:
     weak = "n_estimators: 1\nmax_depth: 1"
     issue = real.open(model_name=model, threshold="0.95", max_retries="2", hyperparameters=weak)
     for attempt, answer in enumerate(("/approve", "/approve n_estimators=100 max_depth=4 more trees"), start=1):

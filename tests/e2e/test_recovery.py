@@ -47,7 +47,7 @@ def nothing_was_done_twice(loop: Loop, run: Run, attempts: int = 1) -> None:
     assert len(loop.labels(run.issue)) == 1
 
 
-def test_a_run_that_trains_goes_on(apart: Apart) -> None:
+def test_a_training_run_continues(apart: Apart) -> None:
     loop, serve = apart
     goes_on = threading.Event()
     loop.script(train=Script(do=until(goes_on)))
@@ -63,7 +63,7 @@ def test_a_run_that_trains_goes_on(apart: Apart) -> None:
     nothing_was_done_twice(loop, run)
 
 
-def test_a_run_whose_workflow_ended_meanwhile_goes_on(apart: Apart) -> None:
+def test_a_run_whose_workflow_ended_in_the_meantime_continues(apart: Apart) -> None:
     loop, serve = apart
     goes_on = threading.Event()
     loop.script(train=Script(do=until(goes_on)))
@@ -80,7 +80,7 @@ def test_a_run_whose_workflow_ended_meanwhile_goes_on(apart: Apart) -> None:
     nothing_was_done_twice(loop, run)
 
 
-def test_a_dispatch_whose_answer_went_down_with_the_database_is_not_sent_again(apart: Apart) -> None:
+def test_a_dispatch_is_not_repeated_after_the_database_was_lost(apart: Apart) -> None:
     loop, serve = apart
     loop.script(train=Script(hang=True))
     loop.network.add("PATCH", "/issues/comments/", answering(502), times=1_000)
@@ -98,7 +98,7 @@ def test_a_dispatch_whose_answer_went_down_with_the_database_is_not_sent_again(a
     assert len(loop.jobs.works) == 1
 
 
-def test_a_question_still_stands_and_its_answer_counts(apart: Apart) -> None:
+def test_a_question_stays_open_and_its_answer_counts(apart: Apart) -> None:
     loop, serve = apart
     loop.values[:] = [0.5, 0.95]
     with serve():
@@ -119,7 +119,7 @@ def test_a_question_still_stands_and_its_answer_counts(apart: Apart) -> None:
     nothing_was_done_twice(loop, run, attempts=2)
 
 
-def test_a_command_that_was_obeyed_and_lost_is_obeyed_again(apart: Apart) -> None:
+def test_a_command_whose_effect_was_lost_is_handled_again(apart: Apart) -> None:
     loop, serve = apart
     loop.clock.reset(speed=1)  # it must not run ahead of GitHub's, by which comments are dated
     loop.values[:] = [0.5]
@@ -142,7 +142,7 @@ def test_a_command_that_was_obeyed_and_lost_is_obeyed_again(apart: Apart) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_that_waits_for_another_one_goes_on_after_it(apart: Apart) -> None:
+def test_a_queued_run_continues_after_the_other_one(apart: Apart) -> None:
     loop, serve = apart
     goes_on = threading.Event()
     loop.script(train=Script(do=until(goes_on)))
@@ -162,7 +162,7 @@ def test_a_run_that_waits_for_another_one_goes_on_after_it(apart: Apart) -> None
         nothing_was_done_twice(loop, run)
 
 
-def test_a_run_that_has_only_to_be_told_is_not_recorded_twice(apart: Apart) -> None:
+def test_a_recorded_run_that_only_needs_its_comment_is_not_recorded_twice(apart: Apart) -> None:
     loop, serve = apart
     loop.network.add("PATCH", r"/issues/\d+$", answering(502), times=1_000)
     with serve():
@@ -200,7 +200,7 @@ def test_a_history_that_was_committed_just_before_is_not_committed_again(apart: 
     nothing_was_done_twice(loop, run)
 
 
-def test_wrong_data_is_not_looked_at_again(apart: Apart) -> None:
+def test_invalid_data_is_not_checked_again(apart: Apart) -> None:
     loop, serve = apart
     error = {"kind": "invalid_input", "reason": "target_missing", "rule": "R.", "found": "F.", "next_step": "N."}
     progress = {"stage": "prepare", "step": "failed", "updated": "2026-11-22T12:00:00Z", "error": error}
@@ -217,7 +217,7 @@ def test_wrong_data_is_not_looked_at_again(apart: Apart) -> None:
 
 
 @pytest.mark.slow
-def test_numbers_are_not_given_twice(apart: Apart) -> None:
+def test_run_numbers_are_not_used_twice(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         loop.until_ended(loop.open())
@@ -229,7 +229,7 @@ def test_numbers_are_not_given_twice(apart: Apart) -> None:
     assert third.version == 2
 
 
-def test_a_snapshot_that_somebody_changed_is_not_believed(apart: Apart) -> None:
+def test_an_altered_snapshot_is_not_trusted(apart: Apart) -> None:
     loop, serve = apart
     loop.values[:] = [0.5]
     with serve():

@@ -26,7 +26,7 @@ def nothing_was_done_twice(loop: Loop, issues: list[int]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_one_takes_webhooks_and_two_work_and_one_of_them_dies(tmp_path: Path, kind: str) -> None:
+def test_one_replica_accepts_webhooks_two_work_and_one_of_them_dies(tmp_path: Path, kind: str) -> None:
     url = sqlite_url(tmp_path) if kind == "sqlite" else postgres_url()
     with loop_of_processes(tmp_path, url) as (loop, start):
         start("serve", "--no-worker")

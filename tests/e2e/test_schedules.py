@@ -127,7 +127,7 @@ def test_nothing_fires_again_when_the_clock_goes_back(apart: Apart) -> None:
     assert len(opened(loop)) == 1
 
 
-def test_a_broken_configuration_keeps_the_schedules_is_told_once_and_its_cure_goes_on(apart: Apart) -> None:
+def test_a_broken_configuration_keeps_the_schedules_is_reported_once_and_they_resume_after_a_fix(apart: Apart) -> None:
     loop, serve = apart
     configure(loop, a_schedule())
     with serve():

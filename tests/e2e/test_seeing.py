@@ -58,7 +58,7 @@ def test_the_steps_of_a_run_are_logged_with_its_ids_its_job_and_how_long_they_to
     assert (opened["issue_number"], opened["status"]) == (issue, "done")
 
 
-def test_what_an_installation_has_left_and_how_long_steps_took_is_measured(loop: Loop, model: str) -> None:
+def test_rate_limits_and_step_durations_are_measured(loop: Loop, model: str) -> None:
     loop.until_ended(loop.open(model_name=model))
 
     text = httpx.get(address(loop, "/metrics"), timeout=20).text

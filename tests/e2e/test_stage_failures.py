@@ -30,7 +30,7 @@ def starts(loop: Loop) -> list[str]:
 @pytest.mark.parametrize(
     ("stage", "tries"), [("prepare", 4), ("train", 2), pytest.param("evaluate", 4, marks=pytest.mark.slow)]
 )
-def test_a_stage_that_crashes_is_sent_again_and_at_last_ends_the_run_with_its_log(
+def test_a_stage_that_keeps_crashing_is_retried_and_finally_ends_the_run_with_its_log(
     loop: Loop, model: str, stage: str, tries: int
 ) -> None:
     loop.script(**{stage: crash(stage, "Traceback", "MemoryError: 12 GB")})
@@ -47,7 +47,7 @@ def test_a_stage_that_crashes_is_sent_again_and_at_last_ends_the_run_with_its_lo
     assert "MemoryError: 12 GB" in str(loop.file(f"training_history/{run.id}.md"))
 
 
-def test_a_stage_that_crashes_once_is_sent_again_from_there_and_the_run_passes(loop: Loop, model: str) -> None:
+def test_a_stage_that_crashes_once_is_retried_from_there_and_the_run_passes(loop: Loop, model: str) -> None:
     def heal(work: Any, job: Any) -> None:
         loop.script()
 
@@ -60,7 +60,7 @@ def test_a_stage_that_crashes_once_is_sent_again_from_there_and_the_run_passes(l
 
 
 @pytest.mark.parametrize("stage", ["train", "evaluate"])
-def test_a_stage_that_says_no_is_not_tried_again(loop: Loop, model: str, stage: str) -> None:
+def test_a_stage_that_refuses_its_input_is_not_retried(loop: Loop, model: str, stage: str) -> None:
     loop.script(**{stage: says(stage, "unavailable", "library_missing")})
     issue = loop.open(model_name=model)
     loop.until_ended(issue)
@@ -69,7 +69,7 @@ def test_a_stage_that_says_no_is_not_tried_again(loop: Loop, model: str, stage: 
     assert "library_missing" in loop.comments(issue)[0]
 
 
-def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(calm: Loop, model: str) -> None:
+def test_invalid_data_leaves_nothing_behind_and_the_corrected_issue_runs(calm: Loop, model: str) -> None:
     head, stored = calm.head(), calm.stored()
     calm.script(prepare=says("prepare", "invalid_input", "target_missing"))
     issue = calm.open(model_name=model)
@@ -86,7 +86,7 @@ def test_data_that_is_wrong_leaves_nothing_behind_and_the_corrected_issue_runs(c
     assert "✅ Passed" in calm.comments(issue)[1]
 
 
-def test_a_stage_beyond_its_time_is_stopped_and_sent_again(loop: Loop, model: str) -> None:
+def test_a_stage_beyond_its_time_limit_is_stopped_and_retried(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     issue = loop.open(model_name=model, timeout_minutes=10)
     loop.until(loop.jobs.hanging.is_set)
@@ -99,7 +99,7 @@ def test_a_stage_beyond_its_time_is_stopped_and_sent_again(loop: Loop, model: st
     assert run.status == "passed"
 
 
-def test_a_workflow_run_that_somebody_cancels_on_github_ends_the_run(loop: Loop, model: str) -> None:
+def test_a_workflow_run_cancelled_on_github_ends_the_run(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     issue = loop.open(model_name=model)
     loop.until(loop.jobs.hanging.is_set)
@@ -122,7 +122,7 @@ def test_a_run_that_cannot_be_judged_has_failed(loop: Loop, model: str, job: str
     assert len(loop.jobs.works) == 1
 
 
-def test_a_result_that_was_tampered_with_is_not_taken(loop: Loop, model: str) -> None:
+def test_a_tampered_result_is_not_accepted(loop: Loop, model: str) -> None:
     def lie(work: Any, job: Any) -> None:
         loop.publish(work, job)
         order = json.loads(work.inputs["order"])

@@ -62,19 +62,19 @@ def test_it_opens_one_issue_as_its_user_and_follows_the_run_to_its_end(
     assert len(loop.jobs.works) == 1
 
 
-def test_a_run_that_does_not_pass_ends_with_one(loop: Loop, start: Command, model: str) -> None:
+def test_a_run_that_does_not_pass_exits_with_one(loop: Loop, start: Command, model: str) -> None:
     loop.script(train=Script(outcome="failure", log=("MemoryError",)))
     assert start("--wait", *settings(model_name=model)) == 1
 
 
-def test_a_request_that_the_app_finds_wrong_ends_with_one(
+def test_an_invalid_request_exits_with_one(
     loop: Loop, start: Command, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert start("--wait", *settings(model_name=model, runner="other")) == 1
     assert "This request has 1 problem" in capsys.readouterr().out
 
 
-def test_a_key_opens_one_issue_however_often_it_is_said(loop: Loop, start: Command, model: str) -> None:
+def test_a_key_opens_one_issue_however_often_it_is_used(loop: Loop, start: Command, model: str) -> None:
     for _ in range(3):
         assert start("--key", f"key of {model}", *settings(model_name=model)) == 0
     [issue] = of_model(loop, model)
@@ -111,7 +111,7 @@ def test_everything_that_it_sends_is_as_github_describes_it(loop: Loop, model: s
     assert asyncio.run(open_twice_and_follow()) == 0
 
 
-def test_who_may_not_write_is_told_before_anything_is_opened(
+def test_without_write_permission_no_issue_is_opened(
     loop: Loop, start: Command, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", loop.ready.tokens["reader"])
@@ -120,7 +120,7 @@ def test_who_may_not_write_is_told_before_anything_is_opened(
     assert of_model(loop, model) == []
 
 
-def test_a_token_that_github_does_not_know_is_told_and_never_shown(
+def test_an_unknown_token_is_reported_and_never_shown(
     start: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_notatoken")
@@ -172,7 +172,7 @@ def test_a_file_is_read_as_yaml_or_json_and_settings_go_before_it(
     assert "n_estimators: 20\n" in dry(capsys, "--file", str(as_yaml))
 
 
-def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_reported_at_once_and_no_issue_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["start", "--set", "model_name=Big", "threshold=x", "sead=1", "--set", "data=\x1b[2J"]) == 2
     said = capsys.readouterr().err
     for word in ("Big", "threshold", "Did you mean seed?", "Metric"):

@@ -28,7 +28,7 @@ def asked(loop: Loop) -> int:
     return issue
 
 
-def test_a_question_stands_over_a_restart_and_lapses_while_the_app_is_down(apart: Apart) -> None:
+def test_a_question_survives_a_restart_and_expires_while_the_app_is_down(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         issue = asked(loop)
@@ -42,7 +42,7 @@ def test_a_question_stands_over_a_restart_and_lapses_while_the_app_is_down(apart
     assert loop.states(issue).count(S.ROLLBACK_MODEL) == 1
 
 
-def test_a_question_outlives_a_clock_that_goes_back_and_lapses_once_in_the_end(apart: Apart) -> None:
+def test_a_question_survives_a_clock_that_goes_back_and_expires_once(apart: Apart) -> None:
     loop, serve = apart
     with serve():
         issue = asked(loop)

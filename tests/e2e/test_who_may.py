@@ -56,7 +56,7 @@ def role(loop: Loop, login: str, name: Role) -> None:
     loop.hub.set_role(loop.ready.repository, login, name)
 
 
-def test_permission_is_asked_at_the_moment_of_the_decision(loop: Loop, waiting: int) -> None:
+def test_permission_is_checked_at_the_moment_of_the_decision(loop: Loop, waiting: int) -> None:
     # The writer asked for this training, and may no longer write when it comes to the answer.
     try:
         role(loop, "writer", "read")
@@ -72,7 +72,7 @@ def test_permission_is_asked_at_the_moment_of_the_decision(loop: Loop, waiting: 
         role(loop, "reader", "read")
 
 
-def test_an_association_with_the_repository_is_no_permission(loop: Loop, waiting: int) -> None:
+def test_an_association_with_the_repository_is_not_a_permission(loop: Loop, waiting: int) -> None:
     payload = payload_of(loop, loop.say(waiting, "hello", by="reader"))
     payload["comment"] |= {"body": "/approve", "author_association": "OWNER"}
     payload["issue"]["author_association"] = "OWNER"
@@ -84,7 +84,7 @@ def test_an_association_with_the_repository_is_no_permission(loop: Loop, waiting
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_where_the_permission_cannot_be_asked_for_nothing_is_done(loop: Loop, waiting: int, status: int) -> None:
+def test_if_the_permission_cannot_be_checked_nothing_is_done(loop: Loop, waiting: int, status: int) -> None:
     loop.network.add("GET", "/permission$", unreliable.answering(status), times=1_000)
     loop.say(waiting, "/reject")
     loop.until(lambda: loop.network.count("GET", "/permission$") > 0, "it was asked")
@@ -95,7 +95,7 @@ def test_where_the_permission_cannot_be_asked_for_nothing_is_done(loop: Loop, wa
     assert [decision.what for decision in loop.until_ended(waiting).decisions] == ["reject"]
 
 
-def test_a_comment_that_was_edited_or_deleted_is_no_command(loop: Loop, waiting: int) -> None:
+def test_an_edited_or_deleted_comment_is_not_a_command(loop: Loop, waiting: int) -> None:
     comment = loop.say(waiting, "hello", by="owner")
     with loop.person("owner") as client:
         client.patch(f"/issues/comments/{comment}", json={"body": "/approve"}).raise_for_status()
@@ -106,7 +106,7 @@ def test_a_comment_that_was_edited_or_deleted_is_no_command(loop: Loop, waiting:
 
 
 @pytest.mark.parametrize("kind", ["Bot", "Organization", "Mannequin"])
-def test_the_apps_own_comments_and_those_of_other_bots_are_no_commands(loop: Loop, waiting: int, kind: str) -> None:
+def test_comments_by_the_app_and_by_other_bots_are_not_commands(loop: Loop, waiting: int, kind: str) -> None:
     payload = payload_of(loop, loop.say(waiting, "hello", by="owner"))
     payload["comment"]["body"] = "/approve"
     payload["sender"]["type"] = payload["comment"]["user"]["type"] = kind
@@ -114,7 +114,7 @@ def test_the_apps_own_comments_and_those_of_other_bots_are_no_commands(loop: Loo
     nothing_was_decided(loop, waiting)
 
 
-def test_a_comment_at_a_pull_request_is_no_command(loop: Loop, waiting: int) -> None:
+def test_a_comment_on_a_pull_request_is_not_a_command(loop: Loop, waiting: int) -> None:
     payload = payload_of(loop, loop.say(waiting, "hello", by="owner"))
     payload["comment"]["body"] = "/approve"
     payload["issue"]["pull_request"] = {"url": "https://example.org"}
@@ -122,7 +122,7 @@ def test_a_comment_at_a_pull_request_is_no_command(loop: Loop, waiting: int) -> 
     nothing_was_decided(loop, waiting)
 
 
-def test_quotes_code_and_later_lines_are_no_commands(loop: Loop, waiting: int) -> None:
+def test_quotes_code_and_later_lines_are_not_commands(loop: Loop, waiting: int) -> None:
     for text in (
         "> /approve",
         "`/approve`",
@@ -136,7 +136,7 @@ def test_quotes_code_and_later_lines_are_no_commands(loop: Loop, waiting: int) -
     nothing_was_decided(loop, waiting)
 
 
-def test_a_marker_that_somebody_forged_is_not_the_apps(loop: Loop, waiting: int) -> None:
+def test_a_forged_marker_does_not_count_as_the_apps(loop: Loop, waiting: int) -> None:
     run = loop.run(waiting)
     (own,) = [text for text in loop.comments(waiting) if f"modelyard:run-{run.id}" in text]
     forged = f"<!-- modelyard:run-{run.id} -->\nThis run has passed."
@@ -174,7 +174,7 @@ def is_deaf(comment: str) -> None:
 @pytest.mark.parametrize(
     "field", ["Model name", "Data", "Target column", "Metric", "Threshold", "Seed", "Hyperparameters"]
 )
-def test_hostile_text_in_a_form_is_told_and_not_obeyed(calm: Loop, field: str) -> None:
+def test_hostile_text_in_a_form_is_reported_and_has_no_effect(calm: Loop, field: str) -> None:
     head, stored, before = calm.head(), calm.stored(), len(calm.jobs.works)
     value = f"{HOSTILE}: 1" if field == "Hyperparameters" else HOSTILE
     sections = form_body(a_request()).split("### ")
@@ -206,7 +206,9 @@ def test_hostile_text_in_a_form_is_told_and_not_obeyed(calm: Loop, field: str) -
     ],
     ids=["unknown", "argument", "many settings", "a 64 kB line", "a 64 kB word", "expression"],
 )
-def test_hostile_text_in_a_comment_is_answered_or_ignored_and_not_obeyed(loop: Loop, waiting: int, line: str) -> None:
+def test_hostile_text_in_a_comment_is_answered_or_ignored_and_has_no_effect(
+    loop: Loop, waiting: int, line: str
+) -> None:
     before = len(loop.comments(waiting))
     loop.say(waiting, line)
     nothing_was_decided(loop, waiting)
@@ -234,7 +236,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
     ],
     ids=["bomb", "tag", "nesting", "size", "key", "label", "value", "no mapping"],
 )
-def test_a_hostile_configuration_is_told_and_not_obeyed(calm: Loop, text: str) -> None:
+def test_a_hostile_configuration_is_reported_and_has_no_effect(calm: Loop, text: str) -> None:
     right = calm.file(CONFIG_PATH) or ""
     put(calm, text)
     try:

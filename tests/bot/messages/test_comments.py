@@ -53,7 +53,7 @@ def first_line(view: RunView) -> str:
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_the_comment_says_in_its_first_line_what_happens_and_then_what_the_reader_can_do(view: RunView) -> None:
+def test_the_first_line_says_what_happens_and_the_next_what_the_reader_can_do(view: RunView) -> None:
     text = run_comments.sticky(view)
     reading = read(text)
     assert text.startswith("### ")
@@ -102,7 +102,7 @@ def test_a_running_stage_shows_its_step_its_share_and_the_figures_so_far() -> No
     assert "So far: loss 0.3100" in text
 
 
-def test_a_stage_that_is_tried_again_says_so() -> None:
+def test_a_retried_stage_says_so() -> None:
     assert "is being retried: retry 2 of 3." in run_comments.sticky(a_view(a_run(State.PREPARE_DATA, tries=2)))
 
 
@@ -115,7 +115,7 @@ def test_the_question_says_who_decides_until_when_and_that_approving_never_accep
         assert "accuracy is 0.9123, which misses the threshold (at least 0.95)." in text
 
 
-def test_the_judged_metric_comes_first_beside_the_champion_and_what_was_asked_for() -> None:
+def test_the_judged_metric_comes_first_with_the_champion_and_the_threshold() -> None:
     lines = run_comments.sticky(VIEWS["promoted"]).split("\n")
     head = lines.index("| Metric | This model | Champion | Threshold |")
     assert lines[head + 2] == "| **accuracy** | **0.9649** | 0.9500 | at least 0.95 |"
@@ -157,14 +157,14 @@ def test_a_comparison_with_the_champion_is_shown_in_figures(language: str, words
         assert "<b>" not in text
 
 
-def test_bounds_that_are_not_known_are_said_to_be_unknown() -> None:
+def test_unknown_bounds_are_shown_as_unknown() -> None:
     verdict = a_verdict("rejected", comparison=a_comparison(low=None, high=None, regressions=[]))
     run = a_run(State.CHECK_RETRY_LIMIT, verdicts=(AttemptVerdict(attempt=1, verdict=verdict),))
     assert "between unknown and unknown" in run_comments.sticky(a_view(run))
     assert "None" not in run_comments.sticky(a_view(run), "ja")
 
 
-def test_an_error_metric_is_asked_for_from_above() -> None:
+def test_an_error_metric_has_an_upper_threshold() -> None:
     request = a_request(task="regression", algorithm="xgboost", metric="rmse", threshold=55)
     assert "| Threshold | rmse at most 55 |" in run_comments.sticky(a_view(a_run(request=request)))
 
@@ -176,7 +176,7 @@ def test_a_crash_names_stage_and_step_and_shows_the_end_of_the_log() -> None:
     assert "Nothing has changed in production." in text
 
 
-def test_a_refusal_of_a_stage_gives_rule_finding_and_cure() -> None:
+def test_a_stages_refusal_shows_rule_finding_and_fix() -> None:
     for text in (run_comments.sticky(VIEWS["refused"]), notices.invalid_data(ERROR), notices.config_broken(ERROR)):
         assert "- **Field:** `target`" in text
         assert "- **Rule:** The target column has to be in the data." in text
@@ -194,7 +194,7 @@ def test_a_decision_is_recorded_with_who_when_what_and_why() -> None:
     assert "| Seed | 42 (attempt 2 trains with 43) |" in text
 
 
-def test_the_end_says_how_it_came_to_it() -> None:
+def test_the_final_comment_says_how_the_run_ended() -> None:
     assert "owner decided against a retry: more trees may help" in run_comments.finished(VIEWS["turned down"])
     assert "No one answered in time" in run_comments.finished(VIEWS["lapsed"])
     assert "owner cancelled the run." in run_comments.finished(VIEWS["cancelled"])
@@ -205,7 +205,7 @@ def test_the_end_says_how_it_came_to_it() -> None:
     assert "All 3 attempts that the request allows have been used." in run_comments.finished(a_view(last))
 
 
-def test_a_history_that_could_not_be_written_is_told() -> None:
+def test_a_history_that_could_not_be_written_is_reported() -> None:
     missing = "The history of this run could not be written"
     assert missing in run_comments.finished(VIEWS["not registered"])
     assert missing not in run_comments.finished(VIEWS["passed"])
@@ -264,7 +264,7 @@ def test_a_search_says_which_trial_it_is_at_what_is_best_and_how_much_longer_it_
         ),
     ],
 )  # fmt: skip
-def test_what_a_search_came_to_is_said_beside_the_verdict(change: dict[str, Any], said: str) -> None:
+def test_the_result_of_a_search_is_shown_with_the_verdict(change: dict[str, Any], said: str) -> None:
     run = VIEWS["searched"].run
     assert run.result is not None
     view = a_view(run.model_copy(update={"result": run.result.model_copy(update={"search": a_search(**change)})}))
@@ -299,7 +299,7 @@ def test_every_wrong_field_gets_its_line() -> None:
     assert "edit this issue" in text
 
 
-def test_of_very_many_wrong_fields_the_rest_is_counted() -> None:
+def test_very_many_wrong_fields_are_shown_in_part_and_counted() -> None:
     text = notices.invalid([invalid_field("form", "Rule.", "found", "Next.")] * 100)
     assert text.count("| Form |") == 40
     assert "And 60 more." in text
@@ -332,7 +332,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
-def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
+def test_every_reply_is_complete_and_names_the_next_step(text: str) -> None:
     reading = read(text)
     assert len(text) > 60
     assert "None" not in text
@@ -344,7 +344,7 @@ def test_every_answer_is_whole_and_says_what_now(text: str) -> None:
     )
 
 
-def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of_what_others_chose() -> None:
+def test_an_issue_opened_by_the_app_contains_the_form_and_no_active_text_by_others() -> None:
     form, hostile = form_body(a_request(notes="@owner <b>")), "@owner <img> `x` <!-- modelyard:asked -->\n### Seed\n\n7"
     for text in (
         notices.asked_by_dispatch("writer", hostile, form),
@@ -357,13 +357,13 @@ def test_an_issue_that_the_app_opens_holds_the_form_as_it_is_and_nothing_live_of
         assert parse_form(text) == parse_form(form)
 
 
-def test_an_answer_in_an_unknown_language_is_in_english() -> None:
+def test_a_reply_in_an_unknown_language_is_in_english() -> None:
     assert words.languages() == ["en", "ja"]
     assert answers.help_text(COMMANDS, language="tlh") == answers.help_text(COMMANDS, language="en")
     assert answers.help_text(COMMANDS, language="../en") == answers.help_text(COMMANDS, language="en")
 
 
-def test_a_repository_that_was_never_set_up_is_told_so() -> None:
+def test_a_repository_that_was_never_set_up_gets_a_notice() -> None:
     assert ANSWERS["not set up"].startswith("### ⚠️ This repository is not set up for Modelyard\n")
     assert ANSWERS["configuration"].startswith("### ⚠️ `.github/modelyard.yml` is invalid\n")
 
@@ -446,7 +446,7 @@ def assert_deaf(text: str, *, images: int = 0) -> None:
         ]
     ),
 )
-def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[State, str | None]) -> None:
+def test_text_by_others_is_inert_in_the_comment(text: str, where: tuple[State, str | None]) -> None:
     view = hostile_view(text, *where)
     sticky = run_comments.sticky(view)
     assert_deaf(sticky, images=1)
@@ -462,7 +462,7 @@ def test_no_text_of_others_is_obeyed_in_the_comment(text: str, where: tuple[Stat
 
 @settings(max_examples=60)
 @given(HOSTILE)
-def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
+def test_text_by_others_is_inert_in_a_reply(text: str) -> None:
     sayable = clean_names(text)
     error = Problem(kind="x", reason="x", rule=sayable, found=sayable, next_step=sayable, field=sayable[:100])
     wrong = invalid_field(text, text, text, text)
@@ -489,7 +489,7 @@ def test_no_text_of_others_is_obeyed_in_an_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize("spell", ["x", "`", "&", "|", "😀", "<", "\n", "```\n", "@a "])
-def test_a_comment_fits_whatever_it_is_about_and_no_table_is_cut(spell: str) -> None:
+def test_every_comment_fits_the_limit_and_no_table_is_cut(spell: str) -> None:
     def long(length: int) -> str:
         return (spell * length)[:length]
 

@@ -34,7 +34,7 @@ every_other = pytest.mark.parametrize("language", OTHERS)
 
 @every_other
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_every_comment_about_a_run_is_whole(language: str, view: RunView) -> None:
+def test_every_comment_about_a_run_is_complete(language: str, view: RunView) -> None:
     said = (
         run_comments.sticky,
         run_comments.status_reply,
@@ -123,7 +123,7 @@ def test_a_verdict_is_explained_from_its_figures_and_an_unknown_one_in_its_own_w
     assert words in run_comments.sticky(a_view(run), "ja")
 
 
-def test_a_run_is_told_about_in_its_repositorys_language() -> None:
+def test_comments_are_in_the_repositorys_language() -> None:
     view = a_view(a_run(State.TRAIN_MODEL, language="ja"))
     assert run_comments.sticky(view) == run_comments.sticky(view, "ja")
     assert run_comments.sticky(view) != run_comments.sticky(view, "en")
@@ -145,7 +145,7 @@ def test_a_comment_that_was_cut_says_so_in_its_language() -> None:
          (State.END, "failed")]
     ),
 )  # fmt: skip
-def test_no_text_of_others_is_obeyed(language: str, text: str, where: tuple[State, str | None]) -> None:
+def test_text_by_others_is_never_active(language: str, text: str, where: tuple[State, str | None]) -> None:
     view = hostile_view(text, *where)
     assert_deaf(run_comments.sticky(view, language), images=1)
     for answer in (
@@ -179,7 +179,7 @@ EVENT_OF: dict[str, Event] = {"passed": "success", "promoted": "success", "askin
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", [name for name, view in VIEWS.items() if view.run.ended or name == "asking"])
-def test_a_notification_about_any_run_is_whole(language: str, name: str) -> None:
+def test_a_notification_about_any_run_is_complete(language: str, name: str) -> None:
     view = VIEWS[name]
     view = RunView(**{**vars(view), "run": view.run.replace(language=language)})
     notice = notice_of(view, EVENT_OF.get(name, "failure"), "https://github.com/owner/models")
@@ -196,7 +196,7 @@ def test_a_notification_about_any_run_is_whole(language: str, name: str) -> None
 
 @settings(max_examples=40)
 @given(HOSTILE)
-def test_whatever_a_run_holds_can_be_told(text: str) -> None:
+def test_any_run_can_be_notified(text: str) -> None:
     for state, status, event in ((State.END, "failed", "failure"), (State.WAIT_FOR_OPERATOR_INPUT, None, "waiting")):
         view = hostile_view(text, state, status)
         notice = notice_of(view, event, "https://github.com/owner/models")  # type: ignore[arg-type]

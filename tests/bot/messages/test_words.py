@@ -27,7 +27,7 @@ def test_every_language_has_the_same_keys_and_placeholders(language: str) -> Non
     assert catalogues.differences(CATALOGUE, language) == []
 
 
-def test_the_code_asks_for_texts_that_exist_with_the_values_that_they_take() -> None:
+def test_the_code_uses_existing_texts_with_the_values_they_need() -> None:
     assert catalogues.misuses(CATALOGUE, BOT) == []
 
 
@@ -61,6 +61,6 @@ def test_a_number_chooses_the_form_of_its_text() -> None:
     assert Words("ja").count("invalid.title", 1) == "この依頼には問題が 1 件あります"
 
 
-def test_what_a_language_has_no_word_for_is_shown_by_its_own_name() -> None:
+def test_a_value_without_a_translation_is_shown_as_it_is() -> None:
     assert Words("ja").name_of("task", "classification") == "分類"
     assert Words("ja").name_of("task", "juggling_*") == "juggling\\_\\*"

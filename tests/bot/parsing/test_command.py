@@ -86,7 +86,7 @@ def test_a_line_is_read_up_to_its_longest_length() -> None:
         "/über",
     ],
 )
-def test_what_is_not_a_slash_and_a_word_on_the_first_line_is_left_alone(body: str) -> None:
+def test_only_a_slash_and_a_word_on_the_first_line_is_a_command(body: str) -> None:
     assert parse_command(body) is None
     assert not grammar.is_command(body)
 
@@ -94,7 +94,7 @@ def test_what_is_not_a_slash_and_a_word_on_the_first_line_is_left_alone(body: st
 @pytest.mark.parametrize(
     "body", ["/status", "/status ", " /status", "/Status", "/status.", "/status\r\nthanks", "/status now"]
 )
-def test_small_liberties_are_taken(body: str) -> None:
+def test_small_variations_are_accepted(body: str) -> None:
     assert parsed(body).name == "status"
 
 
@@ -154,7 +154,7 @@ def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
         ("/approve " + "x" * 4_000, "approve"),
     ],
 )
-def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) -> None:
+def test_a_wrong_setting_is_reported_and_nothing_is_guessed(line: str, field: str) -> None:
     (one,) = parsed(line).problems
     assert one.field == field
     assert one.rule
@@ -162,11 +162,11 @@ def test_a_wrong_setting_is_named_and_nothing_is_guessed(line: str, field: str) 
     assert one.next_step
 
 
-def test_all_wrong_settings_are_told_at_once() -> None:
+def test_all_wrong_settings_are_reported_at_once() -> None:
     assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").problems] == ["seed", "data", "z"]
 
 
-def test_an_approval_changes_the_request_and_nothing_but_what_it_names() -> None:
+def test_an_approval_changes_only_what_it_names() -> None:
     request = a_request()
     changed = with_overrides(request, {"n_estimators": 500, "seed": 7, "timeout_minutes": 5})
     assert changed.hyperparameters == {"n_estimators": 500}
@@ -260,7 +260,7 @@ def test_a_reason_in_words_is_taken(name: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "meant"), [("sead", "seed"), ("timeout_minute", "timeout_minutes")])
-def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparameter(name: str, meant: str) -> None:
+def test_a_misspelt_form_field_is_reported_and_not_taken_as_a_hyperparameter(name: str, meant: str) -> None:
     (wrong,) = parsed(f"/approve {name}=3").problems
     assert wrong.next_step == f"Did you mean {meant}?"
 
@@ -269,7 +269,7 @@ def test_a_setting_that_is_nearly_one_of_the_forms_is_told_and_is_no_hyperparame
     "line",
     ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1", "/compare 1 2 3"],
 )
-def test_a_word_that_is_needed_and_missing_or_odd_is_told(line: str) -> None:
+def test_a_missing_or_invalid_argument_is_reported(line: str) -> None:
     command = parsed(line)
     assert len(command.problems) == 1
     assert command.command.usage in command.problems[0].next_step
@@ -291,7 +291,7 @@ def test_an_operations_lists_and_mappings_are_written_as_json() -> None:
 
 
 @pytest.mark.parametrize("value", ["[1", "{1}", "[NaN]", "[1e999]", '["\\ud800"]', "[" * 3_000, "{'a': 1}"])
-def test_json_that_is_none_is_told(value: str) -> None:
+def test_invalid_json_is_reported(value: str) -> None:
     command = parsed(f"/run tune slices={value}")
     assert (len(command.problems), command.problems[0].field) == (1, "slices")
     assert "must be written as JSON" in command.problems[0].rule
@@ -299,14 +299,14 @@ def test_json_that_is_none_is_told(value: str) -> None:
 
 
 @given(st.text() | st.text().map("/approve ".__add__) | st.text(alphabet="/ap =\"'\\\n:#x").map("/approve ".__add__))
-def test_no_text_makes_it_fail(body: str) -> None:
+def test_no_text_crashes_it(body: str) -> None:
     command = parse_command(body)
     if isinstance(command, ParsedCommand):
         f"{command.reason}{command.problems}{command.overrides}{command.arguments}".encode()
 
 
 @given(st.text(alphabet="abc01.:-+eE#'\"\\ ntrue", max_size=20))
-def test_what_is_read_as_a_value_is_written_so_that_it_is_read_again(text: str) -> None:
+def test_a_value_is_written_so_that_it_reads_back_the_same(text: str) -> None:
     try:
         value = parse_scalar(text)
     except ValueError:
@@ -324,7 +324,7 @@ def test_the_longest_comment_is_read_at_once(piece: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "x{0}=1 ", " ", '"', "a=1 ", "[", "b "])
-def test_twice_the_line_is_about_twice_the_work(piece: str) -> None:
+def test_a_line_twice_as_long_takes_about_twice_the_work(piece: str) -> None:
     small, large = (
         "/approve " + "".join(piece.format(n) for n in range(1_800 * times // len(piece))) for times in (1, 2)
     )
@@ -333,5 +333,5 @@ def test_twice_the_line_is_about_twice_the_work(piece: str) -> None:
     assert work(parse_command, large) < 2.3 * work(parse_command, small) + 500
 
 
-def test_beyond_the_longest_line_no_more_work_is_done() -> None:
+def test_beyond_the_longest_line_there_is_no_more_work() -> None:
     assert work(parse_command, "/approve " + "a=1 " * 16_000) <= work(parse_command, "/approve " + "a=1 " * 2_000)

@@ -146,7 +146,7 @@ def test_hyperparameters_are_lines_or_a_json_object_perhaps_in_a_fence(text: str
         ('{"a": 1', "Expecting ',' delimiter: line 1 column 8 (char 7)"),
     ],
 )
-def test_a_wrong_hyperparameter_is_named_with_its_line(text: str, found: str) -> None:
+def test_a_wrong_hyperparameter_is_reported_with_its_line(text: str, found: str) -> None:
     one = only(parse_form(body(Hyperparameters=text)))
     assert (one.field, one.found) == ("hyperparameters", found)
     assert one.rule
@@ -180,13 +180,13 @@ def test_one_column_needs_no_brackets() -> None:
     assert request.features.target_encoding == ("town",)
 
 
-def test_stratified_is_for_classes_alone() -> None:
+def test_stratified_is_only_for_classes() -> None:
     text = body(Task=None, Algorithm="xgboost", Metric="rmse", Split="stratified")
     one = only(parse_form(text))
     assert (one.field, one.rule) == ("split", "For regression it must be one of auto, random, group, time.")
 
 
-def test_data_in_s3_is_taken() -> None:
+def test_data_in_s3_is_accepted() -> None:
     request = parse_form(body(Data="s3://bucket/a/b.csv.gz")).request
     assert isinstance(request, TabularRequest)
     assert request.data == "s3://bucket/a/b.csv.gz"
@@ -198,7 +198,7 @@ def test_too_many_hyperparameters_are_counted() -> None:
     assert (one.rule, one.found) == ("There must be at most 50 of them.", "51 of them")
 
 
-def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
+def test_many_bad_lines_are_shown_in_part_and_counted() -> None:
     found = wrong(parse_form(body(Hyperparameters="bad\n" * 500)))
     assert len(found) == 11
     assert found[-1].found == "490 more lines like these"
@@ -262,7 +262,7 @@ def test_of_many_bad_lines_some_are_shown_and_the_rest_is_counted() -> None:
         ({"Notes": "x" * 10_001}, "notes", "x" * 199 + "…", "Correct it."),
     ],
 )  # fmt: skip
-def test_a_wrong_field_is_told_with_what_was_found_and_what_to_do(
+def test_a_wrong_field_is_reported_with_what_was_found_and_a_fix(
     changes: dict[str, str], field: str, found: str, told: str
 ) -> None:
     one = only(parse_form(body(**changes)))
@@ -271,7 +271,7 @@ def test_a_wrong_field_is_told_with_what_was_found_and_what_to_do(
     assert label_of(str(one.field)) in LABELS
 
 
-def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
+def test_all_wrong_fields_are_reported_at_once_in_the_order_of_the_form() -> None:
     parsed = parse_form(
         body(Model_name="A B", Task="regression", Algorithm="logistic_regression", Data="ftp://x/y", Metric="accuracy",
              Threshold="x", Seed="-1", Hyperparameters="a b")
@@ -281,7 +281,7 @@ def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_form() -> None:
     ]  # fmt: skip
 
 
-def test_a_wrong_algorithm_is_told_though_metric_and_threshold_are_missing() -> None:
+def test_a_wrong_algorithm_is_reported_even_if_metric_and_threshold_are_missing() -> None:
     parsed = parse_form("### Task\n\nregression\n\n### Algorithm\n\nlogistic_regression")
     by_field = {one.field: one for one in parsed.wrong}
     assert by_field["algorithm"].rule == f"For regression it must be one of {', '.join(algorithm_names('regression'))}."
@@ -293,7 +293,7 @@ def test_data_sets_of_scikit_learn_are_known(name: str) -> None:
     assert parse_form(body(Data=f"sklearn://{name}")).request is not None
 
 
-def test_a_missing_heading_of_a_needed_field_is_told_and_an_optional_one_takes_its_default() -> None:
+def test_a_missing_required_heading_is_reported_and_a_missing_optional_one_means_the_default() -> None:
     one = only(parse_form(body(Target_column=None, Seed=None, Notes=None)))
     assert (one.field, one.next_step) == ("target", "Add the line ### Target column, with the value below it.")
     parsed = parse_form(body(Seed=None, Max_retries="_No response_", Notes=None))
@@ -301,23 +301,23 @@ def test_a_missing_heading_of_a_needed_field_is_told_and_an_optional_one_takes_i
     assert (parsed.request.seed, parsed.request.max_retries, parsed.request.notes) == (42, 2, "")
 
 
-def test_an_unknown_heading_is_told_once_with_the_nearest_known_one() -> None:
+def test_an_unknown_heading_is_reported_once_with_the_nearest_known_one() -> None:
     one = only(parse_form(body().replace("### Target column", "### target colum")))
     assert (one.found, one.next_step) == ("### target colum", "Write ### Target column instead.")
 
 
-def test_a_heading_that_stands_twice_is_told() -> None:
+def test_a_repeated_heading_is_reported() -> None:
     one = only(parse_form("### Seed\n\n1\n\n" + body()))
     assert (one.field, one.found) == ("seed", "### Seed more than once")
 
 
-def test_a_field_that_was_moved_below_the_notes_is_told_with_the_cure() -> None:
+def test_a_field_below_the_notes_is_reported_with_a_fix() -> None:
     one = only(parse_form(body(Threshold=None) + "\n\n### Threshold\n\n0.9"))
     assert (one.field, one.next_step) == ("threshold", "Move Notes to the end.")
 
 
 @pytest.mark.parametrize("text", ["", "please train a model", "### Hello\n\nx", "#### Task\n\nclassification"])
-def test_a_body_without_any_heading_of_the_form_is_no_form(text: str) -> None:
+def test_a_body_without_a_form_heading_is_not_a_form(text: str) -> None:
     assert parse_form(text) == ParsedForm(not_a_form=True)
 
 
@@ -339,7 +339,7 @@ LINES = st.sampled_from(
 @example("### Features\n" + '{"\\ud800": 1}')
 @example("### Features\n" + '{"bins": {"a": "\\ud800"}, "": [{}]}')
 @example("### Features\n: 1")
-def test_no_text_makes_it_fail_and_every_answer_is_complete(text: str) -> None:
+def test_no_text_crashes_it_and_every_problem_is_complete(text: str) -> None:
     parsed = parse_form(text)
     assert (parsed.request is not None) + bool(parsed.wrong) + parsed.not_a_form == 1
     for one in parsed.wrong:
@@ -365,7 +365,7 @@ WORST = {
 
 
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)
-def test_twice_the_text_is_about_twice_the_work(piece: str) -> None:
+def test_twice_the_text_takes_about_twice_the_work(piece: str) -> None:
     start = "### Task\n\nclassification\n\n### Hyperparameters\n\n" if not piece.startswith("###") else "### Task\nx\n"
     small = start + piece * (4_000 // len(piece))
     large = start + piece * (8_000 // len(piece))

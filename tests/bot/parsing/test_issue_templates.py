@@ -37,7 +37,7 @@ def posted(form: IssueForm, **given: str) -> str:
     return "\n\n".join(shown)
 
 
-def test_the_forms_of_this_repository_are_what_the_request_type_makes_of_them() -> None:
+def test_the_forms_of_this_repository_match_the_request_types() -> None:
     there = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / ".github").glob("*/*.yml")}
     assert {path: text for path, text in there.items() if "ISSUE_TEMPLATE" in path} == form_files()
 
@@ -66,7 +66,7 @@ def test_every_field_but_the_task_is_in_some_form() -> None:
 
 
 @each_task
-def test_the_form_of_a_task_offers_what_fits_it_alone(form: IssueForm) -> None:
+def test_the_form_of_a_task_offers_only_what_fits_it(form: IssueForm) -> None:
     (task,) = form.tasks
     found = elements(form)
     for name in ("algorithm", "metric", "split"):
@@ -95,7 +95,7 @@ def test_the_task_follows_from_the_metric(task: str, metric: str) -> None:
     assert request.task == task
 
 
-def test_in_the_form_for_both_tasks_an_algorithm_that_the_metric_contradicts_is_told() -> None:
+def test_an_algorithm_that_contradicts_the_metric_is_reported_in_the_form_for_both_tasks() -> None:
     tune = next(form for form in FORMS if form.with_search)
     parsed = parse_form(posted(tune, algorithm="logistic_regression", metric="rmse"))
     (wrong,) = parsed.wrong

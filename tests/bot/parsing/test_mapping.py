@@ -44,7 +44,7 @@ def test_a_request_as_texts_is_read_as_the_form_reads_them(request: TrainingRequ
 
 
 @given(st.dictionaries(NAMES, ANYTHING, max_size=15), st.booleans())
-def test_no_values_make_it_fail_and_every_answer_is_complete(values: dict[str, Any], whole: bool) -> None:
+def test_no_values_crash_it_and_every_problem_is_complete(values: dict[str, Any], whole: bool) -> None:
     parsed = read_request({**FIELDS, **values} if whole else values)
     assert (parsed.request is None) == bool(parsed.wrong)
     if parsed.request is not None:
@@ -68,13 +68,13 @@ def test_no_values_make_it_fail_and_every_answer_is_complete(values: dict[str, A
         ({"hyperparameters": {f"p{number}": "x" * 2_000 for number in range(50)}}, str(MAX_BODY)),
     ],
 )
-def test_what_is_wrong_is_told_in_the_form_s_words(changes: dict[str, Any], told: str) -> None:
+def test_problems_are_reported_in_the_forms_words(changes: dict[str, Any], told: str) -> None:
     parsed = read_request({**FIELDS, **changes})
     assert parsed.request is None
     assert any(told in f"{one.rule} {one.next_step}" for one in parsed.wrong), parsed.wrong
 
 
-def test_a_missing_field_and_a_misspelt_one_are_told_once() -> None:
+def test_a_missing_field_and_its_misspelling_are_reported_once() -> None:
     given_fields = {name: value for name, value in FIELDS.items() if name not in ("target", "metric")}
     parsed = read_request({**given_fields, "metrics": "accuracy"})
     assert [(one.field, one.next_step) for one in parsed.wrong] == [

@@ -18,7 +18,7 @@ def line(origin: Origin, repository: str = "owner/demo", secret: bytes = SECRET)
 
 
 @given(LOGINS | st.just(""), st.text(), st.sampled_from(["dispatch", "schedule"]))
-def test_what_was_written_is_read_again(by: str, key: str, door: str) -> None:
+def test_what_was_written_can_be_read_back(by: str, key: str, door: str) -> None:
     origin = Origin("dispatch" if door == "dispatch" else "schedule", digest(key), by)
     assert read_origin(f"{line(origin)}\nand a form", "owner/demo", SECRET) == origin
     assert line(origin).startswith(f"<!-- modelyard:{origin.prefix}")
@@ -36,5 +36,5 @@ def test_what_was_written_is_read_again(by: str, key: str, door: str) -> None:
         "<!-- modelyard:asked -->",
     ],
 )
-def test_a_forged_one_says_nothing(forged: str) -> None:
+def test_a_forged_marker_is_ignored(forged: str) -> None:
     assert read_origin(forged, "owner/demo", SECRET) is None

@@ -27,7 +27,7 @@ def test_each_permission_allows_its_commands_and_those_of_the_lower_ones(permiss
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("permission", ["", "custom-role", "owner"])
-def test_a_permission_that_is_none_of_github_s_allows_nothing(name: str, permission: str) -> None:
+def test_an_unknown_permission_allows_nothing(name: str, permission: str) -> None:
     assert not is_allowed(COMMANDS[name], "octocat", permission)
 
 
@@ -38,7 +38,9 @@ def test_a_rule_replaces_the_usual_permission() -> None:
 
 
 @pytest.mark.parametrize("permission", [None, "none"])
-def test_whoever_is_named_may_whatever_the_permission_and_nobody_else_does(permission: Permission | None) -> None:
+def test_named_people_may_use_a_command_whatever_their_permission_and_no_one_else(
+    permission: Permission | None,
+) -> None:
     rule = CommandRule(permission=permission, users=["Octocat"], teams=["ml-leads"])
     assert is_allowed(COMMANDS["promote"], "octocat", "read", rule)
     assert [one for one in PERMISSIONS if is_allowed(COMMANDS["promote"], "other", one, rule)] == []

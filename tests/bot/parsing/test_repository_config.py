@@ -25,14 +25,14 @@ from bot.parsing.repository_config import (
 from tests.support.work import work
 
 
-def test_an_empty_file_means_the_careful_defaults() -> None:
+def test_an_empty_file_means_the_safe_defaults() -> None:
     config = parse_config("")
     assert config == RepositoryConfig()
     assert (config.promotion, config.public_repository, config.data_roots) == ("approval", False, [])
     assert (config.runners, config.history.branch) == (["self-hosted"], None)
 
 
-def test_everything_can_be_said() -> None:
+def test_every_setting_can_be_given() -> None:
     config = parse_config(
         "data_roots: [/srv/data, S3://bucket/tables/]\nrunners:\n  - gpu\n  - '8'\npromotion: auto\nhistory:\n  branch: models/history\n"
         "public_repository: true\nlanguage: en\napprover: another\n"
@@ -62,13 +62,13 @@ def test_the_gate_is_careful_unless_its_numbers_are_given() -> None:
         ("gate: strict", "gate"), ("gate: {alfa: 0.1}", "gate.alfa"),
     ],
 )  # fmt: skip
-def test_a_gate_that_would_say_nothing_is_refused(text: str, field: str) -> None:
+def test_a_meaningless_gate_is_refused(text: str, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(text)
     assert caught.value.problem.field == field
 
 
-def test_both_channels_are_told_everything_unless_events_are_named() -> None:
+def test_both_channels_get_every_event_unless_events_are_listed() -> None:
     assert parse_config("").notifications == NotificationsConfig()
     config = parse_config(
         "language: ja\nnotifications:\n  slack: {channel: '#models'}\n"
@@ -91,7 +91,7 @@ def test_the_example_that_init_writes_can_be_used_as_it_is() -> None:
     assert notifications.email is not None
 
 
-def test_what_init_writes_is_what_it_says() -> None:
+def test_the_configuration_of_init_means_what_it_says() -> None:
     assert parse_config(render_config([], "approval")) == RepositoryConfig()
 
 
@@ -157,7 +157,7 @@ def test_what_init_writes_is_what_it_says() -> None:
         ("#" * (MAX_BYTES + 1), "config_unreadable", ".github/modelyard.yml", "Correct the file."),
     ],
 )
-def test_a_mistake_is_named_with_its_cure(text: str, reason: str, field: str, next_step: str) -> None:
+def test_a_mistake_is_reported_with_a_fix(text: str, reason: str, field: str, next_step: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(text, COMMANDS)
     problem = error.value.problem
@@ -232,7 +232,7 @@ def test_the_example_that_init_writes_is_right_once_it_is_taken_out_of_its_comme
         ("n_estimators: 200", "n_estimators: [1]", "schedules.0.request", "Hyperparameters"),
     ],
 )
-def test_a_mistake_in_a_schedule_is_named(right: str, wrong: str, field: str, told: str) -> None:
+def test_a_mistake_in_a_schedule_is_reported(right: str, wrong: str, field: str, told: str) -> None:
     assert right in SCHEDULE
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE.replace(right, wrong))
@@ -240,14 +240,14 @@ def test_a_mistake_in_a_schedule_is_named(right: str, wrong: str, field: str, to
     assert told in error.value.problem.rule
 
 
-def test_an_unknown_key_of_a_schedule_is_told_the_known_ones() -> None:
+def test_an_unknown_key_of_a_schedule_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE.replace("    cron:", "    crn:"))
     assert error.value.problem.reason in ("config_unknown_key", "config_invalid")
     assert "schedules.0" in str(error.value.problem.field)
 
 
-def test_two_schedules_of_one_name_are_refused() -> None:
+def test_two_schedules_with_the_same_name_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(SCHEDULE + SCHEDULE.partition("schedules:\n")[2])
     assert (error.value.problem.field, "a unique name for each schedule" in error.value.problem.rule) == (
@@ -259,7 +259,7 @@ def test_two_schedules_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     "cron", ["*/15 * * * *", "0 0 29 2 *", "0 3 L * *", "0,15,30,45 0-23 * * 1-5", " 5  4 * * sun "]
 )
-def test_expressions_that_are_rare_enough_are_taken(cron: str) -> None:
+def test_expressions_that_fire_rarely_enough_are_accepted(cron: str) -> None:
     [schedule] = parse_config(SCHEDULE.replace("30 2 * * *", cron)).schedules
     assert schedule.cron == " ".join(cron.split())
 
@@ -277,7 +277,7 @@ LINES = st.sampled_from(
 @example("runners: [\x00]")
 @example("1e999: .nan")
 @example("history: [branch]")
-def test_no_text_makes_it_fail_otherwise_than_by_a_whole_answer(text: str) -> None:
+def test_any_text_is_read_or_refused_with_a_complete_problem(text: str) -> None:
     try:
         config = parse_config(text.encode("utf-8", "surrogatepass"))
     except ConfigError as error:
@@ -313,7 +313,7 @@ def refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WORST)
-def test_twice_the_text_is_at_most_twice_the_work(kind: str) -> None:
+def test_twice_the_text_takes_at_most_twice_the_work(kind: str) -> None:
     assert work(refused, text_of(kind, 600)) < 2.3 * work(refused, text_of(kind, 300)) + 500
 
 
