@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _copy_tree(folder / "tree")
     reports = []
     for module, tests in chosen.items():
-        mutants = mutants_of((ROOT / module).read_text(encoding="utf-8"))
+        # Not from the clone, which may change meanwhile.
+        mutants = mutants_of(((ROOT if options.only_report else folder / "tree") / module).read_text(encoding="utf-8"))
         if not options.only_report:
             _try(folder / "tree", module, tests, mutants, results)
         reports.append(_report(module, mutants, results, targets.get("equivalent", [])))
@@ -82,7 +83,7 @@ class Results:
 
 
 def _try(tree: Path, module: str, tests: Sequence[str], mutants: Iterable[Mutant], results: Results) -> None:
-    files = [(ROOT / test).read_text(encoding="utf-8") for test in tests if (ROOT / test).is_file()]
+    files = [(tree / test).read_text(encoding="utf-8") for test in tests if (tree / test).is_file()]
     version = _digest(*files)
     left = [mutant for mutant in mutants if results.needs_trial(module, mutant, version)]
     if not left:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.engine.states import function_of
-from bot.runs.advance import StepResult, advance, end
+from bot.runs.advance import StepResult, advance, cancelled, end
 from bot.runs.machine import END, Machine, Outcome, StateSpec
 from bot.runs.machines import MACHINES
 from bot.runs.machines.training import MACHINE, State
@@ -64,6 +64,21 @@ def test_a_run_can_be_ended_from_any_state() -> None:
     after = end(a_run(state=State.TRAIN_MODEL, needs_dispatch=True), "cancelled", NOW)
     assert (after.state, after.status, after.due, after.needs_dispatch) == (State.END, "cancelled", None, False)
     assert after.visits[-1].state == State.TRAIN_MODEL
+
+
+def test_a_run_of_a_repository_that_is_gone_is_cancelled_by_github_with_the_reason() -> None:
+    run = a_run(state=State.TRAIN_MODEL, attempt=2)
+    after = cancelled(run, NOW, "it was deleted")
+    assert (after.state, after.status) == (State.END, "cancelled")
+    assert [(one.who, one.what, one.attempt, one.reason) for one in after.decisions] == [
+        ("GitHub", "cancel", 2, "it was deleted")
+    ]
+
+
+def test_a_run_that_had_passed_or_ended_before_its_repository_was_gone_keeps_its_status() -> None:
+    assert cancelled(a_run(state=State.WRITE_HISTORY, status="passed"), NOW, "gone").status == "passed"
+    over = a_run(state=State.END, status="rejected")
+    assert cancelled(over, NOW, "gone") == over
 
 
 def test_a_channel_that_asks_for_a_pause_gets_it() -> None:
