@@ -87,11 +87,6 @@ class ComparisonFigures(_Value):
     resamples: int = Field(ge=1)
     regressions: list[Regression] = Field(default_factory=list, max_length=10, description="the worst first")
 
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the figures themselves show that the model is no worse by more than the margin."""
-        return self.outcome == "accepted" and self.low is not None and self.low >= -self.allowed
-
 
 class Verdict(_Value):
     """What judge decided, with the figures behind it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actions.context import Context, Reader
+from actions.contracts.png import is_png
 from actions.errors import InvalidInput, NotFound
 from actions.history_management.change import HistoryChange, history_change
 from actions.history_management.record import RunRecord
@@ -10,7 +11,6 @@ from actions.history_management.report import render
 from actions.operation import Result, operation
 
 MAX_PLOT_BYTES = 5_000_000
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class TrainingHistory(Result):
@@ -154,7 +154,7 @@ def _images(change: HistoryChange, folder: str, context: Context) -> dict[str, b
 
 
 def _checked(name: str, content: bytes) -> bytes:
-    if not content.startswith(_PNG):
+    if not is_png(content):
         raise InvalidInput(
             "not_a_plot",
             rule=f"A plot must be a PNG file of at most {MAX_PLOT_BYTES // 1_000_000} MB.",

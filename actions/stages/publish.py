@@ -8,6 +8,7 @@ import re
 from pydantic import Field
 
 from actions.context import Context
+from actions.contracts.png import is_png
 from actions.contracts.results import Published
 from actions.errors import OperationError
 from actions.stages.evaluate import EVALUATE
@@ -21,7 +22,6 @@ from actions.tasks.exchange import PublishedResult
 from actions.tasks.results import Facts, StageResult
 from actions.text.markdown import code, inline
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -94,7 +94,7 @@ def published_files(attempt: Attempt) -> dict[str, bytes]:
 
 def _png(uri: str, context: Context) -> bytes:
     content = context.storage.path(uri).read_bytes()
-    if not content.startswith(_PNG):
+    if not is_png(content):
         raise OperationError(
             "not_a_plot",
             rule="Plots to publish must be PNG images.",

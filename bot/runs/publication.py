@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn
 
 from pydantic import ValidationError
 
-from actions.contracts.results import Published
+from actions.contracts.order import Gate
+from actions.contracts.png import is_png
+from actions.contracts.results import ComparisonFigures, Published
 from actions.errors import InvalidInput
+from actions.ml_evaluation.non_inferiority import decide
+from actions.stages.judge import judged
 from actions.tasks.exchange import PublishedResult
+from actions.tasks.results import ChampionScores
 from bot.github import PublishedCommit
 from bot.runs.run import Run
 
@@ -18,6 +24,9 @@ MAX_COMMIT_BYTES = 10 * 1024 * 1024
 MAX_RESULT_BYTES = 1024 * 1024
 MAX_FILES = 31
 _PLOT = re.compile(r"plots/([a-z0-9][a-z0-9_-]{0,80}\.png)")
+
+_TOLERANCE = 1e-9
+"""For figures that the job and the App compute by themselves."""
 
 ReadBlob = Callable[[str, int], Awaitable[bytes]]
 
@@ -66,7 +75,11 @@ async def checked(run: Run, commit: PublishedCommit, head_sha: str, read_blob: R
     sha, size = commit.files["result.json"]
     if size > MAX_RESULT_BYTES:
         _refuse("result.json must not exceed 1 MB.", f"{size} bytes")
-    return _checked_result(run, head_sha, await read_blob(sha, MAX_RESULT_BYTES), plots)
+    result = _checked_result(run, head_sha, await read_blob(sha, MAX_RESULT_BYTES), plots)
+    for name in plots:
+        if not is_png(await read_blob(commit.files[f"plots/{name}"][0], MAX_COMMIT_BYTES)):
+            _refuse("Plots must be PNG images.", f"plots/{name}, which is not")
+    return result
 
 
 def plot_names(commit: PublishedCommit) -> list[str]:
@@ -87,6 +100,7 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
         "issue": (result.issue, run.issue),
         "model_name": (result.model_name, run.model),
         "request": (result.request, run.request),
+        "training_seed": (result.training_seed, run.training_seed),
         "git_sha": (result.git_sha, head_sha),
         "plots": (sorted(result.plots), plots),
         "metric": (result.verdict.metric, run.request.metric),
@@ -98,20 +112,54 @@ def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> P
     prefix = f"{run.repository}/models/{run.id}/"
     if not result.model.uri.startswith(prefix) or ".." in result.model.uri.split("/"):
         _refuse("The model file must be in the run's own folder.", result.model.uri)
-    verdict = result.verdict
-    if verdict.status == "passed":
-        value = verdict.value
-        if value is None or not run.request.judged_metric.meets(value, verdict.threshold):
-            _refuse("A model that passed must meet the threshold.", f"{verdict.metric} {value}")
-        if result.metrics.get(verdict.metric) != value:
-            _refuse("The verdict's value must be that of the metrics.", f"{verdict.metric} {value}")
-        compared = verdict.comparison
-        if verdict.champion_version is not None and (compared is None or not compared.is_accepted):
-            found = (
-                "no comparison" if compared is None else f"{compared.outcome}, {compared.low} of -{compared.allowed}"
-            )
-            _refuse("A model that passed must not be worse than the champion by more than the margin.", found)
+    _check_verdict(run, result)
     return result
+
+
+def _check_verdict(run: Run, result: PublishedResult) -> None:
+    """Judge the published figures again, by the threshold of the request and the champion and gate of the App's order.
+
+    A job can lie about its figures, but not about what follows from them.
+    """
+    if run.dispatch is None:
+        _refuse("The attempt must have been dispatched.", "no workflow run")
+    champion, comparison = run.dispatch.champion, result.verdict.comparison
+    scores = None
+    if champion is not None:
+        scores = ChampionScores(version=champion.version, metrics=result.champion_metrics, comparison=comparison)
+    elif result.champion_metrics is not None or comparison is not None:
+        _refuse("A model must be compared with the champion of the order only.", "the order names no champion")
+    if comparison is not None:
+        _check_comparison(run, run.config.gate, comparison, result.champion_metrics or {})
+    judgement = judged(run.request, result.metrics, scores)
+    for name in ("status", "reason", "value", "champion_version", "champion_value", "comparison"):
+        claimed, known = getattr(result.verdict, name), getattr(judgement, name)
+        if claimed != known:
+            _refuse(
+                f"The verdict's {name} must follow from the figures and the order.", f"{claimed} instead of {known}"
+            )
+
+
+def _check_comparison(
+    run: Run, gate: Gate, comparison: ComparisonFigures, champion_metrics: Mapping[str, float | None]
+) -> None:
+    """Check that a comparison used the order's gate, and that its outcome follows from its bounds."""
+    champion = champion_metrics.get(run.request.metric)
+    if champion is None:
+        _refuse("A comparison must state the champion's value.", f"no {run.request.metric} of the champion")
+    allowed = gate.allowed(run.request.judged_metric, champion)
+    claims = {
+        "alpha": (comparison.alpha, gate.alpha),
+        "margin": (comparison.margin, gate.margin),
+        "allowed": (comparison.allowed, allowed),
+    }
+    for name, (claimed, known) in claims.items():
+        if not math.isclose(claimed, known, abs_tol=_TOLERANCE):
+            _refuse(f"The comparison's {name} must follow from the order's gate.", f"{claimed} instead of {known}")
+    outcome = decide(comparison.low, comparison.high, comparison.allowed)
+    if comparison.outcome != outcome:
+        found = f"{comparison.outcome} instead of {outcome}: {comparison.low} to {comparison.high}, allowed {allowed}"
+        _refuse("The comparison's outcome must follow from its bounds and the margin.", found)
 
 
 def _refuse(rule: str, found: str) -> NoReturn:

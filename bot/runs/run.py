@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from actions.contracts.order import Gate
+from actions.contracts.order import Champion, Gate
 from actions.contracts.request import Repository
 from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
@@ -55,6 +55,9 @@ class WorkflowDispatch(_Value):
     workflow_run: int | None = Field(default=None, description="None: GitHub's response has not been seen yet")
     url: str = ""
     sent_at: datetime
+    champion: Champion | None = Field(
+        default=None, description="of the work order; the result must be compared with it"
+    )
 
 
 class StageError(_Value):

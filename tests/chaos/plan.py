@@ -11,15 +11,11 @@ from actions.tasks.exchange import WorkOrder
 from actions.tasks.registry import TrainingRequest
 from runners.local.act.interface import Work
 from runners.local.act.workflow_plan import PlannedJob
-from tests.support.results import a_result
+from tests.support.results import MODEL_BYTES, PNG, a_result
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes, writes
 
 GOOD, BAD = 0.95, 0.5
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
-)
 WRONG_DATA = {
     "stage": "prepare",
     "step": "failed",
@@ -122,7 +118,7 @@ def _published(values: Sequence[float], order: WorkOrder) -> Callable[[Work, Pla
     def do(work: Work, job: PlannedJob) -> None:
         models = area(work, "models")
         models.mkdir(parents=True, exist_ok=True)
-        (models / "model.skops").write_bytes(b"true")
+        (models / "model.skops").write_bytes(MODEL_BYTES)
         result: Callable[[Work], Any] = lambda _: a_result(order, value, git_sha=work.sha)  # noqa: E731
         publishes(result, {"roc_curve.png": PNG})(work, job)
 

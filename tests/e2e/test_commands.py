@@ -19,6 +19,7 @@ from bot.events.commands import COMMANDS
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
 from tests.support.loop import Loop
+from tests.support.results import MODEL_SHA256
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script
 
@@ -407,7 +408,7 @@ def test_compare_scores_both_models_on_the_newer_ones_rows_with_the_repositorys_
             operation, arguments, answer = sent(loop, first, f"/compare {names}", "reader")
             assert operation == "compare_models"
             assert arguments == {
-                "challenger": uris[1], "challenger_sha256": "f" * 64, "champion": uris[0], "champion_sha256": "f" * 64,
+                "challenger": uris[1], "challenger_sha256": MODEL_SHA256, "champion": uris[0], "champion_sha256": MODEL_SHA256,
                 "metric": loop.run(first).request.metric, "alpha": 0.1, "margin": 0.03,
             }  # fmt: skip
             assert "the newer of the two" in answer
@@ -437,7 +438,7 @@ def test_evaluate_scores_the_runs_own_model_on_its_test_rows(loop: Loop, ended: 
     operation, arguments, _ = sent(loop, ended, "/evaluate", "writer")
     run = loop.run(ended)
     assert operation == "evaluate_classifier"
-    assert arguments == {"model": f"models/{run.id}/1/model.skops", "sha256": "f" * 64}
+    assert arguments == {"model": f"models/{run.id}/1/model.skops", "sha256": MODEL_SHA256}
 
 
 def test_a_run_without_a_model_is_not_evaluated(loop: Loop, model: str) -> None:

@@ -35,7 +35,7 @@ from bot.parsing.mapping import read_request
 from bot.runs.machines.training import State
 from bot.runs.publication import check_ref, checked
 from bot.runs.record import record_of
-from bot.runs.run import AttemptVerdict, Run
+from bot.runs.run import AttemptVerdict, Run, WorkflowDispatch
 from bot.runs.view import RunView
 from tests.support.operating import REPOSITORY, RUN, Desk
 from tests.support.runs import NOON
@@ -172,7 +172,8 @@ def test_what_it_publishes_is_checked_recorded_registered_and_shown(desk: Desk) 
     work = order(desk)
     outcomes(work)
     text = published(desk)
-    run = a_run(request)
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="Train", sent_at=NOON)
+    run = a_run(request, dispatches=(sent,))
     check_ref(run, Published(ref=f"refs/modelyard/{RUN}/1", sha="1" * 40), "1" * 40)
 
     async def read_blob(sha: str, most: int) -> bytes:

@@ -42,7 +42,7 @@ from runners.local.hub.server import bind, serving
 from tests.support.app_process import AppProcess
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.repositories import repository
-from tests.support.results import a_result
+from tests.support.results import MODEL_BYTES, PNG, a_result
 from tests.support.runs import a_request
 from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes
 from tests.support.serving import serving as app_serving
@@ -285,15 +285,9 @@ class Loop:
         order = WorkOrder.model_validate_json(work.inputs["order"])
         models = area(work, "models")
         models.mkdir(parents=True, exist_ok=True)
-        (models / "model.skops").write_bytes(b"true")
+        (models / "model.skops").write_bytes(MODEL_BYTES)
         value = self.values[min(order.attempt, len(self.values)) - 1] if self.values else 0.95
         publishes(lambda _: a_result(order, value, git_sha=work.sha), {"roc_curve.png": PNG})(work, job)
-
-
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
-)
 
 
 def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from actions.history_management.record import RunRecord
 
 RUN = "train-20261122-001"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
 
 
 def request(**changes: Any) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
+import hashlib
 import shutil
 
 from pydantic import ValidationError
 
 from actions.contracts.results import HEARTBEAT_FILE, Heartbeat, Progress, Published
 from actions.contracts.stage import Stage
-from actions.errors import InvalidInput, NotFound
+from actions.errors import Conflict, InvalidInput, NotFound
 from actions.stages.specs import SPECS
 from actions.storage.folder import Storage
 from actions.storage.untrusted import open_untrusted, read_untrusted
@@ -20,6 +20,8 @@ from bot.runs.run import Run
 
 MAX_REPORT_BYTES = 64 * 1024
 """Largest ``progress.json``, ``heartbeat.json`` or ``published.json`` that is read."""
+MAX_PART_BYTES = 16 * 1024 * 1024
+"""How much of a model file is read at a time."""
 
 
 async def progress(context: RunContext, run: Run, stage: Stage) -> Progress | None:
@@ -65,21 +67,30 @@ async def published(context: RunContext, run: Run) -> Published:
 
 
 async def check_artifact(context: RunContext, result: PublishedResult) -> None:
-    """Check that the published model file is in storage.
+    """Check that the published model file is in storage, unchanged.
 
     Raises
     ------
     NotFound
         ``artifact_missing``.
+    Conflict
+        ``artifact_changed``.
     """
     model = result.model
-    size = await context.looks.at(model.uri, functools.partial(_size, context.storage, model.uri))
-    if size != model.size_bytes:
+    found = await _digest(context, model.uri)
+    if found is None:
         raise NotFound(
             "artifact_missing",
             rule="The model file must be in storage when its version is registered.",
-            found=f"{model.uri} is missing or has another size.",
+            found=f"{model.uri} is missing.",
             next_step="Find out what cleans up the storage root, then train again.",
+        )
+    if found != model.sha256:
+        raise Conflict(
+            "artifact_changed",
+            rule=f"The model file must be the one that was published, with SHA-256 {model.sha256}.",
+            found=f"{model.uri} with SHA-256 {found}.",
+            next_step="Find out what else can write to the storage root, then train again.",
         )
 
 
@@ -102,10 +113,24 @@ async def _read(context: RunContext, run: Run, stage: Stage, name: str) -> bytes
     return await context.looks.at(uri, functools.partial(read_untrusted, context.storage.root, uri, MAX_REPORT_BYTES))
 
 
-def _size(storage: Storage, uri: str) -> int | None:
+async def _digest(context: RunContext, uri: str) -> str | None:
+    """Return the SHA-256 of a file, read in parts so that the time limit is one of access, not of size."""
+    digest, read, start = hashlib.sha256(), MAX_PART_BYTES, 0
+    while read == MAX_PART_BYTES:
+        part = await context.looks.at(uri, functools.partial(_part, context.storage, uri, start))
+        if part is None:
+            return None
+        digest.update(part)
+        read = len(part)
+        start += read
+    return digest.hexdigest()
+
+
+def _part(storage: Storage, uri: str, start: int) -> bytes | None:
     try:
         with open_untrusted(storage.root, uri) as file:
-            return os.fstat(file.fileno()).st_size
+            file.seek(start)
+            return file.read(MAX_PART_BYTES)
     except OSError:
         return None
 

@@ -30,13 +30,19 @@ async def dispatch(context: RunContext, run: Run, start_at: Stage) -> Run:
     if pending is None or not may_exist:
         number = len(run.dispatches) + 1
         title = f"{run.id} attempt {run.attempt} dispatch {number}"
-        pending = WorkflowDispatch(attempt=run.attempt, start_at=start_at, title=title, sent_at=context.now())
+        pending = WorkflowDispatch(
+            attempt=run.attempt,
+            start_at=start_at,
+            title=title,
+            sent_at=context.now(),
+            champion=await registry.champion(context, run),
+        )
         run = run.replace(dispatches=(*run.dispatches, pending))
         # In the comment as well: an App that has lost its database would otherwise dispatch a second time.
         await comment.show(context, run)
         run = await context.save(run)
     info = await context.info()
-    inputs = await _inputs(context, run, start_at)
+    inputs = await _inputs(context, run, pending)
     try:
         workflow_run = await context.repository.dispatch(
             TRAIN_WORKFLOW, info.default_branch, inputs, find_by=pending.title, sent_before=may_exist
@@ -118,7 +124,7 @@ async def log_tail(context: RunContext, job: Job | None) -> str:
         return ""
 
 
-async def _inputs(context: RunContext, run: Run, start_at: Stage) -> dict[str, str]:
+async def _inputs(context: RunContext, run: Run, pending: WorkflowDispatch) -> dict[str, str]:
     order = WorkOrder(
         run=run.id,
         attempt=run.attempt,
@@ -128,13 +134,13 @@ async def _inputs(context: RunContext, run: Run, start_at: Stage) -> dict[str, s
         training_seed=run.training_seed,
         storage_root=str(context.storage.root),
         data_roots=run.config.data_roots,
-        champion=await registry.champion(context, run),
+        champion=pending.champion,
         gate=run.config.gate,
     )
     return {
         "run": run.id,
         "attempt": str(run.attempt),
-        "start_at": start_at,
+        "start_at": pending.start_at,
         "order": _as_input(order),
         "dispatch": str(len(run.dispatches)),
         "runs_on": json.dumps([run.request.runner]),

@@ -21,8 +21,9 @@ from actions.history_management.record import RunRecord
 from actions.history_management.report import render
 from actions.model_registry import model_file
 from actions.storage.folder import Storage
-from tests.support.records import PNG, RUN, record, request, result
+from tests.support.records import RUN, record, request, result
 from tests.support.repositories import commits, git, repository
+from tests.support.results import PNG
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HOSTILE = (

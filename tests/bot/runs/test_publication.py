@@ -9,15 +9,28 @@ from typing import Any
 
 import pytest
 
+from actions.contracts.order import Champion, Gate
 from actions.contracts.results import Published
 from actions.errors import InvalidInput
+from actions.tasks.exchange import PublishedResult
 from bot.github import PublishedCommit
 from bot.runs.publication import MAX_COMMIT_BYTES, MAX_RESULT_BYTES, check_ref, checked
-from tests.support.results import a_result
-from tests.support.runs import a_request, a_run, an_order
+from bot.runs.run import Run, RunConfig, WorkflowDispatch
+from tests.support.results import PNG, a_result
+from tests.support.runs import NOON, a_request, a_run, an_order
 
 SHA = "1" * 40
-RUN = a_run()
+CHAMPION = Champion(version=2, run="train-20261121-001", uri="owner/demo/models/x/1/model.skops", sha256="a" * 64)
+
+
+def dispatched(champion: Champion | None = None, gate: Gate | None = None) -> Run:
+    """Return a run whose attempt was dispatched with this champion and gate."""
+    sent = WorkflowDispatch(attempt=1, start_at="prepare", title="train", sent_at=NOON, champion=champion)
+    return a_run(dispatches=(sent,), config=RunConfig(gate=gate or Gate()))
+
+
+RUN = dispatched()
+COMPARED = dispatched(champion=CHAMPION)
 REF = f"refs/modelyard/{RUN.id}/1"
 
 Files = dict[str, tuple[str, int]]
@@ -33,18 +46,27 @@ def a_model(uri: str) -> dict[str, Any]:
 
 def check(
     result: dict[str, Any] | bytes | None = None, *, ref: str = REF, present: str | None = SHA,
-    holds: Files | None = None, parents: tuple[str, ...] = (), others: tuple[str, ...] = (),
-) -> Any:  # fmt: skip
-    content = result if isinstance(result, bytes) else json.dumps(result or a_result(an_order(RUN))).encode()
+    holds: Files | None = None, parents: tuple[str, ...] = (), others: tuple[str, ...] = (), run: Run = RUN,
+    plot: bytes = PNG,
+) -> PublishedResult:  # fmt: skip
+    content = result if isinstance(result, bytes) else json.dumps(result or a_result(an_order(run))).encode()
 
     async def read_blob(sha: str, most: int) -> bytes:
-        assert sha == "a" * 40
-        assert len(content) <= most
-        return content
+        blob = content if sha == "a" * 40 else plot
+        assert len(blob) <= most
+        return blob
 
     commit = PublishedCommit(SHA, files() if holds is None else holds, parents, others)
-    check_ref(RUN, Published(ref=ref, sha=SHA), present)
-    return asyncio.run(checked(RUN, commit, "c" * 40, read_blob))
+    check_ref(run, Published(ref=ref, sha=SHA), present)
+    return asyncio.run(checked(run, commit, "c" * 40, read_blob))
+
+
+def refusal(result: dict[str, Any] | None = None, **how: Any) -> str:
+    """Return the rule by which something published is refused."""
+    with pytest.raises(InvalidInput) as refused:
+        check(result, **how)
+    assert refused.value.problem.reason == "published_refused"
+    return refused.value.problem.rule
 
 
 def test_what_the_run_itself_published_is_accepted() -> None:
@@ -103,20 +125,24 @@ def test_a_commit_at_each_limit_is_accepted() -> None:
         ("own folder", {"model": a_model("owner/demo/models/train-20261122-002/1/model.skops")}),
         ("own folder", {"model": a_model(f"owner/demo/models/{RUN.id}0/1/model.skops")}),
         ("own folder", {"model": a_model(f"owner/demo/models/{RUN.id}/../../x")}),
-        ("that of the metrics", {"metrics": {"accuracy": 0.1}}),
+        ("training_seed must be", {"training_seed": 43}),
+        ("verdict's status must follow", {"metrics": {"accuracy": 0.1}}),
+        ("champion of the order only", {"champion_metrics": {"accuracy": 0.1}}),
     ],
 )
 def test_a_result_that_is_not_about_the_run_is_refused_for_that_reason(rule: str, lie: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        check({**a_result(an_order(RUN)), **lie})
-    assert rule in refused.value.problem.rule
+    assert rule in refusal({**a_result(an_order(RUN)), **lie})
 
 
 @pytest.mark.parametrize(
     ("rule", "lie"),
     [
-        ("meet the threshold", {"value": 0.2}),
-        ("meet the threshold", {"value": None}),
+        ("verdict's status must follow", {"value": 0.2}),
+        ("verdict's status must follow", {"value": None}),
+        ("verdict's status must follow", {"status": "rejected"}),
+        ("verdict's reason must follow", {"reason": "below_threshold"}),
+        ("verdict's champion_version must follow", {"champion_version": 1}),
+        ("verdict's champion_value must follow", {"champion_value": 0.1}),
         ("threshold must be", {"threshold": 0.1}),
         ("metric must be", {"metric": "f1"}),
     ],
@@ -125,40 +151,84 @@ def test_a_verdict_that_contradicts_the_request_is_refused_for_that_reason(rule:
     result = a_result(an_order(RUN))
     result["verdict"] |= lie
     result["metrics"] = {"accuracy": result["verdict"]["value"], "f1": 0.95}
-    with pytest.raises(InvalidInput) as refused:
-        check(result)
-    assert rule in refused.value.problem.rule
+    assert rule in refusal(result)
+
+
+def test_a_verdict_must_be_about_the_figures_that_were_published() -> None:
+    result = a_result(an_order(RUN))
+    result["metrics"] = {"accuracy": 0.96}
+    assert "verdict's value must follow" in refusal(result)
 
 
 def test_a_rejected_model_need_not_meet_the_threshold() -> None:
     assert check(a_result(an_order(RUN), value=0.2)).verdict.status == "rejected"
 
 
+def against_the_champion(run: Run = COMPARED, **comparison: Any) -> dict[str, Any]:
+    order = an_order(run).model_copy(update={"champion": CHAMPION})
+    result: dict[str, Any] = a_result(order)
+    result["verdict"]["comparison"] |= comparison
+    return result
+
+
+def test_a_model_that_is_no_worse_than_the_champion_of_the_order_passes() -> None:
+    assert check(against_the_champion(), run=COMPARED).verdict.champion_version == CHAMPION.version
+
+
 @pytest.mark.parametrize(
-    ("change", "accepted"),
+    ("rule", "lie"),
     [
-        ({}, True),
-        ({"outcome": "too_close_to_tell", "low": -0.03}, False),
-        ({"outcome": "accepted", "low": -0.03}, False),
-        ({"outcome": "accepted", "low": None}, False),
-        (None, False),
+        ("outcome must follow from its bounds", {"low": -0.03}),
+        ("outcome must follow from its bounds", {"low": None}),
+        ("outcome must follow from its bounds", {"outcome": "too_close_to_tell"}),
+        ("allowed must follow from the order's gate", {"allowed": 0.3, "low": -0.03}),
+        ("margin must follow from the order's gate", {"margin": 0.3, "allowed": 0.3, "low": -0.03}),
+        ("alpha must follow from the order's gate", {"alpha": 0.5}),
+        ("verdict's status must follow", {"outcome": "too_close_to_tell", "low": -0.03}),
+        ("verdict's status must follow", {"outcome": "rejected", "low": -0.05, "high": -0.03}),
     ],
 )
-def test_a_model_passes_against_a_champion_only_if_it_is_shown_to_be_no_worse(
-    change: dict[str, Any] | None, accepted: bool
+def test_a_comparison_that_does_not_follow_from_the_gate_and_its_bounds_is_refused(
+    rule: str, lie: dict[str, Any]
 ) -> None:
-    result = a_result(an_order(RUN))
-    comparison = None if change is None else COMPARISON | change
-    result["verdict"] |= {"champion_version": 2, "champion_value": 0.94, "comparison": comparison}
-    if accepted:
-        assert check(result).verdict.comparison is not None
-        return
-    with pytest.raises(InvalidInput) as refused:
-        check(result)
-    assert "must not be worse than the champion" in refused.value.problem.rule
+    assert rule in refusal(against_the_champion(**lie), run=COMPARED)
 
 
-COMPARISON: dict[str, Any] = {
-    "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": -0.01, "high": 0.03,
-    "rows": 114, "resamples": 2_000,
-}  # fmt: skip
+def test_the_champion_of_the_order_cannot_be_left_out_or_replaced() -> None:
+    assert "status must follow" in refusal(a_result(an_order(COMPARED)), run=COMPARED)
+    result = against_the_champion()
+    result["verdict"]["champion_version"] = 1
+    assert "champion_version must follow" in refusal(result, run=COMPARED)
+    result = against_the_champion()
+    result["champion_metrics"] = {"accuracy": 0.5}
+    assert "champion_value must follow" in refusal(result, run=COMPARED)
+    result["champion_metrics"] = None
+    assert "must state the champion's value" in refusal(result, run=COMPARED)
+
+
+def test_the_margin_is_that_of_the_gate_when_the_run_was_dispatched() -> None:
+    lax = dispatched(champion=CHAMPION, gate=Gate(margin=0.3))
+    wide = against_the_champion(margin=0.3, allowed=0.3, low=-0.2)
+    assert check(wide, run=lax).verdict.status == "passed"
+    assert "follow from the order's gate" in refusal(wide, run=COMPARED)
+
+
+def test_an_attempt_that_was_never_dispatched_has_published_nothing() -> None:
+    assert "must have been dispatched" in refusal(run=a_run())
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        b"",
+        b"<svg/>",
+        PNG[:8],
+        PNG[:-1],
+        PNG + b"<script>",
+        PNG[:8] + b"<html>",
+        PNG.replace(b"IHDR", b"IHDr"),
+        PNG[:33],
+    ],
+)
+def test_a_plot_that_is_not_exactly_one_png_image_is_refused(plot: bytes) -> None:
+    assert "Plots must be PNG images" in refusal(plot=plot)
