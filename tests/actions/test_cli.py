@@ -59,7 +59,7 @@ def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> d
 # --- as a process ----------------------------------------------------------------------------------------------------
 
 
-def test_the_result_alone_stands_on_stdout(project: Path) -> None:
+def test_stdout_contains_only_the_result(project: Path) -> None:
     done = run(*REGISTER, folder=project)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -71,7 +71,7 @@ def test_the_result_alone_stands_on_stdout(project: Path) -> None:
     }
 
 
-def test_a_step_hands_its_input_in_by_the_environment(project: Path) -> None:
+def test_a_step_passes_its_input_through_the_environment(project: Path) -> None:
     summary = project / "summary.md"
     given = json.dumps({"name": "wine", "run": RUN, "attempt": 1, "uri": "m.skops", "sha256": SHA})
     done = run(
@@ -144,13 +144,13 @@ def test_workflow_commands_escape_what_would_end_them() -> None:
 # --- in this process -------------------------------------------------------------------------------------------------
 
 
-def test_a_number_is_text_where_text_is_wanted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_is_accepted_as_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     digits = "1" * 64
     answer(capsys, *REGISTER[:-1], digits)
     assert answer(capsys, "get_model_version", "--name=wine", "--version", "1")["sha256"] == digits
 
 
-def test_options_win_over_json_and_json_over_the_environment(
+def test_options_override_json_and_json_overrides_the_environment(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(capsys, *REGISTER)
@@ -196,14 +196,14 @@ def test_an_operation_s_own_parameter_comes_before_the_call_s_option(
         (["prepare", "--json", '{"rum": "train-1"}'], "unknown_argument", "Did you mean run?"),
     ],
 )
-def test_wrong_input_ends_with_2_and_names_the_cure(
+def test_invalid_input_exits_with_2_and_suggests_a_fix(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str, next_step: str
 ) -> None:
     error = refusal(capsys, 2, *arguments)
     assert (error["reason"], error["next_step"]) == (reason, next_step)
 
 
-def test_another_error_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_other_error_exits_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, 1, "get_model_version", "--name", "wine")["reason"] == "model_not_found"
 
 
@@ -255,7 +255,7 @@ def test_several_stages_run_one_after_another_in_one_process(
     assert all(stage["skipped"] for stage in answer(capsys, *names)["stages"])
 
 
-def test_a_stage_that_cannot_be_done_ends_those_after_it(
+def test_a_failed_stage_stops_the_stages_after_it(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELYARD_INPUT", order_in(tmp_path))

@@ -55,7 +55,7 @@ def test_a_comment_is_posted_once_and_then_updated(
     assert comments[0]["body"].endswith("Good evening")
 
 
-def test_without_credentials_the_cure_is_named(
+def test_without_credentials_the_error_suggests_a_fix(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MODELYARD_APP_ID", "MODELYARD_GITHUB_TOKEN"):

@@ -67,7 +67,7 @@ def test_polynomials_predict_what_the_same_steps_of_scikit_learn_predict(desk: D
     assert "polynomial__Displacement Horsepower" in made.names
 
 
-def test_parts_of_dates_that_go_around_tell_the_season(desk: Desk) -> None:
+def test_cyclic_date_parts_capture_the_season(desk: Desk) -> None:
     weather = pd.read_csv(vega.seattle_weather.filepath)[["date", "wind", "temp_max"]]  # 2012/01/01
     straight, _ = r2_of(desk, weather, "temp_max")
     seasonal, made = r2_of(desk, weather, "temp_max", date_parts=["month_sin", "month_cos"])
@@ -75,7 +75,7 @@ def test_parts_of_dates_that_go_around_tell_the_season(desk: Desk) -> None:
     assert seasonal > 0.65 > straight + 0.2
 
 
-def test_bins_let_a_line_bend(desk: Desk) -> None:
+def test_bins_let_a_linear_model_fit_a_curve(desk: Desk) -> None:
     straight, _ = r2_of(desk, cars()[["Miles_per_Gallon", "Horsepower"]], "Miles_per_Gallon")
     bent, made = r2_of(desk, cars()[["Miles_per_Gallon", "Horsepower"]], "Miles_per_Gallon", bins={"Horsepower": 6})
     assert bent > straight + 0.04
@@ -134,7 +134,7 @@ def test_fitting_again_for_the_training_rows_changes_nothing_else(desk: Desk, cl
     assert (fitted.transform(rows) == before).all()
 
 
-def test_only_the_rows_that_it_is_given_are_learnt(desk: Desk) -> None:
+def test_only_the_given_rows_are_used_for_fitting(desk: Desk) -> None:
     train = desk.data("train.csv", "c,x,y\n" + "".join(f"{'uv'[row % 2]},{row},{row % 2}\n" for row in range(40)))
     made = desk.call(
         "feature_engineering", data=train, target="y", destination="out",
@@ -149,7 +149,7 @@ def test_only_the_rows_that_it_is_given_are_learnt(desk: Desk) -> None:
     assert features[1, 3] == features[2, 3] == -0.5
 
 
-def test_mutual_information_keeps_what_tells(desk: Desk) -> None:
+def test_mutual_information_keeps_the_informative_features(desk: Desk) -> None:
     made = desk.call(
         "feature_engineering", data="sklearn://breast_cancer", target="target", destination="out",
         selection="mutual_information", keep=5,
@@ -161,7 +161,7 @@ def test_mutual_information_keeps_what_tells(desk: Desk) -> None:
     assert made.scores["number__worst perimeter"] == pytest.approx(0.47, abs=0.03)
 
 
-def test_variance_leaves_out_what_is_constant_and_what_few_rows_are_in(desk: Desk) -> None:
+def test_variance_drops_constant_and_rare_features(desk: Desk) -> None:
     rows = "".join(
         f"{row % 7},3,{'rare' if row < 3 else 'often' if row % 2 else 'other'},{row % 2}\n" for row in range(99)
     )
@@ -203,7 +203,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "reason", "next_step"), REFUSED.values(), ids=REFUSED)
-def test_a_plan_that_does_not_fit_is_refused_and_writes_nothing(
+def test_a_plan_that_does_not_fit_the_data_is_refused_and_writes_nothing(
     desk: Desk, arguments: dict[str, Any], reason: str, next_step: str
 ) -> None:
     lines = people(60).splitlines()
@@ -215,7 +215,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_writes_nothing(
     assert desk.files() == {}
 
 
-def test_dates_are_asked_for_where_there_are_some_and_products_are_counted(desk: Desk) -> None:
+def test_date_parts_need_dates_and_products_are_counted(desk: Desk) -> None:
     arguments = {"data": "sklearn://digits", "target": "target", "destination": "out"}
     assert desk.refusal("feature_engineering", date_parts=["year"], **arguments).problem.reason == "features_contradict"
     names = [
@@ -227,7 +227,7 @@ def test_dates_are_asked_for_where_there_are_some_and_products_are_counted(desk:
     assert desk.files() == {}
 
 
-def test_labels_are_learnt_by_their_order_whatever_they_are() -> None:
+def test_labels_of_any_type_are_learned_by_their_order() -> None:
     assert encode_target(np.array([True, False]), "classification").tolist() == [1, 0]
     assert encode_target(np.array(["b", "a", "b"], dtype=object), "classification").tolist() == [1, 0, 1]
     assert encode_target([1, 2.5], "regression").tolist() == [1, 2.5]

@@ -19,7 +19,7 @@ def desk(tmp_path: Path) -> Desk:
     ("name", "rows", "columns"),
     [("breast_cancer", 569, 31), ("wine", 178, 14), ("digits", 1797, 65), ("iris", 150, 5), ("diabetes", 442, 11)],
 )
-def test_the_bundled_data_sets_are_there_with_a_column_target(desk: Desk, name: str, rows: int, columns: int) -> None:
+def test_the_bundled_data_sets_have_a_target_column(desk: Desk, name: str, rows: int, columns: int) -> None:
     found = desk.call("load_dataset", data=f"sklearn://{name}")
     assert (found.rows, len(found.columns), found.columns[-1].name) == (rows, columns, "target")
 
@@ -74,7 +74,7 @@ def test_a_path_is_below_the_repositorys_datasets_where_a_repository_is_given(de
     assert desk.refusal("load_dataset", data="inner/people.csv").problem.reason == "data_not_found"
 
 
-def test_an_absolute_path_is_read_below_a_data_root_alone(tmp_path: Path) -> None:
+def test_an_absolute_path_is_read_only_below_a_data_root(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     (shared / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
@@ -109,7 +109,7 @@ def test_an_absolute_path_is_read_below_a_data_root_alone(tmp_path: Path) -> Non
         ("bare", "unsupported_format"),
     ],
 )
-def test_what_is_no_data_is_refused_by_its_own_reason(desk: Desk, uri: str, reason: str) -> None:
+def test_what_is_not_data_is_refused_with_its_own_reason(desk: Desk, uri: str, reason: str) -> None:
     desk.data("notes.txt", "hello")
     desk.data("bare", "a,b\n1,2\n")
     (desk.root / REPOSITORY / "secret.csv").write_text("a,b\n1,2\n", encoding="utf-8")
@@ -118,7 +118,7 @@ def test_what_is_no_data_is_refused_by_its_own_reason(desk: Desk, uri: str, reas
     assert refusal.problem.next_step
 
 
-def test_links_do_not_lead_out(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_links_cannot_lead_outside(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     datasets = desk.root / REPOSITORY / "datasets"
@@ -131,7 +131,7 @@ def test_links_do_not_lead_out(desk: Desk, tmp_path_factory: pytest.TempPathFact
         assert refusal.problem.reason in {"data_outside_roots", "data_not_found"}
 
 
-def test_the_nearest_names_are_offered(desk: Desk) -> None:
+def test_the_nearest_names_are_suggested(desk: Desk) -> None:
     assert "breast_cancer, " in desk.refusal("load_dataset", data="sklearn://breast_cancr").problem.next_step
     desk.data("people.csv", people())
     assert "people.csv" in desk.refusal("load_dataset", data="poeple.csv", repository=REPOSITORY).problem.found
@@ -162,7 +162,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("name", "content", "reason", "found"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_file_that_cannot_be_read_is_named_with_its_place(
+def test_an_unreadable_file_is_reported_with_the_position(
     desk: Desk, name: str, content: str | bytes, reason: str, found: str
 ) -> None:
     refusal = desk.refusal("load_dataset", data=desk.data(name, content))

@@ -35,7 +35,7 @@ def test_a_saved_preprocessor_fills_scales_and_encodes(desk: Desk) -> None:
     assert set(features[:, 1:4].sum(axis=1)) == {1.0}
 
 
-def test_only_the_rows_that_it_is_given_are_learnt(desk: Desk) -> None:
+def test_only_the_given_rows_are_used_for_fitting(desk: Desk) -> None:
     rows = [(1, "a"), (2, "b"), (3, "a")] * 10
     uri = desk.data("train.csv", "x,c,y\n" + "".join(f"{x},{c},{x % 2}\n" for x, c in rows))
     made = desk.call("preprocess_supervised", data=uri, target="y", destination="out")
@@ -56,7 +56,9 @@ def test_only_the_rows_that_it_is_given_are_learnt(desk: Desk) -> None:
         ({"x": [float("inf")], "c": ["a"]}, "infinite_values", "row 1 of column 'x'"),
     ],
 )
-def test_rows_with_other_columns_are_named(desk: Desk, rows: dict[str, list[object]], reason: str, found: str) -> None:
+def test_rows_with_different_columns_are_refused_by_name(
+    desk: Desk, rows: dict[str, list[object]], reason: str, found: str
+) -> None:
     uri = desk.data("train.csv", "x,c,y\n" + "".join(f"{row},{'ab'[row % 2]},{row % 3}\n" for row in range(30)))
     made = desk.call("preprocess_supervised", data=uri, target="y", destination="out")
     fitted = open_fitted(desk.root / made.uri, made.sha256)
@@ -77,7 +79,7 @@ def test_a_column_that_is_empty_in_the_training_rows_alone_does_no_harm(desk: De
 
 
 @pytest.mark.parametrize("name", ["out/a.parquet", "out/a.csv"])
-def test_saved_data_has_its_digest_and_schema_beside_it(desk: Desk, name: str) -> None:
+def test_saved_data_has_its_digest_and_schema_next_to_it(desk: Desk, name: str) -> None:
     uri = desk.data("people.csv", people(20))
     saved = desk.call("save_processed_data", data=uri, destination=name)
     assert saved.sha256 == sha256_of(desk.root / name)
@@ -97,7 +99,7 @@ def test_data_can_be_saved_transformed(desk: Desk) -> None:
     assert saved.columns[-1].name == "pays"
 
 
-def test_an_unknown_format_is_refused_and_leaves_what_was_there(desk: Desk) -> None:
+def test_an_unknown_format_is_refused_and_leaves_the_old_file(desk: Desk) -> None:
     uri = desk.data("people.csv", people(20))
     desk.call("save_processed_data", data=uri, destination="out/a.csv")
     before = desk.files()

@@ -26,7 +26,7 @@ def kinds(found: Any) -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("name", ["people.csv", "people.tsv", "people.jsonl", "people.ndjson"])
-def test_a_packed_file_reads_as_the_plain_one(desk: Desk, name: str, tmp_path: Path) -> None:
+def test_a_gzipped_file_reads_like_the_plain_one(desk: Desk, name: str, tmp_path: Path) -> None:
     frame = pd.read_csv(desk.root / desk.data("plain.csv", people()))
     plain = tmp_path / name
     if name.endswith(("jsonl", "ndjson")):
@@ -52,7 +52,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_tables_of_the_world_read_as_pandas_reads_them(desk: Desk, table: Callable[[], pd.DataFrame]) -> None:
+def test_common_tables_read_as_pandas_reads_them(desk: Desk, table: Callable[[], pd.DataFrame]) -> None:
     uri = desk.data("a.csv", table().to_csv(index=False))
     found = desk.call("load_dataset", data=uri)
     expected = pd.read_csv(desk.root / uri)
@@ -67,7 +67,7 @@ def test_tables_of_the_world_read_as_pandas_reads_them(desk: Desk, table: Callab
             assert values.isna().all() if column.kind == "ignored" else not pd.api.types.is_numeric_dtype(values)
 
 
-def test_texts_that_stand_for_nothing_are_missing_quoted_or_not(desk: Desk) -> None:
+def test_texts_for_missing_values_are_missing_quoted_or_not(desk: Desk) -> None:
     content = 'a,b,c\n1,NA,""\n,"n/a",x\nnan,Oslo,null\n'
     assert kinds(desk.call("load_dataset", data=desk.data("a.csv", content))) == {
         "a": ("number", 2),
@@ -146,7 +146,7 @@ def test_a_header_of_a_million_columns_is_refused_at_once(desk: Desk, name: str)
     assert desk.files() == {}
 
 
-def test_a_line_without_end_is_not_read_to_its_end(desk: Desk) -> None:
+def test_an_endless_line_is_not_read_to_the_end(desk: Desk) -> None:
     refusal = desk.refusal("load_dataset", data=desk.data("a.csv", b"a" * (1 << 24) + b"\n1\n"))
     assert refusal.problem.reason == "data_unreadable"
     assert "header" in refusal.problem.found

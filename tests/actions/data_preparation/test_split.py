@@ -39,7 +39,7 @@ def test_each_row_is_in_one_part(desk: Desk, strategy: str, column: str | None) 
     assert 20 <= len(split["test"]) <= 60
 
 
-def test_the_same_seed_gives_the_same_parts_and_another_others(desk: Desk) -> None:
+def test_the_same_seed_gives_the_same_parts_and_another_seed_different_ones(desk: Desk) -> None:
     uri = desk.data("people.csv", people(200))
     first, again, other = (
         desk.call("split_dataset", data=uri, destination=f"out{place}", seed=seed)
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_parts_and_another_others(desk: Desk) -> No
     assert first.test.sha256 != other.test.sha256
 
 
-def test_each_class_is_in_training_and_in_test_even_one_of_two_rows(desk: Desk) -> None:
+def test_each_class_is_in_training_and_test_even_with_two_rows(desk: Desk) -> None:
     labels = ["a"] * 40 + ["b"] * 8 + ["c"] * 2
     content = "x,y\n" + "".join(f"{row},{label}\n" for row, label in enumerate(labels))
     split = parts(

@@ -65,7 +65,7 @@ TARGETS: dict[str, tuple[list[Any], str, str, str]] = {
 
 
 @pytest.mark.parametrize(("values", "task", "reason", "found"), TARGETS.values(), ids=TARGETS)
-def test_a_target_that_cannot_be_learnt_is_named(
+def test_a_target_that_cannot_be_learned_is_reported(
     desk: Desk, values: list[Any], task: str, reason: str, found: str
 ) -> None:
     target = "x" if reason == "target_missing" else "y"
@@ -81,7 +81,7 @@ def test_a_missing_target_lists_the_columns_nearest_first(desk: Desk) -> None:
     assert check.next_step.startswith("Choose a column, most similar first: pays, ")
 
 
-def test_one_word_among_numbers_is_named_with_its_row(desk: Desk) -> None:
+def test_one_word_among_numbers_is_reported_with_its_row(desk: Desk) -> None:
     content = table({"x": ["1", *(["2", "3"] * 14), "n.a"], "y": ["a", "b"] * 15})
     check = failed(desk, content, target="y")
     assert check.name == "mixed_types"
@@ -96,7 +96,7 @@ def test_codes_that_look_like_numbers_are_categories(desk: Desk) -> None:
     assert found.columns[0].kind == "category"
 
 
-def test_infinity_in_a_column_is_named(desk: Desk) -> None:
+def test_infinity_in_a_column_is_reported(desk: Desk) -> None:
     check = failed(desk, table({"x": [1.5, "inf"] * 15, "y": ["a", "a", "b"] * 10}), target="y")
     assert check.name == "infinite_values"
     assert "'x', first in row 2" in check.found
@@ -106,7 +106,7 @@ def test_data_with_nothing_but_a_target_is_refused(desk: Desk) -> None:
     assert failed(desk, table({"y": ["a", "b"] * 15, "x": [""] * N}), target="y").name == "no_features"
 
 
-def test_a_column_that_holds_nothing_is_named(desk: Desk) -> None:
+def test_an_empty_column_is_reported(desk: Desk) -> None:
     check = failed(desk, table({"x": NUMBERS, "z": [""] * N, "y": ["a", "b"] * 15}), target="y")
     assert (check.name, check.column) == ("empty_column", "z")
     assert "'z'" in check.found
@@ -122,7 +122,7 @@ WARNINGS: dict[str, tuple[dict[str, list[Any]], str, str]] = {
 
 
 @pytest.mark.parametrize(("columns", "name", "found"), WARNINGS.values(), ids=WARNINGS)
-def test_what_may_be_wrong_is_a_warning(desk: Desk, columns: dict[str, list[Any]], name: str, found: str) -> None:
+def test_suspicious_data_is_a_warning(desk: Desk, columns: dict[str, list[Any]], name: str, found: str) -> None:
     assert found in warned(desk, table(columns), name, target="y").found
 
 
@@ -131,7 +131,7 @@ def test_a_rare_class_is_a_warning(desk: Desk) -> None:
     assert "2.0%" in warned(desk, content, "class_imbalance", target="y").found
 
 
-def test_a_schema_is_held(desk: Desk) -> None:
+def test_data_is_checked_against_a_schema(desk: Desk) -> None:
     schema = {
         "age": {"kind": "number", "may_be_missing": False, "maximum": 50},
         "city": {"allowed": ["Oslo", "Lima"]},
@@ -154,7 +154,7 @@ def columns_of(found: Any, name: str = "schema") -> dict[str | None, Any]:
     return {check.column: check for check in found.checks if check.name == name}
 
 
-def test_each_row_that_breaks_a_schema_is_counted_and_named(desk: Desk) -> None:
+def test_rows_that_violate_a_schema_are_counted_and_listed(desk: Desk) -> None:
     content = table({"age": [*range(20, 48), "", 130], "id": [*range(29), 3], "town": ["Oslo"] * 29 + ["Atlantis"]})
     schema = {
         "age": {"kind": "number", "minimum": 21, "maximum": 120, "may_be_missing": False},
@@ -174,7 +174,7 @@ def test_each_row_that_breaks_a_schema_is_counted_and_named(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["rules.yaml", "rules.json"])
-def test_a_schema_may_stand_in_a_file(desk: Desk, name: str) -> None:
+def test_a_schema_can_be_read_from_a_file(desk: Desk, name: str) -> None:
     written = {
         "rules.yaml": "age:\n  kind: number\n  maximum: 50\ncode:\n  allowed: [1, 2]\n",
         "rules.json": '{"age": {"kind": "number", "maximum": 50}, "code": {"allowed": [1, 2]}}',
@@ -199,22 +199,20 @@ BAD_SCHEMAS = {
 
 
 @pytest.mark.parametrize(("name", "content", "reason", "next_step"), BAD_SCHEMAS.values(), ids=BAD_SCHEMAS)
-def test_a_schema_that_makes_no_sense_is_refused(
-    desk: Desk, name: str, content: str, reason: str, next_step: str
-) -> None:
+def test_a_contradictory_schema_is_refused(desk: Desk, name: str, content: str, reason: str, next_step: str) -> None:
     data = desk.data("a.csv", table({"x": NUMBERS}))
     refusal = desk.refusal("validate_data", data=data, schema=desk.data(name, content))
     assert refusal.problem.reason == reason
     assert next_step in refusal.problem.next_step
 
 
-def test_a_schema_is_looked_for_where_data_may_lie_alone(desk: Desk) -> None:
+def test_a_schema_is_read_only_from_where_data_may_be(desk: Desk) -> None:
     data = desk.data("a.csv", table({"x": NUMBERS}))
     refusal = desk.refusal("validate_data", data=data, schema="/etc/rules.yaml")
     assert (refusal.problem.reason, refusal.problem.field) == ("data_outside_roots", "schema")
 
 
-def test_the_schema_that_data_shows_holds_for_the_data_and_for_no_other(desk: Desk) -> None:
+def test_an_inferred_schema_fits_its_own_data_and_no_other(desk: Desk) -> None:
     found = desk.call("validate_data", data="sklearn://wine", target="target")
     rules = {name: rule.model_dump(mode="json") for name, rule in found.rules.items()}
     again = columns_of(desk.call("validate_data", data="sklearn://wine", schema=rules))
@@ -224,7 +222,7 @@ def test_the_schema_that_data_shows_holds_for_the_data_and_for_no_other(desk: De
     assert {check.column for check in other.checks if check.name == "column_missing"} == set(rules) - {"target"}
 
 
-def test_the_schema_beside_saved_data_can_be_given(desk: Desk) -> None:
+def test_the_schema_saved_with_data_can_be_passed(desk: Desk) -> None:
     saved = desk.call("save_processed_data", data=desk.data("a.csv", people()), destination="out/a.parquet")
     changed = desk.data("b.csv", people().replace("Oslo", "").replace("2024-03-03", "soon"))
     found = columns_of(desk.call("validate_data", data=changed, schema=saved.schema_uri))
@@ -236,7 +234,7 @@ def test_the_schema_beside_saved_data_can_be_given(desk: Desk) -> None:
     }
 
 
-def test_what_training_rows_have_not_shown_is_a_warning_and_shared_rows_are_counted(desk: Desk) -> None:
+def test_unseen_values_are_a_warning_and_shared_rows_are_counted(desk: Desk) -> None:
     frame = load_iris(as_frame=True).frame
     frame["place"] = ["here", "there"] * 75
     train = desk.data("train.csv", frame.iloc[:120].to_csv(index=False))
@@ -283,7 +281,7 @@ LEAKS: dict[str, tuple[dict[str, list[Any]], str, str]] = {
 
 
 @pytest.mark.parametrize(("columns", "task", "found"), LEAKS.values(), ids=LEAKS)
-def test_a_column_that_gives_the_target_away_is_named(
+def test_a_column_that_reveals_the_target_is_reported(
     desk: Desk, columns: dict[str, list[Any]], task: str, found: str
 ) -> None:
     content = table({"x": NUMBERS} | columns)
@@ -293,7 +291,7 @@ def test_a_column_that_gives_the_target_away_is_named(
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "wine", "iris", "digits", "diabetes"])
-def test_honest_data_is_not_accused(desk: Desk, name: str) -> None:
+def test_clean_data_causes_no_leak_warning(desk: Desk, name: str) -> None:
     found = desk.call("validate_data", data=f"sklearn://{name}", target="target")
     assert [check.column for check in found.checks if check.name == "target_leak"] == []
 
@@ -333,7 +331,7 @@ def test_gaps_and_many_categories_are_warnings(desk: Desk) -> None:
         (["10-4", "three"], "category", False),
     ],
 )
-def test_dates_begin_with_the_year_and_others_are_told_of(
+def test_dates_start_with_the_year_and_other_formats_are_reported(
     desk: Desk, values: list[str], kind: str, unclear: bool
 ) -> None:
     found = desk.call("validate_data", data=desk.data("a.csv", table({"when": values * 15, "x": NUMBERS})))

@@ -44,12 +44,12 @@ def test_a_key_makes_later_texts_updates() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"repository": "../x"}, {"issue": 0}, {"body": ""}, {"body": "x" * 70_000}])
-def test_what_github_would_refuse_is_refused_before(changes: dict[str, Any]) -> None:
+def test_input_that_github_would_refuse_is_refused_first(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         post(Recorded(), **changes)
 
 
-def test_without_credentials_the_cure_is_named() -> None:
+def test_without_credentials_the_error_suggests_a_fix() -> None:
     with pytest.raises(Unavailable) as error:
         post(None)
     assert error.value.problem.reason == "hub_unavailable"

@@ -45,7 +45,7 @@ def test_a_passed_run_becomes_the_next_version_and_champion_if_it_was_promoted()
 
 
 @pytest.mark.parametrize("changes", [{"status": "rejected"}, {"result": None}])
-def test_what_did_not_pass_changes_no_registry_and_has_no_version(changes: dict[str, Any]) -> None:
+def test_a_run_that_did_not_pass_changes_no_registry_and_has_no_version(changes: dict[str, Any]) -> None:
     files = files_of(record(promoted=True, version=7, **changes))
     assert MODEL not in files
     lineage = json.loads(files[f"training_history/{RUN}.json"])

@@ -63,7 +63,7 @@ SEARCH: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
+def test_the_page_and_the_lineage_include_a_search() -> None:
     searched = record(request=request(search_trials=50, search_minutes=20), result=result(search=SEARCH))
     files = history_change(searched).files(no_file)
     page = text_of(files, f"training_history/{RUN}.md")
@@ -83,7 +83,7 @@ def test_the_page_tells_of_a_search_and_the_lineage_holds_it() -> None:
     assert "## Search" not in render(record())
 
 
-def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> None:
+def test_the_page_has_everything_needed_to_trust_a_model() -> None:
     files = history_change(record(promoted=True)).files(no_file)
     page = text_of(files, f"training_history/{RUN}.md")
     for fact in (
@@ -105,7 +105,7 @@ def test_the_page_tells_everything_that_somebody_needs_to_believe_a_model() -> N
         assert fact in page
 
 
-def test_the_page_tells_how_sure_the_figures_are() -> None:
+def test_the_page_shows_confidence_intervals() -> None:
     figures: dict[str, Any] = {"metrics": {"accuracy": 0.96, "log_loss": 0.1}, "intervals": {"accuracy": [0.93, 0.985]}}
     page = render(record(result=result(**figures, champion_metrics=None)))
     assert "| Metric | This model | 95 % interval |" in page
@@ -113,7 +113,7 @@ def test_the_page_tells_how_sure_the_figures_are() -> None:
     assert "| `log_loss` | 0.1 |  |" in page
 
 
-def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
+def test_the_page_compares_the_model_with_the_champion() -> None:
     found = result()
     found["verdict"]["comparison"] = {
         "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": -0.0123,
@@ -128,7 +128,7 @@ def test_the_page_tells_how_the_model_compares_with_the_champion() -> None:
     assert "<b>" not in page
 
 
-def test_a_failed_run_tells_the_stage_the_error_and_the_end_of_the_log() -> None:
+def test_a_failed_run_shows_the_stage_the_error_and_the_end_of_the_log() -> None:
     error = {
         "stage": "train",
         "step": "Train",
@@ -141,7 +141,7 @@ def test_a_failed_run_tells_the_stage_the_error_and_the_end_of_the_log() -> None
     assert "```text\nfirst\nMemoryError\n```" in page
 
 
-def test_earlier_attempts_and_decisions_are_told() -> None:
+def test_earlier_attempts_and_decisions_are_listed() -> None:
     verdict = result()["verdict"]
     page = render(
         record(
@@ -165,7 +165,7 @@ def test_earlier_attempts_and_decisions_are_told() -> None:
     assert "| owner | approve | 1 | `max_depth=3` | once more | 2026-11-22T10:01:00Z |" in page
 
 
-def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
+def test_text_by_people_is_shown_and_never_active() -> None:
     error = {"stage": HOSTILE[:50], "step": HOSTILE, "log_tail": HOSTILE, "problem": None}
     hostile = record(
         requester=HOSTILE[:100],
@@ -217,7 +217,7 @@ def test_the_index_is_the_same_in_whatever_order_runs_end() -> None:
     assert index.updated(index.updated(None, first), second) == index.updated(index.updated(None, second), first)
 
 
-def test_an_index_that_people_broke_is_written_anew() -> None:
+def test_a_broken_index_is_rewritten() -> None:
     text = index.updated(b"\xff\x00 no table | [train-x](y)\n", record())
     assert text == index.updated(None, record())
 
@@ -253,7 +253,7 @@ def test_the_same_run_again_makes_no_second_commit(tmp_path: Path, plots: Path) 
     assert commits(folder) == 2
 
 
-def test_a_run_that_is_written_again_does_not_take_production_back(tmp_path: Path) -> None:
+def test_rewriting_a_run_does_not_change_production(tmp_path: Path) -> None:
     folder = repository(tmp_path / "project")
     committed(folder, record("train-20261122-001", promoted=True))
     committed(folder, record("train-20261122-002", promoted=True))
@@ -289,7 +289,7 @@ def test_a_plot_that_is_missing_or_no_picture_is_named(tmp_path: Path, plots: Pa
     assert commits(folder) == 1
 
 
-def test_the_page_can_be_had_without_a_commit() -> None:
+def test_the_page_can_be_rendered_without_a_commit() -> None:
     page = format_training_history(record())
     assert page.path == f"training_history/{RUN}.md"
     assert page.markdown.startswith(f"# {RUN}: breast-cancer passed\n")

@@ -40,7 +40,7 @@ def test_a_subfolder_finds_the_repository_around_it(tmp_path: Path) -> None:
     assert LocalHistory.at(folder / "src").read("src/a.py") == b""
 
 
-def test_nothing_is_committed_where_nothing_changes(tmp_path: Path) -> None:
+def test_nothing_is_committed_if_nothing_changes(tmp_path: Path) -> None:
     folder = repository(tmp_path / "project")
     history = LocalHistory.at(folder)
     first = history.commit("Add", lambda _: {NOTE: b"same"})
@@ -89,7 +89,7 @@ def test_commits_at_the_same_moment_are_all_kept(tmp_path: Path) -> None:
     assert git(folder, "status", "--porcelain") == ""
 
 
-def test_a_commit_is_computed_again_where_the_branch_moved_meanwhile(tmp_path: Path) -> None:
+def test_a_commit_is_recomputed_if_the_branch_moved(tmp_path: Path) -> None:
     bare = tmp_path / "bare.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(repository(tmp_path / "project")), str(bare))
     other, seen = LocalHistory.at(bare), list[bytes | None]()

@@ -34,7 +34,7 @@ def replaced(desk: Desk, write: Any) -> None:
     beside.write_text(json.dumps(signature), encoding="utf-8")
 
 
-def test_a_model_tells_what_it_is_and_predicts_raw_rows(desk: Desk) -> None:
+def test_a_model_describes_itself_and_predicts_raw_rows(desk: Desk) -> None:
     rows = [{"age": 75, "city": "Bern", "joined": "2024-03-04"}, {"age": 20, "city": "Lima", "joined": None}]
     found = desk.call("load_model", model="out/model.skops", rows=rows)
     assert found.signature.target == "pays"
@@ -61,13 +61,13 @@ def test_a_changed_file_is_not_opened(desk: Desk) -> None:
     assert desk.refusal("load_model", model="out/model.skops", sha256=digest).problem.reason == "digest_mismatch"
 
 
-def test_without_a_digest_the_one_beside_it_is_checked(desk: Desk) -> None:
+def test_without_a_digest_the_stored_one_is_checked(desk: Desk) -> None:
     path = desk.root / "out/model.skops"
     path.write_bytes(path.read_bytes() + b"\0")
     assert desk.refusal("load_model", model="out/model.skops").problem.reason == "digest_mismatch"
 
 
-def test_a_type_that_nobody_trusted_is_refused_and_not_run(desk: Desk, tmp_path: Path) -> None:
+def test_an_untrusted_type_is_refused_and_not_run(desk: Desk, tmp_path: Path) -> None:
     from sklearn.preprocessing import FunctionTransformer
     from skops.io import dump
 

@@ -103,7 +103,7 @@ def test_a_model_is_as_good_as_itself_without_any_margin(shared: Desk) -> None:
     assert (found.verdict, found.compared.low, found.compared.high) == ("accepted", 0, 0)
 
 
-def test_pairing_rows_tells_more_than_two_intervals_beside_each_other(shared: Desk) -> None:
+def test_paired_rows_show_more_than_two_separate_intervals(shared: Desk) -> None:
     found = compared(shared, "unclear", alpha=0.025)
     widths = []
     for name in ("unclear", "champion"):
@@ -158,7 +158,7 @@ def test_slices_on_which_the_challenger_is_worse_are_named(tmp_path: Path) -> No
     assert [one.rows for one in quarters] == [150] * 4
 
 
-def test_without_rows_those_that_the_newer_model_s_run_kept_are_taken(shared: Desk, tmp_path: Path) -> None:
+def test_without_data_the_newer_models_test_rows_are_used(shared: Desk, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     for attempt, name in enumerate(("champion", "as_good", "unclear"), start=1):
         shutil.copytree(shared.root / name, desk.root / f"{REPOSITORY}/models/{RUN}/{attempt}")
@@ -190,13 +190,15 @@ def test_without_rows_those_that_the_newer_model_s_run_kept_are_taken(shared: De
         ({"challenger": "../model.skops"}, "outside_storage", "challenger"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(shared: Desk, asked: dict[str, Any], reason: str, field: str) -> None:
+def test_models_that_cannot_be_compared_are_refused(
+    shared: Desk, asked: dict[str, Any], reason: str, field: str
+) -> None:
     uris = {"challenger": "as_good/model.skops", "champion": "champion/model.skops", "data": "s/test.parquet"}
     problem = shared.refusal("compare_models", **{**uris, **asked}).problem
     assert (problem.reason, problem.field) == (reason, field)
 
 
-def test_models_of_different_questions_are_not_compared(shared: Desk) -> None:
+def test_models_with_different_targets_are_not_compared(shared: Desk) -> None:
     shared_data = shared.data("people.csv", people(60))
     trained(shared, "of_people", shared_data, "logistic_regression", target="pays")
     body = shared.refusal(
@@ -206,7 +208,7 @@ def test_models_of_different_questions_are_not_compared(shared: Desk) -> None:
     assert "target" in body.found
 
 
-def test_a_metric_that_the_rows_do_not_define_is_told(shared: Desk, tmp_path: Path) -> None:
+def test_a_metric_that_is_undefined_on_the_rows_is_reported(shared: Desk, tmp_path: Path) -> None:
     frame = pd.read_parquet(shared.root / "s/test.parquet")
     ones = shared.data("ones.csv", frame[frame["target"] == 1].to_csv(index=False))
     uris = {"challenger": "as_good/model.skops", "champion": "champion/model.skops"}

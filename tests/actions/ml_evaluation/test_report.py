@@ -122,7 +122,7 @@ def test_a_report_shows_the_comparison_where_there_is_one(desk: Desk) -> None:
     assert again.html_sha256 == report.html_sha256
 
 
-def test_what_others_wrote_is_shown_and_never_obeyed(desk: Desk) -> None:
+def test_text_by_others_is_shown_and_never_active(desk: Desk) -> None:
     rows = "".join(f'{n % 11},"{EVIL[n % 2]}","{EVIL[2 + n % 4]}"\n' for n in range(120))
     data = desk.data("evil.csv", f'x,"{EVIL[4]}","{EVIL[0]}y"\n{rows}')
     asked = {"data": data, "target": f"{EVIL[0]}y", "destination": "m", "algorithm": "logistic_regression"}
@@ -158,7 +158,9 @@ def test_an_html_report_may_load_and_run_nothing(desk: Desk) -> None:
         ("other.json", '{"task": "clustering"}', "evaluation_unreadable"),
     ],
 )
-def test_a_file_that_is_no_evaluation_leaves_no_report(desk: Desk, name: str, content: str | None, reason: str) -> None:
+def test_a_file_that_is_not_an_evaluation_leaves_no_report(
+    desk: Desk, name: str, content: str | None, reason: str
+) -> None:
     uri = f"{REPOSITORY}/datasets/{name}" if content is None else desk.data(name, content)
     before = desk.files()
     try:

@@ -258,7 +258,7 @@ def test_too_few_rows_for_the_folds_are_refused(desk: Desk) -> None:
     assert desk.files() == {}
 
 
-def test_each_trial_is_told_with_the_best_so_far(desk: Desk) -> None:
+def test_each_trial_is_reported_with_the_best_so_far(desk: Desk) -> None:
     told = []
 
     def report(step: str, done: int | None = None, total: int | None = None, metrics: Any = None) -> None:
@@ -294,7 +294,7 @@ def test_hyperparameters_that_are_fixed_stay_so(desk: Desk) -> None:
         ({"minutes": 0}, "invalid_argument", "minutes", "0"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_searched_is_refused_before_anything_is_written(
+def test_an_impossible_search_is_refused_before_anything_is_written(
     desk: Desk, change: dict[str, Any], reason: str, field: str | None, said: str
 ) -> None:
     asked = {"data": desk.data("train.csv", people(60)), "target": "pays", "destination": "tuned",

@@ -226,7 +226,7 @@ def test_the_aliases_of_a_version_are_sorted_and_no_others() -> None:
 
 
 @pytest.mark.parametrize(("asked", "reason"), [(9, "version_not_found"), ("staging", "alias_not_found")])
-def test_what_is_not_there_is_named(asked: int | str, reason: str) -> None:
+def test_missing_versions_and_aliases_are_reported(asked: int | str, reason: str) -> None:
     with pytest.raises(NotFound) as error:
         parse(three()).version(asked)
     assert error.value.problem.reason == reason
@@ -252,7 +252,7 @@ def test_a_file_that_people_broke_names_the_place(text: str, field: str) -> None
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "Wine", "", ".x", "x" * 64])
-def test_a_name_that_is_none_never_becomes_a_path(name: str) -> None:
+def test_an_invalid_name_never_becomes_a_path(name: str) -> None:
     with pytest.raises(InvalidInput):
         path_of(name)
 

@@ -37,7 +37,7 @@ def a_mail(said: Message | None = None, **changes: Any) -> Any:
     return compose_mail(said or Message("title", "text"), "train-20261122-001", **given)
 
 
-def test_a_mail_says_the_same_as_text_and_as_html(mail: LocalMail) -> None:
+def test_an_email_says_the_same_as_text_and_as_html(mail: LocalMail) -> None:
     notice = example_notice("failure", "ja")
     made = a_mail(compose(notice, "email"), links=notice.links, key=notice.key)
     assert send(server(mail), made, [TEAM]) == {}
@@ -52,19 +52,19 @@ def test_a_mail_says_the_same_as_text_and_as_html(mail: LocalMail) -> None:
     assert f'<a href="{notice.issue_url}">{notice.issue_url}</a>' in body_of(got, "html")
 
 
-def test_the_same_thing_told_again_is_the_same_mail_and_another_is_not() -> None:
+def test_a_repeated_notification_has_the_same_message_id_and_another_one_has_not() -> None:
     first, again, other = (a_mail(key=key)["Message-ID"] for key in ("run.success.1", "run.success.1", "run.success.2"))
     assert first == again != other
     assert first.endswith("@example.org>")
 
 
-def test_runs_of_two_repositories_with_the_same_number_are_two_mails() -> None:
+def test_runs_with_the_same_number_in_two_repositories_are_two_emails() -> None:
     first = example_notice("success")
     second = first.model_copy(update={"repository": "owner/others"})
     assert len({a_mail(key=notice.key)["Message-ID"] for notice in (first, second)}) == 2
 
 
-def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
+def test_text_by_people_becomes_neither_html_nor_a_link(mail: LocalMail) -> None:
     hostile = '<img src=x onerror=y> <a href="https://e.x">x</a> & https://e.x "'
     problem = StageProblem(stage=hostile, rule=hostile, found=hostile, next_step=hostile)
     names = ("headline", "requester", "metric", "decided_by", "reason")
@@ -83,7 +83,7 @@ def test_nothing_that_people_write_is_html_or_a_link(mail: LocalMail) -> None:
 @pytest.mark.parametrize(
     "spell", ["\r\nBcc: evil@example.org", "\nBcc: evil@example.org", "\rX: y", "\u2028Bcc: e@x.y"]
 )
-def test_no_line_break_makes_another_header(mail: LocalMail, spell: str) -> None:
+def test_a_line_break_cannot_add_a_header(mail: LocalMail, spell: str) -> None:
     notice = example_notice("success").model_copy(update={"headline": f"Passed{spell}"})
     for said in (compose(notice, "email"), Message(f"Passed{spell}", "text")):
         mail.reset()
@@ -95,21 +95,21 @@ def test_no_line_break_makes_another_header(mail: LocalMail, spell: str) -> None
         assert "Passed " in got["Subject"]
 
 
-def test_a_recipient_that_is_refused_is_named_and_the_others_have_it(mail: LocalMail) -> None:
+def test_a_refused_recipient_is_reported_and_the_others_get_the_email(mail: LocalMail) -> None:
     mail.refuses = {BOSS: "450 4.2.1 later", "gone@example.org": "550 5.1.1 no such user"}
     refused = send(server(mail), a_mail(), [TEAM, BOSS, "gone@example.org"])
     assert {address: error.transient for address, error in refused.items()} == {BOSS: True, "gone@example.org": False}
     assert mail.recipients == [TEAM]
 
 
-def test_nobody_has_it_where_all_are_refused(mail: LocalMail) -> None:
+def test_if_all_recipients_are_refused_no_one_gets_the_email(mail: LocalMail) -> None:
     mail.refuses = {TEAM: "450 4.2.1 later"}
     assert list(send(server(mail), a_mail(), [TEAM])) == [TEAM]
     assert mail.taken == []
 
 
 @pytest.mark.parametrize(("reply", "transient"), [("451 4.3.0 try again", True), ("554 5.7.1 spam", False)])
-def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: str, transient: bool) -> None:
+def test_a_refusal_says_whether_a_retry_can_help(mail: LocalMail, reply: str, transient: bool) -> None:
     mail.replies.append(reply)
     with pytest.raises(ChannelError) as error:
         send(server(mail), a_mail(), [TEAM])
@@ -117,25 +117,25 @@ def test_a_refusal_says_whether_trying_again_can_help(mail: LocalMail, reply: st
     assert reply in error.value.problem.found
 
 
-def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_at_the_end(mail: LocalMail) -> None:
+def test_an_accepted_email_counts_as_sent_whatever_the_server_says_last(mail: LocalMail) -> None:
     mail.farewell = "what?"
     assert send(server(mail), a_mail(), [TEAM]) == {}
     assert mail.recipients == [TEAM]
 
 
-def test_a_server_that_hangs_is_given_up() -> None:
+def test_a_server_that_hangs_is_abandoned() -> None:
     with channels.mute_mail() as port, pytest.raises(ChannelError) as error:
         send(MailServer("127.0.0.1", port, "plain", SENDER, seconds=0.2), a_mail(), [TEAM])
     assert error.value.transient
 
 
-def test_a_server_that_is_not_there_may_come_back() -> None:
+def test_an_unreachable_server_is_a_temporary_error() -> None:
     with pytest.raises(ChannelError) as error:
         send(MailServer("127.0.0.1", 9, "plain", SENDER, seconds=1), a_mail(), [TEAM])
     assert error.value.transient
 
 
-def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_sent_only_after_starttls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = channels.certificate(tmp_path)
     with channels.local_mail(certificate=pair) as local:
         url = f"smtp://{USER}:pass%20word%2Fonly%3Afor%40tests@localhost:{local.port}?starttls=yes"
@@ -155,7 +155,7 @@ def test_the_password_travels_after_starttls_alone(tmp_path: Path, monkeypatch: 
         assert not error.value.transient
 
 
-def test_a_server_without_starttls_is_told_nothing(mail: LocalMail) -> None:
+def test_a_server_without_starttls_gets_nothing(mail: LocalMail) -> None:
     with pytest.raises(ChannelError) as error:
         send(MailServer("127.0.0.1", mail.port, "starttls", SENDER, USER, PASSWORD, 5), a_mail(), [TEAM])
     assert not error.value.transient
@@ -194,7 +194,7 @@ def test_a_wrong_url_is_refused_without_being_shown(url: str) -> None:
     assert "can" not in str(error.value)
 
 
-def test_the_operation_says_who_has_it(mail: LocalMail) -> None:
+def test_the_operation_reports_who_got_the_email(mail: LocalMail) -> None:
     mail.refuses = {BOSS: "550 5.1.1 no such user"}
     found = run_operation(mail, to=[TEAM, BOSS], subject="A title", text="one\ntwo", about="train-1")
     assert found.taken == [TEAM]
@@ -202,7 +202,7 @@ def test_the_operation_says_who_has_it(mail: LocalMail) -> None:
     assert body_of(mail.taken[0][1]).splitlines() == ["one", "two", "", "-- ", "train-1"]
 
 
-def test_the_operation_says_what_is_missing() -> None:
+def test_the_operation_reports_missing_settings() -> None:
     with pytest.raises(Unavailable) as error:
         run_operation(None, to=[TEAM], subject="t", text="t")
     assert "MODELYARD_SMTP_URL" in error.value.problem.next_step
@@ -212,7 +212,7 @@ def test_the_operation_says_what_is_missing() -> None:
     "address",
     ["team", "a@b@c", "a b@example.org", "Team <team@example.org>", "a@example.org\nBcc: x@y.z", "a@-..", "ä@x.y"],
 )
-def test_only_plain_addresses_are_taken(mail: LocalMail, address: str) -> None:
+def test_only_plain_addresses_are_accepted(mail: LocalMail, address: str) -> None:
     with pytest.raises(InvalidInput, match="one plain address"):
         run_operation(mail, to=[address], subject="t", text="t")
     assert mail.taken == []

@@ -50,7 +50,7 @@ def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) ->
     assert slack.tokens == {f"Bearer {TOKEN}"}
 
 
-def test_nothing_that_people_write_is_a_mention_a_link_or_markup(slack: LocalSlack) -> None:
+def test_text_by_people_becomes_no_mention_link_or_markup(slack: LocalSlack) -> None:
     problem = StageProblem(stage=HOSTILE, rule=HOSTILE, found=HOSTILE, next_step=HOSTILE)
     hostile = {"headline": HOSTILE, "requester": HOSTILE, "metric": HOSTILE, "decided_by": HOSTILE, "reason": HOSTILE}
     notice = example_notice("failure").model_copy(update={**hostile, "problem": problem, "value": 1.0})
@@ -90,7 +90,7 @@ def test_a_long_message_is_cut_into_sections_that_slack_takes_and_never_within_a
     ],
     ids=["limited", "broken", "internal", "no channel", "no token", "no JSON"],
 )
-def test_a_refusal_says_whether_trying_again_can_help(
+def test_a_refusal_says_whether_a_retry_can_help(
     slack: LocalSlack, plan: Plan, transient: bool, retry_after: float, found: str
 ) -> None:
     slack.plans.append(plan)
@@ -102,7 +102,7 @@ def test_a_refusal_says_whether_trying_again_can_help(
     assert slack.asked == ["#models"]
 
 
-def test_a_slack_that_hangs_is_given_up(slack: LocalSlack) -> None:
+def test_a_slack_call_that_hangs_is_abandoned(slack: LocalSlack) -> None:
     slack.hangs.clear()
     with pytest.raises(ChannelError) as error:
         post(access(slack, seconds=1), "#models", Message("title", "text"), "below")
@@ -110,7 +110,7 @@ def test_a_slack_that_hangs_is_given_up(slack: LocalSlack) -> None:
     assert error.value.problem.reason == "slack_unreachable"
 
 
-def test_a_slack_that_is_not_there_may_come_back() -> None:
+def test_an_unreachable_slack_is_a_temporary_error() -> None:
     with pytest.raises(ChannelError) as error:
         post(SlackAccess(TOKEN, "http://127.0.0.1:9/api/", 1), "#models", Message("title", "text"), "below")
     assert error.value.transient
@@ -125,14 +125,14 @@ def test_the_operation_posts_what_it_is_given_literally(slack: LocalSlack) -> No
     assert below["elements"][0]["text"] == "train-1"
 
 
-def test_the_operation_says_what_is_missing() -> None:
+def test_the_operation_reports_missing_settings() -> None:
     with pytest.raises(Unavailable) as error:
         run_operation(None, channel="#models", title="t", text="t")
     assert "MODELYARD_SLACK_TOKEN" in error.value.problem.next_step
 
 
 @pytest.mark.parametrize("channel", ["models", "#", "#a b", "@somebody", "<!channel>", "#a\n", "c0123456789", ""])
-def test_only_a_channels_name_or_id_is_taken(slack: LocalSlack, channel: str) -> None:
+def test_only_a_channels_name_or_id_is_accepted(slack: LocalSlack, channel: str) -> None:
     with pytest.raises(InvalidInput, match="a channel's id such as"):
         run_operation(slack, channel=channel, title="t", text="t")
     assert not slack.asked

@@ -71,7 +71,7 @@ def test_every_language_has_the_same_keys_and_placeholders_and_none_is_missing_o
 @every
 @of_every_event
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_message_is_whole(event: Event, channel: ChannelName, language: Language) -> None:
+def test_every_message_is_complete(event: Event, channel: ChannelName, language: Language) -> None:
     bare = Notice(
         event=event, language=language, run="train-20261122-001", repository="owner/models", issue=7, model="m",
         headline="✅ 見出し", requester="writer",
@@ -143,7 +143,7 @@ def test_a_repository_chooses_its_own_words() -> None:
         ("{% for m in metrics %}" + "x" * 13_000 + "{% endfor %}", "message_too_long", "It has more."),
     ],
 )
-def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str, found: str) -> None:
+def test_a_broken_template_reports_the_problem(template: str | bytes, reason: str, found: str) -> None:
     with pytest.raises(TemplateError) as error:
         render(template, example_notice("success"), "slack")
     assert error.value.problem.reason == reason
@@ -169,7 +169,7 @@ def test_a_broken_template_says_what_is_wrong(template: str | bytes, reason: str
         "{{ " + "-" * 5_000 + "1 }}", "{{ 1" + " if 1 else 1" * 1_000 + " }}",
     ],
 )  # fmt: skip
-def test_nothing_can_be_called_multiplied_joined_or_left_running(spell: str) -> None:
+def test_templates_cannot_call_compute_join_or_loop_forever(spell: str) -> None:
     began = time.process_time()
     said = compose(example_notice("success"), "email", f"title {spell}")
     assert time.process_time() - began < 2

@@ -308,7 +308,7 @@ def test_a_python_without_ensurepip_is_named_with_the_package_that_has_it(machin
     assert f"apt-get install python{version}-venv" in failed.told
 
 
-def test_no_python_at_all_is_said(machine: Machine) -> None:
+def test_a_missing_python_is_reported(machine: Machine) -> None:
     failed = machine.run(machine.lock(""))
     assert failed.status == 1
     assert "no Python at all" in failed.told

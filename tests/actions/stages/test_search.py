@@ -121,7 +121,7 @@ def test_a_search_that_is_unchanged_is_skipped_and_another_budget_is_not(desk: D
 
 
 @pytest.mark.slow
-def test_a_study_of_other_data_is_begun_anew(desk: Desk) -> None:
+def test_a_study_of_other_data_starts_over(desk: Desk) -> None:
     trained(asked(desk))
     before = tried(desk)
     trained(asked(desk, seed=5))
@@ -130,7 +130,7 @@ def test_a_study_of_other_data_is_begun_anew(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_later_attempt_has_a_study_of_its_own(desk: Desk) -> None:
+def test_a_later_attempt_has_its_own_study(desk: Desk) -> None:
     trained(asked(desk))
     first = (desk.root / MODELS / "1/search/study.journal").read_bytes()
     trained(asked(desk, attempt=2))
@@ -154,7 +154,7 @@ def test_the_time_ends_a_search_and_the_model_is_trained_all_the_same(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill_after", [2, 12], ids=["among the first", "once it learns from them"])
-def test_a_search_that_is_killed_goes_on_and_finds_what_an_uninterrupted_one_finds(
+def test_a_killed_search_resumes_and_finds_what_an_uninterrupted_one_finds(
     desk: Desk, tmp_path: Path, kill_after: int
 ) -> None:
     order = asked(desk, search_trials=15, algorithm="random_forest", hyperparameters={"n_estimators": 10})

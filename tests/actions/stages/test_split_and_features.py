@@ -128,7 +128,7 @@ def test_a_class_that_only_the_latest_rows_have_is_named(desk: Desk) -> None:
     assert "'late'" in problem.found
 
 
-def test_one_class_in_the_test_rows_is_told(desk: Desk) -> None:
+def test_one_class_in_the_test_rows_is_reported(desk: Desk) -> None:
     rows = [f"{day},{day % 7},{'b' if day > 70 else 'ab'[day % 2]}" for day in range(100)]
     desk.data("days.csv", "\n".join(["day,x,kind", *rows]) + "\n")
     problem = refused(desk, data="days.csv", target="kind", split="time", split_column="day").problem
@@ -147,7 +147,7 @@ FEATURES = {
 }
 
 
-def test_the_features_that_are_asked_for_are_in_the_saved_model(
+def test_the_requested_features_are_in_the_saved_model(
     desk: Desk, asked: dict[str, Any], weather: pd.DataFrame
 ) -> None:
     request = asked | NUMBERS | {"target": "temp_max"}

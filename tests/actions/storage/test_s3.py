@@ -95,14 +95,14 @@ def test_data_is_read_from_a_bucket_below_an_allowed_root(bucket: Any, tmp_path:
     ["s3://yard/data-too/a.csv", "s3://other/data/a.csv", "s3://yard/data/../secret.csv", "s3://yard//data/a.csv",
      "s3://Yard/data/a.csv", "s3://yard", "s3:///data/a.csv", "s3://yard/data/a\n.csv"],
 )  # fmt: skip
-def test_what_lies_outside_of_the_allowed_roots_is_not_asked_for(bucket: Any, tmp_path: Path, uri: str) -> None:
+def test_nothing_outside_the_allowed_roots_is_requested(bucket: Any, tmp_path: Path, uri: str) -> None:
     context = Context(storage=Storage(tmp_path), data_roots=("s3://yard/data",))
     with pytest.raises(InvalidInput) as caught:
         call(context, "load_dataset", data=uri)
     assert caught.value.problem.reason == "data_outside_roots"
 
 
-def test_an_object_that_is_not_there_and_a_bucket_that_is_not_are_named(bucket: Any, tmp_path: Path) -> None:
+def test_a_missing_object_and_a_missing_bucket_are_reported(bucket: Any, tmp_path: Path) -> None:
     context = Context(storage=Storage(tmp_path), data_roots=("s3://yard/data", "s3://nowhere"))
     with pytest.raises(InvalidInput) as caught:
         call(context, "load_dataset", data="s3://yard/data/none.csv")
@@ -154,7 +154,7 @@ def test_what_has_changed_is_fetched_again(bucket: Any, context: Context) -> Non
         call(context, "load_dataset", data="a.csv")
 
 
-def test_what_somebody_wrote_meanwhile_is_not_overwritten(bucket: Any, context: Context) -> None:
+def test_a_concurrent_write_is_not_overwritten(bucket: Any, context: Context) -> None:
     new, old = context.storage.path("new.csv"), context.storage.path("old.csv")
     write_atomically(old, "first\n")
     for key in ("models/new.csv", "models/old.csv"):
@@ -169,7 +169,7 @@ def test_what_somebody_wrote_meanwhile_is_not_overwritten(bucket: Any, context: 
         assert bucket.Object(key).get()["Body"].read() == b"theirs\n"
 
 
-def test_what_changes_while_it_is_fetched_is_not_taken_for_what_was_seen(
+def test_an_object_that_changes_during_a_download_is_not_accepted(
     bucket: Any, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(bucket, "models/a.csv", "seen\n")
@@ -232,7 +232,7 @@ def test_bad_input_leaves_nothing_in_the_bucket(bucket: Any, context: Context) -
     assert keys(bucket) == ["models/broken.csv"]
 
 
-def test_kms_is_used_where_it_is_asked_for(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kms_is_used_if_requested(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write_atomically(open_storage(ROOT).path("plain.txt"), "a")
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
     monkeypatch.setenv(s3.KMS_VARIABLE, key)
@@ -265,7 +265,7 @@ def test_each_refusal_has_its_own_reason(code: str, status: int, kind: type[Oper
     assert caught.value.problem.reason == reason
 
 
-def test_no_answer_and_no_credentials_are_told_as_such(
+def test_missing_responses_and_missing_credentials_are_distinguished(
     bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = Context(storage=Storage(tmp_path), data_roots=("s3://yard",))
@@ -278,7 +278,7 @@ def test_no_answer_and_no_credentials_are_told_as_such(
 
 
 @pytest.mark.parametrize("root", ["s3://", "s3://UPPER/a", "s3://yard/../b", "s3://a"])
-def test_a_storage_root_that_is_none_is_refused(root: str) -> None:
+def test_an_invalid_storage_root_is_refused(root: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         open_storage(root)
     assert caught.value.problem.reason == "invalid_s3_uri"

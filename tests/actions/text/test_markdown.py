@@ -59,7 +59,7 @@ def test_inline_text_shows_literally_in_a_table_cell(text: str) -> None:
 
 
 @given(ANY)
-def test_inline_text_neither_mentions_nor_refers_nor_links_nor_marks(text: str) -> None:
+def test_inline_text_creates_no_mention_reference_link_or_markup(text: str) -> None:
     result = inline(text)
     assert not re.search(r"@[A-Za-z0-9]|#[0-9]|GH-[0-9]|://|www\.|<|>|\n", result, re.IGNORECASE)
 
@@ -76,7 +76,7 @@ def test_code_shows_literally_in_a_table_cell(text: str) -> None:
 
 @given(ANY)
 @example("```\n@owner\n````")
-def test_a_fence_cannot_be_left_from_within(text: str) -> None:
+def test_a_fence_cannot_be_closed_from_inside(text: str) -> None:
     tokens = GITHUB.parse(fence(text) + "\n\nend")
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
     assert tokens[0].content.replace("\u200b", "").strip("\n") == clean(text).strip("\n")
@@ -88,7 +88,7 @@ def test_a_long_log_keeps_its_end() -> None:
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", ""])
-def test_a_link_with_another_scheme_is_text_alone(url: str) -> None:
+def test_a_link_with_another_scheme_becomes_text(url: str) -> None:
     assert link("here", url) == "here"
 
 
@@ -115,6 +115,6 @@ def test_a_document_cut_within_a_fence_closes_it() -> None:
     assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
 
 
-def test_what_is_shortened_says_so() -> None:
+def test_shortened_text_says_so() -> None:
     assert shorten("abcdef", 4) == "abc…"
     assert shorten("abcd", 4) == "abcd"

@@ -79,7 +79,7 @@ def test_json_around_a_secret_keeps_its_letters() -> None:
     assert masked_json(json.dumps(f"für {SECRETS['slack bot']}", ensure_ascii=False)) == '"für ***"'
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_text_without_secrets_is_unchanged() -> None:
     text = "sklearn://iris xoxb AKIA eyJ ghs_ s3://bucket/a:b https://github.com/a/b v1.2 mailto:a@b 0123456789abcdef"
     assert masked(text) == text
 
@@ -106,7 +106,7 @@ def test_no_text_makes_it_fail_and_masking_twice_changes_nothing(text: str) -> N
     ["eyJ", "eyJ.", "eyJaaaaaaaa.", "xox", "xoxb-", "a", "://a:", "://", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
      "A\n", "A" * 64 + "\n", "-----END PRIVATE KEY-----\n", "session_token=", "secret_access_key ", " ", '"', "AKIA"],
 )  # fmt: skip
-def test_a_long_text_is_looked_through_at_once(piece: str) -> None:
+def test_a_long_text_is_scanned_quickly(piece: str) -> None:
     text = (piece * 65_536)[:65_536] + "-----END PRIVATE KEY-----"
     began = process_time()
     masked(text)

@@ -25,7 +25,7 @@ def test_every_scalar_stays_the_text_that_it_is() -> None:
     }
 
 
-def test_an_empty_document_is_nothing() -> None:
+def test_an_empty_document_is_none() -> None:
     assert read("# only a comment\n") is None
 
 
@@ -44,7 +44,7 @@ def test_an_empty_document_is_nothing() -> None:
         ("a: \x00", "control characters are not allowed"),
     ],
 )
-def test_what_is_not_plain_is_refused_with_its_place(text: str | bytes, found: str) -> None:
+def test_non_plain_yaml_is_refused_with_its_position(text: str | bytes, found: str) -> None:
     with pytest.raises(InvalidInput) as error:
         read(text)
     assert error.value.problem.reason == "invalid_yaml"

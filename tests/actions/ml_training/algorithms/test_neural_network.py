@@ -162,7 +162,7 @@ def test_a_run_of_all_stages_trains_a_network(desk: Desk) -> None:
         ({"learning_rate": 1e30}, "loss_not_finite", "Lower learning_rate"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_with_advice_and_nothing_is_left(
+def test_an_impossible_training_is_refused_with_advice_and_leaves_nothing(
     desk: Desk, given: dict[str, Any], reason: str, said: str
 ) -> None:
     uri = desk.data("train.csv", people(60))

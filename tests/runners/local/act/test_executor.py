@@ -293,7 +293,7 @@ def test_a_space_in_the_path_of_the_hub_stops_no_run(tmp_path: Path) -> None:
     assert not elsewhere.exists()
 
 
-def test_runs_are_elsewhere_only_where_they_must_and_in_nobody_else_s_folder(tmp_path: Path) -> None:
+def test_runs_move_elsewhere_only_if_needed_and_into_their_own_folder(tmp_path: Path) -> None:
     plain, spaced = tmp_path / "work", tmp_path / "a b"
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()

@@ -108,7 +108,7 @@ def test_without_a_terminal_a_rejected_run_waits_and_it_says_how_to_answer(tmp_p
 
 
 @pytest.mark.slow
-def test_at_a_terminal_somebody_is_asked_until_the_answer_is_one(tmp_path: Path) -> None:
+def test_at_a_terminal_the_user_is_asked_until_the_answer_is_valid(tmp_path: Path) -> None:
     with terminal(tmp_path, *QUICK, "--metric", "log_loss", "--threshold", "0", "--max-retries", "2") as shown:
         shown.read_until("approve or reject")
         shown.type("perhaps")

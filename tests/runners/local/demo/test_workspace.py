@@ -47,7 +47,7 @@ def test_a_place_is_served_on_its_ports_again_and_again(made: Workspace) -> None
 
 
 @pytest.mark.slow
-def test_a_port_that_somebody_else_has_is_left_to_them(made: Workspace) -> None:
+def test_a_port_in_use_is_left_alone(made: Workspace) -> None:
     before = made.state.hub_port
     with bind(before)[0] as taken:
         taken.listen()

@@ -174,7 +174,7 @@ def test_people_may_do_what_their_role_allows(local_hub: RunningHub, login: str)
     assert dict(zip(ATTEMPTS, found, strict=True)) == dict(zip(ATTEMPTS, TABLE[login], strict=True))
 
 
-def test_somebody_who_did_not_sign_in_sees_no_private_repository(local_hub: RunningHub) -> None:
+def test_an_anonymous_visitor_sees_no_private_repository(local_hub: RunningHub) -> None:
     assert local_hub.client().get(DEMO).status_code == 404
     assert message(local_hub.client().get("/user")) == (401, "Requires authentication")
 

@@ -112,7 +112,7 @@ def test_pages_fit_a_phone(pages: Pages, address: str, dark: bool) -> None:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
-def test_a_hub_that_went_away_is_said_so(pages: Pages) -> None:
+def test_a_page_says_when_the_hub_is_gone(pages: Pages) -> None:
     open_issue(pages)
     with browser_page(expected=["ERR_CONNECTION_REFUSED"]) as page:
         with serving(serve(pages.hub)) as address:

@@ -147,7 +147,7 @@ def test_folders_and_files_lead_to_each_other(pages: Pages) -> None:
         "main:settings.yml",
     ],
 )
-def test_what_is_not_there_is_404(pages: Pages, view: str, rest: str) -> None:
+def test_a_missing_file_is_404(pages: Pages, view: str, rest: str) -> None:
     assert pages.user.get(f"{HOME}/{view}/{rest}").status_code == 404
 
 

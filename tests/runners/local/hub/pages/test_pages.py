@@ -104,7 +104,7 @@ def test_the_switch_says_as_whom_the_browser_acts(pages: Pages) -> None:
     assert authors == ["writer", "reader", "owner"]
 
 
-def test_nobody_else_can_be_chosen_and_bots_least(pages: Pages) -> None:
+def test_only_listed_users_can_be_chosen_and_never_bots(pages: Pages) -> None:
     pages.hub.register_app(
         "modelyard", owner="owner", webhook_url="http://127.0.0.1:9", webhook_secret="s", permissions={}, events=[]
     )

@@ -89,7 +89,7 @@ def test_a_request_is_answered_once_and_a_name_is_taken_once(browser: httpx.Clie
     assert agree(browser, second).status_code == 422
 
 
-def test_whoever_speaks_for_an_account_may_register_an_app_of_it(hub: RunningHub, browser: httpx.Client) -> None:
+def test_account_owners_may_register_an_app(hub: RunningHub, browser: httpx.Client) -> None:
     agree(browser, bring(browser, "/organizations/owner/settings/apps/new", name="Of owner"))
     app = hub.hub.apps.first(slug="of-owner")
     assert app is not None

@@ -130,7 +130,7 @@ def test_a_reader_edits_and_closes_only_what_the_reader_wrote(local_hub: Running
     assert reader.delete(f"{ISSUES}/comments/{comment}").status_code == 403
 
 
-def test_labels_of_somebody_who_may_not_label_are_dropped(local_hub: RunningHub) -> None:
+def test_labels_by_people_without_permission_are_dropped(local_hub: RunningHub) -> None:
     issue = opened(local_hub.person("reader"), labels=["mlops:train"])
     assert issue["labels"] == []
     answer = local_hub.person("reader").post(f"{ISSUES}/{issue['number']}/labels", json={"labels": ["mlops:train"]})

@@ -89,7 +89,7 @@ def test_deliveries_are_paged_by_cursor(tmp_path: Path) -> None:
         assert [item["id"] for item in [*first.json(), *second.json()]] == everything[:6]
 
 
-def test_an_app_that_is_down_is_told_nothing_twice_and_its_deliveries_fail(tmp_path: Path) -> None:
+def test_deliveries_to_an_app_that_is_down_fail_and_are_not_repeated(tmp_path: Path) -> None:
     with running_hub(tmp_path / "hub", webhook_url="http://127.0.0.1:9/webhook") as local_hub:
         found = deliveries(local_hub.app(), 2)
         assert {item["status"] for item in found} == {"failed to connect to host"}
