@@ -116,12 +116,12 @@ def _metrics(record: RunRecord) -> str:
     rows = [
         (
             code(name),
-            number(mine),
+            number(value),
             _interval(result, name),
-            number(theirs),
-            _better(record.request.metrics.get(name), mine, theirs),
+            number(of_champion),
+            _better(record.request.metrics.get(name), value, of_champion),
         )
-        for name, mine, theirs in ((name, result.metrics.get(name), champion.get(name)) for name in names)
+        for name, value, of_champion in ((name, result.metrics.get(name), champion.get(name)) for name in names)
     ]
     return table(header, rows) + "\n\nBoth were scored on this run's test rows."
 
@@ -131,12 +131,12 @@ def _interval(result: PublishedResult, name: str) -> str:
     return f"{number(found[0])} to {number(found[1])}" if found else ""
 
 
-def _better(metric: Metric | None, mine: float | None, theirs: float | None) -> str:
-    if metric is None or mine is None or theirs is None:
+def _better(metric: Metric | None, value: float | None, of_champion: float | None) -> str:
+    if metric is None or value is None or of_champion is None:
         return ""
-    if mine == theirs:
+    if value == of_champion:
         return "equal"
-    return "this model" if (mine > theirs) == metric.higher_is_better else "champion"
+    return "this model" if (value > of_champion) == metric.higher_is_better else "champion"
 
 
 def number(value: float | None) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NO_VENV = 65
 """Exit status where this interpreter cannot make environments: ``environment.sh`` then tries the next."""
 FAILED = 66
-"""Exit status where it went wrong and was said: another interpreter would not help."""
+"""Exit status after an error that was reported: another interpreter would not help."""
 
 COMPLETE = ".complete"
 PACKAGES = 10
@@ -232,7 +232,7 @@ def _progress(pip: Popen[bytes], path: str, log: str, lock: Lock) -> Iterator[st
     import subprocess
     import time
 
-    told, told_at = 0, time.monotonic()
+    reported, reported_at = 0, time.monotonic()
     before = _installed(path)
     while True:
         try:
@@ -242,8 +242,8 @@ def _progress(pip: Popen[bytes], path: str, log: str, lock: Lock) -> Iterator[st
         else:
             return
         fetched, installed = _fetched(log), _installed(path) - before
-        if fetched + installed >= told + PACKAGES or time.monotonic() >= told_at + SECONDS:
-            told, told_at = fetched + installed, time.monotonic()
+        if fetched + installed >= reported + PACKAGES or time.monotonic() >= reported_at + SECONDS:
+            reported, reported_at = fetched + installed, time.monotonic()
             yield f"{min(fetched, lock.packages)} of {lock.packages} packages fetched, {installed} installed"
 
 

@@ -108,7 +108,7 @@ async def clock_ahead(api_url: str, seconds: float, transport: httpx.AsyncBaseTr
         except httpx.HTTPError:
             return None
     try:
-        said: Any = parsedate_to_datetime(answer.headers.get("date", ""))
-        return float((between - said).total_seconds()) - 0.5
+        server_time: Any = parsedate_to_datetime(answer.headers.get("date", ""))
+        return float((between - server_time).total_seconds()) - 0.5
     except (TypeError, ValueError):
         return None

@@ -357,14 +357,14 @@ def _as_text(content: bytes | None) -> str | None:
 def _is_conflict(error: HubError) -> bool:
     if error.status == HTTPStatus.CONFLICT:
         return True
-    said = error.message.lower()
+    message = error.message.lower()
     moved = ("fast forward", "fast-forward", "already exists", "does not exist")
-    return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(words in said for words in moved)
+    return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and any(words in message for words in moved)
 
 
 def _explained(error: HubError, branch: str) -> HubError:
-    said = error.message.lower()
-    if error.status in (403, 422) and ("protected" in said or "rule violation" in said):
+    message = error.message.lower()
+    if error.status in (403, 422) and ("protected" in message or "rule violation" in message):
         return HubError(
             "branch_protected",
             rule=f"The App must be allowed to commit to {branch}.",

@@ -1,6 +1,6 @@
-"""One page of documentation an operation, made from the registry: ``make generate`` writes them (pure).
+"""One documentation page per operation, generated from the registry by ``make generate`` (pure).
 
-What is said comes from signature, docstring and source alone, so that a page cannot tell of what is not there.
+Everything comes from the signature, docstring and source, so that a page cannot describe something that does not exist.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def _index(known: Mapping[str, Operation]) -> str:
     lines = [
         "# Operations",
         "",
-        f"Each is one typed function, to be called by command line, by `/run` on an issue, or as an MCP tool. {_MADE}",
+        f"Each is one typed function, which can be called on the command line, with `/run` on an issue, or as an MCP tool. {_MADE}",
         "",
     ]
     for toolset in sorted({operation.toolset for operation in known.values()}):
-        mine = [operation for operation in known.values() if operation.toolset == toolset]
-        rows = [(f"[`{each.name}`]({each.name}.md)", each.where, _prose(each.help.summary)) for each in mine]
+        operations = [operation for operation in known.values() if operation.toolset == toolset]
+        rows = [(f"[`{each.name}`]({each.name}.md)", each.where, _prose(each.help.summary)) for each in operations]
         lines += [f"## {toolset}", "", table(["Operation", "Where", "What it does"], rows), ""]
     return "\n".join(lines)
 

@@ -252,8 +252,8 @@ class _Run:
 
     def _why(self, errors: Path, status: int) -> str:
         lines = errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        said = [line for line in lines if line and not line.startswith("{")]
-        return self._log.masked("\n".join(said[-5:])) or f"act ended with status {status} and ran no job"
+        output = [line for line in lines if line and not line.startswith("{")]
+        return self._log.masked("\n".join(output[-5:])) or f"act ended with status {status} and ran no job"
 
 
 def _alive(process: int) -> bool:

@@ -150,7 +150,7 @@ class RunFolder:
 
     def command(self, binary: Path, work: Work) -> list[str]:
         """Return act's command line. It contains no secrets, because other processes can read it."""
-        told = {
+        variables = {
             "GITHUB_API_URL": work.api_url,
             "GITHUB_GRAPHQL_URL": f"{work.api_url.removesuffix('/v3')}/graphql",
             "GITHUB_SERVER_URL": work.server_url,
@@ -173,7 +173,7 @@ class RunFolder:
             "--no-skip-checkout",
             *(f"--local-repository={name}={CHECKOUT}" for name in self._checkouts(work)),
             *(f"--platform={label}=-self-hosted" for label in work.labels),
-            *(f"--env={name}={value}" for name, value in told.items()),
+            *(f"--env={name}={value}" for name, value in variables.items()),
         ]  # fmt: skip
 
     def environment(self) -> dict[str, str]:

@@ -212,13 +212,13 @@ class Demo:
     def _answered(self, user: HubUser, number: int, comments: int) -> bool:
         """Wait until the run continues (True) or the App explains why it does not (False)."""
         end = time.monotonic() + HEARD_SECONDS
-        said = False
+        has_replied = False
         while time.monotonic() < end:
             seen = user.look(number)
             if WAITING not in seen.labels:
                 return True
-            if len(seen.comments) > comments and not said:  # The App may comment before it continues.
-                said, end = True, time.monotonic() + ANSWER_SECONDS
+            if len(seen.comments) > comments and not has_replied:  # The App may comment before it continues.
+                has_replied, end = True, time.monotonic() + ANSWER_SECONDS
             time.sleep(LOOK_SECONDS)
         return False
 

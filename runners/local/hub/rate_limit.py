@@ -26,8 +26,8 @@ class RateCounter:
             self._used[_key(actor)] += 1
             used = self._used[_key(actor)]
             reset = (self._hour + 1) * 3_600
-        told = {"Limit": HOURLY, "Remaining": max(HOURLY - used, 0), "Reset": reset, "Used": used, "Resource": "core"}
-        return {f"X-RateLimit-{name}": str(value) for name, value in told.items()}
+        values = {"Limit": HOURLY, "Remaining": max(HOURLY - used, 0), "Reset": reset, "Used": used, "Resource": "core"}
+        return {f"X-RateLimit-{name}": str(value) for name, value in values.items()}
 
     def _turn(self) -> None:
         hour = int(time.time() // 3_600)

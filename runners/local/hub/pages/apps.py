@@ -57,10 +57,10 @@ def register(visit: Visit) -> Response:
 def shown(visit: Visit) -> Response:
     """Show an App and where it is installed."""
     app = _app(visit)
-    mine = [item for item in visit.hub.installations.find(app_id=app.id) if _manages(visit, item.account_id)]
-    accounts = {item.account_id: visit.hub.users.need(item.account_id).login for item in mine}
+    installations = [item for item in visit.hub.installations.find(app_id=app.id) if _manages(visit, item.account_id)]
+    accounts = {item.account_id: visit.hub.users.need(item.account_id).login for item in installations}
     owner = visit.hub.users.need(app.owner_id)
-    return visit.page("app.html", app=app, owner=owner, installations=mine, accounts=accounts)
+    return visit.page("app.html", app=app, owner=owner, installations=installations, accounts=accounts)
 
 
 def choose_repositories(visit: Visit) -> Response:

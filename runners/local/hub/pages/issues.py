@@ -73,7 +73,7 @@ def shown(visit: Visit) -> Response:
     """Show one issue."""
     issue = _issue(visit)
     triages = visit.has_role("triage")
-    mine = issue.user_id == visit.actor.account.id
+    is_author = issue.user_id == visit.actor.account.id
     comments = visit.hub.comments.find(issue_id=issue.id)
     entries = [_first_entry(visit, issue), *(_entry(visit, issue, comment) for comment in comments)]
     people = {entry.author.login: entry.author for entry in entries}
@@ -86,7 +86,7 @@ def shown(visit: Visit) -> Response:
         people=list(people.values()),
         labels=labels.of_issue(visit.hub, issue),
         closer=visit.hub.users.get(issue.closed_by_id) if issue.closed_by_id else None,
-        may_close=triages or mine,
+        may_close=triages or is_author,
         may_label=triages,
     )
 

@@ -86,8 +86,8 @@ def list_installation_repositories(call: Call) -> Answer:
     if installation is None:
         raise ApiError(403, "Resource not accessible by this kind of credential")
     found = [call.hub.repositories.need(item) for item in installation.repository_ids]
-    mine = [item for item in found if bound(call.actor, item)]
-    return call.paged(mine, lambda item: shapes.repository(call.hub, item), key="repositories")
+    repositories = [item for item in found if bound(call.actor, item)]
+    return call.paged(repositories, lambda item: shapes.repository(call.hub, item), key="repositories")
 
 
 @routes.get("/app/hook/config")

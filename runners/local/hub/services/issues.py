@@ -88,13 +88,13 @@ def close_issue(hub: Hub, actor: Actor, issue: Issue, reason: str = "completed")
         before = hub.issues.need(issue.id)
         if before.state == "closed" and before.state_reason == reason:
             return before
-        told = before.state == "open"
-        closed_at = now() if told else before.closed_at
-        by = actor.account.id if told else before.closed_by_id
+        is_open = before.state == "open"
+        closed_at = now() if is_open else before.closed_at
+        by = actor.account.id if is_open else before.closed_by_id
         issue = hub.issues.update(
             issue.id, state="closed", state_reason=reason, closed_at=closed_at, closed_by_id=by, updated_at=now()
         )
-        if told:
+        if is_open:
             tell(hub, actor, issue, "closed")
     return issue
 
