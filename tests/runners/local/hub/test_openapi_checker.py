@@ -53,6 +53,16 @@ def test_what_is_not_as_described_fails(method: str, path: str, status: int, bod
         call(method, path, status, body, sent)
 
 
+@pytest.mark.parametrize(
+    ("path", "sent"), [(LABELS, {"name": 7}), (f"{LABELS}?per_page=some", None)], ids=["body", "query"]
+)
+def test_a_wrong_request_fails_although_a_right_one_of_the_same_kind_was_checked_before(path: str, sent: Any) -> None:
+    method, status, body = ("POST", 201, LABEL) if sent else ("GET", 200, [LABEL])
+    call(method, LABELS, status, body, {"name": "bug"} if sent else None)
+    with pytest.raises(AssertionError, match="the request is not as GitHub describes it"):
+        call(method, path, status, body, sent)
+
+
 def test_a_wrong_request_may_be_refused() -> None:
     call("POST", LABELS, 422, {"message": "no", "documentation_url": "x", "errors": [{"code": "invalid"}]}, {})
 
