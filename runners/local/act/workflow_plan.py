@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -66,8 +67,11 @@ class PlannedJob:
         return tuple(self.key.split("/")[:-1])
 
 
+@lru_cache(maxsize=16)
 def load(text: str) -> dict[str, Any]:
     """Parse a workflow file. Scalars stay text as written: ``on`` is not a boolean and 1.10 not a number.
+
+    The result is cached, since each dispatch reads the same files again: do not change it.
 
     Raises
     ------
