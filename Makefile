@@ -20,6 +20,8 @@ SHELL := /bin/sh
 export MODELYARD_ENVIRONMENTS := $(CURDIR)/.modelyard/environments
 # Whoever has another environment active means that one for other work.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS
+# Without its compiled files every process compiles the project again, and tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Sets $environment to the runner's environment with further locks on top; ends the recipe where that failed.
 define with
@@ -38,9 +40,9 @@ demo:
 serve:
 	@$(call with,local); exec "$$python" -m bot.cli demo --only-serve $(ARGS)
 
-# Each process takes half of the tests in their order, so that most modules set up their hub once; the one that is done
-# first takes over from the other.
-PYTEST := -n 2 --dist worksteal
+# Three processes keep two cores busy, because tests often wait for the App. Each takes a third of the tests in their
+# order, so that most modules set up their hub once; the one that is done first takes over from the others.
+PYTEST := -n 3 --dist worksteal
 
 test:
 	@$(call with,dev torch); exec "$$python" -m pytest $(PYTEST) -m "not slow and not gpu and not layer" $(ARGS)
