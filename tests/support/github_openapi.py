@@ -211,7 +211,7 @@ def _check_request(what: str, request: _Request) -> None:
     """Check a request; of one whose parameters have been right before, only the body: parameters take ten times as long."""
     whole, body = _request_validators()
     words = ((name, _alike(value)) for name, value in sorted(request.parameters.path.items()))
-    parameters = (request.method, request.path_pattern, *words, *request.parameters.query.items(multi=True))
+    parameters = (request.method, request.path_pattern, *words, str(request.parameters.query))
     if parameters not in _RIGHT_PARAMETERS:
         _run(f"{what}: the request", whole.validate, request)
         _RIGHT_PARAMETERS.add(parameters)
