@@ -27,7 +27,7 @@ class ParsedIssue(Result):
 
 @operation(where="app", read_only=True)
 def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssue:
-    r"""Read the text of an issue as the App would, and say what it understands: a dry run.
+    r"""Read the text of an issue as the App would and return what it understands, without starting a run.
 
     The outcome is ``request``, ``wrong_fields`` (each of them is listed) or ``not_a_form``.
 

@@ -160,7 +160,9 @@ class Machine:
                 label = "" if outcomes == ["ok"] else f": {' or '.join(outcomes)}"
                 lines.append(f"    {state} --> {goal}{label}")
             if spec.retries:
-                lines.append(f"    {state} --> {state}: error, {spec.retries} retries")
+                lines.append(
+                    f"    {state} --> {state}: error, {spec.retries} {'retry' if spec.retries == 1 else 'retries'}"
+                )
             if spec.cancellable:
                 lines.append(f"    {state} --> {self.cancelled}: cancel")
         return "\n".join(lines) + "\n"

@@ -93,18 +93,18 @@ def permissions_page() -> str:
     lines = [
         "# What the App may do on GitHub, and why",
         "",
-        "Made from `actions/github_integration/app_needs.py` by `make generate`. The App asks for these and for",
-        "nothing else; `modelyard doctor` and `/setup/check` name what is missing or too much.",
+        "Generated from `actions/github_integration/app_needs.py` by `make generate`. The App requests nothing else;",
+        "`modelyard doctor` and `/setup/check` report missing or superfluous permissions.",
         "",
     ]
     for title, of_organization in (("Repository permissions", False), ("Organisation permissions", True)):
         lines += [f"## {title}", "", "| Permission | Level | Why | Used in |", "| --- | --- | --- | --- |"]
         for each in PERMISSIONS:
             if each.of_organization is of_organization:
-                name = f"`{each.name}`" + (" (optional, not asked for)" if each.optional else "")
+                name = f"`{each.name}`" + (" (optional, not requested)" if each.optional else "")
                 files = ", ".join(f"`{path}`" for path in each.used_in)
                 lines.append(f"| {name} | {each.level} | {each.why} | {files} |")
         lines.append("")
     lines += ["No account permission.", "", "## Events", "", "| Event | Why |", "| --- | --- |"]
-    lines += [f"| `{each.name}`{' (every App gets it)' if each.always else ''} | {each.why} |" for each in EVENTS]
+    lines += [f"| `{each.name}`{' (sent to every App)' if each.always else ''} | {each.why} |" for each in EVENTS]
     return "\n".join(lines) + "\n"
