@@ -44,6 +44,8 @@ class Operation:
     read_only: bool
     destructive: bool
     idempotent: bool
+    open_to_agents: str = ""
+    """Why an agent may call it, in a sentence. Without a reason it is closed to agents."""
 
     @property
     def toolset(self) -> str:
@@ -153,15 +155,22 @@ def operation(
     read_only: bool = False,
     destructive: bool = False,
     idempotent: bool = False,
+    open_to_agents: str = "",
 ) -> Callable[[_F], _F]:
-    """Register a typed function as an operation under the function's name."""
+    """Register a typed function as an operation under the function's name.
+
+    ``open_to_agents`` says in a sentence why an agent may call it. An operation without that reason is closed to agents,
+    so that one that is forgotten cannot let them in.
+    """
+    if destructive and open_to_agents:
+        raise ValueError("an operation that changes what production relies on must be closed to agents")
 
     def register(function: _F) -> _F:
         name = function.__name__
         known = _REGISTRY.get(name)
         if known is not None and known.function.__module__ != function.__module__:
             raise ValueError(f"operation {name} is already declared in {known.function.__module__}")
-        _REGISTRY[name] = Operation(name, function, where, stage, read_only, destructive, idempotent)
+        _REGISTRY[name] = Operation(name, function, where, stage, read_only, destructive, idempotent, open_to_agents)
         return function
 
     return register

@@ -1,6 +1,7 @@
 """The MCP server: every registered operation as a tool, made from the registry.
 
-Nothing decides here in a person's stead: destructive operations answer ``approval_required``.
+Nothing decides here in a person's stead: an operation answers ``approval_required`` unless its declaration says why it is
+open to agents.
 """
 
 from __future__ import annotations
@@ -69,16 +70,19 @@ class OperationTool(Tool):
 
 
 def _gate(operation: Operation, arguments: Mapping[str, Any]) -> None:
-    if not operation.destructive:
+    if operation.open_to_agents:
         return
-    words = ["modelyard", "run", operation.name]
-    for name, value in arguments.items():
-        words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+    next_step = "Leave it to the App, which records each training run itself."
+    if operation.destructive:
+        words = ["modelyard", "run", operation.name]
+        for name, value in arguments.items():
+            words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
+        next_step = f"Ask a person to run, in the repository: {shlex.join(words)}"
     raise NotAllowed(
         "approval_required",
-        rule=f"{operation.name} changes what production relies on, so a person must decide.",
+        rule=f"{operation.name} changes the registry or the history, so a person or the App must do it.",
         found="A call by an agent.",
-        next_step=f"Ask a person to run, in the repository: {shlex.join(words)}",
+        next_step=next_step,
     )
 
 

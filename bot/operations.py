@@ -25,7 +25,7 @@ class ParsedIssue(Result):
     wrong: list[FieldProblem]
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def parse_issue(body: Annotated[str, Field(max_length=1_000_000)]) -> ParsedIssue:
     r"""Read the text of an issue as the App would and return what it understands, without starting a run.
 

@@ -39,7 +39,12 @@ class Features(Preprocessor):
     )
 
 
-@operation(stage="prepare", where="runner", idempotent=True)
+@operation(
+    stage="prepare",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
@@ -116,7 +121,7 @@ def feature_engineering(  # noqa: PLR0913  # an operation's parameters are its p
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

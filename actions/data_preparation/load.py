@@ -31,7 +31,7 @@ class Dataset(Result):
     preview: list[dict[str, Scalar]] = Field(description="the first rows")
 
 
-@operation(stage="prepare", where="runner", read_only=True)
+@operation(stage="prepare", where="runner", read_only=True, open_to_agents="It only reads.")
 def load_dataset(
     context: Context,
     data: DataUri,

@@ -35,7 +35,12 @@ class Preprocessor(Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-@operation(stage="prepare", where="runner", idempotent=True)
+@operation(
+    stage="prepare",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def preprocess_supervised(context: Context, data: DataUri, target: str, destination: StorageUri) -> Preprocessor:
     """Fit a preprocessor on training rows and save it: imputation, scaling, one-hot encoding, date parts.
 
@@ -64,7 +69,7 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError
@@ -85,7 +90,12 @@ def preprocess_supervised(context: Context, data: DataUri, target: str, destinat
     return save_preprocessor(frame.drop(columns=target), kinds_of(columns, target), folder, context, warnings)
 
 
-@operation(stage="prepare", where="runner", idempotent=True)
+@operation(
+    stage="prepare",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def preprocess_unsupervised(
     context: Context, data: DataUri, destination: StorageUri, leave_out: list[str] | None = None
 ) -> Preprocessor:
@@ -114,7 +124,7 @@ def preprocess_unsupervised(
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

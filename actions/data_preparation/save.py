@@ -31,7 +31,12 @@ class ProcessedData(Result):
     columns: list[Column]
 
 
-@operation(stage="prepare", where="runner", idempotent=True)
+@operation(
+    stage="prepare",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def save_processed_data(
     context: Context,
     data: DataUri,
@@ -64,7 +69,7 @@ def save_processed_data(
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

@@ -44,7 +44,12 @@ class SplitDataset(Result):
     )
 
 
-@operation(stage="prepare", where="runner", idempotent=True)
+@operation(
+    stage="prepare",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
@@ -96,7 +101,7 @@ def split_dataset(  # noqa: PLR0913  # an operation's parameters are its public 
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

@@ -35,7 +35,7 @@ class Validation(Result):
     )
 
 
-@operation(stage="prepare", where="runner", read_only=True)
+@operation(stage="prepare", where="runner", read_only=True, open_to_agents="It only reads.")
 def validate_data(
     context: Context,
     data: DataUri,

@@ -21,7 +21,9 @@ class PostedComment(Result):
     issue: int
 
 
-@operation(where="app", idempotent=True)
+@operation(
+    where="app", idempotent=True, open_to_agents="The comment starts with a hidden marker, so it is never a command."
+)
 def post_issue_comment(
     repository: Repository,
     issue: Annotated[int, Field(ge=1)],

@@ -28,7 +28,7 @@ class CommittedHistory(Result):
     files: list[str]
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def format_training_history(record: RunRecord) -> TrainingHistory:
     """Format a run's record as the Markdown file of the training history.
 

@@ -19,7 +19,7 @@ from actions.operation import operation
 DEFAULT_METRIC: dict[SupervisedTask, MetricName] = {"classification": "accuracy", "regression": "rmse"}
 
 
-@operation(stage="evaluate", where="runner", read_only=True)
+@operation(stage="evaluate", where="runner", read_only=True, open_to_agents="It only reads.")
 def compare_models(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     challenger: StorageUri,

@@ -26,7 +26,12 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 _MAX_POINTS = 200
 
 
-@operation(stage="evaluate", where="runner", idempotent=True)
+@operation(
+    stage="evaluate",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def evaluate_classifier(  # an operation's parameters are its public arguments
     context: Context,
     model: StorageUri,
@@ -75,7 +80,7 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError
@@ -105,7 +110,12 @@ def evaluate_classifier(  # an operation's parameters are its public arguments
     return evaluation
 
 
-@operation(stage="evaluate", where="runner", idempotent=True)
+@operation(
+    stage="evaluate",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def evaluate_regressor(  # an operation's parameters are its public arguments
     context: Context,
     model: StorageUri,
@@ -149,7 +159,7 @@ def evaluate_regressor(  # an operation's parameters are its public arguments
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

@@ -23,7 +23,7 @@ class LoadedModel(Result):
     predictions: list[Scalar] = Field(default_factory=list)
 
 
-@operation(stage="evaluate", where="runner", read_only=True)
+@operation(stage="evaluate", where="runner", read_only=True, open_to_agents="It only reads.")
 def load_model(
     context: Context,
     model: StorageUri,

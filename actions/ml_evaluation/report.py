@@ -32,7 +32,12 @@ class EvaluationReport(Result):
     plots: dict[str, Sha256] = Field(description="SHA-256 by URI")
 
 
-@operation(stage="evaluate", where="runner", idempotent=True)
+@operation(
+    stage="evaluate",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def generate_evaluation_report(
     context: Context,
     evaluation: Given,
@@ -65,7 +70,7 @@ def generate_evaluation_report(
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

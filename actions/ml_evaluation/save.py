@@ -41,7 +41,12 @@ class SavedEvaluation(Result):
     comparison_uri: str | None = None
 
 
-@operation(stage="evaluate", where="runner", idempotent=True)
+@operation(
+    stage="evaluate",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def save_evaluation_results(
     context: Context,
     evaluation: Given,
@@ -72,7 +77,7 @@ def save_evaluation_results(
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

@@ -29,7 +29,12 @@ class SavedModel(Result):
     card_uri: str
 
 
-@operation(stage="train", where="runner", idempotent=True)
+@operation(
+    stage="train",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def save_model(
     context: Context, training: StorageUri, destination: StorageUri, name: ModelName, notes: str = ""
 ) -> SavedModel:
@@ -53,7 +58,7 @@ def save_model(
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``: a registered model is there, whose files are write-once. ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``s3_unavailable``.
     OperationError

@@ -49,7 +49,12 @@ class TrainedModel(Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-@operation(stage="train", where="runner", idempotent=True)
+@operation(
+    stage="train",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
@@ -106,7 +111,7 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``out_of_memory``: the runner or the GPU has too little memory. ``library_missing``, ``s3_unavailable``.
     OperationError
@@ -131,7 +136,12 @@ def train_supervised_classifier(  # noqa: PLR0913  # an operation's parameters a
     return _train(context, spec, data, validation, preprocessor, destination, resume=resume)
 
 
-@operation(stage="train", where="runner", idempotent=True)
+@operation(
+    stage="train",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
@@ -184,7 +194,7 @@ def train_supervised_regressor(  # noqa: PLR0913  # an operation's parameters ar
     Conflict
         ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``out_of_memory``, ``s3_unavailable``.
     OperationError

@@ -35,7 +35,7 @@ class TrainingMetrics(Result):
     rows_per_second: float | None = None
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def get_training_metrics(
     context: Context, repository: Repository, run: RunId, attempt: Annotated[int, Field(ge=1)] = 1
 ) -> TrainingMetrics:

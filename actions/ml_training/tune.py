@@ -74,7 +74,12 @@ class TunedHyperparameters(Result):
     plots: dict[str, Sha256] = Field(description="digest by URI")
 
 
-@operation(stage="train", where="runner", idempotent=True)
+@operation(
+    stage="train",
+    where="runner",
+    idempotent=True,
+    open_to_agents="It writes below the storage root only, where registered files are write-once.",
+)
 def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its public arguments
     context: Context,
     data: DataUri,
@@ -152,7 +157,7 @@ def tune_hyperparameters(  # noqa: PLR0913  # an operation's parameters are its 
     Conflict
         ``other_search``: the destination contains the trials of another search. ``changed_meanwhile``.
     NotAllowed
-        ``s3_access_denied``.
+        ``registered_file``, ``s3_access_denied``.
     Unavailable
         ``library_missing``, ``out_of_memory``, ``s3_unavailable``.
     OperationError

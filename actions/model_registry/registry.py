@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -14,6 +15,8 @@ from actions.errors import InvalidInput, NotFound, Unavailable
 from actions.model_registry import model_file
 from actions.model_registry.model_file import Alias, ModelFile, Version
 from actions.operation import Result, operation
+from actions.storage.folder import make_write_once
+from actions.storage.skops_file import check_model_file
 
 
 class RegisteredModel(Result):
@@ -95,7 +98,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     uri
         The model file under the storage root.
     sha256
-        The model file's SHA-256, which is checked whenever the model is loaded.
+        The model file's SHA-256, which is checked now and whenever the model is loaded.
     data_sha256
         The SHA-256 of the data that it was trained on.
     algorithm
@@ -109,7 +112,9 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
         ``history_unavailable``: no git repository was given.
     InvalidInput
         ``invalid_model_file``: the registry's file for the model is inconsistent. ``invalid_model_name``: the name
-        is not a valid model name. ``invalid_yaml``.
+        is not a valid model name. ``digest_mismatch``, ``invalid_yaml``, ``outside_storage``.
+    NotFound
+        ``model_not_found``.
     Conflict
         ``branch_busy``: the branch kept moving while the commit was made. ``local_changes``: a file to write has
         uncommitted changes. ``version_differs``: the attempt is already registered with another artifact.
@@ -119,15 +124,18 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage.folder import Storage
-    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> registered = register_model(
-    ...     "flowers", "train-20261122-001", 1, "acme/flowers/models/train-20261122-001/1/model.skops", "0" * 64, context
-    ... )
+    >>> from actions.storage.folder import Storage, sha256_of, write_atomically
+    >>> storage = Storage(Path("storage"))
+    >>> context = Context(storage, history=LocalHistory.at(Path.cwd()))  # in a git checkout
+    >>> uri = "acme/flowers/models/train-20261122-001/1/model.skops"
+    >>> write_atomically(storage.path(uri), "a model")
+    >>> registered = register_model("flowers", "train-20261122-001", 1, uri, sha256_of(storage.path(uri)), context)
     >>> registered.version, registered.aliases
     (1, ['candidate'])
     """
     path = model_file.path_of(name)
+    artifact = _artifact(uri, sha256, context)
+    make_write_once(artifact)
     moment = created or datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def change(read: Reader) -> dict[str, bytes | None]:
@@ -151,7 +159,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     return RegisteredModel(name=name, version=version, commit=commit, aliases=file.aliases_of(version))
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def get_model_version(
     name: ModelName, context: Context, version: int | str = "champion", on_date: date | None = None
 ) -> ModelVersion:
@@ -181,11 +189,13 @@ def get_model_version(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage.folder import Storage
-    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> from actions.storage.folder import Storage, sha256_of, write_atomically
+    >>> storage = Storage(Path("storage"))
+    >>> context = Context(storage, history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    ...     uri = f"acme/flowers/models/{run}/1/model.skops"
+    ...     write_atomically(storage.path(uri), "a model")
+    ...     registered = register_model("flowers", run, 1, uri, sha256_of(storage.path(uri)), context)
     >>> candidate = get_model_version("flowers", context, version="candidate")
     >>> candidate.version, candidate.run
     (2, 'train-20261122-002')
@@ -194,7 +204,7 @@ def get_model_version(
     return _describe(file, file.version(version))
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def list_model_versions(
     name: ModelName,
     context: Context,
@@ -225,11 +235,13 @@ def list_model_versions(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage.folder import Storage
-    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> from actions.storage.folder import Storage, sha256_of, write_atomically
+    >>> storage = Storage(Path("storage"))
+    >>> context = Context(storage, history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    ...     uri = f"acme/flowers/models/{run}/1/model.skops"
+    ...     write_atomically(storage.path(uri), "a model")
+    ...     registered = register_model("flowers", run, 1, uri, sha256_of(storage.path(uri)), context)
     >>> flowers = list_model_versions("flowers", context, limit=10)
     >>> flowers.total, flowers.versions[0].run, flowers.aliases
     (2, 'train-20261122-002', {'candidate': 2})
@@ -276,11 +288,13 @@ def set_model_alias(
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage.folder import Storage
-    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> from actions.storage.folder import Storage, sha256_of, write_atomically
+    >>> storage = Storage(Path("storage"))
+    >>> context = Context(storage, history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    ...     uri = f"acme/flowers/models/{run}/1/model.skops"
+    ...     write_atomically(storage.path(uri), "a model")
+    ...     registered = register_model("flowers", run, 1, uri, sha256_of(storage.path(uri)), context)
     >>> change = set_model_alias("flowers", "staging", 2, context)
     >>> change.version, change.before
     (2, None)
@@ -316,11 +330,13 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
     --------
     >>> from pathlib import Path
     >>> from actions.history_management.local import LocalHistory
-    >>> from actions.storage.folder import Storage
-    >>> context = Context(Storage(Path("storage")), history=LocalHistory.at(Path.cwd()))  # in a git checkout
-    >>> shared = {"name": "flowers", "attempt": 1, "uri": "acme/flowers/model.skops", "context": context}
+    >>> from actions.storage.folder import Storage, sha256_of, write_atomically
+    >>> storage = Storage(Path("storage"))
+    >>> context = Context(storage, history=LocalHistory.at(Path.cwd()))  # in a git checkout
     >>> for run in ("train-20261122-001", "train-20261122-002"):
-    ...     registered = register_model(run=run, sha256="0" * 64, **shared)
+    ...     uri = f"acme/flowers/models/{run}/1/model.skops"
+    ...     write_atomically(storage.path(uri), "a model")
+    ...     registered = register_model("flowers", run, 1, uri, sha256_of(storage.path(uri)), context)
     >>> for version in (1, 2):
     ...     promoted = set_model_alias("flowers", "champion", version, context)
     >>> rollback_model("flowers", context).version
@@ -328,6 +344,22 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
     """
     to = _file_on(name, context, on_date).version("champion").version if on_date else None
     return _change_alias(context, name, "champion", f"Roll {name} back", to, roll_back=True)
+
+
+def _artifact(uri: str, sha256: Sha256, context: Context) -> Path:
+    """Return the model file, after checking its digest."""
+    try:
+        path = context.storage.path(uri)
+    except ValueError as error:
+        raise InvalidInput(
+            "outside_storage",
+            rule="The model must be a file under the storage root.",
+            found=f"{error}.",
+            next_step="Use the URI that save_model returned.",
+            field="uri",
+        ) from None
+    check_model_file(path, sha256)
+    return path
 
 
 def _change_alias(

@@ -151,7 +151,7 @@ class SentMail(Result):
     refused: Mapping[str, str] = Field(description="recipients that the server refused, with the reason")
 
 
-@operation(where="app")
+@operation(where="app", open_to_agents="It tells people something, and changes nothing.")
 def notify_email(
     to: Annotated[list[MailAddress], Field(min_length=1, max_length=MAX_RECIPIENTS)],
     subject: Line,

@@ -138,7 +138,7 @@ class SlackMessage(Result):
     ts: str = Field(description="the message's id in its channel")
 
 
-@operation(where="app")
+@operation(where="app", open_to_agents="It tells people something, and changes nothing.")
 def notify_slack(
     channel: SlackChannel,
     title: Line,

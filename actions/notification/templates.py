@@ -344,7 +344,7 @@ class RenderedTemplate(Result):
     source: str = Field(description="built-in, or the path of the repository's file, or `given`")
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def list_templates(context: Context, language: Language | None = None) -> TemplateList:
     """List the notification templates, the files that replace them, and the values and filters that they may use.
 
@@ -377,7 +377,7 @@ def _every(language: Language | None) -> Sequence[tuple[Language, Event, Channel
     return [(language, event, channel) for language in languages for event in EVENTS for channel in _CHANNELS]
 
 
-@operation(where="app", read_only=True)
+@operation(where="app", read_only=True, open_to_agents="It only reads.")
 def render_template(
     event: Event,
     channel: ChannelName,

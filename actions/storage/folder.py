@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from actions.errors import NotAllowed
+
 Area = Literal["datasets", "processed", "models", "evaluations"]
 
 
@@ -63,6 +65,28 @@ def open_storage(root: str) -> Storage:
     return s3_storage(root)
 
 
+REGISTERED_FILE = ".registered"
+"""Marks a folder with a registered model: nothing in it is written again."""
+
+
+def make_write_once(path: Path) -> None:
+    """Keep every operation and stage from writing into the folder of a registered file again."""
+    marker = path.parent / REGISTERED_FILE
+    if not marker.exists():
+        write_atomically(marker, "")
+
+
+def registered_file(path: Path) -> NotAllowed:
+    """Return the error for a file in the folder of a registered model."""
+    return NotAllowed(
+        "registered_file",
+        rule="The files of a registered model must not be written again.",
+        found=f"{path.name} in {'/'.join(path.parts[-4:-1])}/.",
+        next_step="Choose another destination.",
+        field="destination",
+    )
+
+
 _SENDERS: dict[Path, Callable[[Path, Path], None]] = {}
 
 
@@ -85,7 +109,14 @@ def replacing(path: Path, *, sent: bool = False) -> Iterator[Path]:
         The file to replace; its folder is created if necessary.
     sent
         Whether the content is already in the bucket, so that it need not be uploaded.
+
+    Raises
+    ------
+    NotAllowed
+        ``registered_file``.
     """
+    if not sent and (path.parent / REGISTERED_FILE).exists():
+        raise registered_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)

@@ -20,7 +20,14 @@ from typing import Any, NoReturn, TypeVar
 
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.optional import require_library
-from actions.storage.folder import Storage, replacing, send_files_below, sha256_of
+from actions.storage.folder import (
+    REGISTERED_FILE,
+    Storage,
+    registered_file,
+    replacing,
+    send_files_below,
+    sha256_of,
+)
 
 KMS_VARIABLE = "MODELYARD_S3_KMS_KEY"
 """Names the KMS key to encrypt objects with; by default, the bucket's own setting applies."""
@@ -115,10 +122,14 @@ class S3Storage(Storage):
             ``changed_meanwhile``.
         InvalidInput
             ``object_too_large``.
+        NotAllowed
+            ``registered_file``.
         OperationError
             The bucket cannot be written to.
         """
         key = self._key(path)
+        if self._head(self._key(path.with_name(REGISTERED_FILE))) is not None:
+            raise registered_file(path)
         if written.stat().st_size > _MAX_BYTES:
             raise InvalidInput(
                 "object_too_large",

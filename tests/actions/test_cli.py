@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from actions.cli import DEFAULT_STORAGE
 from actions.runtime.workflow_commands import error_command
+from actions.storage.folder import write_atomically
 from runners.job import main
 from tests.support.records import RUN, record
 from tests.support.repositories import commits, git, repository
 
 ROOT = Path(__file__).parents[2]
-SHA = "d" * 64
+SHA = hashlib.sha256(b"a model").hexdigest()
 
 
 def run(*arguments: str, folder: Path, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +38,7 @@ REGISTER = ("register_model", "--name", "wine", "--run", RUN, "--attempt", "1", 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = repository(tmp_path / "project")
+    write_atomically(folder / DEFAULT_STORAGE / "m.skops", "a model")
     monkeypatch.chdir(folder)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "MODELYARD_INPUT", "MODELYARD_STORAGE_ROOT"):
         monkeypatch.delenv(name, raising=False)
@@ -146,8 +150,8 @@ def test_workflow_commands_escape_what_would_end_them() -> None:
 
 def test_a_number_is_accepted_as_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     digits = "1" * 64
-    answer(capsys, *REGISTER[:-1], digits)
-    assert answer(capsys, "get_model_version", "--name=wine", "--version", "1")["sha256"] == digits
+    answer(capsys, *REGISTER, "--data_sha256", digits)
+    assert answer(capsys, "get_model_version", "--name=wine", "--version", "1")["data_sha256"] == digits
 
 
 def test_options_override_json_and_json_overrides_the_environment(
@@ -161,6 +165,7 @@ def test_options_override_json_and_json_overrides_the_environment(
 
 def test_the_checkout_and_the_storage_root_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = repository(tmp_path / "elsewhere")
+    write_atomically(tmp_path / "m.skops", "a model")
     answer(capsys, *REGISTER, "--repository", str(folder), "--storage-root", str(tmp_path))
     assert commits(folder) == 2
 

@@ -15,19 +15,19 @@ KNOWN = operations("bot.operations")
 
 UNREACHABLE = {
     "commit_training_history": {"alias_not_found", "version_not_found"},
-    "compare_models": {"invalid_s3_uri", "object_too_large"},
+    "compare_models": {"invalid_s3_uri", "object_too_large", "registered_file"},
     "format_training_history": {
         "alias_not_found", "invalid_model_file", "invalid_model_name", "invalid_yaml", "version_differs",
         "version_not_found",
     },
     "list_model_versions": {"alias_not_found", "date_in_the_future", "history_undated", "version_not_found"},
-    "load_dataset": {"object_too_large"},
+    "load_dataset": {"object_too_large", "registered_file"},
     "parse_issue": {"features_contradict", "too_many_features"},
-    "register_model": {"alias_not_found", "model_not_found", "version_not_found"},
+    "register_model": {"alias_not_found", "registered_file", "version_not_found"},
     "rollback_model": {"version_not_found"},
     "set_model_alias": {"alias_not_found", "already_champion", "no_champion", "no_previous"},
     "split_dataset": {"wrong_type"},
-    "validate_data": {"infinite_values", "object_too_large", "wrong_type"},
+    "validate_data": {"infinite_values", "object_too_large", "registered_file", "wrong_type"},
 }  # fmt: skip
 """Codes of functions that an operation calls only in ways that cannot fail, or only for another operation's sake."""
 

@@ -67,12 +67,14 @@ def test_every_operation_is_a_tool_with_its_own_schema_and_hints(project: Path) 
 
 
 def test_a_result_is_structured_and_the_change_is_made(project: Path) -> None:
-    registered, found = in_memory(project, ("register_model", WINE), ("list_model_versions", {"name": "wine"}))
-    assert registered.structured_content is not None
-    assert registered.structured_content["version"] == 1
+    split, found = in_memory(
+        project,
+        ("split_dataset", {"data": "sklearn://iris", "destination": "parts"}),
+        ("load_dataset", {"data": "parts/test.parquet"}),
+    )
+    assert split.structured_content is not None
     assert found.structured_content is not None
-    assert found.structured_content["aliases"] == {"candidate": 1}
-    assert commits(project) == 2
+    assert found.structured_content["rows"] == split.structured_content["test"]["rows"] == 30
 
 
 def test_an_error_is_the_json_of_its_body(project: Path) -> None:
@@ -91,18 +93,19 @@ def test_a_crash_is_reported_and_the_server_continues(project: Path, capsys: pyt
     assert counted.structured_content == {"reached": 2}
 
 
-def test_nothing_is_promoted_or_rolled_back_by_an_agent(project: Path) -> None:
-    _, promoted, rolled_back = in_memory(
+def test_nothing_is_promoted_rolled_back_or_registered_by_an_agent(project: Path) -> None:
+    promoted, rolled_back, registered = in_memory(
         project,
-        ("register_model", WINE),
         ("set_model_alias", {"name": "wine", "alias": "champion", "version": 1}),
         ("rollback_model", {"name": "wine; rm -rf /"}),
+        ("register_model", WINE),
     )
     error = error_of(promoted)
     assert (error["kind"], error["reason"]) == ("not_allowed", "approval_required")
     assert error["next_step"].endswith("modelyard run set_model_alias --name wine --alias champion --version 1")
     assert error_of(rolled_back)["next_step"].endswith("--name 'wine; rm -rf /'")
-    assert commits(project) == 2
+    assert error_of(registered)["next_step"] == "Leave it to the App, which records each training run itself."
+    assert commits(project) == 1
 
 
 def test_progress_is_reported_while_it_works_and_only_increases(project: Path) -> None:
@@ -144,13 +147,13 @@ def test_over_stdio_an_agent_trains_nothing_but_reads_data(project: Path, tmp_pa
                 data = await client.call_tool("load_dataset", {"data": "sklearn://wine"})
                 return tools, data, await client.call_tool("register_model", WINE)
 
-    tools, data, registered = anyio.run(talk)
+    tools, data, refused = anyio.run(talk)
     assert "load_dataset" in tools
     assert "post_issue_comment" not in tools
     assert data.structured_content is not None
     assert data.structured_content["rows"] == 178
-    assert registered.structured_content is not None
-    assert commits(project) == 2
+    assert error_of(refused)["reason"] == "approval_required"
+    assert commits(project) == 1
 
 
 def test_what_an_operation_prints_stays_out_of_the_protocol(project: Path) -> None:

@@ -41,7 +41,10 @@ def stumble() -> Counted:
 
 
 def _operation(function: Callable[..., Counted]) -> Operation:
-    return Operation(function.__name__, function, "runner", None, read_only=False, destructive=False, idempotent=False)
+    return Operation(
+        function.__name__, function, "runner", None, read_only=False, destructive=False, idempotent=False,
+        open_to_agents="It only counts.",
+    )  # fmt: skip
 
 
 ODD = {"count": _operation(count), "stumble": _operation(stumble)}

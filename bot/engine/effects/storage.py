@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import shutil
 
 from pydantic import ValidationError
@@ -12,11 +13,13 @@ from actions.contracts.results import HEARTBEAT_FILE, Heartbeat, Progress, Publi
 from actions.contracts.stage import Stage
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.stages.specs import SPECS
-from actions.storage.folder import Storage
+from actions.storage.folder import Storage, make_write_once
 from actions.storage.untrusted import open_untrusted, read_untrusted
 from actions.tasks.exchange import PublishedResult
 from bot.engine.effects.context import RunContext
 from bot.runs.run import Run
+
+log = logging.getLogger(__name__)
 
 MAX_REPORT_BYTES = 64 * 1024
 """Largest ``progress.json``, ``heartbeat.json`` or ``published.json`` that is read."""
@@ -92,6 +95,15 @@ async def check_artifact(context: RunContext, result: PublishedResult) -> None:
             found=f"{model.uri} with SHA-256 {found}.",
             next_step="Find out what else can write to the storage root, then train again.",
         )
+
+
+async def protect_artifact(context: RunContext, result: PublishedResult) -> None:
+    """Make the folder of a model that is about to be registered write-once."""
+    path = context.storage.path(result.model.uri)
+    try:
+        await context.looks.at(result.model.uri, functools.partial(make_write_once, path))
+    except OSError as error:  # the digest in the registry still shows any change
+        log.warning("%s cannot be made write-once: %s", result.model.uri, error)
 
 
 async def clear(context: RunContext, run: Run) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from actions.context import Context, Reader
-from actions.errors import InvalidInput, NotFound, Unavailable
+from actions.errors import InvalidInput, NotAllowed, NotFound, OperationError, Unavailable
 from actions.history_management.local import LocalHistory
 from actions.model_registry import model_file
 from actions.operation import find_operation
-from actions.storage.folder import Storage
+from actions.storage.folder import Storage, sha256_of, write_atomically
 from tests.support.repositories import commits, git, repository
 
 PATH = "training_history/models/wine.yaml"
@@ -58,9 +58,43 @@ def call(folder: Path, operation: str, /, **arguments: Any) -> Any:
     return find_operation(operation).call(arguments, context)
 
 
+def a_file(folder: Path) -> str:
+    """Put a model file into a folder; return its SHA-256."""
+    write_atomically(folder / "model.skops", "a model")
+    return sha256_of(folder / "model.skops")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"sha256": "0" * 64}, "digest_mismatch"),
+        ({"uri": "gone/model.skops"}, "model_not_found"),
+        ({"uri": "../model.skops"}, "outside_storage"),
+    ],
+)
+def test_only_a_file_with_the_given_digest_is_registered(project: Path, given: dict[str, str], reason: str) -> None:
+    right = {"name": "wine", "run": "train-20261122-004", "attempt": 2, "uri": "4/model.skops"}
+    before = commits(project)
+    with pytest.raises(OperationError) as refused:
+        call(project, "register_model", **{**right, "sha256": a_file(project / "4"), **given})
+    assert refused.value.problem.reason == reason
+    assert commits(project) == before
+
+
+def test_the_files_of_a_registered_model_are_never_written_again(project: Path) -> None:
+    sha256 = a_file(project / "4")
+    call(
+        project, "register_model", name="wine", run="train-20261122-004", attempt=2, uri="4/model.skops", sha256=sha256
+    )
+    with pytest.raises(NotAllowed) as refused:
+        a_file(project / "4")
+    assert refused.value.problem.reason == "registered_file"
+    assert a_file(project / "5") == sha256
+
+
 def test_a_registration_is_one_commit_and_the_same_again_is_none(project: Path) -> None:
     new: Mapping[str, Any] = {
-        "name": "wine", "run": "train-20261122-004", "attempt": 2, "uri": "4.skops", "sha256": "4" * 64,
+        "name": "wine", "run": "train-20261122-004", "attempt": 2, "uri": "4/model.skops", "sha256": a_file(project / "4"),
     }  # fmt: skip
     before = commits(project)
     first = call(project, "register_model", **new)

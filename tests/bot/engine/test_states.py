@@ -219,7 +219,7 @@ def test_a_model_is_registered_after_its_file_was_checked(effects: Effects) -> N
     effects.answers["registry.next_version"] = (4, True)
     step = work(run.replace(result=published(run)))
     assert (step.outcome, step.run.version, step.run.promoted, step.run.status) == ("ok", 4, True, "passed")
-    assert effects.calls == ["storage.check_artifact", "registry.next_version"]
+    assert effects.calls == ["storage.check_artifact", "storage.protect_artifact", "registry.next_version"]
 
 
 def test_a_run_without_a_result_cannot_be_registered(effects: Effects) -> None:

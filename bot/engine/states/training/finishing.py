@@ -13,10 +13,11 @@ from bot.runs.run import EndStatus, Run
 
 @state(State.REGISTER_MODEL)
 async def register_model(context: RunContext, run: Run) -> StepResult:
-    """Check that the model file is there, and determine the version that WriteHistory will commit."""
+    """Check that the model file is there, keep it from being written again, and determine the version that WriteHistory will commit."""
     if run.result is None:
         raise ValueError("a run without a result cannot be registered")
     await storage.check_artifact(context, run.result)
+    await storage.protect_artifact(context, run.result)
     version, promoted = await registry.next_version(context, run, run.result)
     return StepResult(run.replace(version=version, promoted=promoted, status="passed"), "ok")
 
