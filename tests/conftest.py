@@ -34,8 +34,10 @@ os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent / "data")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How fast a machine makes examples says nothing about what they test.
-settings.register_profile("modelyard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The one budget of property tests; `pytest --hypothesis-profile thorough` looks much further. There is no deadline: how
+# fast a machine makes examples says nothing about what they test.
+settings.register_profile("modelyard", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("modelyard"), max_examples=1_000)
 settings.load_profile("modelyard")
 
 

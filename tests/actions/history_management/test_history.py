@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -190,7 +190,6 @@ def test_text_by_people_is_shown_and_never_active() -> None:
     assert "javascript" not in page
 
 
-@settings(max_examples=30)
 @given(st.text(min_size=1, max_size=200))
 def test_no_text_adds_a_heading(text: str) -> None:
     def headings(what: RunRecord) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment, meta
 
@@ -185,7 +185,6 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60) | st.binary(max_size=60))
 def test_any_template_makes_a_message_of_bounded_size(template: str | bytes) -> None:
     for channel in CHANNELS:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.contracts.results import Verdict
@@ -433,7 +433,6 @@ def assert_deaf(text: str, *, images: int = 0) -> None:
     assert len(reading.headings) <= 1
 
 
-@settings(max_examples=60)
 @given(
     HOSTILE,
     st.sampled_from(
@@ -460,7 +459,6 @@ def test_text_by_others_is_inert_in_the_comment(text: str, where: tuple[State, s
         assert_deaf(answer(view))
 
 
-@settings(max_examples=60)
 @given(HOSTILE)
 def test_text_by_others_is_inert_in_a_reply(text: str) -> None:
     sayable = clean_names(text)

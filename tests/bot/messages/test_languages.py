@@ -6,7 +6,7 @@ import re
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.contracts.channels import Event, Language
@@ -137,7 +137,6 @@ def test_a_comment_that_was_cut_says_so_in_its_language() -> None:
 
 
 @every_other
-@settings(max_examples=40)
 @given(
     text=HOSTILE,
     where=st.sampled_from(
@@ -194,7 +193,6 @@ def test_a_notification_about_any_run_is_complete(language: str, name: str) -> N
         assert bool(JAPANESE.search(said.body)) is (language == "ja")
 
 
-@settings(max_examples=40)
 @given(HOSTILE)
 def test_any_run_can_be_notified(text: str) -> None:
     for state, status, event in ((State.END, "failed", "failure"), (State.WAIT_FOR_OPERATOR_INPUT, None, "waiting")):
