@@ -68,7 +68,7 @@ def _overrides_in(reason: str) -> Iterator[Problem]:
     for word in reason.split():
         before, equals, after = word.partition("=")
         if word == "=" or (equals and after and is_name(before)):
-            next_step = "Write name=value without blanks, before the reason; or leave the = sign out of the reason."
+            next_step = "Write name=value without spaces, before the reason; or leave the = sign out of the reason."
             yield _problem(before or "reason", "Settings must come before the reason.", word, next_step)
 
 
