@@ -96,6 +96,8 @@ async def _cause(context: RunContext, run: Run, stage: Stage, status: JobStatus)
     problem = progress.error if progress is not None else None
     if problem is None or problem.kind == "crash":
         return problem, "error"
+    if run.judged is not None and "unusable" in run.spec.next:
+        return problem, "unusable"
     is_invalid = problem.kind == "invalid_input" and "invalid" in run.spec.next
     return problem, "invalid" if is_invalid else "refused"
 

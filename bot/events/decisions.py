@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from anyio import to_thread
 
-from actions.errors import InvalidInput, NotAllowed
+from actions.errors import InvalidInput, NotAllowed, Problem
+from actions.tasks.registry import TrainingRequest
 from bot.events.command_context import CommandContext
 from bot.github import Repository
 from bot.messages import answers, run_comments
-from bot.parsing.command_arguments import with_overrides
+from bot.parsing.command_arguments import override_problems, with_overrides
 from bot.runs.decisions import can_take, with_decision
 from bot.runs.job_status import find
 from bot.runs.run import Decision, Run
@@ -32,12 +34,10 @@ async def decide(context: CommandContext, what: Literal["approve", "reject", "ca
         reason=invocation.parsed.reason,
         overrides=invocation.parsed.overrides,
     )
-    try:
-        with_overrides(run.request, decision.overrides)
-    except InvalidInput as error:
-        return invalid_overrides(context, error)
+    if problems := problems_with_overrides(context, run.request):
+        return answers.wrong_arguments(replace(invocation.parsed, problems=problems), context.language)
     if what == "approve":
-        check_approver(context, run.requester, run.id)
+        check_approver(context, run.requesters, run.id)
     if not can_take(run, decision) or not await _is_about_this_attempt(
         run, decision, invocation.written, context.repository
     ):
@@ -46,24 +46,32 @@ async def decide(context: CommandContext, what: Literal["approve", "reject", "ca
     return ""
 
 
-def invalid_overrides(context: CommandContext, error: InvalidInput) -> str:
-    """Return the reply to overrides that do not make a valid request."""
-    return answers.wrong_arguments(replace(context.invocation.parsed, problems=(error.problem,)), context.language)
+def problems_with_overrides(context: CommandContext, request: TrainingRequest) -> tuple[Problem, ...]:
+    """Return why the command's overrides do not make a request that can be trained; empty if they do."""
+    overrides = context.invocation.parsed.overrides
+    if problems := override_problems(request, overrides):
+        return tuple(problems)
+    try:
+        with_overrides(request, overrides)
+    except InvalidInput as error:
+        return (error.problem,)
+    return ()
 
 
-def check_approver(context: CommandContext, requester: str, run: str) -> None:
-    """Refuse the requester, if the repository wants another person to decide.
+def check_approver(context: CommandContext, requesters: Sequence[str], run: str) -> None:
+    """Refuse everyone who requested the run or changed its request, if the repository wants another person to decide.
 
     Raises
     ------
     NotAllowed
         ``another_person_needed``.
     """
-    if context.config.approver == "another" and context.invocation.user.lower() == requester.lower():
+    user = context.invocation.user.lower()
+    if context.config.approver == "another" and user in map(str.lower, requesters):
         raise NotAllowed(
             "another_person_needed",
             rule="Someone other than the requester must decide (`approver: another` in .github/modelyard.yml).",
-            found=f"{requester} requested {run}.",
+            found=f"{' and '.join(requesters)} requested {run} or changed its request.",
             next_step="Ask a colleague to post the command.",
         )
 

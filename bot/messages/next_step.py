@@ -118,8 +118,12 @@ def question(page: RunPage) -> Markdown:
         who = say("question.who_until", until=bold(say.moment(view.waiting_until)))
     example = f"/approve {approve_example(page.run.request.algorithm)} {say('question.example_reason')}"
     answers = [say("question.approve"), say("question.change", example=code(example)), say("question.reject")]
+    problem = _NOTHING if page.run.error is None else say("question.not_begun", attempt=page.run.attempt + 1)
     return paragraphs(
-        say.sentences(who, say.count("question.left", view.attempts_left)), bullets(answers), say("question.expires")
+        problem,
+        say.sentences(who, say.count("question.left", view.attempts_left)),
+        bullets(answers),
+        say("question.expires"),
     )
 
 

@@ -168,7 +168,12 @@ def _status(page: RunPage) -> Markdown:
 
 def _decision_needed(page: RunPage) -> Markdown:
     return paragraphs(
-        Markdown(f"### {_headline(page)}"), verdict(page), metrics(page), earlier_attempts(page), question(page)
+        Markdown(f"### {_headline(page)}"),
+        error(page),
+        verdict(page),
+        metrics(page),
+        earlier_attempts(page),
+        question(page),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
+from actions.contracts.hyperparameters import hyperparameters
 from actions.contracts.request import BaseRequest
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
@@ -116,6 +117,26 @@ def _read_override_value(name: str, value: str, overrides: dict[str, Scalar]) ->
 
 def _problem(name: str, rule: str, found: str, next_step: str) -> Problem:
     return invalid_field(brief(name), rule, brief(found), next_step)
+
+
+def override_problems(request: TrainingRequest, overrides: Mapping[str, Scalar]) -> list[Problem]:
+    """Return what the request's algorithm does not accept among overrides: unknown names, and text instead of a number."""
+    known = hyperparameters(request.algorithm, request.task)
+    if known is None:
+        return []
+    problems = []
+    for name, value in overrides.items():
+        found = f"{name}={value}"
+        if name in OVERRIDABLE_FIELDS:
+            continue
+        if name not in known:
+            similar = nearest(name, known)
+            next_step = f"Did you mean {similar}?" if similar else f"Known settings: {', '.join(sorted(known))}."
+            problems.append(_problem(name, f"{request.algorithm} must have a setting of this name.", found, next_step))
+        elif known[name] == "number" and isinstance(value, str):
+            rule = f"{name} must be a number, true, false or null."
+            problems.append(_problem(name, rule, found, "Correct the value."))
+    return problems
 
 
 def with_overrides(request: TrainingRequest, overrides: Mapping[str, Scalar]) -> TrainingRequest:

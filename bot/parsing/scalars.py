@@ -25,7 +25,9 @@ _LONG_INTEGER = re.compile(r"[+-]?[0-9]{19,}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None, "~": None}
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9.]*[,\u066b\uff0c][0-9.,]+(?:[eE][+-]?[0-9]+)?")
 _QUOTES = ('"', "'")
+_CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 _BRACKETS = ("[", "{")
 _QUOTED = re.compile(QUOTED, re.DOTALL)
 _VALUE = re.compile(rf"{QUOTED}?+\S*+", re.DOTALL)
@@ -77,6 +79,15 @@ def parse_scalar(text: str) -> Scalar:
         raise ValueError("A number must be finite.")
     if _FLOAT.fullmatch(text):
         return _finite(text)
+    return _bare_text(text)
+
+
+def _bare_text(text: str) -> str:
+    """Return text without quotes, unless something else was meant; ValueError has the rule that it breaks."""
+    if _DECIMAL_COMMA.fullmatch(text):
+        raise ValueError("A number must be written with a decimal point and without separators, such as 0.1 or 1000.")
+    if text[0] in _CURLY_QUOTES or text[-1] in _CURLY_QUOTES:
+        raise ValueError("Quotes must be straight: \" or '.")
     if text[0] in _SPECIAL:
         raise ValueError(
             "A value must be true, false, null, a number or text; text with special characters must be quoted."

@@ -20,11 +20,11 @@ END = "End"
 """The last state of every machine. It has no row in a table, since nothing happens in it."""
 
 Outcome = Literal[
-    "ok", "error", "refused", "invalid", "passed", "rejected", "failed", "left", "none", "approve", "reject", "time-out",
+    "ok", "error", "refused", "invalid", "unusable", "passed", "rejected", "failed", "left", "none", "approve", "reject", "time-out",
     "exhausted", "cancel",
 ]  # fmt: skip
 """How a state's work ended. Only ``error`` is retried. ``refused``: the stage itself declined with a reason, so that a
-retry could not help. ``exhausted``: the last retry failed, in a state that has no edge for ``error``."""
+retry could not help. ``unusable``: it declined to begin another attempt, so the one before stands. ``exhausted``: the last retry failed, in a state that has no edge for ``error``."""
 
 Phase = Literal[
     "queued", "preparing", "training", "evaluating", "judging", "asking", "retrying", "finishing", "failing", "invalid",

@@ -76,6 +76,15 @@ class AttemptVerdict(_Value):
     verdict: Verdict
 
 
+class JudgedAttempt(_Value):
+    """What the run returns to if its next attempt cannot begin: the last attempt that was judged."""
+
+    request: TrainingRequest
+    seed: int | None
+    result: PublishedResult | None
+    published_sha: str | None
+
+
 class Visit(_Value):
     """One stay in one state."""
 
@@ -128,6 +137,15 @@ class Run(_Value):
     installation: int
     issue: int
     requester: str
+    contributors: tuple[str, ...] = Field(
+        default=(), description="others who wrote or changed the request: they count as requesters"
+    )
+    edited_by: tuple[str, ...] = Field(
+        default=(), description="who changed the issue's text too late for this run; the next run may train from it"
+    )
+    request_edited: datetime | None = Field(
+        default=None, description="by GitHub's clock, when the issue's text that the request is from was changed last"
+    )
     request: TrainingRequest
     created: datetime
     request_comment: int = Field(
@@ -156,6 +174,9 @@ class Run(_Value):
     cancel: Decision | None = None
     decisions: tuple[Decision, ...] = ()
     verdicts: tuple[AttemptVerdict, ...] = ()
+    judged: JudgedAttempt | None = Field(
+        default=None, description="until the present attempt is judged: the one before"
+    )
     error: StageError | None = None
     result: PublishedResult | None = None
     published_sha: str | None = None
@@ -211,6 +232,11 @@ class Run(_Value):
     @property
     def model(self) -> str:
         return self.request.model_name
+
+    @property
+    def requesters(self) -> tuple[str, ...]:
+        """Everyone who requested it: under ``approver: another`` none of them may decide."""
+        return (self.requester, *self.contributors)
 
     @property
     def number(self) -> int:

@@ -146,7 +146,7 @@ def test_no_secret_leaks_from_a_passed_run_a_failed_run_or_a_failed_delivery(pla
     passed = loop.open(model_name="passes", notes=notes)
     loop.until_state(passed, State.WAIT_FOR_OPERATOR_INPUT)
     loop.say(passed, f"/nonsense {SLACK}")
-    loop.say(passed, f"/approve a={AWS} again with {SLACK}")
+    loop.say(passed, f"/approve criterion={AWS} again with {SLACK}")
     assert loop.until_ended(passed).status == "passed"
     loop.say(passed, f"/promote 1 because of {SLACK}", "owner")
     loop.say(passed, f"/register because of {PERSONAL}", "owner")

@@ -90,6 +90,23 @@ def test_approve_while_nothing_waits_is_answered(loop: Loop) -> None:
     loop.until_ended(issue)
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/approve max_depht=3", "Did you mean max\\_depth?"),
+        ("/approve min_impurity_decrease=0,1 slower learning", "decimal point"),
+        ("/approve max_depth=\u201c3\u201d", "Quotes must be straight"),
+        ("/approve max_depth=deep", "must be a number"),
+    ],
+)
+def test_a_mistake_in_an_approval_is_answered_and_the_question_stays_open(
+    loop: Loop, waiting: int, line: str, says: str
+) -> None:
+    answer = answered(loop, waiting, line)
+    assert says.replace("\\", "") in answer.replace("\\", "")
+    assert (loop.run(waiting).state, loop.run(waiting).answer) == (State.WAIT_FOR_OPERATOR_INPUT, None)
+
+
 def test_a_command_at_an_issue_without_a_request_is_left_alone(loop: Loop) -> None:
     with loop.person("writer") as client:
         plain = client.post("/issues", json={"title": "A question", "body": "How?"}).json()["number"]

@@ -86,6 +86,44 @@ def test_invalid_data_leaves_nothing_behind_and_the_corrected_issue_runs(calm: L
     assert "✅ Passed" in calm.comments(issue)[1]
 
 
+def test_an_attempt_that_cannot_begin_returns_to_the_question_and_loses_nothing(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5, 0.97]
+    issue = loop.open(model_name=model)
+    judged = loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    stored = {file for file in loop.stored() if f"{judged.id}/" in file}
+    loop.script(prepare=says("prepare", "not_found", "data_not_found"))
+    loop.say(issue, "/approve n_estimators=500")
+    loop.until(lambda: len(loop.comments(issue)) == 3, "the question is asked again")
+    run = loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+
+    assert "Attempt 2 could not begin" in loop.comments(issue)[2]
+    assert "`data_not_found`" in loop.comments(issue)[2]
+    assert (run.attempt, run.request, run.result, run.verdicts) == (1, judged.request, judged.result, judged.verdicts)
+    assert stored
+    assert stored <= set(loop.stored())
+    assert loop.labels(issue) == {"mlops:waiting"}
+    loop.script()
+    loop.say(issue, "/approve n_estimators=50")
+    passed = loop.until_ended(issue)
+    assert (passed.status, passed.attempt, passed.request.hyperparameters) == ("passed", 2, {"n_estimators": 50})
+    assert passed.error is None
+
+
+def test_a_run_whose_next_attempt_could_not_begin_gets_its_history_page(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    loop.script(prepare=says("prepare", "invalid_input", "target_missing"))
+    loop.say(issue, "/approve")
+    loop.until(lambda: len(loop.comments(issue)) == 3, "the question is asked again")
+    loop.say(issue, "/reject the data is gone")
+    run = loop.until_ended(issue)
+    page = loop.file(f"training_history/{run.id}.md") or ""
+    assert run.status == "rejected"
+    assert "0.5" in page
+    assert "the data is gone" in page
+
+
 def test_a_stage_beyond_its_time_limit_is_stopped_and_retried(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     issue = loop.open(model_name=model, timeout_minutes=10)

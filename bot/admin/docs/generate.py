@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from bot.admin.docs import algorithms_page, operation_pages, operation_schemas
+from actions.contracts import hyperparameters
+from bot.admin.docs import algorithms_page, hyperparameter_table, operation_pages, operation_schemas
 from bot.admin.setup.manifest import permissions_page
 from bot.parsing.issue_templates import form_files
 from bot.runs.machines.training import MACHINE
@@ -23,6 +24,7 @@ def generated_files(root: Path = ROOT) -> dict[str, str]:
         operation_schemas.PATH: operation_schemas.operation_schemas(),
         algorithms_page.PATH: algorithms_page.algorithms_page(),
         algorithms_page.LAYERS_PATH: algorithms_page.layers(),
+        hyperparameters.PATH: hyperparameter_table.hyperparameter_table(),
         "docs/permissions.md": permissions_page(),
         _STATE_MACHINE: _with_diagram((root / _STATE_MACHINE).read_text(encoding="utf-8")),
     }

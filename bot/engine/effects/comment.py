@@ -96,13 +96,13 @@ async def ask(context: RunContext, run: Run) -> int:
     The question is a new comment, since GitHub notifies nobody of an edited one.
     """
     text = run_comments.decision_needed(view_of(context, run))
-    return (await context.repository.post_once(run.issue, f"question-{run.id}-{run.attempt}", text)).id
+    return (await context.repository.post_once(run.issue, f"question-{run.id}-{_question(run)}", text)).id
 
 
 async def remind(context: RunContext, run: Run) -> None:
-    """Remind people, once per attempt, that the question is about to expire."""
+    """Remind people, once per question, that it is about to expire."""
     text = run_comments.expiring(view_of(context, run))
-    await context.repository.post_once(run.issue, f"expiring-{run.id}-{run.attempt}", text)
+    await context.repository.post_once(run.issue, f"expiring-{run.id}-{_question(run)}", text)
 
 
 async def report_invalid_data(context: RunContext, run: Run) -> None:
@@ -117,6 +117,11 @@ async def report_invalid_data(context: RunContext, run: Run) -> None:
 async def label(context: RunContext, run: Run, state: str) -> None:
     """Set the issue's state label."""
     await context.repository.set_state_label(run.issue, state_label(state), STATE_LABELS)
+
+
+def _question(run: Run) -> int:
+    """Return the question's number: it is asked again about the same attempt if the next one cannot begin."""
+    return len(run.decisions) + 1
 
 
 def is_gone(error: HubError) -> bool:

@@ -106,10 +106,10 @@ async def protect_artifact(context: RunContext, result: PublishedResult) -> None
         log.warning("%s cannot be made write-once: %s", result.model.uri, error)
 
 
-async def clear(context: RunContext, run: Run) -> None:
-    """Remove everything that the run's attempts wrote."""
+async def clear(context: RunContext, run: Run, *, attempt: int | None = None) -> None:
+    """Remove everything that the run's attempts wrote, or only one of them."""
     for area in {spec.area for spec in SPECS.values()}:
-        uri = f"{run.repository}/{area}/{run.id}"
+        uri = f"{run.repository}/{area}/{run.id}" + (f"/{attempt}" if attempt else "")
         await context.looks.at(uri, functools.partial(_remove, context.storage, uri))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from actions.errors import InvalidInput
+from dataclasses import replace
+
 from bot.events.command_context import CommandContext
-from bot.events.decisions import invalid_overrides
+from bot.events.decisions import problems_with_overrides
 from bot.events.reopen import reopen
 from bot.events.training import check_allowed
-from bot.messages import run_comments
+from bot.messages import answers, run_comments
 from bot.parsing.command import Command
 from bot.parsing.command_arguments import with_overrides
 
@@ -25,12 +26,11 @@ async def handle(context: CommandContext) -> str:
         return ""
     if not run.ended or run.status in ("passed", "invalid"):
         return run_comments.not_waiting(context.view, invocation.name)
-    try:
-        request = with_overrides(run.request, invocation.parsed.overrides)
-    except InvalidInput as error:
-        return invalid_overrides(context, error)
+    if problems := problems_with_overrides(context, run.request):
+        return answers.wrong_arguments(replace(invocation.parsed, problems=problems), context.language)
+    request = with_overrides(run.request, invocation.parsed.overrides)
     outcome = await check_allowed(request, context.config, context.repository)
     if outcome.request is None:
         return outcome.refusal
-    await reopen(context, outcome)
+    await reopen(context, outcome, run.requesters)
     return ""

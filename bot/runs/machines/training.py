@@ -48,7 +48,8 @@ _TABLE: Mapping[StrEnum, StateSpec] = {
     S.QUEUED: StateSpec("waits for the model's lock", {"ok": S.PREPARE_DATA}, "queued", waits_for="lock"),
     S.PREPARE_DATA: StateSpec(
         "prepare stage",
-        {"ok": S.TRAIN_MODEL, "invalid": S.INVALID_DATA, "error": S.ERROR_HANDLER, "refused": S.ERROR_HANDLER},
+        {"ok": S.TRAIN_MODEL, "invalid": S.INVALID_DATA, "unusable": S.NOTIFY_OPERATOR, "error": S.ERROR_HANDLER,
+         "refused": S.ERROR_HANDLER},
         "preparing", _minutes(15), retries=3, stages=("prepare",), dispatches=True,
     ),
     S.TRAIN_MODEL: StateSpec(

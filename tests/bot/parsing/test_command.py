@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actions.contracts.algorithm import AlgorithmFacts
+from actions.contracts.algorithms import algorithms
+from actions.contracts.hyperparameters import hyperparameters
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
 from bot.events.commands import COMMANDS
 from bot.parsing import command as grammar
 from bot.parsing.command import ParsedCommand, UnknownCommand
-from bot.parsing.command_arguments import with_overrides
+from bot.parsing.command_arguments import override_problems, with_overrides
 from bot.parsing.form_fields import request_fields
 from bot.parsing.scalars import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
@@ -164,6 +167,32 @@ def test_a_wrong_setting_is_reported_and_nothing_is_guessed(line: str, field: st
 
 def test_all_wrong_settings_are_reported_at_once() -> None:
     assert [one.field for one in parsed("/approve seed=x data=y z=[ ok").problems] == ["seed", "data", "z"]
+
+
+@pytest.mark.parametrize("facts", algorithms().values(), ids=lambda facts: facts.name)
+def test_every_algorithms_example_is_a_setting_that_it_takes(facts: AlgorithmFacts) -> None:
+    overrides = parsed(f"/approve {facts.example_override}").overrides
+    for task in facts.tasks:
+        metric = "r2" if task == "regression" else "accuracy"
+        request = a_request(algorithm=facts.name, task=task, metric=metric)
+        assert override_problems(request, overrides) == []
+        assert hyperparameters(facts.name, task)
+
+
+def test_settings_that_the_algorithm_does_not_take_are_all_named_at_once() -> None:
+    problems = override_problems(a_request(), {"max_depht": 3, "random_state": 1, "max_depth": "deep", "seed": 3})
+    assert [problem.field for problem in problems] == ["max_depht", "random_state", "max_depth"]
+    assert problems[0].next_step == "Did you mean max_depth?"
+    assert "max_depth" in problems[1].next_step
+
+
+@pytest.mark.parametrize(
+    "value", ["0,1", "-1,5", "1,000", "1.000,5", "1,5e3", "\u201cgini\u201d", "\u2018gini\u2019", "\u00ab3\u00bb"]
+)
+def test_a_decimal_comma_or_a_curly_quote_is_refused_and_never_read_as_text(value: str) -> None:
+    (wrong,) = parsed(f"/approve learning_rate={value}").problems
+    assert wrong.field == "learning_rate"
+    assert parsed(f"/approve learning_rate='{value}'").overrides == {"learning_rate": value}
 
 
 def test_an_approval_changes_only_what_it_names() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.engine.effects import comment, model_lock
+from bot.engine.effects import comment, model_lock, storage
 from bot.engine.effects.context import RunContext
 from bot.engine.states import state
 from bot.engine.states.notifying import ISSUE, notify_channels
 from bot.parsing.command_arguments import with_overrides
 from bot.runs.advance import StepResult
 from bot.runs.machines.training import OPERATOR_TIMEOUT, State
-from bot.runs.run import Run
+from bot.runs.run import JudgedAttempt, Run
 
 REMINDER_LEAD_TIME = timedelta(hours=4)
 """People are reminded of a question this long before it expires."""
@@ -41,12 +41,12 @@ async def wait_for_operator_input(context: RunContext, run: Run) -> StepResult:
     """Wait for an answer until the question expires."""
     answer = run.answer
     if answer is not None and answer.attempt == run.attempt:
-        run = run.replace(answer=None, decisions=(*run.decisions, answer))
+        run = run.replace(answer=None, error=None, decisions=(*run.decisions, answer))
         if answer.what == "approve":
             return StepResult(run, "approve")
         return StepResult(run.replace(status="rejected"), "reject")
     if context.stayed(run) >= OPERATOR_TIMEOUT:
-        return StepResult(run.replace(status="rejected"), "time-out")
+        return StepResult(run.replace(status="rejected", error=None), "time-out")
     await comment.show(context, run)
     # Measured after each write to GitHub, because the time that a write takes must not prolong the question.
     if (left := OPERATOR_TIMEOUT - context.stayed(run)) > REMINDER_LEAD_TIME:
@@ -56,10 +56,21 @@ async def wait_for_operator_input(context: RunContext, run: Run) -> StepResult:
 
 
 @state(State.INCREMENT_RETRY)
-async def increment_retry(_: RunContext, run: Run) -> StepResult:
+async def increment_retry(context: RunContext, run: Run) -> StepResult:
     """Begin the next attempt with the approval's overrides; without any, with the next seed."""
+    # An attempt with this number may have been given up, and its report must not be taken for the new one's.
+    await storage.clear(context, run, attempt=run.attempt + 1)
     overrides = dict(run.decisions[-1].overrides)
     seed = overrides.pop("seed", None)
     request = with_overrides(run.request, overrides)
-    fresh = {"seed": seed, "question_comment": 0, "answer": None, "result": None, "published_sha": None, "error": None}
+    judged = JudgedAttempt(request=run.request, seed=run.seed, result=run.result, published_sha=run.published_sha)
+    fresh = {
+        "judged": judged,
+        "seed": seed,
+        "question_comment": 0,
+        "answer": None,
+        "result": None,
+        "published_sha": None,
+        "error": None,
+    }
     return StepResult(run.replace(attempt=run.attempt + 1, request=request, **fresh), "ok")

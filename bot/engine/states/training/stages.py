@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from actions.errors import InvalidInput
 from bot.engine import stage_watch
 from bot.engine.effects import comment, configuration, model_lock, publication, storage, workflow
@@ -35,7 +37,15 @@ async def run_stage(context: RunContext, run: Run) -> StepResult:
         run = await workflow.dispatch(context, run, start_at=stage)
         await comment.show(context, run)
         return StepResult(run, again=stage_watch.POLL_INTERVAL)
-    return await stage_watch.watch(context, run, stage) or StepResult(run.replace(error=None), "ok")
+    result = await stage_watch.watch(context, run, stage)
+    if result is not None and result.outcome == "unusable":
+        return replace(result, run=_returned_to_judged(result.run))
+    return result or StepResult(run.replace(error=None), "ok")
+
+
+def _returned_to_judged(run: Run) -> Run:
+    """Give up an attempt that cannot begin: the one before stands, and its question is asked again with the problem."""
+    return run.replace(attempt=run.attempt - 1, judged=None, **dict(run.judged or {}))
 
 
 @state(State.JUDGE_RESULTS)
@@ -50,7 +60,7 @@ async def judge_results(context: RunContext, run: Run) -> StepResult:
     except InvalidInput as error:
         return StepResult(run.replace(error=StageError(stage="publish", problem=error.problem)), "failed")
     verdict = AttemptVerdict(attempt=run.attempt, verdict=published.verdict)
-    run = run.replace(result=published, published_sha=sha, verdicts=(*run.verdicts, verdict), error=None)
+    run = run.replace(result=published, published_sha=sha, verdicts=(*run.verdicts, verdict), judged=None, error=None)
     return StepResult(run, published.verdict.status)
 
 
