@@ -76,6 +76,9 @@ class RunRecord(_Value):
     repository: Repository
     issue: int = Field(ge=1)
     requester: str = Field(max_length=100)
+    contributors: tuple[str, ...] = Field(
+        default=(), max_length=100, description="others who wrote or changed the request"
+    )
     request: RecordedRequest
     status: RecordStatus
     why: str = Field(default="", max_length=2_000, description="one sentence; the verdict's explanation by default")
@@ -89,6 +92,11 @@ class RunRecord(_Value):
     error: RecordedError | None = None
     stays: tuple[Stay, ...] = ()
     links: Links = Links()
+
+    @property
+    def requesters(self) -> tuple[str, ...]:
+        """Everyone who requested it."""
+        return (self.requester, *self.contributors)
 
     @property
     def number(self) -> int:

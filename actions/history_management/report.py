@@ -196,7 +196,7 @@ def _decisions(record: RunRecord) -> str:
 
 def _request(record: RunRecord) -> str:
     request = record.request
-    rows = [("Requested by", inline(record.requester))]
+    rows = [("Requested by", inline(", ".join(record.requesters)))]
     for name, field in request.form_fields().items():
         if name not in {"model_name", "notes"}:
             rows.append((field.title or name, _value(getattr(request, name), unit_of(field))))

@@ -33,6 +33,8 @@ class CommandInvocation:
         The App's installation in the repository.
     is_repeat
         Whether it was handled before: the App may have crashed after carrying it out.
+    issue_body
+        The issue's text when the comment was written; None if it is unknown.
     """
 
     parsed: ParsedCommand
@@ -42,6 +44,7 @@ class CommandInvocation:
     received: datetime
     installation: int
     is_repeat: bool = False
+    issue_body: str | None = None
 
     @property
     def name(self) -> str:

@@ -56,7 +56,7 @@ async def move_champion(
     context: CommandContext, branch: str, target: PromotionTarget, decision: RecordedDecision, change: Change
 ) -> str:
     """Commit the change unless the version is the champion already, and return the reply."""
-    check_approver(context, target.record.requester, target.record.run)
+    check_approver(context, target.record.requesters, target.record.run)
     version, language = target.version, context.config.language
     if target.champion == version.version and not target.is_decided(decision):
         return answers.already_champion(version, target.record, language)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bot.events.command_context import CommandContext
 from bot.events.training import RequestOutcome
 from bot.parsing.issue_templates import REQUEST_LABEL
 
 
-async def reopen(context: CommandContext, outcome: RequestOutcome) -> None:
+async def reopen(context: CommandContext, outcome: RequestOutcome, contributors: Iterable[str]) -> None:
     """Reopen the issue and open a run for the request."""
     repository, run, invocation = context.repository, context.run, context.invocation
     training = context.services.training
@@ -16,5 +18,11 @@ async def reopen(context: CommandContext, outcome: RequestOutcome) -> None:
     if run is None or run.status == "invalid":
         await training.report_corrected(repository, context.issue, run, outcome.language)
     await training.open(
-        repository, invocation.installation, context.issue, invocation.user, outcome, request_comment=invocation.comment
+        repository,
+        invocation.installation,
+        context.issue,
+        invocation.user,
+        outcome,
+        contributors=contributors,
+        request_comment=invocation.comment,
     )

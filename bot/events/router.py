@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,18 @@ class Event:
     @property
     def issue_number(self) -> int:
         return int(self.payload["issue"]["number"])
+
+    @property
+    def issue_body(self) -> str | None:
+        """The issue's text at the time of the event, which people saw when they caused it; None if it is unknown."""
+        issue = self.payload["issue"]
+        return str(issue["body"] or "") if "body" in issue else None
+
+    @property
+    def issue_updated(self) -> datetime | None:
+        """When the issue was last changed at the time of the event, by GitHub's clock."""
+        updated = self.payload["issue"].get("updated_at")
+        return datetime.fromisoformat(updated) if updated else None
 
 
 Handler = Callable[[Event], Awaitable[None]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from actions.tasks.registry import TrainingRequest
 from bot.database.store import Store
 from bot.engine.effects.comment import sticky_marker
 from bot.engine.recovery import Recovery
-from bot.github import Repository
+from bot.github import Issue, Repository
 from bot.messages import notices, run_comments
 from bot.observability import log_context
 from bot.parsing.form import parse_form
@@ -149,6 +149,8 @@ class TrainingRequests:
         requester: str,
         outcome: RequestOutcome,
         *,
+        contributors: Iterable[str] = (),
+        edited: datetime | None = None,
         request_comment: int = 0,
     ) -> Run:
         """Open a run, or return the issue's open run if it has one.
@@ -157,6 +159,10 @@ class TrainingRequests:
         ----------
         outcome
             The valid request.
+        contributors
+            Others who wrote or changed the request.
+        edited
+            When the text that the request is from was last changed, by GitHub's clock.
         request_comment
             The id of the comment whose command requests the run.
         """
@@ -171,6 +177,8 @@ class TrainingRequests:
                 installation=installation,
                 issue=issue,
                 requester=requester,
+                contributors=tuple(dict.fromkeys(name for name in contributors if name != requester)),
+                request_edited=edited,
                 request=request,
                 created=now,
                 request_comment=request_comment,
@@ -188,3 +196,9 @@ class TrainingRequests:
 
 def _withdrawn(run: Run, now: datetime) -> Run:
     return end(run, "invalid", now) if run.editable else run
+
+
+def writers_of(issue: Issue, previous: Run | None) -> tuple[str, ...]:
+    """Return everyone known to have written an issue's text: its author, and those who requested or edited it before."""
+    author = (issue.author,) if issue.author_type == "User" else ()
+    return author if previous is None else (*author, *previous.requesters, *previous.edited_by)

@@ -24,7 +24,7 @@ def request(page: RunPage) -> Markdown:
     """Return the request of a run, folded."""
     say, run = page.say, page.run
     rows = request_rows(run.request, say, page.detail, {"seed": lambda: _seed(page)})
-    rows.append((say("request.requester"), text(run.requester, 40)))
+    rows.append((say("request.requester"), text(", ".join(run.requesters), 200)))
     return folded(say("request.title"), table([say("request.field"), say("request.value")], rows))
 
 

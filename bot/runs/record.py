@@ -26,6 +26,7 @@ def record_of(run: Run, repository_url: str) -> RunRecord:
         repository=run.repository,
         issue=run.issue,
         requester=run.requester,
+        contributors=run.contributors[:100],
         request=run.request,
         status=_STATUS.get(run.status, "failed"),
         why=_why(run),

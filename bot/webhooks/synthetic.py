@@ -45,7 +45,9 @@ def for_slot(repository: str, installation: int, schedule: str, slot: datetime, 
 
 
 def _issue(issue: Issue) -> dict[str, Any]:
-    return {"number": issue.number, "labels": [{"name": name} for name in issue.labels]}
+    updated = {"updated_at": issue.updated_at.isoformat()} if issue.updated_at else {}
+    labels = [{"name": name} for name in issue.labels]
+    return {"number": issue.number, "body": issue.body, "labels": labels, **updated}
 
 
 def _delivery(

@@ -288,6 +288,39 @@ def test_the_requester_may_not_decide_if_another_approver_is_required(loop: Loop
         assert registry(loop, model).aliases["champion"] == 1
 
 
+def test_who_edits_a_queued_request_of_another_person_may_not_decide_about_it_either(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    first = loop.open(model_name=model)
+    loop.until_state(first, State.TRAIN_MODEL)
+    with configured(loop, "approver: another\n"):
+        issue = loop.open(model_name=model, by="maintainer")
+        loop.until_label(issue, "mlops:queued")
+        loop.edit(issue, form_body(a_request(model_name=model, threshold=0.6)), by="owner")
+        loop.until(lambda: loop.run(issue).request.threshold == 0.6, "the request is changed")
+        loop.values[:] = [0.5]
+        loop.script()
+        loop.say(first, "/cancel")
+        loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+
+        for requester in ("owner", "maintainer"):
+            assert "maintainer and owner requested" in answered(loop, issue, "/approve", by=requester)
+        assert "maintainer, owner" in loop.comments(issue)[0]
+        taken(loop, issue, "/reject", by="writer")
+        loop.until_ended(issue)
+    assert record(loop, issue).requesters == ("maintainer", "owner")
+    assert "maintainer, owner" in (loop.file(f"training_history/{loop.run(issue).id}.md") or "")
+
+
+def test_who_edits_an_ended_issue_has_requested_what_train_reads_from_it(loop: Loop, model: str) -> None:
+    issue = passed(loop, model)
+    loop.edit(issue, form_body(a_request(model_name=model, threshold=0.01)), by="maintainer")
+    loop.until(lambda: loop.run(issue).edited_by == ("maintainer",), "the edit is noted")
+    first = loop.run(issue).id
+    taken(loop, issue, "/train", by="owner")
+    again = loop.until(lambda: loop.run(issue).id != first and loop.run(issue).ended and loop.run(issue))
+    assert again.requesters == ("owner", "writer", "maintainer")
+
+
 def test_register_restores_what_the_registry_has_lost(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     kept = registry(loop, model)
@@ -382,6 +415,31 @@ def test_unlock_releases_the_model_for_the_waiting_run(loop: Loop, model: str) -
         loop.say(issue, "/cancel")
         loop.until_ended(issue)
     assert "nothing to release" in answered(loop, second, "/unlock")
+
+
+def test_an_old_unlock_whose_answer_was_deleted_releases_no_later_lock(loop: Loop, model: str) -> None:
+    loop.script(train=Script(hang=True))
+    first = loop.open(model_name=model)
+    loop.until_state(first, State.TRAIN_MODEL)
+    second = loop.open(model_name=model)
+    loop.until_label(second, "mlops:queued")
+    command = loop.say(second, "/unlock its runner is gone", "owner")
+    run = loop.until_state(second, State.TRAIN_MODEL)
+    marker = f"<!-- modelyard:reply-{command} -->"
+    with loop.person("owner") as client:
+        answers = loop.until(
+            lambda: [each for each in client.get(f"/issues/{second}/comments").json() if marker in each["body"]]
+        )
+        client.delete(f"/issues/comments/{answers[0]['id']}").raise_for_status()
+
+    again = loop.delivery_of(command, body="/unlock its runner is gone")
+    loop.store.inbox.add(again)  # as the reconciler would: received now, written then
+
+    loop.until(lambda: again.id in {each.id for each in loop.store.inbox.entries("done")}, "it is handled again")
+    assert loop.store.locks.owner(loop.name, model) == run.id
+    for issue in (first, second):
+        loop.say(issue, "/cancel")
+        loop.until_ended(issue)
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 
 from bot.observability.metrics import CONTENT_TYPE
 from bot.parsing.form import form_body
+from bot.runs.machines.training import State
 from tests.support.app_process import AppProcess
 from tests.support.comment_reading import read
 from tests.support.databases import sqlite_url
 from tests.support.loop import Loop, loop_of_processes
 from tests.support.runs import a_request
+from tests.support.scripted_runs import Script
 
 FIELDS: dict[str, Any] = a_request().model_dump(exclude_defaults=True)
 
@@ -71,6 +74,29 @@ def test_the_label_on_an_existing_issue_starts_one_run_of_the_person_who_added_i
     run = loop.until_ended(issue)
     assert (run.requester, run.status) == ("writer", "passed")
     assert len(loop.jobs.works) == 1
+
+
+def test_the_labelled_text_is_trained_though_its_author_edits_it_before_the_app_reads_it(
+    loop: Loop, model: str
+) -> None:
+    loop.script(train=Script(hang=True))
+    issue = plain_issue(loop, form_body(a_request(model_name=model, threshold=0.8)))
+    address = loop.ready.app.webhook_url
+    loop.hub.apps.update(loop.ready.app.id, webhook_url="http://127.0.0.1:9/webhook")
+    try:
+        loop.label(issue)
+        loop.edit(issue, form_body(a_request(model_name=model, threshold=0.01)), by="reader")
+        loop.until(lambda: not loop.hub.deliveries.find(state="pending"), "both deliveries failed")
+    finally:
+        loop.hub.apps.update(loop.ready.app.id, webhook_url=address)
+    for sent in loop.hub.deliveries.find()[-2:]:
+        loop.deliver(sent.event, json.loads(sent.payload))
+
+    run = loop.until_state(issue, State.TRAIN_MODEL)
+    assert (run.requester, run.contributors, run.request.threshold) == ("owner", ("reader",), 0.8)
+    loop.until(lambda: len(loop.comments(issue)) == 2, "the late edit is answered")
+    loop.say(issue, "/cancel")
+    assert loop.until_ended(issue).request.threshold == 0.8
 
 
 def test_adding_the_label_twice_starts_one_run(loop: Loop, model: str) -> None:

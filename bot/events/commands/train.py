@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.events.command_context import CommandContext
 from bot.events.reopen import reopen
+from bot.events.training import writers_of
 from bot.messages import run_comments
 from bot.parsing.command import Command
 
@@ -24,9 +25,10 @@ async def handle(context: CommandContext) -> str:
         return run_comments.not_waiting(context.view, invocation.name)
     training = context.services.training
     issue = await context.repository.issue(context.issue)
-    outcome = await training.read(context.repository, issue.body)
+    body = issue.body if invocation.issue_body is None else invocation.issue_body
+    outcome = await training.read(context.repository, body)
     if outcome.request is None:
         await training.report_invalid(context.repository, context.issue, None, outcome.refusal)
     else:
-        await reopen(context, outcome)
+        await reopen(context, outcome, writers_of(issue, run))
     return ""

@@ -58,6 +58,7 @@ async def _answer(event: Event, parsed: ParsedCommand, comment: int, run: Run | 
         received=event.delivery.received_at,
         installation=event.delivery.installation or 0,
         is_repeat=is_repeat,
+        issue_body=event.issue_body,
     )
     return await answer_command(invocation, event.repository, event.issue_number, run, event.services)
 

@@ -6,6 +6,7 @@ from anyio import to_thread
 
 from actions.tasks.registry import TrainingRequest
 from bot.events.router import Event, router
+from bot.events.training import writers_of
 from bot.events.trigger_sources import has_request_label, is_request_event, requester_of
 from bot.github import Issue
 from bot.messages import notices
@@ -44,7 +45,10 @@ async def request_training(event: Event) -> None:
 
 async def _open_or_correct(event: Event, issue: Issue, run: Run | None, requester: str) -> None:
     repository, training = event.repository, event.services.training
-    outcome = await training.read(repository, issue.body)
+    if run is not None and _is_superseded(event, run):
+        return
+    # The text of the event, which its sender saw: the present one may be the later work of someone without permission.
+    outcome = await training.read(repository, issue.body if event.issue_body is None else event.issue_body)
     if outcome.request is None:
         await training.report_invalid(repository, issue.number, run, outcome.refusal)
         return
@@ -53,14 +57,37 @@ async def _open_or_correct(event: Event, issue: Issue, run: Run | None, requeste
         return
     if event.delivery.action != "opened":  # a new issue has no replies to replace
         await training.report_corrected(repository, issue.number, run, outcome.language)
-    await training.open(repository, event.delivery.installation or 0, issue.number, requester, outcome)
+    await training.open(
+        repository,
+        event.delivery.installation or 0,
+        issue.number,
+        requester,
+        outcome,
+        contributors=writers_of(issue, run),
+        edited=event.issue_updated,
+    )
+
+
+def _is_superseded(event: Event, run: Run) -> bool:
+    """Return whether the run's request is from a later text than the event's: events may arrive in any order."""
+    updated, known = event.issue_updated, run.request_edited
+    return not run.ended and updated is not None and known is not None and updated < known
 
 
 async def _correct(event: Event, run: Run, request: TrainingRequest) -> None:
-    """Change the request of a run, which is possible until its work begins."""
+    """Change the request of a run, which is possible until its work begins. Who changes it has requested it too."""
 
     def corrected(stored: Run) -> Run:
-        return stored.replace(request=request, due=stored.entered) if stored.editable else stored
+        if not stored.editable or stored.request == request:
+            return stored
+        known = stored.requesters
+        added = () if event.sender in known else (event.sender,)
+        return stored.replace(
+            request=request,
+            contributors=(*stored.contributors, *added),
+            request_edited=event.issue_updated,
+            due=stored.entered,
+        )
 
     changed = await to_thread.run_sync(event.services.store.runs.change, run, corrected)
     if changed.request != request:
@@ -80,6 +107,20 @@ async def _has_permission(event: Event, requester: str) -> bool:
         # If the label stayed, it would later count as the author's own request, because nothing shows who set it.
         await repository.set_labels(issue, remove=[REQUEST_LABEL])
     return False
+
+
+@router.on("issues", "edited")
+async def note_late_edit(event: Event) -> None:
+    """Note who changed an issue's text after its run had begun, or ended: a later run may train from that text."""
+    store = event.services.store
+    run = await to_thread.run_sync(store.runs.of_issue, event.repository.name, event.issue_number)
+    if run is None or run.editable or not event.is_from_person or "body" not in event.payload.get("changes", {}):
+        return
+
+    def noted(stored: Run) -> Run:
+        return stored.replace(edited_by=tuple(dict.fromkeys((*stored.edited_by, event.sender))))
+
+    await to_thread.run_sync(store.runs.change, run, noted)
 
 
 @router.on("issues", "closed", "deleted")
