@@ -16,8 +16,9 @@ from bot.github import GitHub, Repository
 from bot.settings import Settings
 from runners.local.hub.git.repository import GitRepository
 from runners.local.hub.hub import Hub
-from runners.local.hub.seed import Ready, Setup, set_up
+from runners.local.hub.seed import Ready, Setup
 from runners.local.hub.server import bind, serving
+from tests.support.keys import set_up_with_one_key
 from tests.support.repositories import repository
 from tests.support.unreliable import Unreliable
 
@@ -70,7 +71,7 @@ class World:
     @classmethod
     def of(cls, hub: Hub, folder: Path, wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]) -> World:
         source = repository(folder / "source", **{".github/workflows/modelyard-train.yml": WORKFLOW})
-        ready = set_up(hub, Setup(repository=f"owner/demo-{next(_NUMBERS)}", import_from=source))
+        ready = set_up_with_one_key(hub, Setup(repository=f"owner/demo-{next(_NUMBERS)}", import_from=source))
         return cls(hub, ready, folder, Unreliable(wrap(httpx.AsyncHTTPTransport())))
 
     @property

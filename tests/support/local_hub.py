@@ -18,9 +18,10 @@ import httpx
 import jwt
 
 from runners.local.hub.hub import Hub
-from runners.local.hub.seed import APP_EVENTS, Ready, Setup, set_up
+from runners.local.hub.seed import APP_EVENTS, Ready, Setup
 from runners.local.hub.server import bind, serving
 from tests.support.github_openapi import CheckedTransport, Checker
+from tests.support.keys import set_up_with_one_key
 
 SECRET = "only for tests"
 MORE_EVENTS = (*APP_EVENTS, "check_run", "push", "workflow_dispatch")
@@ -101,7 +102,7 @@ def running_hub(
     wanted = Setup(webhook_url=webhook_url, webhook_secret=webhook_secret, import_from=import_from, **setup)
     with contextlib.ExitStack() as stack:
         stack.callback(hub.close)
-        ready = set_up(hub, wanted)
+        ready = set_up_with_one_key(hub, wanted)
         stack.enter_context(serving(hub, listening))
         yield RunningHub(hub, ready, Checker(), stack)
 

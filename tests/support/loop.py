@@ -37,10 +37,11 @@ from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
 from runners.local.hub.hub import Hub
-from runners.local.hub.seed import Ready, Setup, set_up
+from runners.local.hub.seed import Ready, Setup
 from runners.local.hub.server import bind, serving
 from tests.support.app_process import AppProcess
 from tests.support.github_openapi import AsyncCheckedTransport
+from tests.support.keys import set_up_with_one_key
 from tests.support.repositories import repository
 from tests.support.results import MODEL_BYTES, PNG, a_result
 from tests.support.runs import a_request
@@ -418,7 +419,7 @@ def _set_up(hub: Hub, folder: Path, webhook_url: str, promotion: Any) -> Ready:
     source = hub.create_repository(SOURCE, private=False)
     sha = hub.import_git(source, _workflows())
     content = files(Source(SOURCE, sha), promotion=promotion)
-    return set_up(
+    return set_up_with_one_key(
         hub,
         Setup(import_from=repository(folder / "repository", **content), webhook_url=webhook_url, webhook_secret=SECRET),
     )
