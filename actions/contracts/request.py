@@ -63,7 +63,7 @@ class BaseRequest(BaseModel):
     ``metric`` to its own names.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     metrics: ClassVar[Mapping[str, Metric]] = {}
     """The task's metrics by name."""
@@ -86,7 +86,6 @@ class BaseRequest(BaseModel):
         title="Threshold",
         description="The minimum value of the metric on the test data; for errors and losses, the maximum.",
         examples=["0.95"],
-        allow_inf_nan=False,
     )
     max_retries: int = Field(
         default=2, ge=0, le=10, title="Max retries",

@@ -17,7 +17,7 @@ Status = Literal["passed", "rejected", "failed"]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Progress(_Value):
@@ -30,7 +30,6 @@ class Progress(_Value):
     eta_seconds: float | None = Field(
         default=None,
         ge=0,
-        allow_inf_nan=False,
         description="estimated time until the end of the step, at its speed so far",
     )
     metrics: dict[str, float] = Field(default_factory=dict, max_length=50)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from actions.text.masking import masked
 
-Scalar = bool | int | float | Annotated[str, AfterValidator(masked)] | None
+Scalar = bool | int | Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, AfterValidator(masked)] | None

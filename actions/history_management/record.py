@@ -20,7 +20,7 @@ Attempt = Annotated[int, Field(ge=1)]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class RecordedDecision(_Value):

@@ -21,7 +21,7 @@ class WorkOrder(OrderFacts):
 class PublishedResult(BaseModel):
     """``result.json`` of the published commit. Beside it: ``plots/*.png``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     run: RunId
     attempt: int = Field(ge=1)

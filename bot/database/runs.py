@@ -7,8 +7,10 @@ them are safe with several replicas on one database.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from bot.database.engine import Database
 from bot.database.tables import COUNTERS, LOCKS, RUNS
@@ -18,6 +20,10 @@ from bot.runs.run import Run
 
 class StaleRunError(Exception):
     """The run was saved by someone else in the meantime: read it again, then decide again."""
+
+
+class UnreadableRunError(Exception):
+    """A run's row cannot be read: it is damaged, or another version of Modelyard wrote it."""
 
 
 class RunStore:
@@ -98,10 +104,13 @@ class RunStore:
     def get(self, repository: str, run_id: str) -> Run:
         query = sa.select(RUNS.c.document).where(_is(repository, run_id))
         with self._database.transaction() as connection:
-            return Run.model_validate_json(connection.execute(query).scalar_one())
+            run = read_run(connection.execute(query).scalar_one())
+        if run is None:
+            raise UnreadableRunError(f"{run_id} of {repository}")
+        return run
 
     def of_issue(self, repository: str, issue: int) -> Run | None:
-        """Return the issue's latest run, open or ended."""
+        """Return the issue's latest run, open or ended; None if it is unreadable."""
         with self._database.transaction() as connection:
             return _latest_of_issue(connection, repository, issue)
 
@@ -117,18 +126,59 @@ class RunStore:
             return set(connection.execute(query).scalars())
 
     def open_runs(self, repository: str | None = None) -> list[Run]:
-        """Return the runs that have not ended, of one repository or of all, by number."""
+        """Return the readable runs that have not ended, of one repository or of all, by number."""
         query = sa.select(RUNS.c.document).where(RUNS.c.state != END).order_by(RUNS.c.number)
         if repository is not None:
             query = query.where(RUNS.c.repository == repository)
         with self._database.transaction() as connection:
-            return [Run.model_validate_json(document) for document in connection.execute(query).scalars()]
+            found = [read_run(document) for document in connection.execute(query).scalars()]
+        return [run for run in found if run is not None]
+
+    def wake_unreadable(self) -> None:
+        """Have the open runs looked at whose rows cannot be read, so that they end."""
+        query = sa.select(RUNS.c.repository, RUNS.c.id, RUNS.c.document).where(RUNS.c.state != END)
+        with self._database.transaction() as connection:
+            for row in connection.execute(query).all():
+                if read_run(row.document) is None:
+                    connection.execute(RUNS.update().where(_is(row.repository, row.id)).values(poked=True))
+
+    def document(self, repository: str, run_id: str) -> tuple[int, str]:
+        """Return a run's issue, and its row's document as it is stored."""
+        query = sa.select(RUNS.c.issue, RUNS.c.document).where(_is(repository, run_id))
+        with self._database.transaction() as connection:
+            row = connection.execute(query).one()
+        return int(row.issue), str(row.document)
+
+    def postpone(self, repository: str, run_id: str, due: datetime) -> None:
+        """Have a run whose row cannot be read looked at later."""
+        with self._database.transaction() as connection:
+            changes = {"due": due.timestamp(), "poked": False}
+            connection.execute(RUNS.update().where(_is(repository, run_id)).values(changes))
+
+    def end_unreadable(self, repository: str, run_id: str) -> None:
+        """End a run whose row cannot be read, and release its lock. The document stays as it is, for whoever looks."""
+        with self._database.transaction() as connection:
+            ended = {"state": END, "due": None, "poked": False}
+            connection.execute(RUNS.update().where(_is(repository, run_id)).values(ended))
+            connection.execute(LOCKS.delete().where(LOCKS.c.repository == repository, LOCKS.c.run == run_id))
+
+
+def read_run(document: str) -> Run | None:
+    """Return the run in a row's document; None if it cannot be read."""
+    try:
+        return Run.model_validate_json(document)
+    except ValidationError:
+        return None
 
 
 def move_runs(connection: sa.Connection, old: str, new: str, change: Callable[[Run], Run]) -> None:
     """Give the runs of a repository to another name; ``change`` is applied to those that have not ended."""
     for row in connection.execute(sa.select(RUNS).where(RUNS.c.repository == old).with_for_update()).all():
-        run = Run.model_validate_json(row.document).replace(repository=new, row_version=row.row_version + 1)
+        run = read_run(row.document)
+        if run is None:
+            connection.execute(RUNS.update().where(_is(old, row.id)).values(repository=new))
+            continue
+        run = run.replace(repository=new, row_version=row.row_version + 1)
         moved = run if run.ended else change(run)
         connection.execute(RUNS.update().where(_is(old, row.id)).values(_row_of(moved)))
 
@@ -145,7 +195,7 @@ def _latest_of_issue(connection: sa.Connection, repository: str, issue: int) -> 
         .limit(1)
     )
     document = connection.execute(query).scalar_one_or_none()
-    return None if document is None else Run.model_validate_json(document)
+    return None if document is None else read_run(document)
 
 
 def _row_of(run: Run) -> dict[str, object]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from bot.database.engine import Database
 from bot.database.leases import LEASE_TIMEOUT
+from bot.database.runs import read_run
 from bot.database.tables import INBOX, LOCKS, REPLICAS, RUNS
 from bot.runs.machine import END
 from bot.runs.run import Run
@@ -73,4 +74,5 @@ def runs(database: Database) -> Runs:
 
 
 def _read(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Run, ...]:
-    return tuple(Run.model_validate_json(document) for document in connection.execute(query).scalars())
+    found = (read_run(document) for document in connection.execute(query).scalars())
+    return tuple(run for run in found if run is not None)

@@ -90,7 +90,13 @@ class Reconciler:
 
     async def reconcile(self) -> None:
         """Run one round."""
-        for part in (self._missed_webhooks, self._handled_webhooks, self._locks, self._repositories):
+        for part in (
+            self._missed_webhooks,
+            self._handled_webhooks,
+            self._unreadable_runs,
+            self._locks,
+            self._repositories,
+        ):
             try:
                 await part()
             except OperationError as error:
@@ -122,6 +128,10 @@ class Reconciler:
     async def _handled_webhooks(self) -> None:
         """Delete what was handled long ago, so that the inbox does not grow forever."""
         await to_thread.run_sync(self._store.inbox.delete_done, self._clock() - HANDLED_RETENTION)
+
+    async def _unreadable_runs(self) -> None:
+        """Have the runs end whose rows cannot be read."""
+        await to_thread.run_sync(self._store.runs.wake_unreadable)
 
     async def _locks(self) -> None:
         """Free the locks that no open run holds."""

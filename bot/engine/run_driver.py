@@ -17,8 +17,9 @@ from anyio import to_thread
 from actions.errors import OperationError, Problem
 from actions.storage.folder import Storage
 from bot import kill_points
-from bot.database.runs import StaleRunError
+from bot.database.runs import StaleRunError, UnreadableRunError
 from bot.database.store import Store
+from bot.engine import unreadable_runs
 from bot.engine.backoff import MAX_BACKOFF, backoff, is_suspended, is_transient
 from bot.engine.effects import workflow
 from bot.engine.effects.context import RunContext
@@ -79,7 +80,11 @@ class RunDriver:
 
     async def drive(self, repository: str, run_id: str) -> None:
         """Take a run through its states until it has to wait or ends."""
-        run = await self._read(repository, run_id)
+        try:
+            run = await self._read(repository, run_id)
+        except UnreadableRunError:
+            await unreadable_runs.end(repository, run_id, self._store, self._github, self._clock)
+            return
         # An event about an old workflow run must not shorten the pause before a retry.
         pauses = run.needs_dispatch or (run.tries > 0 and bool(run.notified))
         waits = pauses and run.due is not None and run.due > self._clock()

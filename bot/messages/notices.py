@@ -108,6 +108,13 @@ def run_waits_for_config(problem: Problem, run: str, language: str = "en") -> Ma
     return say.comment(heading("⚠️", title), problem_list(problem, say), say("config.run_waits", run=code(run)))
 
 
+def run_unreadable(run: str, language: str = "en") -> Markdown:
+    """Return what is posted where a run ends because its row in the database cannot be read."""
+    say = Words(language)
+    title = heading("❌", say("run_unreadable.title", run=code(run)))
+    return say.comment(title, say("run_unreadable.text"), say("run_unreadable.next"))
+
+
 def schedules_broken(problem: Problem, language: str = "en") -> Markdown:
     """Return the body of the issue that says why no schedule can be read."""
     say = Words(language)

@@ -90,6 +90,8 @@ def plot_names(commit: PublishedCommit) -> list[str]:
 def _checked_result(run: Run, head_sha: str, text: bytes, plots: list[str]) -> PublishedResult:
     try:
         result = PublishedResult.model_validate_json(text)
+        # What is stored must be readable again: otherwise nothing could ever be done with this run.
+        PublishedResult.model_validate_json(result.model_dump_json())
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         _refuse("result.json must match the schema of PublishedResult.", f"{first['loc']}: {first['msg']}")

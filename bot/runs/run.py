@@ -29,7 +29,7 @@ EndStatus = Literal["passed", "rejected", "failed", "cancelled", "invalid"]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Decision(_Value):

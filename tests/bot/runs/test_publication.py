@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -132,6 +133,54 @@ def test_a_commit_at_each_limit_is_accepted() -> None:
 )
 def test_a_result_that_is_not_about_the_run_is_refused_for_that_reason(rule: str, lie: dict[str, Any]) -> None:
     assert rule in refusal({**a_result(an_order(RUN)), **lie})
+
+
+def a_full_result() -> Any:
+    """Return a result with a figure in every place where one can be."""
+    verdict_of = {
+        "outcome": "accepted", "alpha": 0.05, "margin": 0.02, "allowed": 0.02, "difference": 0.01, "low": 0.0, "high": 0.02,
+        "rows": 114, "resamples": 2000,
+        "regressions": [{"column": "a", "value": "b", "rows": 5, "difference": -0.1}],
+    }  # fmt: skip
+    result = a_result(an_order(RUN))
+    result |= {
+        "intervals": {"accuracy": [0.9, 0.97]},
+        "champion_metrics": {"accuracy": 0.94},
+        "details": {"classes": 2.5},
+        "search": {
+            "metric": "accuracy", "value": 0.95, "baseline_score": 0.9, "completed": 5, "pruned": 0, "failed": 0,
+            "stopped_by": "trials", "seconds": 1.5, "hyperparameters": {"rate": 0.1}, "importances": {"rate": 1.0},
+        },
+    }  # fmt: skip
+    result["verdict"] |= {"champion_value": 0.94, "champion_version": 1, "comparison": verdict_of}
+    return result
+
+
+def figures(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Return where a JSON value has figures."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from figures(item, (*place, key))
+    if isinstance(value, float):
+        yield place
+
+
+@pytest.mark.parametrize("figure", [math.inf, -math.inf, math.nan], ids=str)
+@pytest.mark.parametrize("place", list(figures(a_full_result())), ids=lambda place: ".".join(map(str, place)))
+def test_a_figure_that_is_not_finite_is_refused_wherever_it_is(place: tuple[str | int, ...], figure: float) -> None:
+    result = a_full_result()
+    holder = result
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = figure
+    with pytest.raises(InvalidInput) as refused:
+        check(result)
+    assert "schema" in refused.value.problem.rule
+
+
+def test_a_full_result_comes_back_from_the_database_as_it_was() -> None:
+    run = RUN.replace(result=PublishedResult.model_validate(a_full_result()))
+    assert type(run).model_validate_json(run.model_dump_json()) == run
 
 
 @pytest.mark.parametrize(
