@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from actions.data_preparation.sources import Source
 from actions.errors import InvalidInput
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 10_000
 """Every column is described and checked. A wider table is a matrix, or was split at the wrong separator."""
+MAX_UNPACKED_BYTES = 16 << 30
+MIN_UNPACKED_BYTES = 64 << 20
+MAX_RATIO = 100
+"""How far a compressed file may unpack: tables rarely reach a ratio of 20, while a megabyte can hold a gigabyte of zeros."""
 
 
 def read_frame(source: Source) -> pd.DataFrame:
@@ -66,7 +72,44 @@ def opened(source: Source) -> IO[bytes]:
     """Open a source's file for reading, decompressing it if necessary."""
     if source.path is None:
         raise ValueError("a bundled data set is not a file")
-    return cast("IO[bytes]", gzip.open(source.path, "rb")) if source.gzipped else source.path.open("rb")
+    if not source.gzipped:
+        return source.path.open("rb")
+    allowed = min(MAX_UNPACKED_BYTES, max(MIN_UNPACKED_BYTES, MAX_RATIO * source.path.stat().st_size))
+    return io.BufferedReader(_Unpacked(source.path, source.uri, allowed), buffer_size=1 << 20)
+
+
+class _Unpacked(io.RawIOBase):
+    """A compressed file's content, which is refused where it is longer than allowed."""
+
+    def __init__(self, path: Path, uri: str, allowed: int) -> None:
+        self._file = gzip.GzipFile(path)
+        self._uri, self._allowed = uri, allowed
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        read = self._file.readinto(buffer)
+        if self._file.tell() > self._allowed:
+            raise InvalidInput(
+                "data_unreadable",
+                rule=f"A compressed file must unpack to at most {MAX_UNPACKED_BYTES >> 30} GiB, and to at most {MAX_RATIO} "
+                f"times its size if that is more than {MIN_UNPACKED_BYTES >> 20} MiB.",
+                found=f"more than {self._allowed} bytes in {self._uri}.",
+                next_step="Decompress the file, look at what it holds, and use it without .gz.",
+                field="data",
+            )
+        return read
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def unreadable(uri: str, found: str) -> InvalidInput:

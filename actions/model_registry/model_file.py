@@ -128,15 +128,15 @@ def path_of(name: str) -> str:
     return f"{FOLDER}/{name}.yaml"
 
 
-def parse(text: str | bytes) -> ModelFile:
-    """Read a model's file.
+def parse(text: str | bytes, path: str = "the model's file") -> ModelFile:
+    """Read a model's file; ``path`` is what an error calls it.
 
     Raises
     ------
     InvalidInput
         ``invalid_yaml``, ``invalid_model_file``; ``field`` is the place in the file.
     """
-    content = safe_yaml.load(text, source="the model's file", limit=MAX_BYTES)
+    content = safe_yaml.load(text, source=path, limit=MAX_BYTES)
     try:
         return ModelFile.model_validate(content)
     except ValidationError as error:
@@ -145,7 +145,7 @@ def parse(text: str | bytes) -> ModelFile:
         raise InvalidInput(
             "invalid_model_file",
             rule=rule_of(place, first["msg"]),
-            found=f"{repr(first.get('input'))[:200]}.",
+            found=f"{repr(first.get('input'))[:200]} in {path}.",
             next_step="Correct the file with a pull request.",
             field=place,
         ) from None
@@ -219,7 +219,7 @@ def register(  # noqa: PLR0913  # the fields of a version
     Conflict
         ``version_differs``: this attempt is already registered with another artifact.
     """
-    file = parse(text) if text is not None else ModelFile(name=name)
+    file = parse(text, path_of(name)) if text is not None else ModelFile(name=name)
     for known in file.versions:
         if (known.run, known.attempt) == (run, attempt):
             if known.sha256 != sha256:
@@ -296,12 +296,12 @@ def roll_back(text: str | bytes, to: int | None = None) -> str:
     return render(file.with_aliases(champion=file.version(target).version, previous=None))
 
 
-def withdraw(text: str | bytes, run: str) -> str:
+def withdraw(text: str | bytes, run: str, path: str = "the model's file") -> str:
     """Undo what a run did to the aliases, and nothing else: the champion of another run stays.
 
     Its versions stay listed, because version numbers are never reused.
     """
-    file = parse(text)
+    file = parse(text, path)
     of_run = {version.version for version in file.versions if version.run == run}
     aliases = dict(file.aliases)
     if aliases.get("champion") in of_run and aliases.get("previous") is not None:
@@ -315,11 +315,11 @@ def withdraw(text: str | bytes, run: str) -> str:
 # --- queries ---------------------------------------------------------------------------------------------------------
 
 
-def champion(text: str | bytes | None) -> Champion | None:
+def champion(text: str | bytes | None, path: str = "the model's file") -> Champion | None:
     """Return the version that production uses, or None if there is none."""
     if text is None:
         return None
-    file = parse(text)
+    file = parse(text, path)
     number = file.aliases.get("champion")
     if number is None:
         return None

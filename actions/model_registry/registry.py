@@ -417,7 +417,7 @@ def _file(name: str, text: bytes | None) -> ModelFile:
             next_step="Train it, or correct the name.",
             field="name",
         )
-    return model_file.parse(text)
+    return model_file.parse(text, model_file.path_of(name))
 
 
 def _describe(file: ModelFile, version: Version) -> ModelVersion:

@@ -92,6 +92,7 @@ def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str
         TypeError,
         AttributeError,
         ImportError,
+        RecursionError,  # JSON nested thousands of levels deep
     ) as error:
         raise InvalidInput(
             "model_unreadable",

@@ -155,7 +155,10 @@ class RunDriver:
         is_unlimited = spec.stage or run.timeout is None or is_suspended(error)
         if is_transient(error) and (is_unlimited or (run.timeout and stayed < run.timeout * (run.tries + 1))):
             return StepResult(run, again=backoff(error, stayed))
-        failed = run.replace(error=StageError(stage=spec.stage or str(run.state), problem=_problem(run, error)))
+        # A state that leads to the same place whether it fails or not must not hide the failure that led to it.
+        is_minor = "error" in spec.next and spec.next["error"] == spec.next.get("ok") and run.error is not None
+        cause = run.error if is_minor else StageError(stage=str(run.state), problem=_problem(run, error))
+        failed = run.replace(error=cause)
         if spec.stage:
             return StepResult(failed, "refused")
         if "error" in spec.next or spec.retries:

@@ -26,7 +26,8 @@ Change = Callable[[PromotionTarget, RecordedDecision, Reader], Files]
 
 async def champion_version(repository: Repository, branch: str, model: str) -> int | None:
     """Return the version that production uses now."""
-    champion = model_file.champion(await repository.file(model_file.path_of(model), branch))
+    path = model_file.path_of(model)
+    champion = model_file.champion(await repository.file(path, branch), path)
     return champion.version if champion is not None else None
 
 

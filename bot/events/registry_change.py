@@ -73,7 +73,7 @@ def read_model(model: str, text: bytes | None) -> ModelFile:
             found=f"{model_file.path_of(model)} does not exist.",
             next_step="Train it until it passes.",
         )
-    return model_file.parse(text)
+    return model_file.parse(text, model_file.path_of(model))
 
 
 def read_record(version: Version, text: bytes | None) -> RunRecord:

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult
@@ -135,7 +135,6 @@ def a_call(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return name, {field: draw(st.one_of(LIKELY.get(field, VALUES), VALUES)) for field in given_names}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(a_call(), min_size=1, max_size=4))
 def test_no_call_in_any_order_moves_an_alias_or_changes_a_registered_file(
     project: Project, calls: list[tuple[str, dict[str, Any]]]

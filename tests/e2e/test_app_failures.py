@@ -31,6 +31,18 @@ def test_a_missing_model_file_is_not_registered(loop: Loop, model: str) -> None:
     assert loop.file(f"training_history/models/{model}.yaml") is None
 
 
+@pytest.mark.parametrize("text", ["name: [\n", "name: another model\n"], ids=["no YAML", "no registry file"])
+def test_a_broken_registry_file_is_reported_by_its_path_and_the_state_that_read_it(
+    loop: Loop, model: str, text: str
+) -> None:
+    path = f"training_history/models/{model}.yaml"
+    loop.write(path, text)
+    issue = loop.open(model_name=model)
+    assert loop.until_ended(issue).status == "failed"
+    assert path in loop.comments(issue)[0]
+    assert "PrepareData" in loop.comments(issue)[0]
+
+
 def test_a_history_that_cannot_be_written_makes_the_run_fail_and_says_so(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", refuse, times=4)
     issue = loop.open(model_name=model)

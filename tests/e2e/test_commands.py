@@ -13,8 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.context import Context
+from actions.errors import InvalidInput
 from actions.history_management.record import RunRecord
 from actions.model_registry import model_file
+from actions.operation import Result, find_operation
+from actions.storage.folder import open_storage
 from bot.events.commands import COMMANDS
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
@@ -608,14 +612,29 @@ def test_an_operation_that_computes_is_sent_to_a_runner_once(loop: Loop, ended: 
 
 
 def test_an_operation_on_a_runner_reaches_nothing_of_another_repository(loop: Loop, ended: int) -> None:
-    for uri in (f"{loop.name}/processed/x.csv", "another/repository/processed/x.csv"):
+    """What was sent is carried out as the runner would, so that a path that only looks harmless counts as well."""
+    other, own = loop.storage / "another/repository/x.csv", loop.storage / loop.name / "x.csv"
+    for file in (other, own):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a\n1\n", encoding="utf-8")
+
+    def loaded(uri: str) -> Result:
         comment = loop.say(ended, f"/run load_dataset data={uri}", "writer")
-        (work,) = loop.until(
-            lambda comment=comment: [  # type: ignore[misc]
-                each for each in loop.hub.runs.runs.find() if each.title == f"load_dataset for comment {comment}"
-            ],
-            "it was sent",
-        )
-        reached = f"{work.inputs['storage_root']}/{json.loads(work.inputs['arguments'])['data']}"
-        assert reached.startswith(f"{loop.storage}/{loop.name}/")
+        title = f"load_dataset for comment {comment}"
+        (work,) = loop.until(lambda: [run for run in loop.hub.runs.runs.find() if run.title == title], "it was sent")
+        context = Context(storage=open_storage(work.inputs["storage_root"]))
+        return find_operation("load_dataset").call(json.loads(work.inputs["arguments"]), context)
+
+    assert loaded(f"{loop.name}/x.csv").model_dump()["rows"] == 1
+    way_out = "../../another/repository/x.csv"
+    for uri in (
+        "another/repository/x.csv",
+        way_out,
+        f"{loop.name}/{way_out}",
+        f"{loop.name}/{loop.name}/{way_out}",
+        str(other),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            loaded(uri)
+        assert refused.value.problem.reason in {"data_not_found", "data_outside_roots"}
     assert "Did you mean data?" in answered(loop, ended, "/run load_dataset dataa=x", by="writer")

@@ -16,6 +16,7 @@ _NAMES = (
     "channels",
     "comment",
     "conclusion",
+    "configuration",
     "history",
     "model_lock",
     "publication",

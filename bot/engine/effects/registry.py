@@ -14,7 +14,7 @@ from bot.runs.run import Run
 async def champion(context: RunContext, run: Run) -> Champion | None:
     """Return the model's present champion."""
     text = await _read(context, run)
-    return None if text is None else model_file.champion(text)
+    return None if text is None else model_file.champion(text, model_file.path_of(run.model))
 
 
 async def next_version(context: RunContext, run: Run, result: PublishedResult) -> tuple[int, bool]:
@@ -40,13 +40,13 @@ async def withdraw(context: RunContext, run: Run) -> None:
     was lost.
     """
     text = await _read(context, run)
-    if text is None or model_file.withdraw(text, run.id) == text:
-        return
     path = model_file.path_of(run.model)
+    if text is None or model_file.withdraw(text, run.id, path) == text:
+        return
 
     def change(read: Reader) -> dict[str, bytes | None]:
         present = read(path)
-        return {} if present is None else {path: model_file.withdraw(present, run.id).encode()}
+        return {} if present is None else {path: model_file.withdraw(present, run.id, path).encode()}
 
     message = f"Withdraw {run.model} of {run.id} [skip ci]"
     await context.repository.commit_files(await context.history_branch(run), message, change, reads=[path])

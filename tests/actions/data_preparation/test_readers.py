@@ -173,3 +173,18 @@ def test_a_word_far_below_numbers_makes_the_column_text_and_is_named(desk: Desk)
     (check,) = [check for check in found.checks if check.status == "failed"]
     assert (check.name, check.column) == ("mixed_types", "x")
     assert "'broken' in row 150001" in check.found
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.tsv.gz", "a.jsonl.gz"])
+def test_a_compressed_file_that_unpacks_too_far_is_refused(
+    desk: Desk, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = b'{"a": 1}\n' if "jsonl" in name else b"1\n"
+    packed = gzip.compress(b"a\n" * ("jsonl" not in name) + row * 100_000)
+    uri = desk.data(name, packed)
+    assert desk.call("load_dataset", data=uri).rows == 100_000, "it is small, whatever its ratio"
+    monkeypatch.setattr("actions.data_preparation.readers.MIN_UNPACKED_BYTES", 1_000)
+    by_ratio = desk.refusal("load_dataset", data=uri).problem
+    assert (by_ratio.reason, by_ratio.found) == ("data_unreadable", f"more than {100 * len(packed)} bytes in {uri}.")
+    monkeypatch.setattr("actions.data_preparation.readers.MAX_UNPACKED_BYTES", 5_000)
+    assert "more than 5000 bytes" in desk.refusal("load_dataset", data=uri).problem.found

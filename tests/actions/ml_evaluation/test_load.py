@@ -82,6 +82,23 @@ def test_a_pickle_or_anything_else_is_refused(desk: Desk, content: bytes) -> Non
     assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": [' * 400 + "]}" * 400,
+    ],
+    ids=["lists", "what skops reads"],
+)
+def test_a_model_nested_thousands_of_levels_deep_is_refused(desk: Desk, schema: str) -> None:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("schema.json", schema)
+
+    replaced(desk, write)
+    assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
+
+
 def test_a_zip_without_a_model_is_refused(desk: Desk) -> None:
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w") as file:

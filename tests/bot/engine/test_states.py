@@ -27,6 +27,7 @@ def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
     recorded = Effects(monkeypatch, asking, finishing, stages, notifying)
     monkeypatch.setattr(stage_watch, "watch", recorded.effect("watch"))
     recorded.answers |= {"channels.notify": lambda run: (run, None), "comment.ask": 77, "history.commit": "h" * 40}
+    recorded.answers["configuration.fix"] = lambda run: (run, True)
     return recorded
 
 
@@ -65,7 +66,7 @@ def test_a_stage_that_needs_a_workflow_run_starts_one_and_waits(effects: Effects
     effects.answers["workflow.dispatch"] = lambda run: run.replace(needs_dispatch=False)
     step = work(a_run(state=S.TRAIN_MODEL, needs_dispatch=True))
     assert (step.outcome, step.again, step.run.needs_dispatch) == (None, stage_watch.POLL_INTERVAL, False)
-    assert effects.calls == ["workflow.dispatch", "comment.show"]
+    assert effects.calls == ["configuration.fix", "workflow.dispatch", "comment.show"]
     assert effects.arguments["workflow.dispatch"] == {"start_at": "train"}
 
 
