@@ -54,4 +54,6 @@ async def _began_after_the_command(holder: Run, context: CommandContext) -> bool
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return context.invocation.is_repeat
-    return began is not None and began > context.invocation.written
+    written = context.invocation.written
+    # GitHub's times are whole seconds: within the same one, only a command that was read before is an old one.
+    return began is not None and (began > written or (began == written and context.invocation.is_repeat))
