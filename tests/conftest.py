@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,6 @@ from actions.operation import Operation, Result
 # default its threads also keep a core busy while they wait, which makes training up to ten times slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-# httpcore tries to import sniffio at every await, and Python looks through the file system each time it is not there.
-if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 # Loading a list of certificate authorities takes longer than most requests, and each HTTP client does it. Tests talk
 # plain HTTP on this machine; the few that use TLS bring their own authority.
