@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,7 +58,7 @@ class Origin:
 
 def digest(*parts: str) -> str:
     """Return the digest of a key: people choose keys freely, and a marker takes few characters."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def read_origin(body: str, repository: str, secret: bytes) -> Origin | None:

@@ -1,6 +1,7 @@
 """Synthetic deliveries: created by the App for events that GitHub never delivered, but whose result it shows (pure).
 
-They go through the inbox like any other delivery. Their ids are derived from their subject, so each is stored once.
+They go through the inbox like any other delivery. Their ids are derived from their subject, so each is stored once. The
+parts of an id are separated by a colon, which none of them can contain: otherwise two subjects could have the same id.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def for_issue(repository: str, installation: int, issue: Issue, now: datetime) -
     """Return the event that an issue requests training. Its author is the requester: nothing shows who set the label."""
     changed = f"{issue.updated_at:%Y%m%d%H%M%S}" if issue.updated_at else ""
     payload = {"issue": _issue(issue), "sender": {"login": issue.author, "type": issue.author_type}}
-    name = f"issue-{repository}-{issue.number}-{changed}"
+    name = f"issue:{repository}:{issue.number}:{changed}"
     return _delivery(name, "issues", "labeled", repository, installation, payload, now)
 
 
@@ -30,7 +31,7 @@ def for_comment(repository: str, installation: int, issue: Issue, comment: Comme
         "comment": {"id": comment.id, "body": comment.body, "created_at": written},
         "sender": {"login": comment.author, "type": comment.author_type},
     }
-    return _delivery(f"comment-{comment.id}", "issue_comment", "created", repository, installation, payload, now)
+    return _delivery(f"comment:{comment.id}", "issue_comment", "created", repository, installation, payload, now)
 
 
 SCHEDULE_EVENT = "modelyard_schedule"
@@ -39,7 +40,7 @@ SCHEDULE_EVENT = "modelyard_schedule"
 
 def for_slot(repository: str, installation: int, schedule: str, slot: datetime, now: datetime) -> Delivery:
     """Return the event that a schedule's slot has come."""
-    name = f"slot-{repository}-{schedule}-{slot:%Y%m%d%H%M%S}"
+    name = f"slot:{repository}:{schedule}:{slot:%Y%m%d%H%M%S}"
     payload = {"schedule": schedule, "slot": slot.isoformat()}
     return _delivery(name, SCHEDULE_EVENT, "due", repository, installation, payload, now)
 
