@@ -15,10 +15,11 @@ from actions.contracts.algorithms import algorithms
 from actions.contracts.hyperparameters import hyperparameters
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput
+from actions.text.suggestions import nearest
 from bot.events.commands import COMMANDS
 from bot.parsing import command as grammar
 from bot.parsing.command import ParsedCommand, UnknownCommand
-from bot.parsing.command_arguments import override_problems, with_overrides
+from bot.parsing.command_arguments import OVERRIDABLE_FIELDS, override_problems, with_overrides
 from bot.parsing.form_fields import request_fields
 from bot.parsing.scalars import format_scalar, parse_scalar
 from tests.support.requests import NAMES, SCALARS
@@ -123,7 +124,12 @@ def test_an_approval_carries_settings_then_a_reason() -> None:
     assert not command.problems
 
 
-@given(st.dictionaries(NAMES.filter(lambda name: name not in request_fields()), SCALARS, max_size=4))
+def is_hyperparameter(name: str) -> bool:
+    """Return whether a name is neither a field of the form nor so near to one that it is taken for a slip."""
+    return name not in request_fields() and nearest(name, OVERRIDABLE_FIELDS, cutoff=0.75) is None
+
+
+@given(st.dictionaries(NAMES.filter(is_hyperparameter), SCALARS, max_size=4))
 def test_any_setting_can_be_given(overrides: dict[str, Scalar]) -> None:
     words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()]
     command = parsed(" ".join(["/approve", *words]))
