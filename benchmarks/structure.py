@@ -12,7 +12,7 @@ import statistics
 import sys
 import tokenize
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -198,17 +198,23 @@ def _packages(modules: Mapping[str, Module]) -> Iterator[str]:
     yield "| package | modules | code lines | comments | functions | length, median / p90 | over 30 lines |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for package in PACKAGES:
-        own = [module for name, module in modules.items() if name.split(".")[0] == package]
-        lengths = sorted(length for module in own for length in module.function_lengths)
-        code = sum(module.code_lines for module in own)
-        comments = sum(module.comment_lines for module in own)
-        long = sum(length > MAX_LINES for length in lengths)
-        p90 = statistics.quantiles(lengths, n=10)[-1]
-        yield (
-            f"| `{package}` | {len(own)} | {code:,} | {comments / code:.1%} | {len(lengths):,} "
-            f"| {statistics.median(lengths):.0f} / {p90:.0f} | {long / len(lengths):.1%} |"
+        yield _package_row(
+            f"`{package}`", [module for name, module in modules.items() if name.split(".")[0] == package]
         )
+    yield _package_row("total", list(modules.values()))
     yield ""
+
+
+def _package_row(title: str, own: Sequence[Module]) -> str:
+    lengths = sorted(length for module in own for length in module.function_lengths)
+    code = sum(module.code_lines for module in own)
+    comments = sum(module.comment_lines for module in own)
+    long = sum(length > MAX_LINES for length in lengths)
+    p90 = statistics.quantiles(lengths, n=10)[-1]
+    return (
+        f"| {title} | {len(own)} | {code:,} | {comments / code:.1%} | {len(lengths):,} "
+        f"| {statistics.median(lengths):.0f} / {p90:.0f} | {long / len(lengths):.1%} |"
+    )
 
 
 def _rooms(modules: Mapping[str, Module]) -> Iterator[str]:

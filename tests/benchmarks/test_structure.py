@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.structure import ADDITIONS, Addition, cycles, imports_of, read_modules, touched_by
+from benchmarks.structure import ADDITIONS, Addition, Module, cycles, imports_of, read_modules, report, touched_by
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,3 +31,15 @@ def test_cycles_are_found() -> None:
 def test_an_addition_touches_as_few_files_as_promised(addition: Addition) -> None:
     touched = [module.name for module in touched_by(addition, read_modules(ROOT))]
     assert 0 < len(touched) <= addition.goal, touched
+
+
+def test_only_code_counts_as_a_line_of_code() -> None:
+    source = '"""What the module is for."""\n\n# why\nTEXT = """two\nlines"""\n\ndef f() -> None:\n    """Do it."""\n    print(\n        1\n    )\n'
+    assert Module("example", Path("example.py"), source).code_lines == 6
+
+
+def test_the_report_adds_up_the_lines_of_all_packages() -> None:
+    rows = [line.split("|") for line in report(ROOT)]
+    lines = {row[1].strip(): int(row[3].replace(",", "")) for row in rows[2:6]}
+    assert lines.pop("total") == sum(lines.values())
+    assert lines.keys() == {"`bot`", "`actions`", "`runners`"}
