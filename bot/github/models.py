@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class RepoInfo:
+class _FromJson:
+    """A part of a response: fields are read by their names and types, unless ``of`` reads them otherwise."""
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        return cls._read(data)
+
+    @classmethod
+    def _read(cls, data: Json, **otherwise: Any) -> Self:
+        others = {field.name: field.type for field in fields(cls) if field.name not in otherwise}
+        return cls(**{name: _READERS[str(kind)](data, name) for name, kind in others.items()}, **otherwise)
+
+
+@dataclass(frozen=True)
+class RepoInfo(_FromJson):
     """A repository."""
 
     id: int
@@ -27,21 +41,19 @@ class RepoInfo:
     """Whether the one who asks has write permission; None if GitHub does not say."""
 
     @classmethod
-    def of(cls, data: Json) -> RepoInfo:
-        return cls(
-            id=integer(data, "id"),
-            full_name=text(data, "full_name"),
+    def of(cls, data: Json) -> Self:
+        return cls._read(
+            data,
             default_branch=text(data, "default_branch") or "main",
             # Unknown counts as public: public repositories are refused by default.
             private=data.get("private") is True,
-            html_url=text(data, "html_url"),
             archived=data.get("archived") is True,
             can_push=part(data, "permissions").get("push") is True if "permissions" in data else None,
         )
 
 
 @dataclass(frozen=True)
-class Issue:
+class Issue(_FromJson):
     """An issue (or a pull request, which GitHub shows as one)."""
 
     number: int
@@ -59,27 +71,20 @@ class Issue:
     closed_by: str = ""
 
     @classmethod
-    def of(cls, data: Json) -> Issue:
+    def of(cls, data: Json) -> Self:
         user = part(data, "user")
-        return cls(
-            number=integer(data, "number"),
-            title=text(data, "title"),
-            body=text(data, "body"),
-            state=text(data, "state"),
-            state_reason=optional(data, "state_reason"),
+        return cls._read(
+            data,
             labels=tuple(label if isinstance(label, str) else text(label, "name") for label in items(data, "labels")),
             author=text(user, "login"),
             author_type=text(user, "type"),
-            html_url=text(data, "html_url"),
-            created_at=moment(data, "created_at"),
-            updated_at=moment(data, "updated_at"),
             is_pull_request="pull_request" in data,
             closed_by=text(part(data, "closed_by"), "login"),
         )
 
 
 @dataclass(frozen=True)
-class Comment:
+class Comment(_FromJson):
     """A comment on an issue."""
 
     id: int
@@ -92,23 +97,19 @@ class Comment:
     app_id: int | None = None
 
     @classmethod
-    def of(cls, data: Json) -> Comment:
+    def of(cls, data: Json) -> Self:
         user = part(data, "user")
         app = part(data, "performed_via_github_app")
-        return cls(
-            id=integer(data, "id"),
-            body=text(data, "body"),
+        return cls._read(
+            data,
             author=text(user, "login"),
             author_type=text(user, "type"),
-            html_url=text(data, "html_url"),
-            created_at=moment(data, "created_at"),
-            updated_at=moment(data, "updated_at"),
             app_id=integer(app, "id") if app else None,
         )
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(_FromJson):
     """A step of a job."""
 
     number: int
@@ -118,20 +119,9 @@ class Step:
     started_at: datetime | None
     completed_at: datetime | None
 
-    @classmethod
-    def of(cls, data: Json) -> Step:
-        return cls(
-            number=integer(data, "number"),
-            name=text(data, "name"),
-            status=text(data, "status"),
-            conclusion=optional(data, "conclusion"),
-            started_at=moment(data, "started_at"),
-            completed_at=moment(data, "completed_at"),
-        )
-
 
 @dataclass(frozen=True)
-class Job:
+class Job(_FromJson):
     """A job of a workflow run.
 
     Attributes
@@ -154,26 +144,19 @@ class Job:
     labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: Json) -> Job:
+    def of(cls, data: Json) -> Self:
         full_name = text(data, "name")
-        return cls(
-            id=integer(data, "id"),
+        return cls._read(
+            data,
             name=full_name.rpartition(" / ")[2],
             full_name=full_name,
-            status=text(data, "status"),
-            conclusion=optional(data, "conclusion"),
-            started_at=moment(data, "started_at"),
-            completed_at=moment(data, "completed_at"),
-            html_url=text(data, "html_url"),
             steps=tuple(Step.of(step) for step in items(data, "steps") if isinstance(step, Mapping)),
-            run_id=integer(data, "run_id"),
-            runner_name=optional(data, "runner_name"),
             labels=tuple(label for label in items(data, "labels") if isinstance(label, str)),
         )
 
 
 @dataclass(frozen=True)
-class Runner:
+class Runner(_FromJson):
     """A self-hosted runner of a repository."""
 
     name: str
@@ -182,9 +165,9 @@ class Runner:
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: Json) -> Runner:
-        return cls(
-            name=text(data, "name"),
+    def of(cls, data: Json) -> Self:
+        return cls._read(
+            data,
             online=text(data, "status") == "online",
             busy=data.get("busy") is True,
             labels=tuple(text(label, "name") for label in items(data, "labels") if isinstance(label, Mapping)),
@@ -192,7 +175,7 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class WorkflowRun:
+class WorkflowRun(_FromJson):
     """A run of a workflow."""
 
     id: int
@@ -211,27 +194,16 @@ class WorkflowRun:
     updated_at: datetime | None
 
     @classmethod
-    def of(cls, data: Json) -> WorkflowRun:
-        return cls(
-            id=integer(data, "id"),
-            name=text(data, "name"),
-            display_title=text(data, "display_title"),
-            event=text(data, "event"),
-            status=text(data, "status"),
-            conclusion=optional(data, "conclusion"),
-            head_sha=text(data, "head_sha"),
-            head_branch=text(data, "head_branch"),
-            path=text(data, "path"),
-            html_url=text(data, "html_url"),
+    def of(cls, data: Json) -> Self:
+        return cls._read(
+            data,
             actor=text(part(data, "actor"), "login"),
             run_attempt=integer(data, "run_attempt") or 1,
-            created_at=moment(data, "created_at"),
-            updated_at=moment(data, "updated_at"),
         )
 
 
 @dataclass(frozen=True)
-class SentDelivery:
+class SentDelivery(_FromJson):
     """One attempt to deliver a webhook to the App; all attempts of a delivery share its ``guid``."""
 
     id: int
@@ -244,17 +216,6 @@ class SentDelivery:
     @property
     def succeeded(self) -> bool:
         return HTTPStatus.OK <= self.status_code < HTTPStatus.MULTIPLE_CHOICES
-
-    @classmethod
-    def of(cls, data: Json) -> SentDelivery:
-        return cls(
-            id=integer(data, "id"),
-            guid=text(data, "guid"),
-            event=text(data, "event"),
-            status_code=integer(data, "status_code"),
-            delivered_at=moment(data, "delivered_at"),
-            action=text(data, "action"),
-        )
 
 
 @dataclass(frozen=True)
@@ -334,3 +295,7 @@ def moment(data: Json, name: str) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+_READERS = {"str": text, "str | None": optional, "int": integer, "datetime | None": moment}
+"""By the type that a field is annotated with."""
