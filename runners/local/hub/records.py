@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from runners.local.hub.store import Record
 
@@ -23,12 +23,8 @@ def later(seconds: float) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class User(Record):
+class User(Record, table="user", indexed=("key",), first_id=101):
     """A person (``User``) or an App's or the runner's acting account (``Bot``). Logins are compared without case."""
-
-    TABLE: ClassVar[str] = "user"
-    INDEXED: ClassVar[tuple[str, ...]] = ("key",)
-    FIRST_ID: ClassVar[int] = 101
 
     login: str
     type: Literal["User", "Bot"] = "User"
@@ -41,12 +37,8 @@ class User(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class App(Record):
+class App(Record, table="app", indexed=("slug",), first_id=2_001):
     """A GitHub App with its webhook."""
-
-    TABLE: ClassVar[str] = "app"
-    INDEXED: ClassVar[tuple[str, ...]] = ("slug",)
-    FIRST_ID: ClassVar[int] = 2_001
 
     slug: str
     name: str
@@ -61,15 +53,11 @@ class App(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repository(Record):
+class Repository(Record, table="repository", indexed=("key",), first_id=30_001):
     """A repository; its git data is the bare repository ``repositories/OWNER/NAME.git``.
 
     Names are compared ignoring case.
     """
-
-    TABLE: ClassVar[str] = "repository"
-    INDEXED: ClassVar[tuple[str, ...]] = ("key",)
-    FIRST_ID: ClassVar[int] = 30_001
 
     full_name: str
     owner_id: int
@@ -93,11 +81,8 @@ class Repository(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collaborator(Record):
+class Collaborator(Record, table="collaborator", indexed=("repository_id", "user_id")):
     """The role of a person in a repository."""
-
-    TABLE: ClassVar[str] = "collaborator"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "user_id")
 
     repository_id: int
     user_id: int
@@ -105,12 +90,8 @@ class Collaborator(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installation(Record):
+class Installation(Record, table="installation", indexed=("app_id", "account_id"), first_id=400_001):
     """An App installed on the repositories of one account."""
-
-    TABLE: ClassVar[str] = "installation"
-    INDEXED: ClassVar[tuple[str, ...]] = ("app_id", "account_id")
-    FIRST_ID: ClassVar[int] = 400_001
 
     app_id: int
     account_id: int
@@ -123,11 +104,8 @@ class Installation(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token(Record):
+class Token(Record, table="token", indexed=("digest", "run_id")):
     """A credential; only its digest is kept. ``permissions`` and ``repository_ids`` bound installation and job tokens."""
-
-    TABLE: ClassVar[str] = "token"
-    INDEXED: ClassVar[tuple[str, ...]] = ("digest", "run_id")
 
     digest: str
     kind: TokenKind
@@ -140,12 +118,8 @@ class Token(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label(Record):
+class Label(Record, table="label", indexed=("repository_id", "key"), first_id=6_001):
     """A label of a repository. ``key`` is its name in lower case: names are compared without case."""
-
-    TABLE: ClassVar[str] = "label"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "key")
-    FIRST_ID: ClassVar[int] = 6_001
 
     repository_id: int
     key: str
@@ -155,12 +129,8 @@ class Label(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issue(Record):
+class Issue(Record, table="issue", indexed=("repository_id", "number", "state"), first_id=500_001):
     """An issue; ``label_ids`` are in the order in which they were added."""
-
-    TABLE: ClassVar[str] = "issue"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "number", "state")
-    FIRST_ID: ClassVar[int] = 500_001
 
     repository_id: int
     number: int
@@ -178,12 +148,8 @@ class Issue(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comment(Record):
+class Comment(Record, table="comment", indexed=("repository_id", "issue_id"), first_id=7_000_001):
     """A comment on an issue."""
-
-    TABLE: ClassVar[str] = "comment"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "issue_id")
-    FIRST_ID: ClassVar[int] = 7_000_001
 
     repository_id: int
     issue_id: int
@@ -195,12 +161,8 @@ class Comment(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reaction(Record):
+class Reaction(Record, table="reaction", indexed=("comment_id", "user_id", "content"), first_id=80_001):
     """A reaction to a comment."""
-
-    TABLE: ClassVar[str] = "reaction"
-    INDEXED: ClassVar[tuple[str, ...]] = ("comment_id", "user_id", "content")
-    FIRST_ID: ClassVar[int] = 80_001
 
     comment_id: int
     user_id: int
@@ -209,12 +171,8 @@ class Reaction(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckRun(Record):
+class CheckRun(Record, table="check_run", indexed=("repository_id", "head_sha"), first_id=90_001):
     """A check run; only the App that created it may change it."""
-
-    TABLE: ClassVar[str] = "check_run"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "head_sha")
-    FIRST_ID: ClassVar[int] = 90_001
 
     repository_id: int
     head_sha: str
@@ -231,12 +189,8 @@ class CheckRun(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery(Record):
+class Delivery(Record, table="delivery", indexed=("app_id", "guid", "state", "repository_id"), first_id=12_000_001):
     """One attempt to deliver a webhook; a redelivery is a new record with the same ``guid``."""
-
-    TABLE: ClassVar[str] = "delivery"
-    INDEXED: ClassVar[tuple[str, ...]] = ("app_id", "guid", "state", "repository_id")
-    FIRST_ID: ClassVar[int] = 12_000_001
 
     app_id: int
     guid: str

@@ -3,10 +3,7 @@
 A kind of record is a frozen dataclass that inherits ``Record``. Adding one takes two steps and no migration::
 
     @dataclass(frozen=True)
-    class WorkflowRun(Record):
-        TABLE: ClassVar[str] = "workflow_run"
-        INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "status")
-        FIRST_ID: ClassVar[int] = 9_000_001
+    class WorkflowRun(Record, table="workflow_run", indexed=("repository_id", "status"), first_id=9_000_001):
         repository_id: int
         status: str = "queued"
         inputs: dict[str, str] = field(default_factory=dict)
@@ -16,7 +13,7 @@ A kind of record is a frozen dataclass that inherits ``Record``. Adding one take
     run = runs.update(run.id, status="in_progress")   # read, changed and written in one transaction
     runs.find(repository_id=1, status="in_progress", newest_first=True, limit=30)
 
-Fields hold JSON values (str, int, float, bool, None, list, dict). ``INDEXED`` fields (or properties) become columns, and
+Fields hold JSON values (str, int, float, bool, None, list, dict). Fields (or properties) that are ``indexed`` become columns, and
 ``find`` and ``count`` take those alone. A new field needs a default, so that older documents can still be read.
 Changes that belong together go into ``with store.transaction():``; it nests, and holds the lock of the store.
 """
@@ -43,10 +40,17 @@ class Record:
     """Base of all stored records; the table assigns ``id``."""
 
     TABLE: ClassVar[str]
-    INDEXED: ClassVar[tuple[str, ...]] = ()
-    FIRST_ID: ClassVar[int] = 1
+    INDEXED: ClassVar[tuple[str, ...]]
+    FIRST_ID: ClassVar[int]
 
     id: int = 0
+
+    def __init_subclass__(cls, table: str, indexed: tuple[str, ...] = (), first_id: int = 1) -> None:
+        cls.TABLE, cls.INDEXED, cls.FIRST_ID = table, indexed, first_id
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Return fields by name, for JSON that has them under the same names."""
+        return {name: getattr(self, name) for name in names}
 
 
 R = TypeVar("R", bound=Record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from runners.local.hub.records import now
 from runners.local.hub.store import Record
@@ -12,12 +12,8 @@ Status = Literal["queued", "in_progress", "completed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workflow(Record):
+class Workflow(Record, table="workflow", indexed=("repository_id", "path"), first_id=15_000_001):
     """A workflow file seen on the default branch; it keeps its id."""
-
-    TABLE: ClassVar[str] = "workflow"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "path")
-    FIRST_ID: ClassVar[int] = 15_000_001
 
     repository_id: int
     path: str
@@ -27,12 +23,10 @@ class Workflow(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowRun(Record):
+class WorkflowRun(
+    Record, table="workflow_run", indexed=("repository_id", "workflow_id", "status"), first_id=9_000_000_001
+):
     """One run of a workflow."""
-
-    TABLE: ClassVar[str] = "workflow_run"
-    INDEXED: ClassVar[tuple[str, ...]] = ("repository_id", "workflow_id", "status")
-    FIRST_ID: ClassVar[int] = 9_000_000_001
 
     repository_id: int
     workflow_id: int
@@ -58,12 +52,8 @@ class WorkflowRun(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowJob(Record):
+class WorkflowJob(Record, table="workflow_job", indexed=("run_id", "key"), first_id=40_000_000_001):
     """One job of a run, stored when it is queued; as on GitHub, jobs that wait for others do not exist yet."""
-
-    TABLE: ClassVar[str] = "workflow_job"
-    INDEXED: ClassVar[tuple[str, ...]] = ("run_id", "key")
-    FIRST_ID: ClassVar[int] = 40_000_000_001
 
     run_id: int
     repository_id: int
@@ -82,12 +72,8 @@ class WorkflowJob(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runner(Record):
+class Runner(Record, table="runner", indexed=("name",), first_id=21):
     """A self-hosted runner: one run at a time."""
-
-    TABLE: ClassVar[str] = "runner"
-    INDEXED: ClassVar[tuple[str, ...]] = ("name",)
-    FIRST_ID: ClassVar[int] = 21
 
     name: str
     labels: list[str] = field(default_factory=list)

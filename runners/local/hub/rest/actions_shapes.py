@@ -22,13 +22,9 @@ def workflow(hub: Hub, repository: Repository, found: Workflow) -> Json:
     """A workflow."""
     page = f"{hub.base_url}/{repository.full_name}"
     return {
-        "id": found.id,
+        **found.pick("id", "name", "path", "created_at", "updated_at"),
         "node_id": node_id("Workflow", found.id),
-        "name": found.name,
-        "path": found.path,
         "state": "active",
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
         "url": f"{hub.api_url}/repos/{repository.full_name}/actions/workflows/{found.id}",
         "html_url": f"{page}/blob/{repository.default_branch}/{found.path}",
         "badge_url": f"{page}/workflows/{found.id}/badge.svg",
@@ -47,26 +43,20 @@ def run(hub: Hub, found: WorkflowRun) -> Json:
     minimal = shapes.minimal_repository(hub, repository)
     actor = shapes.user(hub, hub.users.need(found.actor_id))
     return {
-        "id": found.id,
+        **found.pick(
+            "id", "path", "run_number", "event", "status", "conclusion", "workflow_id", "created_at", "updated_at"
+        ),
         "name": found.workflow_name,
         "node_id": node_id("WorkflowRun", found.id),
         "check_suite_id": found.id,
         "check_suite_node_id": node_id("CheckSuite", found.id),
         "head_branch": found.branch,
         "head_sha": found.sha,
-        "path": found.path,
         "display_title": found.title,
-        "run_number": found.run_number,
         "run_attempt": 1,
-        "event": found.event,
-        "status": found.status,
-        "conclusion": found.conclusion,
-        "workflow_id": found.workflow_id,
         "url": api,
         "html_url": run_page(hub, repository, found.id),
         "pull_requests": [],
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
         "actor": actor,
         "triggering_actor": actor,
         "run_started_at": found.started_at or found.created_at,
@@ -96,7 +86,9 @@ def job(hub: Hub, of: WorkflowRun, found: WorkflowJob) -> Json:
     api = f"{hub.api_url}/repos/{repository.full_name}"
     runner = found.runner_id is not None
     return {
-        "id": found.id,
+        **found.pick(
+            "id", "status", "conclusion", "created_at", "completed_at", "name", "labels", "runner_id", "runner_name"
+        ),
         "run_id": of.id,
         "workflow_name": of.workflow_name,
         "head_branch": of.branch,
@@ -106,17 +98,9 @@ def job(hub: Hub, of: WorkflowRun, found: WorkflowJob) -> Json:
         "head_sha": of.sha,
         "url": f"{api}/actions/jobs/{found.id}",
         "html_url": f"{run_page(hub, repository, of.id)}/job/{found.id}",
-        "status": found.status,
-        "conclusion": found.conclusion,
-        "created_at": found.created_at,
         "started_at": found.started_at or found.created_at,
-        "completed_at": found.completed_at,
-        "name": found.name,
         "steps": [{name: step[name] for name in STEP_FIELDS} for step in found.steps],
         "check_run_url": f"{api}/check-runs/{found.id}",
-        "labels": found.labels,
-        "runner_id": found.runner_id,
-        "runner_name": found.runner_name,
         "runner_group_id": 1 if runner else None,
         "runner_group_name": "Default" if runner else None,
     }

@@ -176,16 +176,7 @@ def _wanted_permissions(call: Call, installation: Installation) -> dict[str, str
 
 def _brief(item: Delivery) -> dict[str, Any]:
     return {
-        "id": item.id,
-        "guid": item.guid,
-        "delivered_at": item.delivered_at,
-        "redelivery": item.redelivery,
-        "duration": item.duration,
-        "status": item.status,
-        "status_code": item.status_code,
-        "event": item.event,
-        "action": item.action,
-        "installation_id": item.installation_id,
-        "repository_id": item.repository_id,
+        **item.pick("id", "guid", "delivered_at", "redelivery", "duration", "status", "status_code"),
+        **item.pick("event", "action", "installation_id", "repository_id"),
         "throttled_at": None,
     }

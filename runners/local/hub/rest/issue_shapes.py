@@ -24,7 +24,7 @@ def issue(hub: Hub, found: Issue) -> Json:
     url = f"{api}/issues/{found.number}"
     author = hub.users.need(found.user_id)
     return {
-        "id": found.id,
+        **found.pick("id", "number", "state", "state_reason", "title", "body", "closed_at", "created_at", "updated_at"),
         "node_id": node_id("Issue", found.id),
         "url": url,
         "repository_url": api,
@@ -33,11 +33,6 @@ def issue(hub: Hub, found: Issue) -> Json:
         "events_url": f"{url}/events",
         "timeline_url": f"{url}/timeline",
         "html_url": f"{hub.base_url}/{repository.full_name}/issues/{found.number}",
-        "number": found.number,
-        "state": found.state,
-        "state_reason": found.state_reason,
-        "title": found.title,
-        "body": found.body,
         "user": shapes.user(hub, author),
         "author_association": association(hub, repository, author),
         "labels": [labels.shape(hub, label) for label in labels.of_issue(hub, found)],
@@ -47,10 +42,7 @@ def issue(hub: Hub, found: Issue) -> Json:
         "locked": False,
         "active_lock_reason": None,
         "comments": hub.comments.count(issue_id=found.id),
-        "closed_at": found.closed_at,
         "closed_by": shapes.user(hub, hub.users.need(found.closed_by_id)) if found.closed_by_id else None,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
         "reactions": _counted(f"{url}/reactions", ()),
         "performed_via_github_app": _app(hub, found.app_id),
     }
@@ -64,16 +56,13 @@ def comment(hub: Hub, found: Comment) -> Json:
     author = hub.users.need(found.user_id)
     url = f"{api}/comments/{found.id}"
     return {
-        "id": found.id,
+        **found.pick("id", "body", "created_at", "updated_at"),
         "node_id": node_id("IssueComment", found.id),
         "url": url,
         "issue_url": f"{api}/{parent.number}",
         "html_url": f"{hub.base_url}/{repository.full_name}/issues/{parent.number}#issuecomment-{found.id}",
         "user": shapes.user(hub, author),
         "author_association": association(hub, repository, author),
-        "body": found.body,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
         "reactions": _counted(f"{url}/reactions", hub.reactions.find(comment_id=found.id)),
         "performed_via_github_app": _app(hub, found.app_id),
     }

@@ -108,14 +108,10 @@ def minimal_repository(hub: Hub, found: Repository) -> Json:
     """A repository as lists show it."""
     api = f"{hub.api_url}/repos/{found.full_name}"
     return {
-        "id": found.id,
+        **found.pick("id", "name", "full_name", "private", "description"),
         "node_id": node_id("Repository", found.id),
-        "name": found.name,
-        "full_name": found.full_name,
         "owner": user(hub, hub.users.need(found.owner_id)),
-        "private": found.private,
         "html_url": f"{hub.base_url}/{found.full_name}",
-        "description": found.description,
         "fork": False,
         "url": api,
         **{f"{name}_url": f"{api}/{rest}" for name, rest in _REPOSITORY_LINKS},
@@ -155,19 +151,14 @@ def repository(hub: Hub, found: Repository) -> Json:
 def app(hub: Hub, found: App) -> Json:
     """A GitHub App."""
     return {
-        "id": found.id,
-        "slug": found.slug,
+        **found.pick("id", "slug", "name", "created_at", "permissions", "events"),
         "node_id": node_id("Integration", found.id),
         "client_id": f"Iv1.{found.id}",
         "owner": user(hub, hub.users.need(found.owner_id)),
-        "name": found.name,
         "description": None,
         "external_url": hub.base_url,
         "html_url": f"{hub.base_url}/apps/{found.slug}",
-        "created_at": found.created_at,
         "updated_at": found.created_at,
-        "permissions": found.permissions,
-        "events": found.events,
         "installations_count": hub.installations.count(app_id=found.id),
     }
 
@@ -178,7 +169,7 @@ def installation(hub: Hub, found: Installation) -> Json:
     account = hub.users.need(found.account_id)
     api = f"{hub.api_url}/app/installations/{found.id}"
     return {
-        "id": found.id,
+        **found.pick("id", "permissions", "events", "created_at", "updated_at", "suspended_at"),
         "client_id": f"Iv1.{owner.id}",
         "account": user(hub, account),
         "repository_selection": "selected",
@@ -189,13 +180,8 @@ def installation(hub: Hub, found: Installation) -> Json:
         "app_slug": owner.slug,
         "target_id": account.id,
         "target_type": "User",
-        "permissions": found.permissions,
-        "events": found.events,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
         "single_file_name": None,
         "has_multiple_single_files": False,
         "single_file_paths": [],
         "suspended_by": user(hub, account) if found.suspended_at else None,
-        "suspended_at": found.suspended_at,
     }

@@ -56,18 +56,11 @@ def shape(hub: Hub, run: CheckRun) -> Json:
     app = hub.apps.get(run.app_id) if run.app_id else None
     texts = {name: run.output.get(name) for name in ("title", "summary", "text")}
     return {
-        "id": run.id,
+        **run.pick("id", "head_sha", "external_id", "name", "status", "conclusion", "started_at", "completed_at"),
         "node_id": node_id("CheckRun", run.id),
-        "head_sha": run.head_sha,
-        "external_id": run.external_id,
-        "name": run.name,
         "url": api,
         "html_url": page,
         "details_url": run.details_url or page,
-        "status": run.status,
-        "conclusion": run.conclusion,
-        "started_at": run.started_at,
-        "completed_at": run.completed_at,
         "output": {**texts, "annotations_count": 0, "annotations_url": f"{api}/annotations"},
         "check_suite": {"id": run.app_id or JOBS_APP_ID},
         "app": shapes.app(hub, app) if app else None,

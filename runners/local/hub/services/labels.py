@@ -81,13 +81,10 @@ def shape(hub: Hub, label: Label) -> Json:
     """Return a label's JSON."""
     repository = hub.repositories.need(label.repository_id)
     return {
-        "id": label.id,
+        **label.pick("id", "name", "color", "description"),
         "node_id": node_id("Label", label.id),
         "url": f"{hub.api_url}/repos/{repository.full_name}/labels/{quote(label.name, safe='')}",
-        "name": label.name,
-        "color": label.color,
         "default": False,
-        "description": label.description,
     }
 
 

@@ -10,7 +10,6 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import httpx
 import pytest
@@ -88,11 +87,7 @@ def test_the_command_says_where_it_serves_and_survives_a_kill(tmp_path: Path) ->
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thing(Record):
-    TABLE: ClassVar[str] = "thing"
-    INDEXED: ClassVar[tuple[str, ...]] = ("color",)
-    FIRST_ID: ClassVar[int] = 500
-
+class Thing(Record, table="thing", indexed=("color",), first_id=500):
     color: str | None
     count: int = 0
 
@@ -156,10 +151,7 @@ def test_many_threads_lose_no_change(store: Store) -> None:
 
 def test_a_document_of_an_older_shape_is_still_read(tmp_path: Path) -> None:
     @dataclass(frozen=True, kw_only=True)
-    class Older(Record):
-        TABLE: ClassVar[str] = "thing"
-        INDEXED: ClassVar[tuple[str, ...]] = ("color",)
-
+    class Older(Record, table="thing", indexed=("color",)):
         color: str
         gone: str = "x"
 
