@@ -36,7 +36,7 @@ def misplaced_argument(reason: str, takes: Takes) -> str | None:
     Examples
     --------
     >>> misplaced_argument("to 1", "version"), misplaced_argument("max_depth 3", "settings")
-    ('to 1', 'max_depth')
+    ('to 1', 'max_depth 3')
     >>> misplaced_argument("better on last week's data", "version") is None
     True
     """
