@@ -23,8 +23,14 @@ _TOKENS = re.compile(
     r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
     # a key whose end may have been cut off
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    # user and password of an address
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
+    # Hugging Face, GitLab, OpenAI and those that took over its form
+    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{20,})"
+    # what follows the word in a header
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
+    # AWS: what makes a signed address valid
+    r"|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=X-Amz-Security-Token=)[A-Za-z0-9%+/=_-]+"
+    # user and password of an address; the password may contain an @ that should have been escaped
+    r"|(?<=://)[^/\s:@]+:[^/\s]+(?=@)",
     re.DOTALL,
 )
 _NAMED = re.compile(

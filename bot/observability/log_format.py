@@ -19,6 +19,8 @@ from bot.observability.log_context import subject
 
 SERVICE = "modelyard"
 _MIN_SECRET_LENGTH = 4
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""What JSON allows in a string, but a terminal or a viewer takes as a command, an end of line or a change of direction."""
 
 
 class JsonLines(logging.Formatter):
@@ -53,7 +55,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = self.formatException(record.exc_info)
         masked = {name: self.masked(value) if isinstance(value, str) else value for name, value in line.items()}
-        return json.dumps(masked, ensure_ascii=False)
+        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(masked, ensure_ascii=False))
 
     def masked(self, text: str) -> str:
         """Return a text with its secrets masked."""

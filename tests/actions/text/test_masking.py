@@ -38,6 +38,13 @@ SECRETS = {
     "aws secret in JSON": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
     "aws secret in YAML": "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
     "password": "s3cr3t" + "-word",
+    "rest of a password with an @": "end" + "-of-it",
+    "bearer token": "abcdefghijklmnop" + "qrstuvwxyz",
+    "signed address": "0123456789abcdef" * 4,
+    "session token of a signed address": "IQoJb3JpZ2luX2VjEJr%2F" + "aCXVzLWVhc3QtMSJHMEUCIQ",
+    "Hugging Face": "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz",
+    "GitLab": "glpat-" + "AbCdEfGhIjKlMnOpQrSt",
+    "OpenAI": "sk-proj-" + "AbCdEfGhIjKlMnOpQrStUvWxYz",
 }
 TEXTS = {
     "slack webhook": "to https://hooks.slack.com/{}",
@@ -48,6 +55,10 @@ TEXTS = {
     "aws secret in YAML": "secret_access_key : '{}'",
     "aws secret": "AWS_SECRET_ACCESS_KEY={}",
     "password": "postgresql://modelyard:{}@db/modelyard",
+    "rest of a password with an @": "postgresql://modelyard:s3cr3t@{}@db/modelyard",
+    "bearer token": "Authorization: Bearer {}",
+    "signed address": "https://b.s3.amazonaws.com/m.csv?X-Amz-Expires=9&X-Amz-Signature={}",
+    "session token of a signed address": "https://b.s3.amazonaws.com/m.csv?X-Amz-Security-Token={}&X-Amz-Expires=9",
 }
 
 

@@ -40,6 +40,14 @@ def test_each_record_is_one_line_of_json(stream: io.StringIO) -> None:
     assert record["timestamp"].endswith("+00:00")
 
 
+@pytest.mark.parametrize("character", ["\x85", "\x9b", "\u2028", "\u202e", "\u2066", "\u200b"])
+def test_what_a_terminal_or_a_viewer_would_obey_is_escaped(stream: io.StringIO, character: str) -> None:
+    logging.getLogger("bot.worker").info("issue %s", f"a{character}b")
+
+    assert character not in stream.getvalue()
+    assert json.loads(stream.getvalue())["message"] == f"issue a{character}b"
+
+
 def in_a_task(stream: io.StringIO, work: Callable[[], None]) -> dict[str, Any]:
     """Do some work as one of the worker's tasks does, and return the one line that it logged."""
     contextvars.copy_context().run(work)
