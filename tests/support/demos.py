@@ -33,13 +33,21 @@ class Told:
     text: str
 
 
+HOSTILE_GITCONFIG = ROOT / "tests" / "data" / "hostile.gitconfig"
+
+
 def environment(**changes: str) -> dict[str, str]:
-    """Return what a demo is started with; its jobs find their environment where the tests' one is."""
+    """Return what a demo is started with: a hostile git configuration, and a proxy that reaches nothing.
+
+    Its jobs find their environment where the tests' one is.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
     environments = os.environ.get("MODELYARD_ENVIRONMENTS") or str(ROOT / ".modelyard" / "environments")
     told = {
         "PYTHONPATH": str(ROOT),
         "MODELYARD_ENVIRONMENTS": environments,
+        "GIT_CONFIG_GLOBAL": str(HOSTILE_GITCONFIG),
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
         "TERM": "xterm-256color",
         "COLUMNS": str(COLUMNS),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -21,13 +22,20 @@ from runners.local.act.work_folder import ActMissing
 from runners.local.demo.hub_user import HubUser, HubUserError, IssueSnapshot
 from runners.local.demo.source_repository import SourceError
 from runners.local.demo.view import Terminal, comment_view, headline, lineage_of, metrics_view
-from runners.local.demo.workspace import REPOSITORY, Running, Workspace, WorkspaceError
+from runners.local.demo.workspace import (
+    REPOSITORY,
+    Running,
+    Workspace,
+    WorkspaceError,
+    reach_this_machine_directly,
+)
+from runners.local.hub.git.repository import hidden_configuration
 from runners.local.hub.hub import Hub
 
 FOLDER = Path(".modelyard/demo")
 FORM = "modelyard-{task}.yml"
 WAITING, INVALID = "mlops:waiting", "mlops:invalid"
-REQUEST_LABEL = "Train it again?"
+QUESTION = "Train it again?"
 """The first line of the comment that asks a person for a decision."""
 ENDS = {"mlops:passed", "mlops:failed", "mlops:cancelled", INVALID}
 HEARD_SECONDS = 60.0
@@ -50,6 +58,7 @@ Everything is on this machine, in .modelyard/demo: it needs no account, and is n
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; return 0 if the loop completed (a rejected model counts), 1 if it did not."""
     options = parser().parse_args(argv)
+    reach_this_machine_directly()
     console = Console()
     workspace = Workspace(FOLDER, webhooks=options.webhooks == "on")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -106,6 +115,8 @@ class Demo:
         self._teller = Terminal(console)
 
     def run(self) -> int:
+        if contents := self._workspace.contents:
+            self._say(f"Deleting {contents} of the last demo. Datasets stay.")
         self._say(f"Setting up a hub, an App, two runners and a repository in {_short(self._workspace.folder)} ...")
         state = self._workspace.make(self._options.promotion)
         if state.changed_files:
@@ -171,7 +182,7 @@ class Demo:
                     return label
                 if label == WAITING:  # The App updates the comment after the label.
                     waits_since = waits_since or time.monotonic()
-                    if REQUEST_LABEL in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
+                    if QUESTION in headline(seen.comments[0]) or time.monotonic() - waits_since > HEARD_SECONDS:
                         return label
                 if running.app.poll() is not None:
                     raise WorkspaceError(f"The App stopped. See its log: {_short(self._workspace.app_log)}")
@@ -263,7 +274,7 @@ class Demo:
             raise WorkspaceError(f"The hub has no repository {REPOSITORY}.")
         bare = hub.git(repository).path
         target = self._workspace.folder / "repository"
-        subprocess.run(["git", "clone", "-q", str(bare), str(target)], check=True)
+        subprocess.run(["git", "clone", "-q", str(bare), str(target)], check=True, env=hidden_configuration(os.environ))
         return target
 
     def _say(self, text: str) -> None:

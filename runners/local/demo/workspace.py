@@ -26,6 +26,7 @@ from urllib.request import urlopen
 from actions.storage.folder import write_atomically
 from runners.local.act.work_folder import find_act
 from runners.local.demo import source_repository
+from runners.local.hub.git.repository import hidden_configuration
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import HOST, bind, serving
@@ -101,15 +102,15 @@ class Workspace:
             raise WorkspaceError(f"There is nothing to serve in {self.folder}. Run the demo first: make demo") from None
 
     def make(self, promotion: str = "approval") -> WorkspaceState:
-        """Set everything up from scratch; previous content is removed."""
+        """Set everything up from scratch; what was there is removed, except datasets and ports."""
         find_act()
         with self._held():
             return self._make(promotion)
 
     def _make(self, promotion: str) -> WorkspaceState:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        (self.folder / "storage").mkdir(parents=True)
-        with bind(0)[0] as hub_socket, bind(0)[0] as app_socket:
+        hub_port, app_port = self._previous_ports()
+        self._remove_all_but_datasets()
+        with _bound(hub_port) as hub_socket, _bound(app_port) as app_socket:
             hub_port, app_port = hub_socket.getsockname()[1], app_socket.getsockname()[1]
         with _hub(self.folder, hub_port) as hub, tempfile.TemporaryDirectory() as repository:
             # A new browser session acts as the first person of the hub: it must not be the owner of the source, who sees no issues.
@@ -123,6 +124,30 @@ class Workspace:
         state = replace(state, installation=ready.installation_id)
         self._remember(state)
         return state
+
+    @property
+    def contents(self) -> str:
+        """What ``make`` will delete, in words; empty if there is nothing."""
+        return f"the issues and the history of {REPOSITORY}" if (self.folder / "workspace.json").exists() else ""
+
+    def _previous_ports(self) -> tuple[int, int]:
+        """Return the ports of the last time, so that open browser tabs stay valid; 0 stands for any free one."""
+        try:
+            return self.state.hub_port, self.state.app_port
+        except WorkspaceError:
+            return 0, 0
+
+    def _remove_all_but_datasets(self) -> None:
+        """Remove what earlier runs left; data that people put into the storage stays."""
+        datasets = self.folder / "storage" / REPOSITORY / "datasets"
+        aside = self.folder.with_name(f"{self.folder.name}.datasets")
+        if datasets.is_dir() and not aside.exists():
+            datasets.rename(aside)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "storage").mkdir(parents=True)
+        if aside.exists():  # also after an interruption between the two moves
+            datasets.parent.mkdir(parents=True)
+            aside.rename(datasets)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -210,6 +235,13 @@ class Workspace:
         raise WorkspaceError(f"The App did not start within {START_SECONDS:.0f} s. See its log: {self.app_log}")
 
 
+def reach_this_machine_directly() -> None:
+    """Have this process and its children use no proxy for addresses of this machine."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [os.environ[name]] if os.environ.get(name) else []
+        os.environ[name] = ",".join([*known, HOST, "localhost"])
+
+
 @contextlib.contextmanager
 def _hub(folder: Path, port: int, *, webhooks: bool = True) -> Iterator[Hub]:
     hub = Hub.open(folder / "hub", f"http://{HOST}:{port}", webhooks_enabled=webhooks)
@@ -247,7 +279,8 @@ def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    environment = os.environ | source_repository.IDENTITY | {"PYTHONPATH": str(source_repository.ROOT)}
+    environment = hidden_configuration(os.environ) | source_repository.IDENTITY
+    environment["PYTHONPATH"] = str(source_repository.ROOT)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkspaceError(f"{' '.join(command[:4])} ... failed: {done.stderr.strip()[-1000:]}")

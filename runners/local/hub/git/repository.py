@@ -18,6 +18,13 @@ ENVIRONMENT = {
 }
 """Hides the user's git configuration, because the hub must not depend on it."""
 
+
+def hidden_configuration(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a git command of ours that needs the rest of the user's environment."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+    return kept | {name: value for name, value in ENVIRONMENT.items() if name.startswith("GIT_")}
+
+
 SETTINGS = {
     "http.receivepack": "true",
     "receive.hideRefs": "refs/pull",

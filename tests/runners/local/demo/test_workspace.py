@@ -13,6 +13,7 @@ import pytest
 from runners.local.act.work_folder import ActMissing
 from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError
 from runners.local.hub.server import bind
+from tests.support.demos import HOSTILE_GITCONFIG
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,24 @@ def test_a_place_is_served_on_its_ports_again_and_again(made: Workspace) -> None
         assert running.app.poll() is not None
         assert not healthy(state.app_port)
     assert made.state == state
+
+
+def test_making_it_again_keeps_the_datasets_and_the_ports_and_names_what_it_deletes(
+    made: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(HOSTILE_GITCONFIG))
+    before, bare = made.state, made.folder / "hub" / "repositories" / f"{REPOSITORY}.git"
+    data = made.folder / "storage" / REPOSITORY / "datasets" / "mine.csv"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text("x,y\n1,2\n", encoding="utf-8")
+    (bare / "left-behind").touch()
+
+    assert made.contents == f"the issues and the history of {REPOSITORY}"
+    after = made.make()
+
+    assert data.read_text(encoding="utf-8") == "x,y\n1,2\n"
+    assert not (bare / "left-behind").exists()
+    assert (after.hub_port, after.app_port) == (before.hub_port, before.app_port)
 
 
 @pytest.mark.slow
