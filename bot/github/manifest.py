@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
+from pydantic_core import from_json
 
 from bot.credentials import Credentials
 from bot.github import errors
@@ -16,6 +17,7 @@ from bot.github.models import integer, text
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _REQUEST = "POST app-manifests/CODE/conversions"
 _SECONDS = 20.0
+_MAX_BODY = 2**20
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,30 @@ async def convert(api_url: str, code: str, transport: httpx.AsyncBaseTransport |
         raise errors.from_status(_REQUEST, 404, "not a code from GitHub", is_write=True)
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "modelyard"}
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=_SECONDS, headers=headers) as client:
-            response = await client.post(f"{api_url}/app-manifests/{code}/conversions")
+        async with (
+            httpx.AsyncClient(transport=transport, timeout=_SECONDS, headers=headers) as client,
+            client.stream("POST", f"{api_url}/app-manifests/{code}/conversions") as response,
+        ):
+            body = await _limited(response)
     except httpx.HTTPError as error:
         raise errors.lost(_REQUEST, error, is_write=True) from None
     if response.status_code != httpx.codes.CREATED:
-        raise errors.from_status(_REQUEST, response.status_code, errors.words(response.content), is_write=True)
-    return _read(response.content, api_url)
+        raise errors.from_status(_REQUEST, response.status_code, errors.words(body), is_write=True)
+    return _read(body, api_url)
+
+
+async def _limited(response: httpx.Response) -> bytes:
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > _MAX_BODY:
+            raise errors.malformed(_REQUEST, "larger than 1 MiB", is_write=True)
+    return body
 
 
 def _read(body: bytes, api_url: str) -> NewApp:
-    import json
-
     try:
-        data: Any = json.loads(body)
+        data: Any = from_json(body)  # unlike json, it refuses deep nesting
     except ValueError:
         raise errors.malformed(_REQUEST, "no JSON", is_write=True) from None
     if not isinstance(data, dict):

@@ -99,11 +99,16 @@ class Person:
 
 @contextlib.contextmanager
 def setting_up(
-    hub: RunningHub, *, clock: Clock | None = None, enters: bool = True, **defaults: Any
+    hub: RunningHub,
+    *,
+    clock: Clock | None = None,
+    enters: bool = True,
+    transport: httpx.AsyncBaseTransport | None = None,
+    **defaults: Any,
 ) -> Iterator[tuple[Person, Setup]]:
     """Serve a set-up; give somebody who has come in with its token, and the set-up itself."""
     session = Session(clock) if clock else Session()
-    transport = AsyncCheckedTransport(httpx.AsyncHTTPTransport())
+    transport = transport or AsyncCheckedTransport(httpx.AsyncHTTPTransport())
     setup = Setup(Defaults(github=hub.url, **defaults), session, transport)
     with serving(setup.app()) as address, httpx.Client(timeout=20, follow_redirects=True) as client:
         person = Person(client, address, hub)

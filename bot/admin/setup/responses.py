@@ -5,7 +5,6 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -67,7 +66,16 @@ def stranger() -> Response:
     )
 
 
-async def not_found(_: Request, error: Exception) -> Response:
+async def not_found(_: Request, __: Exception) -> Response:
     """Answer a request for any other path."""
-    status = cast("Any", error).status_code
-    return PlainTextResponse("There is only /setup here.\n", status)
+    return PlainTextResponse("There is only /setup here.\n", HTTPStatus.NOT_FOUND)
+
+
+async def webhook(request: Request) -> Response:
+    """Accept the ping that GitHub sends as soon as the App exists.
+
+    Any other event is refused as busy: the App requests it again once it runs. Nothing is read, because the secret may not
+    be known yet.
+    """
+    is_ping = request.headers.get("x-github-event") == "ping"
+    return Response(status_code=HTTPStatus.ACCEPTED if is_ping else HTTPStatus.SERVICE_UNAVAILABLE)

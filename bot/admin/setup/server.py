@@ -26,7 +26,7 @@ from bot.admin.setup import pages
 from bot.admin.setup.check import check_stored, start_command
 from bot.admin.setup.form import Choices, read_choices, read_store
 from bot.admin.setup.manifest import GITHUB, Hub, manifest
-from bot.admin.setup.responses import html, is_own, not_found, read_form, redirect, refused, scheme, stranger
+from bot.admin.setup.responses import html, is_own, not_found, read_form, redirect, refused, scheme, stranger, webhook
 from bot.admin.setup.session import Session, same
 from bot.credentials import VARIABLES, CredentialsError, CredentialStore
 from bot.credentials.env_file import EnvFile
@@ -89,6 +89,7 @@ class Setup:
                 Route("/setup/callback", self._guarded(self._came_back), methods=["GET"]),
                 Route("/setup/store", self._guarded(self._store_elsewhere), methods=["POST"]),
                 Route("/setup/done", self._guarded(self._done), methods=["GET"]),
+                Route("/webhook", webhook, methods=["POST"]),
                 Route("/setup/check", self._guarded(self._check), methods=["GET", "POST"]),
             ],
             exception_handlers={404: not_found, 405: not_found},

@@ -172,6 +172,15 @@ def test_nothing_but_setup_is_served(hub: RunningHub) -> None:
         assert [person.get(path).status_code for path in ("/", "/webhook", "/metrics", "/docs")] == [404] * 4
 
 
+def test_the_ping_of_the_new_app_is_accepted_and_other_webhooks_are_left_to_be_sent_again(hub: RunningHub) -> None:
+    with setting_up(hub) as (person, _):
+        answers = [
+            httpx.post(f"{person.address}/webhook", headers={"x-github-event": event}, content=b"{}").status_code
+            for event in ("ping", "issues")
+        ]
+    assert answers == [202, 503]
+
+
 def test_pages_contain_no_script_and_cannot_load_any(hub: RunningHub) -> None:
     with setting_up(hub) as (person, _):
         first, confirm = person.get("/setup"), person.choose()
@@ -233,6 +242,21 @@ def test_a_code_unknown_to_github_is_refused(hub: RunningHub, code: str) -> None
         assert "tart again" in answer.text
         assert person.get("/setup").status_code == 200
     assert not Path(".env").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [(b'{"pem": "' + b"x" * 2**21 + b'"}', "larger than 1 MiB"), (b"[" * 200_000 + b"]" * 200_000, "no JSON")],
+    ids=["larger than any", "nested deep"],
+)
+def test_credentials_are_read_with_a_limit(hub: RunningHub, body: bytes, found: str) -> None:
+    network = httpx.MockTransport(lambda _: httpx.Response(201, content=body))
+    with setting_up(hub, transport=network) as (person, _):
+        person.choose()
+        state = parse_qs(urlsplit(person.register_url).query)["state"][0]
+        answer = person.client.get(f"{person.address}/setup/callback", params={"code": "abc", "state": state})
+    assert answer.status_code == 502
+    assert found in answer.text
 
 
 def test_an_unreachable_github_is_reported(hub: RunningHub) -> None:
