@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.runs.decisions import can_take, with_decision
-from bot.runs.machine import Outcome
+from bot.runs.machine import Outcome, StateSpec
 from bot.runs.machines.training import MACHINE, OPERATOR_TIMEOUT, State
 from bot.runs.run import Decision, Run, Visit, WorkflowDispatch
 from tests.support.runs import NOON, a_run
@@ -114,6 +115,29 @@ def test_the_time_limits_are_those_that_the_documentation_promises() -> None:
         S.PREPARE_DATA: 15, S.TRAIN_MODEL: 60, S.EVALUATE_MODEL: 15, S.JUDGE_RESULTS: 5, S.NOTIFY_OPERATOR: 5,
         S.WAIT_FOR_OPERATOR_INPUT: 24 * 60, S.REGISTER_MODEL: 10, S.ROLLBACK_MODEL: 10, S.INVALID_DATA: 5,
         S.WRITE_HISTORY: 5, S.NOTIFY_SUCCESS: 5, S.NOTIFY_FAILURE: 5,
+    }  # fmt: skip
+
+
+def states(meets: Callable[[StateSpec], bool]) -> set[str]:
+    return {state.value for state, spec in MACHINE.table.items() if meets(spec)}
+
+
+def test_the_states_differ_in_what_people_can_do_in_them() -> None:
+    assert states(lambda spec: spec.answerable) == {
+        "JudgeResults", "CheckRetryLimit", "NotifyOperator", "WaitForOperatorInput",
+    }  # fmt: skip
+    assert states(lambda spec: spec.asks_operator) == {"NotifyOperator", "WaitForOperatorInput"}
+    assert states(lambda spec: not spec.cancellable) == {
+        "InvalidData", "WriteHistory", "NotifySuccess", "NotifyFailure",
+    }  # fmt: skip
+
+
+def test_an_attempt_is_one_workflow_run_and_what_may_fail_is_retried() -> None:
+    assert states(lambda spec: spec.dispatches) == {"PrepareData"}
+    assert states(lambda spec: spec.retries == 1) == {"TrainModel"}
+    assert states(lambda spec: spec.retries == 3) == {
+        "PrepareData", "EvaluateModel", "NotifyOperator", "RegisterModel", "RollbackModel", "InvalidData", "WriteHistory",
+        "NotifySuccess", "NotifyFailure",
     }  # fmt: skip
 
 

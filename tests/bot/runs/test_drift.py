@@ -81,6 +81,7 @@ def test_only_the_apps_own_comments_count_as_answers() -> None:
 )
 def test_what_is_less_than_a_minute_old_is_left_to_its_event(age: int, stretch: float, settled: bool) -> None:
     assert is_settled(NOON, NOON + timedelta(seconds=age), stretch) is settled
+    assert stretch != 1.0 or is_settled(NOON, NOON + timedelta(seconds=age)) is settled
 
 
 def test_what_has_no_time_is_not_waited_for() -> None:
@@ -141,6 +142,8 @@ def test_a_run_that_is_ending_anyway_is_not_cancelled(run: Run) -> None:
     [
         (a_run(), None),
         (a_run(state=S.PREPARE_DATA, needs_dispatch=True), None),
+        (a_run(state=S.PREPARE_DATA), None),
+        (a_run(state=S.TRAIN_MODEL, dispatches=(sent(),), needs_dispatch=True), None),
         (a_run(state=S.TRAIN_MODEL, dispatches=(sent(),)), "mlops:running"),
         (a_run(state=S.WAIT_FOR_OPERATOR_INPUT), "mlops:waiting"),
         (a_run(state=S.WRITE_HISTORY, status="passed"), None),
