@@ -300,6 +300,21 @@ def test_a_misspelt_form_field_is_reported_and_not_taken_as_a_hyperparameter(nam
     assert wrong.next_step == f"Did you mean {meant}?"
 
 
+def test_a_command_without_a_reason_takes_none() -> None:
+    assert not parsed("/compare 1 2").problems
+    assert [problem.field for problem in parsed("/compare 1 2 please").problems] == ["reason"]
+
+
+def test_what_is_missing_is_reported_as_nothing_and_what_is_wrong_as_itself() -> None:
+    assert [parsed(line).problems[0].found for line in ("/run", "/run -x")] == ["nothing", "-x"]
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(3_900, True), (3_901, False)])
+def test_arguments_have_a_largest_length(length: int, is_read: bool) -> None:
+    line = "x=" + "y" * (length - 2)
+    assert (not parsed(f"/run load_dataset {line}").problems) is is_read
+
+
 @pytest.mark.parametrize(
     "line",
     ["/compare", "/compare champion", "/compare champion ../x", "/run", "/run -x", "/run Load x=1", "/compare 1 2 3"],
