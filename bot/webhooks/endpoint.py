@@ -25,6 +25,10 @@ MAX_BYTES = 25 * 1024 * 1024
 """GitHub's own limit for a payload."""
 MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024
 """For all unfinished requests together: none of them has proved its signature yet."""
+MAX_BYTES_PER_CLIENT = MAX_BYTES_IN_FLIGHT // 2
+SMALL_BODY = 1024 * 1024
+RESERVED_BYTES = 32 * 1024 * 1024
+"""Of the bytes in flight, kept for small bodies: nearly all of GitHub's deliveries are."""
 READ_SECONDS = 10.0
 """Time-out for receiving a body. GitHub itself gives up after this time."""
 STORE_SECONDS = 8.0
@@ -62,6 +66,7 @@ class Webhooks:
         self._clock = clock
         self._read_seconds = read_seconds
         self._in_flight = 0
+        self._by_client: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +82,8 @@ class Webhooks:
         headers = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
         delivery_id = headers.get(b"x-github-delivery", "")
         try:
-            result = await self._accept(headers, request.receive)
+            client = request.client.host if request.client else ""
+            result = await self._accept(headers, request.receive, client)
         except RefusedDelivery as refused:
             self.counts[refused.reason] += 1
             # Unverified input is kept out of the log: no body, and the delivery id shortened and quoted.
@@ -90,14 +96,14 @@ class Webhooks:
         self.counts[result] += 1
         return JSONResponse({"delivery": delivery_id, "result": result}, HTTPStatus.ACCEPTED)
 
-    async def _accept(self, headers: Mapping[bytes, str], receive: Receive) -> InboxResult:
+    async def _accept(self, headers: Mapping[bytes, str], receive: Receive, client: str) -> InboxResult:
         event, delivery_id = headers.get(b"x-github-event", ""), headers.get(b"x-github-delivery", "")
         # Decoded as Latin-1, so encoding restores the original bytes.
         signature = headers.get(b"x-hub-signature-256", "").encode("latin-1")
         delivery.check_headers(event, delivery_id)
         if not delivery.is_well_formed_signature(signature):
             raise RefusedDelivery("signature_missing")
-        body = await self._body(headers.get(b"content-length", ""), receive)
+        body = await self._body(headers.get(b"content-length", ""), receive, client)
         if not delivery.is_signed(body, signature, self._secret):
             raise RefusedDelivery("signature_wrong")
         text = delivery.unwrapped(body, headers.get(b"content-type", ""))
@@ -111,7 +117,7 @@ class Webhooks:
         log.info("webhook %s %s.%s %s", delivery_id, event, received.action, result)
         return result
 
-    async def _body(self, content_length: str, receive: Receive) -> bytes:
+    async def _body(self, content_length: str, receive: Receive, client: str) -> bytes:
         """Read the body as it arrives, within the limits."""
         if content_length.isdecimal() and int(content_length[:20]) > MAX_BYTES:
             raise RefusedDelivery("body_too_large")
@@ -126,16 +132,27 @@ class Webhooks:
                     chunk = message.get("body", b"")
                     more = message.get("more_body", False)
                     self._in_flight += len(chunk)
+                    self._by_client[client] += len(chunk)
                     body += chunk
                     if len(body) > MAX_BYTES:
                         raise RefusedDelivery("body_too_large")
-                    if self._in_flight > MAX_BYTES_IN_FLIGHT:
+                    if self._is_full(len(body), client):
                         raise RefusedDelivery("busy")
         except TimeoutError:
             raise RefusedDelivery("body_too_slow") from None
         finally:
             self._in_flight -= len(body)
+            self._by_client[client] -= len(body)
+            if not self._by_client[client]:
+                del self._by_client[client]
         return bytes(body)
+
+    def _is_full(self, length: int, client: str) -> bool:
+        """Return whether there is no room for a body of this length so far."""
+        if length <= SMALL_BODY:
+            return self._in_flight > MAX_BYTES_IN_FLIGHT
+        is_over_share = self._by_client[client] > MAX_BYTES_PER_CLIENT
+        return is_over_share or self._in_flight > MAX_BYTES_IN_FLIGHT - RESERVED_BYTES
 
     async def _store(self, received: Delivery) -> InboxResult:
         try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -25,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from bot.database.store import Store
 from bot.webhooks import endpoint as webhooks
+from bot.webhooks import http_limits
 from bot.webhooks.batching import Inbox
 from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
 from bot.webhooks.endpoint import MAX_BYTES, Webhooks
@@ -434,6 +436,71 @@ def test_a_client_that_disconnects_leaves_nothing_behind(door: Door) -> None:
 
     assert door.endpoint._in_flight == 0
     assert door.deliver(OPENED)[0] == 202
+
+
+def until_in_flight(door: Door, size: int) -> None:
+    end = time.monotonic() + 60
+    while door.endpoint._in_flight != size:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def unfinished(door: Door, size: int) -> socket.socket:
+    """Send a part of a body that is announced as larger, without a signature that anybody could check yet."""
+    connection = socket.create_connection((str(door.host), door.port), timeout=10)
+    connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (size + 1) + b"x" * size)
+    return connection
+
+
+def test_unsigned_large_bodies_leave_room_for_a_delivery(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.endpoint, "_read_seconds", 20.0)
+    monkeypatch.setattr(webhooks, "MAX_BYTES_IN_FLIGHT", 8 * 1024 * 1024)
+    monkeypatch.setattr(webhooks, "MAX_BYTES_PER_CLIENT", 8 * 1024 * 1024)
+    monkeypatch.setattr(webhooks, "RESERVED_BYTES", 2 * 1024 * 1024)
+    with contextlib.ExitStack() as stack:
+        for number in (1, 2, 3):
+            stack.enter_context(unfinished(door, 2 * 1024 * 1024))
+            until_in_flight(door, number * 2 * 1024 * 1024)
+        fourth = stack.enter_context(unfinished(door, 2 * 1024 * 1024))
+        assert fourth.recv(12) == b"HTTP/1.1 503"
+        assert door.deliver(OPENED)[0] == 202
+    until_in_flight(door, 0)
+    assert not door.endpoint._by_client
+
+
+def test_a_client_gets_its_share_of_the_memory_and_no_more(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "MAX_BYTES_PER_CLIENT", 2 * 1024 * 1024)
+
+    status, sent = converse(door, b"Transfer-Encoding: chunked\r\n", chunks(20))
+
+    assert status == 503
+    assert sent < 8 * 1024 * 1024
+
+
+def test_connections_with_unfinished_headers_are_closed_after_a_time(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_limits, "HEAD_SECONDS", 0.3)
+    with contextlib.ExitStack() as stack:
+        silent, slow = (
+            stack.enter_context(socket.create_connection((str(door.host), door.port), timeout=10)) for _ in range(2)
+        )
+        slow.sendall(HEAD)
+        assert [connection.recv(12) for connection in (silent, slow)] == [b"HTTP/1.1 400"] * 2
+    assert door.deliver(OPENED)[0] == 202
+
+
+def test_the_oldest_of_too_many_unfinished_connections_makes_room(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_limits, "MAX_UNFINISHED_HEADS", 5)
+    with contextlib.ExitStack() as stack:
+        held = []
+        for _ in range(8):
+            held.append(stack.enter_context(socket.create_connection((str(door.host), door.port), timeout=10)))
+            held[-1].sendall(HEAD)
+        assert [connection.recv(12) for connection in held[:3]] == [b"HTTP/1.1 400"] * 3
+        assert door.deliver(OPENED)[0] == 202
+        held[-1].sendall(b"Content-Length: 0\r\n\r\n")
+        assert held[-1].recv(12) == b"HTTP/1.1 401", "the newest are served"
 
 
 def test_the_memory_of_all_unfinished_bodies_is_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
