@@ -79,7 +79,11 @@ def _request(server: Server, number: int, event: str) -> bytes:
 def _body(event: str, number: int) -> tuple[bytes, str]:
     payload = {
         **_ABOUT[event](number),
-        "repository": {"id": 1, "full_name": f"owner/demo-{number % REPOSITORIES}", "private": True},
+        "repository": {
+            "id": 1 + number % REPOSITORIES,
+            "full_name": f"owner/demo-{number % REPOSITORIES}",
+            "private": True,
+        },
         "installation": {"id": 1},
         "sender": {"login": "writer", "type": "User"},
         "steps": [],
