@@ -212,7 +212,7 @@ def _reason_problems(command: Command, positionals: Mapping[str, str], reason: s
 
 def _with_command_arguments(command: Command, positionals: dict[str, str], rest: str) -> ParsedCommand:
     if len(rest) > MAX_LENGTH:
-        rule = f"A command must be shorter than {MAX_LENGTH:,} characters."
+        rule = f"A command must have at most {MAX_LENGTH:,} characters."
         problem = invalid_field(command.name, rule, brief(rest), "Shorten the line.")
         return ParsedCommand(command, positionals, problems=(problem,))
     if command.rest == "arguments":

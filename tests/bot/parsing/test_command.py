@@ -221,6 +221,7 @@ def test_a_version_is_the_first_word_and_the_reason_follows() -> None:
     assert parsed("/promote").positionals == {}
     assert parsed("/promote 3 it is better").positionals == {"version": "3"}
     assert parsed("/promote v3 it is better").reason == "it is better"
+    assert parsed("/promote v3 it is better").positionals == {"version": "3"}
     assert parsed("/rollback too many false alarms").reason == "too many false alarms"
 
 
