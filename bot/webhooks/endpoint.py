@@ -149,10 +149,9 @@ class Webhooks:
 
     def _is_full(self, length: int, client: str) -> bool:
         """Return whether there is no room for a body of this length so far."""
-        if length <= SMALL_BODY:
-            return self._in_flight > MAX_BYTES_IN_FLIGHT
+        reserved = 0 if length <= SMALL_BODY else RESERVED_BYTES
         is_over_share = self._by_client[client] > MAX_BYTES_PER_CLIENT
-        return is_over_share or self._in_flight > MAX_BYTES_IN_FLIGHT - RESERVED_BYTES
+        return is_over_share or self._in_flight > MAX_BYTES_IN_FLIGHT - reserved
 
     async def _store(self, received: Delivery) -> InboxResult:
         try:

@@ -141,7 +141,11 @@ class Workspace:
         """Remove what earlier runs left; data that people put into the storage stays."""
         datasets = self.folder / "storage" / REPOSITORY / "datasets"
         aside = self.folder.with_name(f"{self.folder.name}.datasets")
-        if datasets.is_dir() and not aside.exists():
+        if datasets.is_dir():
+            if aside.exists():
+                raise WorkspaceError(
+                    f"Datasets are in two places: {datasets} and {aside}. Move them into one, then run again."
+                )
             datasets.rename(aside)
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "storage").mkdir(parents=True)

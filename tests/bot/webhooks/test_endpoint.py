@@ -468,6 +468,15 @@ def test_unsigned_large_bodies_leave_room_for_a_delivery(door: Door, monkeypatch
     assert not door.endpoint._by_client
 
 
+def test_small_bodies_count_toward_a_clients_share(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.endpoint, "_read_seconds", 20.0)
+    monkeypatch.setattr(webhooks, "MAX_BYTES_PER_CLIENT", 1024 * 1024)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(unfinished(door, 1024 * 1024))
+        until_in_flight(door, 1024 * 1024)
+        assert stack.enter_context(unfinished(door, 1_000)).recv(12) == b"HTTP/1.1 503"
+
+
 def test_a_client_gets_its_share_of_the_memory_and_no_more(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "MAX_BYTES_PER_CLIENT", 2 * 1024 * 1024)
 

@@ -65,6 +65,19 @@ def test_making_it_again_keeps_the_datasets_and_the_ports_and_names_what_it_dele
     assert (after.hub_port, after.app_port) == (before.hub_port, before.app_port)
 
 
+def test_datasets_left_by_an_interruption_are_refused_rather_than_replace_newer_ones(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "demo")
+    newer = workspace.folder / "storage" / REPOSITORY / "datasets" / "newer.csv"
+    older = tmp_path / "demo.datasets" / "older.csv"
+    for path in (newer, older):
+        path.parent.mkdir(parents=True)
+        path.write_text("x\n1\n", encoding="utf-8")
+    with pytest.raises(WorkspaceError, match="Datasets are in two places"):
+        workspace.make()
+    assert newer.exists()
+    assert older.exists()
+
+
 @pytest.mark.slow
 def test_a_port_in_use_is_left_alone(made: Workspace) -> None:
     before = made.state.hub_port
