@@ -213,11 +213,11 @@ def serve(
     """
     import uvicorn
 
-    from bot.webhooks.http_limits import BoundedHead
+    from bot.webhooks.http_limits import BoundedRequests
 
     log_format.set_up(settings.log_level, settings.secrets())
     config: dict[str, Any] = {
-        "http": BoundedHead,
+        "http": BoundedRequests,
         "log_config": None,
         "access_log": False,
         "server_header": False,

@@ -7,6 +7,7 @@ multiply, concatenate or recurse, so that no template can use up time or memory.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -217,10 +218,10 @@ def _not_allowed(node: Any, kind: str, *, looping: bool) -> str:
     """Return what a node is if it is not allowed, else nothing."""
     if kind not in _NODES:
         return kind
-    if kind == "Filter" and node.name not in FILTERS:
-        return f"the filter {node.name}"
-    if kind == "Test" and node.name not in _TESTS:
-        return f"the test {node.name}"
+    if kind == "Const" and node.value == math.inf:
+        return "a number that is too large"
+    if (kind == "Filter" and node.name not in FILTERS) or (kind == "Test" and node.name not in _TESTS):
+        return f"the {kind.lower()} {node.name}"
     attributes = _OF_THE_LOOP if getattr(getattr(node, "node", None), "name", "") == "loop" else _ATTRIBUTES
     if kind == "Getattr" and node.attr not in attributes:
         return f"the attribute {node.attr}"

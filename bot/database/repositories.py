@@ -28,9 +28,8 @@ class Repositories:
 
     def matches(self, repository_id: int, name: str) -> bool:
         """Return whether this id has this name; a pair is recorded if neither was known."""
-        is_either = (REPOSITORIES.c.id == repository_id) | (REPOSITORIES.c.name == name)
         with self._database.transaction() as connection:
-            known = [(row.id, row.name) for row in connection.execute(sa.select(REPOSITORIES).where(is_either))]
+            known = [(row.id, row.name) for row in connection.execute(_either(repository_id, name))]
             if not known:
                 pair = self._database.insert(REPOSITORIES).values(id=repository_id, name=name)
                 connection.execute(pair.on_conflict_do_nothing())
@@ -51,7 +50,8 @@ class Repositories:
             Changes the open runs that this repository had under its previous name. They are kept under the new one.
         """
         with self._database.transaction() as connection:
-            names = {row.id: row.name for row in connection.execute(sa.select(REPOSITORIES).with_for_update())}
+            rows = connection.execute(_either(repository_id, name).with_for_update()).all()
+            names = {row.id: row.name for row in rows}
             previous = next((known for known, its_name in names.items() if its_name == name), None)
             if previous is not None and previous != repository_id:
                 # The counter stays: run ids are folders in the storage, and must not be used again.
@@ -77,3 +77,7 @@ class Repositories:
         if last is not None:
             connection.execute(COUNTERS.delete().where(COUNTERS.c.repository == new))
             connection.execute(COUNTERS.insert().values(repository=new, last_run=last))
+
+
+def _either(repository_id: int, name: str) -> sa.Select[tuple[int, str]]:
+    return sa.select(REPOSITORIES).where((REPOSITORIES.c.id == repository_id) | (REPOSITORIES.c.name == name))

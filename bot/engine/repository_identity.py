@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def record(repository_id: int, name: str, store: Store, clock: Callable[[], datetime]) -> None:
-    """Record a repository's name, and end the open runs that this takes the ground from.
+    """Record a repository's name, and end the open runs that cannot go on under it.
 
     Those of another repository that had the name end without a word on GitHub, because their issues are gone. Those of
     this repository under an earlier name are cancelled on their issues, because jobs and storage still use that name.
@@ -31,7 +31,7 @@ async def record(repository_id: int, name: str, store: Store, clock: Callable[[]
         reason = f"the repository was renamed to {name}"
         return with_decision(run, Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason))
 
-    log.warning("%s is another repository than before (now %d): its open runs end", name, repository_id)
+    log.warning("%s is now repository %d: open runs under its earlier name or id end", name, repository_id)
 
     def store_name() -> None:
         store.repositories.record(repository_id, name, replaced=replaced, renamed=renamed)

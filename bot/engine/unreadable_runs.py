@@ -37,10 +37,10 @@ async def end(repository: str, run_id: str, store: Store, github: GitHub, clock:
             await gateway.set_state_label(issue, state_label("failed"), STATE_LABELS)
         except (OperationError, OSError) as error:
             if is_transient(error):
-                log.warning("run %s: GitHub could not be told and will be asked again: %s", run_id, error)
+                log.warning("run %s: its issue could not be reached; next attempt in a minute: %s", run_id, error)
                 await to_thread.run_sync(store.runs.postpone, repository, run_id, clock() + RETRY_INTERVAL)
                 return
-            log.warning("run %s: nobody could be notified on its issue: %s", run_id, error)
+            log.warning("run %s: its issue cannot be reached, so nobody was notified: %s", run_id, error)
     await to_thread.run_sync(store.runs.end_unreadable, repository, run_id)
 
 

@@ -15,7 +15,7 @@ Takes = Literal["nothing", "version", "settings"]
 
 _NUMBER = re.compile(r"\W*[vV]?\d+(?:[.,:/]\d+)*\W*")
 _ARGUMENT = re.compile(
-    rf"\W*{RUN_ID}\W*|[-\u2013\u2014]+[^\W\d].*|\W*\w[\w.-]*\W*[=\uff1d].*|.*\w@\w.*|\w+[~^]\d*|[^\W\d]\w*:\w*\d.*"
+    rf"\W*{RUN_ID}\W*|[-\u2013\u2014]+[^\W\d].*|\W*+\w[\w.-]*+[^\w=\uff1d]*+[=\uff1d].*|.*\w@\w.*|\w+[~^]\d*|[^\W\d]\w*:\w*\d.*"
 )
 _SETTING = re.compile(r"\W*[^\W_]+_\w+\W*")
 _ONE_NAME = re.compile(r"[!-~]+")

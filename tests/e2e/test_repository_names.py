@@ -70,7 +70,7 @@ def test_a_repository_created_again_under_its_old_name_inherits_no_run(
     kept = loop.store.runs.get(name_of_replaced(NAME, old_id), old.id)
     assert (kept.status, kept.state) == ("cancelled", State.END)
     assert kept.decisions[-1].reason == f"{NAME} was deleted, and another repository has its name"
-    assert f"{NAME} is another repository than before" in caplog.text
+    assert f"{NAME} is now repository {again.ready.repository.id}" in caplog.text
 
     again.values.clear()
     run = again.until_ended(again.open(model_name=model))

@@ -8,6 +8,7 @@ from typing import Any
 from actions.tasks.exchange import WorkOrder
 from actions.tasks.registry import TrainingRequest, parse_request
 from actions.tasks.tabular.request import TabularRequest
+from bot.github import Job
 from bot.runs.run import Run
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -55,3 +56,11 @@ def an_order(run: Run) -> WorkOrder:
         training_seed=run.training_seed,
         storage_root="/storage",
     )
+
+
+def a_job(**changes: Any) -> Job:
+    fields: dict[str, Any] = {
+        "id": 1, "name": "train", "full_name": "train / train", "status": "in_progress", "conclusion": None,
+        "started_at": NOON, "completed_at": None, "html_url": "", "steps": (),
+    }  # fmt: skip
+    return Job(**{**fields, **changes})

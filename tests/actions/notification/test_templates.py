@@ -161,6 +161,7 @@ def test_a_broken_template_reports_the_problem(template: str | bytes, reason: st
         "{{ headline.index }}", "{{ metrics.index }}", "{{ headline.__class__.__mro__ }}", "{{ headline['__class__'] }}", "{{ metrics[0] }}", "{{ self.__init__ }}",
         "{{ headline | center(999999999) }}", "{{ headline | attr('x') }}", "{{ metrics | map('x') }}",
         "{% set a = headline %}", "{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}",
+        "{{ 1e999 }}", "{% if 1 < 1e999 %}x{% endif %}", "{{ -1e999 }}",
         "{% macro m() %}{% endmacro %}", "{% block b %}{% endblock %}", "{% filter text %}{% endfilter %}",
         "{% call x() %}{% endcall %}", "{% with a = 1 %}{% endwith %}", "{{ [1] }}", "{{ {'a': 1} }}", "{{ (1, 2) }}",
         "{{ headline is mapping }}", "{% autoescape true %}{% endautoescape %}", "{{ lipsum() }}", "{{ cycler }}",

@@ -68,7 +68,7 @@ def test_a_file_is_sent_before_it_takes_its_place_unless_it_was_sent_already(tmp
     assert sent == [("a", False)]
 
 
-@pytest.mark.parametrize("uri", ["../x", "a/../../x", "/etc/passwd", "s3://bucket/x", "file:///x", "a\x00b", "link/x"])
+@pytest.mark.parametrize("uri", ["../x", "a/../../x", "/x", "s3://bucket/x", "file://host/x", "a\x00b", "link/x"])
 def test_a_uri_that_leads_outside_the_root_is_refused(tmp_path: Path, uri: str) -> None:
     root = tmp_path / "root"
     root.mkdir()

@@ -16,17 +16,9 @@ from bot.runs.advance import StepResult
 from bot.runs.machines.training import State
 from bot.runs.run import HeartbeatObservation, JobObservation, Run
 from tests.support.effects import Effects, in_context
-from tests.support.runs import NOON, a_run
+from tests.support.runs import NOON, a_job, a_run
 
 SECOND = timedelta(seconds=1)
-
-
-def a_job(**changes: Any) -> Job:
-    fields: dict[str, Any] = {
-        "id": 1, "name": "train", "full_name": "train / train", "status": "in_progress", "conclusion": None,
-        "started_at": NOON, "completed_at": None, "html_url": "", "steps": (),
-    }  # fmt: skip
-    return Job(**{**fields, **changes})
 
 
 def ended(conclusion: str, **changes: Any) -> Job:

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bot.app import create_app
-from bot.webhooks.http_limits import BoundedHead
+from bot.webhooks.http_limits import BoundedRequests
 from runners.local.hub.hub import Hub
 from tests.support.gateway import World
 from tests.support.github_openapi import AsyncCheckedTransport
@@ -59,7 +59,7 @@ def api(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemath
         )
     )
     schema = schemathesis.openapi.from_dict(app.openapi())
-    with serving(app, http=BoundedHead) as address:
+    with serving(app, http=BoundedRequests) as address:
         schema.config.update(base_url=address)
         yield schema
 

@@ -374,6 +374,15 @@ def test_the_longest_comment_is_read_at_once(piece: str) -> None:
     assert process_time() - started < 0.5
 
 
+@pytest.mark.parametrize("command", ["promote", "reject", "approve"])
+@pytest.mark.parametrize("piece", ["a.", ".-", "a@", "1,", "a:", "a_", "v", "-", "=", "a~", "(", "1"])
+def test_a_word_as_long_as_a_comment_is_read_at_once(command: str, piece: str) -> None:
+    started = process_time()
+    for ending in ("", "\x01", "a"):
+        parse_command(f"/{command} a{piece * (65_000 // len(piece))}{ending}")
+    assert process_time() - started < 0.2, "the work grows with the length, not with its square"
+
+
 @pytest.mark.parametrize("piece", ["a= ", 'a="\\" ', "a='' ", "= ", "x{0}=1 ", " ", '"', "a=1 ", "[", "b "])
 def test_a_line_twice_as_long_takes_about_twice_the_work(piece: str) -> None:
     small, large = (

@@ -8,25 +8,17 @@ from typing import Any
 import pytest
 
 from actions.contracts.results import Progress
-from bot.github import Job, Runner, Step
+from bot.github import Runner, Step
 from bot.runs.job_status import job_status, observe_job, queued_for, unclaimed
 from bot.runs.progress import stage_lines
 from bot.runs.run import JobObservation
-from tests.support.runs import NOON
+from tests.support.runs import NOON, a_job
 
 LIMIT = timedelta(minutes=15)
 
 
 def minutes(number: float) -> datetime:
     return NOON + timedelta(minutes=number)
-
-
-def a_job(**changes: Any) -> Job:
-    fields: dict[str, Any] = {
-        "id": 1, "name": "train", "full_name": "train / train", "status": "in_progress", "conclusion": None,
-        "started_at": NOON, "completed_at": None, "html_url": "", "steps": (),
-    }  # fmt: skip
-    return Job(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from bot.webhooks import http_limits
 from bot.webhooks.batching import Inbox
 from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
 from bot.webhooks.endpoint import MAX_BYTES, Webhooks
-from bot.webhooks.http_limits import BoundedHead
+from bot.webhooks.http_limits import BoundedRequests
 from tests.support.databases import waiting
 from tests.support.serving import serving
 
@@ -101,7 +101,7 @@ class Switch:
 @pytest.fixture(scope="module")
 def switch() -> Iterator[tuple[Switch, str]]:
     switch = Switch()
-    with serving(Starlette(routes=[Route("/webhook", switch, methods=["POST"])]), http=BoundedHead) as address:
+    with serving(Starlette(routes=[Route("/webhook", switch, methods=["POST"])]), http=BoundedRequests) as address:
         yield switch, address
 
 
@@ -500,7 +500,7 @@ def test_connections_with_unfinished_headers_are_closed_after_a_time(
 
 
 def test_the_oldest_of_too_many_unfinished_connections_makes_room(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_limits, "MAX_UNFINISHED_HEADS", 5)
+    monkeypatch.setattr(http_limits, "MAX_UNFINISHED", 5)
     with contextlib.ExitStack() as stack:
         held = []
         for _ in range(8):
@@ -510,6 +510,18 @@ def test_the_oldest_of_too_many_unfinished_connections_makes_room(door: Door, mo
         assert door.deliver(OPENED)[0] == 202
         held[-1].sendall(b"Content-Length: 0\r\n\r\n")
         assert held[-1].recv(12) == b"HTTP/1.1 401", "the newest are served"
+
+
+def test_connections_with_unfinished_bodies_make_room_too(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.endpoint, "_read_seconds", 60.0)
+    monkeypatch.setattr(http_limits, "MAX_UNFINISHED", 5)
+    with contextlib.ExitStack() as stack:
+        held = []
+        for number in range(1, 9):
+            held.append(stack.enter_context(unfinished(door, 1)))
+            until_in_flight(door, min(number, 5))
+        assert [connection.recv(12) for connection in held[:3]] == [b""] * 3
+        assert door.deliver(OPENED)[0] == 202
 
 
 def test_the_memory_of_all_unfinished_bodies_is_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
