@@ -1,4 +1,4 @@
-"""``make chaos``: 200 runs on each database under kills and faults; exits with 1 if anything was lost or done twice."""
+"""``make chaos``: 200 runs on each database under kills and faults of the hub, jobs and people; exits with 1 if anything was lost or done twice."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def told(kind: str, outcome: Outcome) -> str:
     """Print a summary."""
-    faults = ", ".join(f"{count} {fault}" for fault, count in sorted(outcome.faults.items())) or "none"
     ran = f"{kind}: {outcome.runs} runs in {outcome.seconds:.0f} s"
     lines = [
         f"{ran}, {outcome.kills} kills at {len(outcome.points)} fault points and between",
-        f"  past deliveries sent again: {outcome.redelivered}; faults of the hub: {faults}",
+        f"  past deliveries sent again: {outcome.redelivered}; faults: {sum(outcome.faults.values())}",
+        *(f"    {count} {fault}" for fault, count in sorted(outcome.faults.items())),
         f"  lost or ended wrongly: {len(outcome.lost)}",
         *(f"    {each}" for each in outcome.lost[:20]),
         f"  done twice: {len(outcome.twice)}",

@@ -13,6 +13,7 @@ import jwt
 
 from bot.runs.machines.training import State
 from bot.runs.run import Run
+from tests.chaos.faults import Configuration
 from tests.chaos.killing import Processes
 from tests.chaos.plan import Asked, PlannedExecutor, asked
 from tests.chaos.verdict import wrong
@@ -57,7 +58,7 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
     """Take a number of runs through a number of kills, within ``patience`` seconds."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     with loop_of_processes(folder, database_url) as (loop, start):
-        loop.hub.runs.executor = PlannedExecutor()
+        loop.hub.runs.executor = jobs = PlannedExecutor(seed)
         for number in range(3, RUNNERS + 1):
             loop.hub.runs.add_runner(f"runner-{number}")
 
@@ -67,10 +68,12 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
         loop.hub.faults.at_random(FAULTS, seed)
         began = time.monotonic()
         processes = Processes(begin, folder, kills, rng)
-        people = People(loop, asked(runs, seed))
+        configuration = Configuration(loop, rng)
+        people = People(loop, asked(runs, seed), configuration)
         outcome = Outcome(runs)
         while not people.done and time.monotonic() - began < patience:
             processes.tend()
+            configuration.tend()
             people.act()
             if rng.random() < REDELIVERED:
                 outcome.redelivered += _redeliver(loop, rng)
@@ -78,6 +81,7 @@ def chaos(folder: Path, database_url: str, *, runs: int, kills: int, seed: int, 
         outcome.seconds, outcome.kills = time.monotonic() - began, processes.kills
         outcome.points = processes.at_points
         outcome.faults = {str(kind): count for kind, count in loop.hub.faults.counts.items()}
+        outcome.faults |= {**jobs.faults, "broken configuration": configuration.breaks}
         loop.hub.faults.clear()
         outcome.lost, outcome.twice = wrong(loop, people.issues)
         return outcome
@@ -105,13 +109,20 @@ def _jwt(loop: Loop) -> str:
 
 
 class People:
-    """People who open issues, answer questions, and cancel."""
+    """People who open issues, answer questions, and cancel.
 
-    def __init__(self, loop: Loop, waiting: list[Asked], at_once: int = AT_ONCE) -> None:
+    While the configuration is broken, they wait. After it has been mended, they repeat what may have met the broken one: they
+    edit the issues that were refused, and answer questions once more.
+    """
+
+    def __init__(
+        self, loop: Loop, waiting: list[Asked], configuration: Configuration | None = None, at_once: int = AT_ONCE
+    ) -> None:
         self._loop = loop
         self._waiting = waiting[::-1]
+        self._configuration = configuration
         self._at_once = at_once
-        self._said: set[tuple[int, str, int]] = set()
+        self._done: set[tuple[object, ...]] = set()
         self.issues: dict[int, Asked] = {}
 
     @property
@@ -121,10 +132,14 @@ class People:
 
     def act(self) -> None:
         """Do whatever is due."""
+        if self._configuration is not None and self._configuration.broken:
+            return
         opened = self._open()
-        for run in opened.values():
-            if run is not None:
-                self._answer(run, self.issues[run.issue])
+        for issue, run in opened.items():
+            if run is None or run.ended:
+                self._edit_if_refused(issue)
+            else:
+                self._answer(run, self.issues[issue])
         if self._waiting and len(opened) < self._at_once:
             one = self._waiting.pop()
             self.issues[self._loop.open(one.request)] = one
@@ -132,7 +147,11 @@ class People:
     def _open(self) -> dict[int, Run | None]:
         """Return the issues whose run has not ended, with the runs."""
         found = {issue: self._loop.store.runs.of_issue(self._loop.name, issue) for issue in self.issues}
-        return {issue: run for issue, run in found.items() if run is None or not run.ended}
+        return {issue: run for issue, run in found.items() if not _has_ended(run, self.issues[issue])}
+
+    def _edit_if_refused(self, issue: int) -> None:
+        if self._loop.labels(issue) == {"mlops:invalid"} and self._first_time(issue):
+            self._loop.edit(issue, self._loop.issue(issue)["body"] + "\n")
 
     def _answer(self, run: Run, one: Asked) -> None:
         if run.state is State.WAIT_FOR_OPERATOR_INPUT and run.attempt <= len(one.kind.answers):
@@ -142,7 +161,18 @@ class People:
 
     def _say_twice(self, run: Run, text: str) -> None:
         """Write the command twice, as people do who click twice."""
-        if (run.issue, text, run.attempt) not in self._said:
-            self._said.add((run.issue, text, run.attempt))
+        if self._first_time(run.issue, text, run.attempt):
             self._loop.say(run.issue, text)
             self._loop.say(run.issue, text, by="owner")
+
+    def _first_time(self, *what: object) -> bool:
+        """Tell whether this has not been done yet, since the configuration was last mended."""
+        key = (self._configuration.breaks if self._configuration is not None else 0, *what)
+        is_new = key not in self._done
+        self._done.add(key)
+        return is_new
+
+
+def _has_ended(run: Run | None, one: Asked) -> bool:
+    """Tell whether a run has ended, and not because its request met a broken configuration."""
+    return run is not None and run.ended and (run.status != "invalid" or one.kind.status == "invalid")

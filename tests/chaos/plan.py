@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actions.tasks.exchange import WorkOrder
 from actions.tasks.registry import TrainingRequest
 from runners.local.act.interface import Work
 from runners.local.act.workflow_plan import PlannedJob
+from tests.chaos.faults import OddFiles
 from tests.support.results import MODEL_BYTES, PNG, a_result
 from tests.support.runs import a_request
-from tests.support.scripted_runs import Script, ScriptedExecutor, area, publishes, writes
+from tests.support.scripted_runs import AREA, Script, ScriptedExecutor, area, publishes, writes
 
 GOOD, BAD = 0.95, 0.5
+NOT_FINITE = (math.nan, math.inf, -math.inf)
+ODD = 0.3
+"""The share of jobs that leave odd files in the place of their reports."""
+ODD_SECONDS = 0.3
+"""How long such a job lasts, so that the App looks at them."""
 WRONG_DATA = {
     "stage": "prepare",
     "step": "failed",
@@ -42,6 +51,8 @@ class Kind:
         The job in which somebody cancels it.
     crashes
         The job that ends with an error the first time.
+    not_finite
+        The attempt that publishes Infinity or NaN.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Kind:
     retries: int = 2
     cancels: str | None = None
     crashes: str | None = None
+    not_finite: int | None = None
 
 
 KINDS = (
@@ -64,6 +76,7 @@ KINDS = (
     Kind("prepare crashes once", "passed", "mlops:passed", crashes="prepare"),
     Kind("train crashes once", "passed", "mlops:passed", crashes="train"),
     Kind("wrong data", "invalid", "mlops:invalid"),
+    Kind("not finite", "failed", "mlops:failed", (BAD,), ("/approve",), attempts=2, not_finite=2),
     Kind("cancelled", "cancelled", "mlops:cancelled", cancels="train"),
 )
 """Every state and edge that people, stages and data can lead to."""
@@ -91,15 +104,34 @@ def _request(kind: Kind, number: int) -> TrainingRequest:
 
 
 class PlannedExecutor(ScriptedExecutor):
-    """Executes each job as its issue's kind demands."""
+    """Executes each job as its issue's kind demands; some jobs leave odd files for a while.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    faults
+        How many faults the jobs made, by kind.
+    """
+
+    def __init__(self, seed: int) -> None:
         super().__init__()
         self._crashed: set[str] = set()
+        self._rng = random.Random(seed)  # noqa: S311 - no secret
+        self._odd_files = OddFiles(self._rng)
+        self._not_finite = 0
+
+    @property
+    def faults(self) -> Counter[str]:
+        return self._odd_files.counts + Counter({"result that is not finite": self._not_finite})
 
     def script_for(self, work: Work, job: PlannedJob) -> Script:
         order = WorkOrder.model_validate_json(work.inputs["order"])
         kind = next(each for each in KINDS if each.name == order.request.notes)
+        if job.id == "publish":
+            return Script(do=self._publish(kind, order))
+        script = self._script(kind, order, job)
+        return self._with_odd_files(script) if job.id in AREA and self._rng.random() < ODD else script
+
+    def _script(self, kind: Kind, order: WorkOrder, job: PlannedJob) -> Script:
         if kind.crashes == job.id and order.run not in self._crashed:
             self._crashed.add(order.run)
             return Script(outcome="failure", log=("MemoryError",))
@@ -107,19 +139,34 @@ class PlannedExecutor(ScriptedExecutor):
             return Script(hang=True)
         if kind.name == "wrong data" and job.id == "prepare":
             return Script(outcome="failure", do=writes("processed", {"progress.json": WRONG_DATA}))
-        if job.id == "publish":
-            return Script(do=_published(kind.values, order))
         return Script()
 
+    def _with_odd_files(self, script: Script) -> Script:
+        def do(work: Work, job: PlannedJob) -> None:
+            self._odd_files.leave(work, job.id)
+            time.sleep(ODD_SECONDS)
+            if script.do is not None:
+                self._odd_files.remove(work)
+                script.do(work, job)
 
-def _published(values: Sequence[float], order: WorkOrder) -> Callable[[Work, PlannedJob], None]:
-    value = values[min(order.attempt, len(values)) - 1]
+        return replace(script, do=do)
 
-    def do(work: Work, job: PlannedJob) -> None:
-        models = area(work, "models")
-        models.mkdir(parents=True, exist_ok=True)
-        (models / "model.skops").write_bytes(MODEL_BYTES)
-        result: Callable[[Work], Any] = lambda _: a_result(order, value, git_sha=work.sha)  # noqa: E731
-        publishes(result, {"roc_curve.png": PNG})(work, job)
+    def _publish(self, kind: Kind, order: WorkOrder) -> Callable[[Work, PlannedJob], None]:
+        value = kind.values[min(order.attempt, len(kind.values)) - 1]
 
-    return do
+        def result(work: Work) -> Any:
+            published = a_result(order, value, git_sha=work.sha)
+            if order.attempt == kind.not_finite:
+                self._not_finite += 1
+                figure = self._rng.choice(NOT_FINITE)
+                published["metrics"][order.request.metric] = published["verdict"]["value"] = figure
+            return published
+
+        def do(work: Work, job: PlannedJob) -> None:
+            self._odd_files.remove(work)
+            models = area(work, "models")
+            models.mkdir(parents=True, exist_ok=True)
+            (models / "model.skops").write_bytes(MODEL_BYTES)
+            publishes(result, {"roc_curve.png": PNG})(work, job)
+
+        return do
