@@ -28,6 +28,7 @@ from bot.engine.poller import Poller
 from bot.engine.reconciler import Reconciler
 from bot.engine.scheduler import Scheduler
 from bot.github import GitHub
+from bot.github.write_queue import GUARD
 from bot.observability import dashboard
 from bot.observability.log_format import JsonLines
 from bot.observability.metrics import Metrics
@@ -113,15 +114,15 @@ class Service:
         """Run one replica: worker, reconciler and scheduler. If one of them fails, all of them stop."""
         leases = Leases(self.store.database)
         parts = (self.store, self.github, self.settings, self.wake, leases, self._clock)
+        worker = Worker(
+            *parts,
+            step_took=self.metrics.step_took,
+            count_trigger=self.metrics.count_trigger,
+            health=self.health,
+        )
+        GUARD.set(worker.check_alive)  # for the tasks made below
         tasks = [
-            asyncio.create_task(
-                Worker(
-                    *parts,
-                    step_took=self.metrics.step_took,
-                    count_trigger=self.metrics.count_trigger,
-                    health=self.health,
-                ).run()
-            ),
+            asyncio.create_task(worker.run()),
             asyncio.create_task(Reconciler(*parts, self.health).run()),
             asyncio.create_task(Scheduler(self.store, self.wake, self._clock).run()),
         ]

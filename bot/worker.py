@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import kill_points
 from bot.clock import utc_now
-from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, Leases
+from bot.database.leases import HEARTBEAT_INTERVAL, INBOX_WORK, LEASE_TIMEOUT, LeaseLostError, Leases
 from bot.database.store import Store
 from bot.engine.backoff import backoff, is_transient
 from bot.engine.health import Health
@@ -48,10 +48,6 @@ MAX_CONCURRENCY = 20
 HEARTBEAT_DEADLINE = LEASE_TIMEOUT - HEARTBEAT_INTERVAL
 """Seconds without a stored heartbeat after which a replica stops. This must be sooner than its leases end, so that no two
 replicas ever work on the same thing."""
-
-
-class LeaseLostError(Exception):
-    """No heartbeat could be stored in time, so that other replicas may have taken this one's work over."""
 
 
 class Worker:
@@ -103,7 +99,7 @@ class Worker:
             github,
             settings,
             clock,
-            check_alive=self._check_alive,
+            check_alive=self.check_alive,
             has_moved=self._has_moved,
             step_took=step_took,
             looks=self._health.looks,
@@ -139,7 +135,7 @@ class Worker:
         try:
             while True:
                 await asyncio.sleep(HEARTBEAT_INTERVAL)
-                self._check_alive()
+                self.check_alive()
                 began = time.monotonic()  # before the write: the lease counts from no later than this
                 try:
                     await to_thread.run_sync(self._leases.heartbeat)
@@ -150,11 +146,11 @@ class Worker:
         finally:
             self._wake.set()
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
         """Raise LeaseLostError if this process was suspended or cut off for so long that others may have its work.
 
-        Called before each delivery and each step, since a suspended process (SIGSTOP, a paused virtual machine) continues
-        in the middle of its code, before its heartbeat task notices anything.
+        Called before each delivery, each step and each write to GitHub, since a suspended process (SIGSTOP, a paused virtual
+        machine) continues in the middle of its code, before its heartbeat task notices anything.
         """
         if time.monotonic() - self._last_heartbeat > HEARTBEAT_DEADLINE:
             raise LeaseLostError
@@ -210,7 +206,7 @@ class Worker:
 
     async def _handle_all(self, deliveries: Sequence[str]) -> None:
         for delivery_id in deliveries:
-            self._check_alive()
+            self.check_alive()
             delivery = await to_thread.run_sync(self._store.inbox.to_handle, delivery_id)
             if delivery is not None:
                 await self._handle(delivery)
@@ -221,6 +217,8 @@ class Worker:
         intake = Intake(self._store, self._github, self._settings, self._clock, self._count_trigger)
         try:
             await intake.handle(delivery)
+        except LeaseLostError:
+            raise
         except Exception as error:  # noqa: BLE001 - the outermost edge: one bad delivery must not stop the others
             await self._retry_later(delivery, error, intake)
             return

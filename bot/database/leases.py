@@ -37,6 +37,10 @@ lease is called by a run's id."""
 MAX_DELIVERIES = 1_000
 
 
+class LeaseLostError(Exception):
+    """No heartbeat could be stored in time, so that other replicas may have taken this one's work over."""
+
+
 class Leases:
     """One replica's leases.
 

@@ -17,6 +17,7 @@ from anyio import to_thread
 from actions.errors import OperationError, Problem
 from actions.storage.folder import Storage
 from bot import kill_points
+from bot.database.leases import LeaseLostError
 from bot.database.runs import StaleRunError, UnreadableRunError
 from bot.database.store import Store
 from bot.engine import unreadable_runs
@@ -126,7 +127,7 @@ class RunDriver:
                     await workflow.cancel(context, run)
                     return StepResult(run.replace(decisions=(*run.decisions, run.cancel)), "cancel")
                 return await function_of(run)(context, run)
-        except StaleRunError:
+        except (StaleRunError, LeaseLostError):
             raise
         except (OperationError, TimeoutError, OSError) as error:
             log.warning("run %s: %s failed: %s", run.id, run.state, error)

@@ -6,6 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+GUARD: ContextVar[Callable[[], None] | None] = ContextVar("guard", default=None)
+"""Called at each turn of a task in whose context it is set; what it raises keeps the task from writing."""
 
 
 class TokenBucket:
@@ -79,4 +83,6 @@ class WriteQueue:
         """Wait for this caller's turn to write; others wait until the block ends."""
         async with self._turn:
             await self._bucket.take()
+            if guard := GUARD.get():
+                guard()
             yield

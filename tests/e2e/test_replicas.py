@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from bot.database.leases import LEASE_TIMEOUT
 from bot.runs.machines.training import State
+from runners.local.hub.faults import SLOW_SECONDS, Kind
 from tests.support.databases import postgres_url, sqlite_url
 from tests.support.loop import Loop, loop_of_processes
 
@@ -38,4 +41,26 @@ def test_one_replica_accepts_webhooks_two_work_and_one_of_them_dies(tmp_path: Pa
             assert loop.until_ended(issue).status == "passed"
         assert (tmp_path / "TrainModel.after").exists()
         assert first.poll() in (None, -signal.SIGKILL)
+        nothing_was_done_twice(loop, issues)
+
+
+@pytest.mark.slow
+def test_a_worker_suspended_until_another_took_its_work_writes_nothing_afterwards(tmp_path: Path) -> None:
+    with loop_of_processes(tmp_path) as (loop, start):
+        start("serve", "--no-worker")
+        loop.hub.faults.add("POST", "/issues/1/comments$", Kind.SILENT, executed=True)
+        loop.hub.faults.add("GET", "/issues/2/comments$", Kind.SLOW)
+        suspended = start("worker", http_timeout_seconds=str(LEASE_TIMEOUT))
+        issues = [loop.open(model_name=f"model-{number}") for number in range(2)]
+        loop.until(lambda: loop.hub.faults.counts[Kind.SILENT] and loop.hub.faults.counts[Kind.SLOW])
+        time.sleep(SLOW_SECONDS + 0.5)  # now the second comment's writer waits for the answer to the first one's
+        suspended.send(signal.SIGSTOP)
+        other = start("worker", time_factor="0.05")
+        for issue in issues:
+            assert loop.until_ended(issue).status == "passed"
+        other.terminate()
+        other.wait()
+        suspended.send(signal.SIGCONT)
+        issues.append(loop.open(model_name="model-3"))
+        assert loop.until_ended(issues[-1]).status == "passed", "it has resumed, and works again"
         nothing_was_done_twice(loop, issues)

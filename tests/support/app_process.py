@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,11 @@ class AppProcess:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
 
 def _run(command: list[str], environment: dict[str, str], log: Path) -> None:
