@@ -1,4 +1,4 @@
-"""Holds requests and responses against GitHub's own description of its REST API.
+"""Holds requests and responses against GitHub's own description of its REST API, in the version that the request names.
 
 ``Checker().check(request, response)`` takes an httpx pair (also Starlette's test client, which is httpx). An
 ``AssertionError`` says what GitHub would not have answered, or would have refused. As a transport it does so for every
@@ -26,9 +26,10 @@ from openapi_core.validation.schemas.exceptions import InvalidSchemaValue
 from openapi_schema_validator import OAS30Validator
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
+from runners.local.hub.editions import OLDEST_VERSION
 from runners.local.hub.faults import PLANNED
 
-DESCRIPTION = Path(__file__).parents[1] / "data" / "github-openapi-subset.json"
+DATA = Path(__file__).parents[1] / "data"
 PREFIX = "/api/v3"
 SERVER = "https://api.github.com"
 OBJECT = "application/vnd.github.object"
@@ -59,6 +60,92 @@ class _Route:
     methods: frozenset[str]
 
 
+class Api:
+    """One version of one GitHub's API, as it describes it."""
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        self._description = description
+        self._validators: dict[tuple[str, ...], OAS30Validator] = {}
+        self._right_parameters: set[tuple[Any, ...]] = set()
+        """Those of the requests that were checked; the description has no parameters in headers."""
+
+    @functools.cached_property
+    def _request_validators(self) -> tuple[Any, Any]:
+        """The validator of whole requests, and that of their bodies alone."""
+        # The description is GitHub's and was checked when it was cut; checking it again costs a second.
+        found = OpenAPI.from_dict(self._description, config=Config(spec_validator_cls=None))
+        return found.request_validator, V30RequestBodyValidator(found.spec, spec_validator_cls=None)
+
+    @functools.cached_property
+    def _routes(self) -> list[_Route]:
+        """The routes, those with the fewest open parts first."""
+        found = []
+        for template, item in self._description["paths"].items():
+            pattern = re.sub(r"\\{(\w+)\\}", _part, re.escape(template))
+            methods = frozenset(method.upper() for method in item if method != "parameters")
+            found.append(_Route(re.compile(pattern), template, methods))
+        return sorted(found, key=lambda route: (route.template.count("{"), -len(route.template)))
+
+    def route(self, method: str, path: str) -> _Route | None:
+        return next((item for item in self._routes if item.pattern.fullmatch(path) and method in item.methods), None)
+
+    def permitted_keys(self, method: str, template: str) -> set[str]:
+        """Return the keys of a body that is an object."""
+        body = self._description["paths"][template][method.lower()].get("requestBody", {})
+        return _keys(body.get("content", {}).get("application/json", {}).get("schema", {}))
+
+    def check_request(self, what: str, request: _Request) -> None:
+        """Check a request; if its parameters were right before, only the body: parameters take ten times as long."""
+        whole, body = self._request_validators
+        words = ((name, _alike(value)) for name, value in sorted(request.parameters.path.items()))
+        parameters = (request.method, request.path_pattern, *words, str(request.parameters.query))
+        if parameters not in self._right_parameters:
+            _run(f"{what}: the request", whole.validate, request)
+            self._right_parameters.add(parameters)
+        elif request.body is not None:
+            _run(f"{what}: the request", body.validate, request)
+
+    def check_response(self, what: str, route: _Route, request: _Request, response: httpx.Response) -> None:
+        status = str(response.status_code)
+        known = self._description["paths"][route.template][request.method]["responses"]
+        if status == "304" or (status in known and not _is_json(response)):
+            return  # Not modified, no body, or a file as it is.
+        if status not in known:
+            # The description leaves out most refusals; all of them have this body.
+            assert response.status_code >= 400, f"{what}: GitHub's description has no such status"
+            self._hold_error(response)
+            return
+        where: tuple[str, ...] = ("paths", route.template, request.method, "responses", status)
+        if "$ref" in known[status]:
+            where = tuple(known[status]["$ref"].split("/")[1:])
+        content = functools.reduce(lambda found, name: found[name], where, self._description).get("content", {})
+        if not content and response.status_code >= 400:
+            self._hold_error(response)
+            return
+        as_object = request.parameters.header.get("accept", "").startswith(OBJECT) and OBJECT in content
+        wanted = OBJECT if as_object else "application/json"
+        assert wanted in content, f"{what}: GitHub's description has no JSON body here"
+        self.hold(what, (*where, "content", wanted, "schema"), response.json())
+
+    def _hold_error(self, response: httpx.Response) -> None:
+        self.hold("basic-error", ("components", "schemas", "basic-error"), response.json())
+
+    def hold(self, what: str, where: tuple[str, ...], value: Any) -> None:
+        """Hold a value against the schema at a place of the description."""
+        if where not in self._validators:
+            pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
+            # The validator of the whole description, told where to begin; openapi-core's own refuses some right unions.
+            schema = {"$ref": f"#/{pointer}", **self._description}
+            self._validators[where] = OAS30Validator(schema, format_checker=OAS30Validator.FORMAT_CHECKER)
+        errors = list(self._validators[where].iter_errors(value))
+        assert not errors, f"{what}: not as GitHub describes it: " + "; ".join(_told(error) for error in errors[:5])
+
+
+def _keys(schema: dict[str, Any]) -> set[str]:
+    unions = (part for kind in ("anyOf", "allOf") for part in schema.get(kind, ()))
+    return set(schema.get("properties", {})).union(*map(_keys, unions))
+
+
 class Checker:
     """Checks pairs; ``seen`` collects the routes and statuses that were."""
 
@@ -71,14 +158,15 @@ class Checker:
         if not path.startswith(PREFIX + "/"):
             return
         what = f"{request.method} {path} -> {response.status_code}"
-        route = _route(request.method, path.removeprefix(PREFIX))
+        api = api_of(request, response)
+        route = api.route(request.method, path.removeprefix(PREFIX))
         assert route is not None, f"{what}: GitHub's description has no such route"
         assert response.status_code < 500 or PLANNED in response.headers, f"{what}: {response.text[:500]}"
         self.seen.add((request.method, route.template, response.status_code))
         plain = _plain(request, route, path)
         if response.status_code < 400:
-            _check_request(what, plain)
-        _check_response(what, route, plain, response)
+            api.check_request(what, plain)
+        api.check_response(what, route, plain, response)
 
 
 class CheckedTransport(httpx.BaseTransport):
@@ -122,11 +210,41 @@ def _checked(checker: Checker, request: httpx.Request, response: httpx.Response)
     return whole
 
 
+def api_of(request: httpx.Request, response: httpx.Response) -> Api:
+    """Return the API that a request was sent to."""
+    ghes = response.headers.get("x-github-enterprise-version", "").removeprefix("enterprise-server@").rpartition(".")[0]
+    version = request.headers.get("x-github-api-version", OLDEST_VERSION)
+    return api(ghes, version if response.status_code != 400 else OLDEST_VERSION)
+
+
 @functools.cache
-def description() -> dict[str, Any]:
-    """Return the description; do not change it."""
-    content: dict[str, Any] = json.loads(DESCRIPTION.read_text(encoding="utf-8"), object_hook=_mended)
-    return content
+def api(ghes: str = "", version: str = OLDEST_VERSION) -> Api:
+    """Return a GHES release's API (by default github.com's) in a version."""
+    name = f"github-openapi-ghes-{ghes}-subset.json" if ghes else "github-openapi-subset.json"
+    content: dict[str, Any] = json.loads((DATA / name).read_text(encoding="utf-8"), object_hook=_mended)
+    for operation in (operation for item in content["paths"].values() for operation in item.values()):
+        for change in operation.pop("x-github-breaking-changes", ()) if isinstance(operation, dict) else ():
+            if change["version"] <= version:
+                _change(operation, change["patch"])
+    return Api(content)
+
+
+def _change(operation: Any, patch: Any) -> None:
+    """Apply GitHub's change to an operation: a merge patch (RFC 7396), or a list of steps (RFC 6902)."""
+    for step in patch if isinstance(patch, list) else ():
+        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:])
+        holder = functools.reduce(lambda found, name: found.get(name, {}), parents, operation)
+        if step["op"] == "remove":
+            holder.pop(last, None)
+        else:
+            holder[last] = step["value"]
+    for name, value in patch.items() if isinstance(patch, dict) else ():
+        if value is None:
+            operation.pop(name, None)
+        elif isinstance(value, dict):
+            _change(operation.setdefault(name, {}), value)
+        else:
+            operation[name] = value
 
 
 def _mended(schema: dict[str, Any]) -> dict[str, Any]:
@@ -151,36 +269,13 @@ def _mended(schema: dict[str, Any]) -> dict[str, Any]:
 
 def check_shape(name: str, value: Any) -> None:
     """Hold a value, such as a webhook's ``issue``, against one of the description's schemas."""
-    _hold(name, ("components", "schemas", name), value)
-
-
-@functools.cache
-def _request_validators() -> tuple[Any, Any]:
-    """Return the validator of whole requests, and that of their bodies alone."""
-    # The description is GitHub's and was checked when it was cut; checking it again costs a second.
-    api = OpenAPI.from_dict(description(), config=Config(spec_validator_cls=None))
-    return api.request_validator, V30RequestBodyValidator(api.spec, spec_validator_cls=None)
-
-
-@functools.cache
-def _routes() -> list[_Route]:
-    """Return the routes, those with the fewest open parts first."""
-    found = []
-    for template, item in description()["paths"].items():
-        pattern = re.sub(r"\\{(\w+)\\}", _part, re.escape(template))
-        methods = frozenset(method.upper() for method in item if method != "parameters")
-        found.append(_Route(re.compile(pattern), template, methods))
-    return sorted(found, key=lambda route: (route.template.count("{"), -len(route.template)))
+    api().hold(name, ("components", "schemas", name), value)
 
 
 def _part(match: re.Match[str]) -> str:
     if match[1] == "path":
         return "(?P<path>.*)"  # Empty: the repository's own folder.
     return f"(?P<{match[1]}>.+)" if match[1] in DEEP else f"(?P<{match[1]}>[^/]+)"
-
-
-def _route(method: str, path: str) -> _Route | None:
-    return next((item for item in _routes() if item.pattern.fullmatch(path) and method in item.methods), None)
 
 
 def _plain(request: httpx.Request, route: _Route, path: str) -> _Request:
@@ -207,66 +302,14 @@ def _plain(request: httpx.Request, route: _Route, path: str) -> _Request:
     )
 
 
-def _check_request(what: str, request: _Request) -> None:
-    """Check a request; of one whose parameters have been right before, only the body: parameters take ten times as long."""
-    whole, body = _request_validators()
-    words = ((name, _alike(value)) for name, value in sorted(request.parameters.path.items()))
-    parameters = (request.method, request.path_pattern, *words, str(request.parameters.query))
-    if parameters not in _RIGHT_PARAMETERS:
-        _run(f"{what}: the request", whole.validate, request)
-        _RIGHT_PARAMETERS.add(parameters)
-    elif request.body is not None:
-        _run(f"{what}: the request", body.validate, request)
-
-
-_RIGHT_PARAMETERS: set[tuple[Any, ...]] = set()
-"""Those of the requests that this process has checked; the description has no parameters in headers."""
-
-
 def _alike(word: str) -> str:
     """Return the same word for all ids and for all commits: the description puts no bounds on them."""
     return "id" if ID.fullmatch(word) else "commit" if COMMIT.fullmatch(word) else word
 
 
-def _check_response(what: str, route: _Route, request: _Request, response: httpx.Response) -> None:
-    status = str(response.status_code)
-    known = description()["paths"][route.template][request.method]["responses"]
-    if status == "304" or (status in known and not _is_json(response)):
-        return  # Not modified, no body, or a file as it is.
-    if status not in known:
-        # The description leaves out most refusals; all of them have this body.
-        assert response.status_code >= 400, f"{what}: GitHub's description has no such status"
-        check_shape("basic-error", response.json())
-        return
-    where: tuple[str, ...] = ("paths", route.template, request.method, "responses", status)
-    if "$ref" in known[status]:
-        where = tuple(known[status]["$ref"].split("/")[1:])
-    content = functools.reduce(lambda found, name: found[name], where, description()).get("content", {})
-    if not content and response.status_code >= 400:
-        check_shape("basic-error", response.json())
-        return
-    as_object = request.parameters.header.get("accept", "").startswith(OBJECT) and OBJECT in content
-    wanted = OBJECT if as_object else "application/json"
-    assert wanted in content, f"{what}: GitHub's description has no JSON body here"
-    _hold(what, (*where, "content", wanted, "schema"), response.json())
-
-
 def _is_json(response: httpx.Response) -> bool:
     given: str = response.headers.get("content-type", "")
     return given.partition(";")[0] == "application/json"
-
-
-@functools.cache
-def _validator(where: tuple[str, ...]) -> OAS30Validator:
-    pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
-    # The validator of the whole description, told where to begin; openapi-core's own refuses some right unions.
-    schema = {"$ref": f"#/{pointer}", **description()}
-    return OAS30Validator(schema, format_checker=OAS30Validator.FORMAT_CHECKER)
-
-
-def _hold(what: str, where: tuple[str, ...], value: Any) -> None:
-    errors = list(_validator(where).iter_errors(value))
-    assert not errors, f"{what}: not as GitHub describes it: " + "; ".join(_told(error) for error in errors[:5])
 
 
 def _told(error: Any) -> str:

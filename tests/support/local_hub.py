@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import jwt
 
+from runners.local.hub.editions import GITHUB_COM, Edition
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import APP_EVENTS, Ready, Setup
 from runners.local.hub.server import bind, serving
@@ -94,11 +95,12 @@ def running_hub(
     webhooks_enabled: bool = True,
     import_from: Path | None = None,
     port: int = 0,
+    edition: Edition = GITHUB_COM,
     **setup: Any,
 ) -> Iterator[RunningHub]:
     """Serve the hub of a folder on a free port; a folder that a hub has used shows the same again."""
     listening, base_url = bind(port)
-    hub = Hub.open(root, base_url, webhooks_enabled=webhooks_enabled)
+    hub = Hub.open(root, base_url, webhooks_enabled=webhooks_enabled, edition=edition)
     wanted = Setup(webhook_url=webhook_url, webhook_secret=webhook_secret, import_from=import_from, **setup)
     with contextlib.ExitStack() as stack:
         stack.callback(hub.close)

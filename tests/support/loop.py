@@ -36,6 +36,7 @@ from bot.runs.machines.training import State
 from bot.runs.run import Run
 from bot.settings import Settings
 from bot.webhooks.delivery import Delivery
+from runners.local.hub.editions import GITHUB_COM, Edition
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready, Setup
 from runners.local.hub.server import bind, serving
@@ -300,21 +301,30 @@ def answered(loop: Loop, issue: int, text: str, by: str = "writer") -> str:
 
 
 @contextlib.contextmanager
-def running_loop(folder: Path, *, promotion: Any = "approval", speed: float = SPEED, **more: Any) -> Iterator[Loop]:
+def running_loop(
+    folder: Path,
+    *,
+    promotion: Any = "approval",
+    speed: float = SPEED,
+    edition: Edition = GITHUB_COM,
+    **more: Any,
+) -> Iterator[Loop]:
     """Serve hub and App, both in this process, until the block ends; ``more`` are settings of the App."""
-    with loop_with_app(folder, promotion=promotion) as (loop, serve):
+    with loop_with_app(folder, promotion=promotion, edition=edition) as (loop, serve):
         loop.clock = Clock(speed)
         with serve(**more):
             yield loop
 
 
 @contextlib.contextmanager
-def loop_with_app(folder: Path, *, promotion: Any = "approval") -> Iterator[tuple[Loop, Callable[..., Serving]]]:
+def loop_with_app(
+    folder: Path, *, promotion: Any = "approval", edition: Edition = GITHUB_COM
+) -> Iterator[tuple[Loop, Callable[..., Serving]]]:
     """Serve the hub; also give a function that serves the App in this process, as long as its block lasts."""
     taken, app_url = bind()
     port = taken.getsockname()[1]
     taken.close()
-    with _hub_side(folder, app_url, promotion) as (loop, settings):
+    with _hub_side(folder, app_url, promotion, edition) as (loop, settings):
 
         @contextlib.contextmanager
         def serve(**more: Any) -> Iterator[None]:
@@ -335,7 +345,7 @@ def loop_of_processes(folder: Path, database_url: str | None = None) -> Iterator
     app_socket, app_url = bind()
     port = app_socket.getsockname()[1]
     app_socket.close()
-    with _hub_side(folder, app_url, "approval") as (loop, settings):
+    with _hub_side(folder, app_url, "approval", GITHUB_COM) as (loop, settings):
         if database_url:
             settings["database_url"] = database_url
         given = {f"MODELYARD_{name.upper()}": str(value) for name, value in settings.items()}
@@ -385,10 +395,10 @@ def _answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _hub_side(folder: Path, app_url: str, promotion: Any) -> Iterator[tuple[Loop, dict[str, Any]]]:
+def _hub_side(folder: Path, app_url: str, promotion: Any, edition: Edition) -> Iterator[tuple[Loop, dict[str, Any]]]:
     """Serve a hub with scripted jobs and two runners; yield it with the settings that its App needs."""
     listening, hub_url = bind()
-    hub = Hub.open(folder / "hub", hub_url)
+    hub = Hub.open(folder / "hub", hub_url, edition=edition)
     with contextlib.ExitStack() as stack:
         stack.callback(hub.close)
         ready = _set_up(hub, folder, f"{app_url}/webhook", promotion)

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from runners.local.hub.editions import EDITIONS, GITHUB_COM
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Setup, set_up
 from runners.local.hub.server import bind, serving
@@ -18,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     options = _parser().parse_args(arguments)
     listening, base_url = bind(options.port)
-    hub = Hub.open(options.root, base_url, webhooks_enabled=not options.no_webhooks)
+    hub = Hub.open(options.root, base_url, webhooks_enabled=not options.no_webhooks, edition=EDITIONS[options.edition])
     setup = Setup(
         repository=options.repository,
         private=not options.public,
@@ -42,6 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.local.hub", description="Serve a local hub on loopback.")
     parser.add_argument("--root", type=Path, required=True, help="folder of the hub's state; created if missing")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument(
+        "--as",
+        dest="edition",
+        choices=EDITIONS,
+        default=GITHUB_COM.name,
+        help="the GitHub to behave as (default: github.com)",
+    )
     parser.add_argument("--repository", default="owner/demo", help="the repository OWNER/NAME (default: owner/demo)")
     parser.add_argument("--public", action="store_true", help="make the repository public")
     parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Protocol
 from runners.local.hub import records
 from runners.local.hub.actions.runs import Runs
 from runners.local.hub.auth import Authentication, new_key_pair
+from runners.local.hub.editions import GITHUB_COM, Edition
 from runners.local.hub.events import Events
 from runners.local.hub.faults import Faults
 from runners.local.hub.git.repository import GitRepository
@@ -30,6 +31,7 @@ class HubConfig:
     root: Path
     base_url: str
     webhooks_enabled: bool = True
+    edition: Edition = GITHUB_COM
 
 
 class Service(Protocol):
@@ -71,9 +73,9 @@ class Hub:
         """Started and stopped with the server, in this order; mounted modules append their own."""
 
     @classmethod
-    def open(cls, root: Path, base_url: str, *, webhooks_enabled: bool = True) -> Hub:
+    def open(cls, root: Path, base_url: str, *, webhooks_enabled: bool = True, edition: Edition = GITHUB_COM) -> Hub:
         """Open the hub of a folder, new or used before."""
-        return cls(HubConfig(root, base_url.rstrip("/"), webhooks_enabled))
+        return cls(HubConfig(root, base_url.rstrip("/"), webhooks_enabled, edition))
 
     def close(self) -> None:
         self.store.close()

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from runners.local.hub.actions import workflows
 from runners.local.hub.actions.records import Runner, Workflow, WorkflowJob, WorkflowRun
+from runners.local.hub.editions import NEWEST_VERSION
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.hub import Hub
 from runners.local.hub.ids import read_number
@@ -25,8 +26,6 @@ from runners.local.hub.rest.framework import Answer, Call, Routes
 routes = Routes()
 LOG_SECONDS = 60
 """How long the address of a log is good."""
-ALWAYS_DETAILS = "2026-03-10"
-"""The API version from which a dispatch answers with the run's id unasked."""
 
 
 def mount(hub: Hub) -> list[BaseRoute]:
@@ -51,14 +50,18 @@ def get_workflow(call: Call) -> dict[str, Any]:
     return actions_shapes.workflow(call.hub, call.repository, _workflow(call))
 
 
-@routes.post("/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches", needs="actions:write")
+@routes.post(
+    "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches",
+    needs="actions:write",
+    body="ref inputs return_run_details",
+)
 def create_workflow_dispatch(call: Call) -> Answer:
     """Start a workflow."""
     inputs = call.json.get("inputs", {})
     if not isinstance(inputs, dict):
         raise invalid_request("For 'properties/inputs', it is not an object.")
     run = call.hub.runs.dispatch(call.actor, call.repository, _workflow(call), call.text("ref"), inputs)
-    if not call.json.get("return_run_details") and call.headers.get("x-github-api-version", "") < ALWAYS_DETAILS:
+    if not call.json.get("return_run_details") and call.version < NEWEST_VERSION:
         return Answer(status=204)
     shape = actions_shapes.run(call.hub, run)
     return Answer({"workflow_run_id": run.id, "run_url": shape["url"], "html_url": shape["html_url"]})

@@ -50,7 +50,7 @@ def get_installation(call: Call) -> Any:
     return shapes.installation(call.hub, _installation(call))
 
 
-@routes.post("/app/installations/{installation_id}/access_tokens")
+@routes.post("/app/installations/{installation_id}/access_tokens", body="repositories repository_ids permissions")
 def create_access_token(call: Call) -> Answer:
     installation = _installation(call)
     if installation.suspended_at is not None:

@@ -15,7 +15,11 @@ from runners.local.hub.services import checks
 routes = Routes()
 
 
-@routes.post("/repos/{owner}/{repo}/check-runs", needs="checks:write")
+@routes.post(
+    "/repos/{owner}/{repo}/check-runs",
+    needs="checks:write",
+    body="name head_sha status conclusion details_url external_id started_at completed_at output actions",
+)
 def create_check_run(call: Call) -> Answer:
     call.text("name")
     sha = call.text("head_sha")
@@ -30,7 +34,11 @@ def get_check_run(call: Call) -> Any:
     return checks.shape(call.hub, _found(call))
 
 
-@routes.patch("/repos/{owner}/{repo}/check-runs/{check_run_id}", needs="checks:write")
+@routes.patch(
+    "/repos/{owner}/{repo}/check-runs/{check_run_id}",
+    needs="checks:write",
+    body="name status conclusion details_url external_id started_at completed_at output actions",
+)
 def update_check_run(call: Call) -> Any:
     return checks.shape(call.hub, checks.update(call.hub, call.actor, call.repository, _found(call), call.json))
 

@@ -25,7 +25,7 @@ def list_issue_comments(call: Call) -> Answer:
     return call.paged(wanted, lambda comment: issue_shapes.comment(call.hub, comment))
 
 
-@routes.post(ISSUE + "/comments", needs="issues:write", role="read")
+@routes.post(ISSUE + "/comments", needs="issues:write", role="read", body="body")
 def create_comment(call: Call) -> Answer:
     with call.hub.store.transaction():  # The issue may be deleted at this moment.
         comment = issues.add_comment(call.hub, call.actor, find_issue(call), call.text("body"))
@@ -38,7 +38,7 @@ def get_comment(call: Call) -> Any:
     return issue_shapes.comment(call.hub, _comment(call))
 
 
-@routes.patch(COMMENT, needs="issues:write", role="read")
+@routes.patch(COMMENT, needs="issues:write", role="read", body="body")
 def update_comment(call: Call) -> Any:
     with call.hub.store.transaction():  # The issue may be deleted at this moment.
         comment = issues.edit_comment(call.hub, call.actor, _comment(call), call.text("body"))
@@ -59,7 +59,7 @@ def list_reactions(call: Call) -> Answer:
     return call.paged(wanted, lambda item: issue_shapes.reaction(call.hub, item))
 
 
-@routes.post(COMMENT + "/reactions", needs="issues:write", role="read")
+@routes.post(COMMENT + "/reactions", needs="issues:write", role="read", body="content")
 def create_reaction(call: Call) -> Answer:
     made, new = issues.react(call.hub, call.actor, _comment(call), call.text("content"))
     return Answer(issue_shapes.reaction(call.hub, made), 201 if new else 200)

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from runners.local.hub.editions import NEWEST_VERSION
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.git import objects, push_events
 from runners.local.hub.git.objects import Entry
@@ -47,7 +48,7 @@ def get_contents(call: Call) -> Any:
     return _file(call, revision, entry, content)
 
 
-@routes.put(CONTENTS, needs="contents:write")
+@routes.put(CONTENTS, needs="contents:write", body="message content sha branch author committer")
 def put_contents(call: Call) -> Answer:
     path, message, content = _path(call), call.text("message"), read_base64(call.text("content"))
     branch, present = _branch_and_present(call, path)
@@ -64,7 +65,7 @@ def put_contents(call: Call) -> Answer:
     return Answer({"content": shape, "commit": commit}, 200 if present else 201)
 
 
-@routes.delete(CONTENTS, needs="contents:write")
+@routes.delete(CONTENTS, needs="contents:write", body="message sha branch author committer")
 def delete_contents(call: Call) -> Any:
     path, message = _path(call), call.text("message")
     branch, present = _branch_and_present(call, path)
@@ -127,12 +128,20 @@ def _find(call: Call, revision: str, path: str) -> Entry | None:
 def _folder(call: Call, revision: str, path: str, sha: str, *, as_object: bool) -> Any:
     prefix = f"{path}/" if path else ""
     lines = [
-        _listed(call, revision, Entry(prefix + entry.path, entry.mode, entry.kind, entry.sha, entry.size))
+        _in_folder(
+            call, _listed(call, revision, Entry(prefix + entry.path, entry.mode, entry.kind, entry.sha, entry.size))
+        )
         for entry in objects.read_tree(call.hub.git(call.repository), sha)
     ]
     if not as_object:
         return lines
     return {**git_shapes.file(call.hub, call.repository, revision, path, sha, "dir", 0), "entries": lines}
+
+
+def _in_folder(call: Call, shape: dict[str, Any]) -> dict[str, Any]:
+    """Return how a folder's list shows an entry: before the newest version of the API, a submodule looks like a file."""
+    hides = shape["type"] == "submodule" and call.version < NEWEST_VERSION
+    return {**shape, "type": "file"} if hides else shape
 
 
 def _listed(call: Call, revision: str, entry: Entry) -> dict[str, Any]:

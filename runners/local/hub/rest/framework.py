@@ -12,6 +12,7 @@ Handlers are plain functions; they run in a worker thread after the caller was a
 the permission checked. They return JSON values (200), an ``Answer``, or a Starlette ``Response``; they refuse by raising
 ``ApiError``. ``needs="issues:write", role="read"``: Apps and jobs need the permission, people the role instead (by default
 ``read`` for a ``:read`` and ``write`` for a ``:write``). Without ``needs`` the handler looks at ``call.actor`` itself.
+``body="title labels"`` names the keys that GitHub permits in a body that is an object; any other one is refused.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from runners.local.hub import permissions
+from runners.local.hub.editions import OLDEST_VERSION
 from runners.local.hub.errors import ApiError, invalid_request, not_found
 from runners.local.hub.ids import read_number
 from runners.local.hub.permissions import Actor, Need
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/api/v3"
-OLDEST_VERSION = "2022-11-28"
-"""The API version of requests that name none, as on GitHub."""
 BODY_LIMIT = 64 * 1024 * 1024
 T = TypeVar("T")
 Handler = Callable[["Call"], Any]
@@ -86,6 +86,11 @@ class Call:
             return json.loads(self.raw) if self.raw else {}
         except (ValueError, RecursionError):
             raise ApiError(400, "Problems parsing JSON") from None
+
+    @property
+    def version(self) -> str:
+        """The API version that the request names."""
+        return version_of(self.headers)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -145,51 +150,64 @@ class Call:
 
 
 @dataclass(frozen=True)
-class _Declared:
+class Declared:
+    """One route, as its module declares it."""
+
     method: str
     path: str
     handler: Handler
     need: Need | None
+    body: frozenset[str]
 
 
 class Routes:
     """The REST routes of one module."""
 
     def __init__(self) -> None:
-        self._declared: list[_Declared] = []
+        self.declared: list[Declared] = []
 
     def get(self, path: str, *, needs: str | None = None, role: Role | None = None) -> Callable[[Handler], Handler]:
         return self._declare("GET", path, needs, role)
 
-    def post(self, path: str, *, needs: str | None = None, role: Role | None = None) -> Callable[[Handler], Handler]:
-        return self._declare("POST", path, needs, role)
+    def post(
+        self, path: str, *, needs: str | None = None, role: Role | None = None, body: str = ""
+    ) -> Callable[[Handler], Handler]:
+        return self._declare("POST", path, needs, role, body)
 
-    def put(self, path: str, *, needs: str | None = None, role: Role | None = None) -> Callable[[Handler], Handler]:
-        return self._declare("PUT", path, needs, role)
+    def put(
+        self, path: str, *, needs: str | None = None, role: Role | None = None, body: str = ""
+    ) -> Callable[[Handler], Handler]:
+        return self._declare("PUT", path, needs, role, body)
 
-    def patch(self, path: str, *, needs: str | None = None, role: Role | None = None) -> Callable[[Handler], Handler]:
-        return self._declare("PATCH", path, needs, role)
+    def patch(
+        self, path: str, *, needs: str | None = None, role: Role | None = None, body: str = ""
+    ) -> Callable[[Handler], Handler]:
+        return self._declare("PATCH", path, needs, role, body)
 
-    def delete(self, path: str, *, needs: str | None = None, role: Role | None = None) -> Callable[[Handler], Handler]:
-        return self._declare("DELETE", path, needs, role)
+    def delete(
+        self, path: str, *, needs: str | None = None, role: Role | None = None, body: str = ""
+    ) -> Callable[[Handler], Handler]:
+        return self._declare("DELETE", path, needs, role, body)
 
     def mounted(self, hub: Hub) -> list[BaseRoute]:
         """Return the routes as Starlette's, under the API's prefix."""
         return [
             Route(PREFIX + item.path, _endpoint(hub, item), methods=[item.method], name=item.handler.__name__)
-            for item in self._declared
+            for item in self.declared
         ]
 
-    def _declare(self, method: str, path: str, needs: str | None, role: Role | None) -> Callable[[Handler], Handler]:
+    def _declare(
+        self, method: str, path: str, needs: str | None, role: Role | None, body: str = ""
+    ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             need = Need.of(needs, role) if needs else None
-            self._declared.append(_Declared(method, path, handler, need))
+            self.declared.append(Declared(method, path, handler, need, frozenset(body.split())))
             return handler
 
         return register
 
 
-def _endpoint(hub: Hub, route: _Declared) -> Callable[[Request], Any]:
+def _endpoint(hub: Hub, route: Declared) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         raw = await _body(request)
         return await run_sync(_serve, hub, route, request, raw)
@@ -207,12 +225,14 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _serve(hub: Hub, route: _Declared, request: Request, raw: bytes) -> Response:
-    rate: dict[str, str] = {}
+def _serve(hub: Hub, route: Declared, request: Request, raw: bytes) -> Response:
+    release = hub.config.edition.release
+    rate = {"X-GitHub-Enterprise-Version": f"enterprise-server@{release}"} if release else {}
     try:
+        _require_version(hub, request.headers)
         actor = hub.auth.actor(request.headers.get("authorization"))
         LOG.debug("%s: %s %s", actor.kind, request.method, request.url.path)
-        rate = hub.rate.count(actor)
+        rate |= hub.rate.count(actor)
         repository = _repository(hub, actor, route, request.path_params)
         call = Call(
             hub=hub,
@@ -224,6 +244,7 @@ def _serve(hub: Hub, route: _Declared, request: Request, raw: bytes) -> Response
             raw=raw,
             found_repository=repository,
         )
+        _require_permitted_keys(call, route.body)
         result = route.handler(call)
     except ApiError as error:
         result = Answer(error.body(), error.status)
@@ -234,7 +255,25 @@ def _serve(hub: Hub, route: _Declared, request: Request, raw: bytes) -> Response
     return render(answer, {**rate, **answer.headers}, request)
 
 
-def _repository(hub: Hub, actor: Actor, route: _Declared, path: Mapping[str, Any]) -> Repository | None:
+def version_of(headers: Mapping[str, str]) -> str:
+    """Return the API version that a request names."""
+    return headers.get("x-github-api-version", OLDEST_VERSION)
+
+
+def _require_version(hub: Hub, headers: Mapping[str, str]) -> None:
+    version, known = version_of(headers), hub.config.edition.versions
+    if version not in known:
+        raise ApiError(400, f"{version[:50]!r} is not a version of this API; it has {', '.join(known)}.")
+
+
+def _require_permitted_keys(call: Call, permitted: frozenset[str]) -> None:
+    given = call.value if call.raw else {}
+    for key in given if isinstance(given, dict) else ():
+        if key not in permitted or call.hub.config.edition.lacks(call.version, key):
+            raise invalid_request(f'"{key}" is not a permitted key.')
+
+
+def _repository(hub: Hub, actor: Actor, route: Declared, path: Mapping[str, Any]) -> Repository | None:
     if "owner" not in path or "repo" not in path:
         return None
     repository = hub.repository(f"{path['owner']}/{path['repo']}")
@@ -250,7 +289,7 @@ def render(answer: Answer, headers: Mapping[str, str], request: Request) -> Resp
     common = {
         "X-GitHub-Request-Id": uuid.uuid4().hex,
         "X-GitHub-Media-Type": "github.v3; format=json",
-        "X-GitHub-Api-Version-Selected": request.headers.get("x-github-api-version", OLDEST_VERSION),
+        "X-GitHub-Api-Version-Selected": version_of(request.headers),
         **headers,
     }
     if answer.body is None:

@@ -21,7 +21,7 @@ GIT = "/repos/{owner}/{repo}/git"
 MODES = {"100644": "blob", "100755": "blob", "120000": "blob", "040000": "tree", "160000": "commit"}
 
 
-@routes.post(GIT + "/blobs", needs="contents:write")
+@routes.post(GIT + "/blobs", needs="contents:write", body="content encoding")
 def create_blob(call: Call) -> Answer:
     text, encoding = call.text("content"), call.text("encoding", "utf-8")
     if encoding not in ("utf-8", "base64"):
@@ -47,7 +47,7 @@ def get_blob(call: Call) -> Any:
     }
 
 
-@routes.post(GIT + "/trees", needs="contents:write")
+@routes.post(GIT + "/trees", needs="contents:write", body="tree base_tree")
 def create_tree(call: Call) -> Answer:
     git, lines = call.hub.git(call.repository), call.json.get("tree")
     if not isinstance(lines, list) or not lines:
@@ -71,7 +71,7 @@ def get_tree(call: Call) -> Any:
     return _tree(call, sha, recursive="recursive" in call.query)
 
 
-@routes.post(GIT + "/commits", needs="contents:write")
+@routes.post(GIT + "/commits", needs="contents:write", body="message tree parents author committer signature")
 def create_commit(call: Call) -> Answer:
     git, message, tree = call.hub.git(call.repository), call.text("message"), call.text("tree")
     parents = call.strings("parents") or []

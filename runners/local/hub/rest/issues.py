@@ -30,7 +30,12 @@ def list_issues(call: Call) -> Answer:
     return call.paged(found, lambda issue: issue_shapes.issue(call.hub, issue))
 
 
-@routes.post("/repos/{owner}/{repo}/issues", needs="issues:write", role="read")
+@routes.post(
+    "/repos/{owner}/{repo}/issues",
+    needs="issues:write",
+    role="read",
+    body="title body assignee assignees milestone labels type issue_field_values",
+)
 def create_issue(call: Call) -> Answer:
     title = call.json.get("title")
     body = call.text("body", "") or None
@@ -46,7 +51,12 @@ def get_issue(call: Call) -> Any:
     return issue_shapes.issue(call.hub, find_issue(call))
 
 
-@routes.patch(ISSUE, needs="issues:write", role="read")
+@routes.patch(
+    ISSUE,
+    needs="issues:write",
+    role="read",
+    body="title body assignee assignees milestone labels type issue_field_values state state_reason duplicate_issue_id",
+)
 def update_issue(call: Call) -> Any:
     hub, actor = call.hub, call.actor
     state, reason, names = call.json.get("state"), call.json.get("state_reason"), _names(call)
@@ -71,13 +81,13 @@ def list_issue_labels(call: Call) -> Answer:
     return call.paged(labels.of_issue(call.hub, find_issue(call)), lambda label: labels.shape(call.hub, label))
 
 
-@routes.post(ISSUE + "/labels", needs="issues:write", role="triage")
+@routes.post(ISSUE + "/labels", needs="issues:write", role="triage", body="labels")
 def add_issue_labels(call: Call) -> Any:
     with call.hub.store.transaction():
         return _labelled(call, issues.add_labels(call.hub, call.actor, find_issue(call), _label_body(call)))
 
 
-@routes.put(ISSUE + "/labels", needs="issues:write", role="triage")
+@routes.put(ISSUE + "/labels", needs="issues:write", role="triage", body="labels")
 def set_issue_labels(call: Call) -> Any:
     with call.hub.store.transaction():
         return _labelled(call, issues.set_labels(call.hub, call.actor, find_issue(call), _label_body(call)))

@@ -21,7 +21,7 @@ def list_labels(call: Call) -> Answer:
     return call.paged(found, lambda label: labels.shape(call.hub, label))
 
 
-@routes.post("/repos/{owner}/{repo}/labels", needs="issues:write")
+@routes.post("/repos/{owner}/{repo}/labels", needs="issues:write", body="name color description")
 def create_label(call: Call) -> Answer:
     label = labels.create(
         call.hub,
@@ -40,7 +40,7 @@ def get_label(call: Call) -> Any:
     return labels.shape(call.hub, _label(call))
 
 
-@routes.patch(LABEL, needs="issues:write")
+@routes.patch(LABEL, needs="issues:write", body="new_name color description")
 def update_label(call: Call) -> Any:
     label = _label(call)
     changed = labels.edit(

@@ -33,7 +33,7 @@ def list_matching_refs(call: Call) -> Any:
     return [_shape(call, ref, sha) for ref, sha in found.items() if ref.startswith(wanted)]
 
 
-@routes.post(GIT + "/refs", needs="contents:write")
+@routes.post(GIT + "/refs", needs="contents:write", body="ref sha")
 def create_ref(call: Call) -> Answer:
     git, ref, sha = call.hub.git(call.repository), call.text("ref"), call.text("sha")
     if len(ref.split("/")) < MIN_PARTS or not objects.is_ref_name(git, ref):
@@ -47,7 +47,7 @@ def create_ref(call: Call) -> Answer:
     return Answer(shape, 201, {"Location": shape["url"]})
 
 
-@routes.patch(GIT + "/refs/{ref:path}", needs="contents:write")
+@routes.patch(GIT + "/refs/{ref:path}", needs="contents:write", body="sha force")
 def update_ref(call: Call) -> Any:
     git, ref, sha = call.hub.git(call.repository), f"refs/{call.path['ref']}", call.text("sha")
     _check_open(ref)

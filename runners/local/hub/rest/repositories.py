@@ -42,7 +42,7 @@ def get_team_membership(_: Call) -> Answer:
     raise not_found()
 
 
-@routes.post("/repos/{owner}/{repo}/dispatches", needs="contents:write")
+@routes.post("/repos/{owner}/{repo}/dispatches", needs="contents:write", body="event_type client_payload")
 def create_repository_dispatch(call: Call) -> Answer:
     """Tell the Apps of something that happened elsewhere. Workflows that wait for it are not started here."""
     event_type, content = call.text("event_type"), call.json.get("client_payload")
@@ -70,8 +70,9 @@ def get_user(call: Call) -> Any:
 
 
 @routes.get("/meta")
-def get_meta(_: Call) -> Any:
-    return {"verifiable_password_authentication": False, "installed_version": "3.20.0"}
+def get_meta(call: Call) -> Any:
+    release = call.hub.config.edition.release
+    return {"verifiable_password_authentication": False} | ({"installed_version": release} if release else {})
 
 
 def coarse(role: Role) -> str:
