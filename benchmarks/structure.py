@@ -88,12 +88,12 @@ class Module:
         }
         return len(lines - skipped)
 
-    @property
+    @cached_property
     def comment_lines(self) -> int:
         tokens = tokenize.generate_tokens(io.StringIO(self.source).readline)
         return sum(token.type == tokenize.COMMENT for token in tokens)
 
-    @property
+    @cached_property
     def function_lengths(self) -> list[int]:
         """Lines of each function, docstring included."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -184,9 +184,8 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     return groups
 
 
-def report(root: Path) -> Iterator[str]:
-    """Yield the lines of the report, as Markdown."""
-    modules = read_modules(root)
+def report(root: Path, modules: Mapping[str, Module]) -> Iterator[str]:
+    """Yield the lines of the report on a checkout, as Markdown."""
     imports = {name: imports_of(module, modules) for name, module in modules.items()}
     yield from _packages(modules)
     yield from _rooms(modules)
@@ -263,7 +262,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", type=Path, default=Path(), help="a checkout (default: the current folder)")
     sys.setrecursionlimit(10_000)  # the search for cycles goes as deep as the longest chain of imports
-    for line in report(parser.parse_args().root.resolve()):
+    root = parser.parse_args().root.resolve()
+    for line in report(root, read_modules(root)):
         print(line)
 
 

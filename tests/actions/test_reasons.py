@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_every_reason_code_is_explained_by_some_operation() -> None:
     assert {reason.code for reason in reasons} == {reason.code for reason in reasons if reason.meaning}
 
 
+@cache
 def literals() -> set[str]:
     """Return all strings in the source of actions, and the codes that are put together from them."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "actions").rglob("*.py")]
