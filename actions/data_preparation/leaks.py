@@ -75,11 +75,13 @@ class Leaks:
         return known.sum() >= _MIN_ROWS and _determines(value_codes[known], self._codes[rows][known])
 
     def _gaps_reveal(self, values: pd.Series[Any], rows: np.ndarray[Any, Any]) -> bool:
+        import numpy as np
+
         missing, codes = values.isna().to_numpy(), self._codes[rows]
         if not self._are_classes or min(missing.sum(), (~missing).sum()) < _MIN_ROWS_PER_CLASS:
             return False
-        codes_in_gaps = codes[missing]
-        return bool((codes_in_gaps == codes_in_gaps[0]).all() and not (codes[~missing] == codes_in_gaps[0]).any())
+        in_gaps = set(np.unique(codes[missing]))
+        return len(in_gaps) == 1 and in_gaps.isdisjoint(np.unique(codes[~missing]))
 
 
 class AlikeRows:
@@ -96,11 +98,12 @@ class AlikeRows:
     """
 
     def __init__(self, frame: pd.DataFrame, target: str | None) -> None:
+        import numpy as np
         import pandas as pd
 
         features = frame.drop(columns=target) if target is not None and target in frame else frame
         digests = pd.Series(pd.util.hash_pandas_object(features, index=False).to_numpy())
-        self._places = digests.duplicated(keep=False).to_numpy().nonzero()[0]
+        self._places = np.flatnonzero(digests.duplicated(keep=False))
         self._frame = frame.iloc[self._places]
         self._features = features.iloc[self._places]
         self._target = self._frame[target] if target is not None and target in frame else None
@@ -112,7 +115,7 @@ class AlikeRows:
 
     def contradicting(self) -> np.ndarray[Any, Any]:
         """Return the positions (from 0) of rows that equal another row with a different target."""
-        if self._target is None or not len(self._places) or not len(self._features.columns):
+        if self._target is None or not len(self._features.columns):
             return self._places[:0]
         alike = self._features.groupby(list(self._features.columns), dropna=False, sort=False).ngroup()
         targets = self._target.groupby(alike.to_numpy()).transform("nunique")
@@ -187,9 +190,9 @@ def _determines(value_codes: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) 
     """Return whether each of a few values occurs with one class only."""
     import numpy as np
 
-    values = int(value_codes.max()) + 1 if len(value_codes) else 0
+    values = int(value_codes.max()) + 1
     if values < 2 or values > max(_MAX_VALUES, len(codes) // _MIN_ROWS_PER_VALUE):  # noqa: PLR2004  # a constant tells nothing
         return False
-    first_code = np.full(values, -1)
+    first_code = np.empty(values, dtype=codes.dtype)
     first_code[value_codes[::-1]] = codes[::-1]
     return bool((first_code[value_codes] == codes).all())

@@ -167,7 +167,7 @@ def split_labels(
         keys = _keys(frame, strategy, column)
         split = {"stratified": _stratified, "group": _by_group, "time": _by_time}[strategy]
         labels = split(keys, fractions, generator)
-    _require_parts(labels)
+    _require_test_rows(labels)
     return labels
 
 
@@ -208,8 +208,8 @@ def _assign(order: np.ndarray[Any, Any], fractions: tuple[float, float]) -> np.n
     import numpy as np
 
     count = len(order)
-    test = min(max(1, round(count * fractions[0])), max(count - 1, 0))
-    validation = min(round(count * fractions[1]), count - test - 1) if count > test else 0
+    test = min(max(1, round(count * fractions[0])), count - 1)
+    validation = min(round(count * fractions[1]), count - test - 1)
     labels = np.full(count, "train", dtype="<U10")
     labels[order[:test]] = "test"
     labels[order[test : test + validation]] = "validation"
@@ -266,7 +266,7 @@ def _keys(frame: pd.DataFrame, strategy: Strategy, column: str | None) -> pd.Ser
     if len(missing):
         raise InvalidInput(
             "split_column_has_missing_values",
-            rule=f"To split {'by time' if strategy == 'time' else 'by groups'}, each row must have a value in {column!r}.",
+            rule=f"To split by {strategy}, each row must have a value in {column!r}.",
             found=f"{len(missing)} of {len(keys)} rows without one, the first in row {int(missing[0]) + 1}.",
             next_step="Fill the column, remove these rows, or split by another column.",
             field=column,
@@ -299,13 +299,12 @@ def _require_rows(frame: pd.DataFrame) -> None:
         )
 
 
-def _require_parts(labels: np.ndarray[Any, Any]) -> None:
-    for part in ("train", "test"):
-        if not (labels == part).any():
-            raise InvalidInput(
-                "split_empty",
-                rule="There must be rows to train on and rows to test on.",
-                found=f"no {part} rows.",
-                next_step="Choose other fractions, or a column with more values.",
-                field="column",
-            )
+def _require_test_rows(labels: np.ndarray[Any, Any]) -> None:
+    if not (labels == "test").any():
+        raise InvalidInput(
+            "split_empty",
+            rule="There must be rows to train on and rows to test on.",
+            found="no test rows.",
+            next_step="Choose a column with more values.",
+            field="column",
+        )

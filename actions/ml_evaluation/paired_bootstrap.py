@@ -198,14 +198,15 @@ def _slices(
         new_score, old_score = new.scores(rows)[metric], old.scores(rows)[metric]
         shown = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha)
         strict = _difference(metric, new_score, old_score, resampled.get(metric), gate.alpha / len(slices))
-        allowed = gate.allowed(METRICS[metric], old_score or 0.0)
         differences.append(
             SliceDifference(
                 **shown.model_dump(),
                 column=column,
                 value=value,
                 rows=len(rows),
-                regressed=strict.high is not None and strict.high < -allowed,
+                regressed=old_score is not None
+                and strict.high is not None
+                and strict.high < -gate.allowed(METRICS[metric], old_score),
             )
         )
     return differences

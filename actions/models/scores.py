@@ -47,7 +47,7 @@ def classification_scores(truth: Any, probabilities: Any, classes: Any) -> Score
         "f1": _defined(f1),
         "roc_auc": _mean([roc for roc, _ in areas]),
         "pr_auc": _mean([pr for _, pr in areas]),
-        "log_loss": _defined(-np.log(np.clip(of_truth, np.finfo(float).eps, 1)).mean()),
+        "log_loss": _defined(-np.log(np.maximum(of_truth, np.finfo(float).eps)).mean()),
         "calibration_error": _defined(calibration_error(codes, probabilities)),
     }
 

@@ -12,6 +12,7 @@ import pytest
 
 from actions.data_preparation.split import part_classes, split_labels
 from actions.errors import InvalidInput
+from actions.operation import find_operation
 from tests.support.operating import Desk, people
 
 
@@ -49,6 +50,24 @@ def test_the_same_seed_gives_the_same_parts_and_another_seed_different_ones(desk
     assert first.test.sha256 != other.test.sha256
 
 
+def test_a_tenth_is_for_validation_and_a_fifth_for_tests_unless_the_request_says_otherwise(desk: Desk) -> None:
+    uri = desk.data("people.csv", people(15))
+    found = desk.call("split_dataset", data=uri, destination="out")
+    assert (found.train.rows, found.validation.rows, found.test.rows, found.seed) == (10, 2, 3, 42)
+    unvalidated = desk.call("split_dataset", data=uri, destination="again", validation_fraction=0)
+    assert (unvalidated.train.rows, unvalidated.validation, unvalidated.test.rows) == (12, None, 3)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+def test_a_seed_may_be_any_whole_number_of_31_bits(desk: Desk, seed: int) -> None:
+    uri = desk.data("people.csv", people(15))
+    assert desk.call("split_dataset", data=uri, destination="out", seed=seed).seed == seed
+
+
+def test_splitting_again_is_harmless() -> None:
+    assert find_operation("split_dataset").idempotent
+
+
 def test_each_class_is_in_training_and_test_even_with_two_rows(desk: Desk) -> None:
     labels = ["a"] * 40 + ["b"] * 8 + ["c"] * 2
     content = "x,y\n" + "".join(f"{row},{label}\n" for row, label in enumerate(labels))
@@ -82,6 +101,10 @@ def test_by_time_the_latest_rows_are_the_test_rows(desk: Desk) -> None:
         ({"strategy": "group", "column": "town"}, "split_column_missing"),
         ({"test_fraction": 0.6, "validation_fraction": 0.5}, "fractions_out_of_range"),
         ({"test_fraction": 0}, "fractions_out_of_range"),
+        ({"test_fraction": -0.1}, "invalid_argument"),
+        ({"test_fraction": 0.91, "validation_fraction": 0}, "invalid_argument"),
+        ({"seed": -1}, "invalid_argument"),
+        ({"seed": 2**31}, "invalid_argument"),
         ({"destination": "../out"}, "outside_storage"),
         ({"destination": "/tmp/out"}, "outside_storage"),
         ({"destination": "s3://bucket/out"}, "outside_storage"),
@@ -169,6 +192,19 @@ def test_fractions_that_leave_no_rows_to_train_or_to_test_on_are_refused(test: f
     with pytest.raises(InvalidInput) as refused:
         labels(table(), "random", None, test_fraction=test, validation_fraction=validation)
     assert refused.value.problem.reason == "fractions_out_of_range"
+
+
+def test_a_class_of_three_rows_has_one_in_each_part_if_validation_asks_for_more() -> None:
+    frame = pd.DataFrame({"y": ["a"] * 20 + ["b"] * 3})
+    found = labels(frame, "stratified", "y", test_fraction=0.4, validation_fraction=0.5)
+    assert sorted(found[20:]) == ["test", "train", "validation"]
+
+
+def test_a_single_group_cannot_be_split_and_ten_rows_can() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        labels(pd.DataFrame({"group": ["a"] * 10}), "group", "group")
+    assert refused.value.problem.reason == "split_empty"
+    assert labels(table(10), "random", None).count("train") == 7
 
 
 def test_fractions_are_shares_of_the_rows() -> None:

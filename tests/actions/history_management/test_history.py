@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -292,3 +293,26 @@ def test_the_page_can_be_rendered_without_a_commit() -> None:
     page = format_training_history(record())
     assert page.path == f"training_history/{RUN}.md"
     assert page.markdown.startswith(f"# {RUN}: breast-cancer passed\n")
+
+
+# --- the change alone ----------------------------------------------------------------------------------------------------
+
+
+def test_the_commit_links_the_issue_or_names_its_number() -> None:
+    linked = record()
+    assert f"\n\nIssue: {linked.links.issue}\n" in history_change(linked).message
+    unlinked = linked.model_copy(update={"links": linked.links.model_copy(update={"issue": ""})})
+    assert "\n\nIssue: 1\n" in history_change(unlinked).message
+
+
+def test_the_lineage_of_a_run_that_failed_claims_neither_a_version_nor_a_promotion() -> None:
+    files = history_change(record(status="failed", version=7, promoted=True)).files(no_file)
+    lineage = json.loads(text_of(files, f"training_history/{RUN}.json"))
+    assert (lineage["version"], lineage["promoted"]) == (None, False)
+
+
+@pytest.mark.parametrize(("data", "digest"), [(result()["data"], "c" * 64), (None, None)])
+def test_the_registry_keeps_the_digest_of_the_data(data: Any, digest: str | None) -> None:
+    path = model_file.path_of("breast-cancer")
+    files = history_change(record(result=result(data=data))).files(no_file)
+    assert yaml.safe_load(text_of(files, path))["versions"][0].get("data_sha256") == digest

@@ -87,6 +87,17 @@ def test_the_area_over_three_classes_is_undefined_if_one_of_them_has_no_row() ->
     assert found["balanced_accuracy"] == pytest.approx(0.5), "over the classes that have rows"
 
 
+def test_figures_of_classes_that_are_rare_never_met_or_never_predicted() -> None:
+    chances = np.array([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]])
+    found = classification_scores(np.array([0, 0, 2, 2]), chances, np.arange(3))
+    assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["precision"] == pytest.approx((2 / 3 + 1) / 2)
+    found = classification_scores(np.array([0, 2, 2, 2]), chances, np.arange(3))
+    assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 3) / 2)
+    found = classification_scores(np.array([0, 1, 2, 2]), chances, np.arange(3))
+    assert found["precision"] == pytest.approx((1 / 3 + 0 + 1) / 3), "nothing was said to be of class 1"
+
+
 def test_chances_are_compared_with_shares_in_ten_bins() -> None:
     truth = np.array([1, 0, 0, 0] * 5)
     said = np.array([0.21, 0.29, 0.29, 0.21] * 5)
@@ -123,6 +134,7 @@ def test_a_share_is_undefined_if_a_single_true_value_is_zero() -> None:
     assert found["mape"] is None
     assert (found["median_absolute_error"], found["max_error"]) == (1.0, 3.0)
     assert found["r2"] == pytest.approx(1 - 10 / 8)
+    assert regression_scores(np.array([0.1, 0.3]), np.array([0.1, 0.2]))["r2"] == pytest.approx(0.5)
 
 
 def test_a_classifier_is_evaluated_over_all_per_class_and_per_slice(desk: Desk) -> None:

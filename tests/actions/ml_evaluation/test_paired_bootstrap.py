@@ -17,8 +17,7 @@ from actions.contracts.order import Gate
 from actions.contracts.supervised import METRICS
 from actions.errors import NotFound
 from actions.ml_evaluation.bootstrap import distributions, interval
-from actions.ml_evaluation.non_inferiority import decide, explain
-from actions.ml_evaluation.paired_bootstrap import _difference
+from actions.ml_evaluation.non_inferiority import decide
 from actions.ml_evaluation.weighted_scores import classification_statistic
 from actions.models.saved_model import open_model
 from actions.operation import find_operation
@@ -222,38 +221,7 @@ def test_comparing_writes_nothing(shared: Desk) -> None:
     assert find_operation("compare_models").read_only
 
 
-def test_each_bound_of_the_difference_has_the_risk_alpha() -> None:
-    found = _difference("accuracy", 0.9, 0.88, np.linspace(0, 1, 101), 0.05)
-    assert found.low == pytest.approx(0.05)
-    assert found.high == pytest.approx(0.95)
-    assert found.difference == pytest.approx(0.02)
-
-
-def test_a_figure_that_one_model_lacks_makes_no_difference() -> None:
-    for new, old in ((None, 0.9), (0.9, None)):
-        found = _difference("accuracy", new, old, np.zeros(10), 0.05)
-        assert (found.challenger, found.champion, found.difference, found.low, found.high) == (
-            new,
-            old,
-            None,
-            None,
-            None,
-        )
-
-
 # --- the decision itself -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "outcome"),
-    [
-        (0.0, 0.0, "accepted"), (-0.02, 0.5, "accepted"), (-0.021, 0.5, "too_close_to_tell"),
-        (-0.5, -0.02, "too_close_to_tell"), (-0.5, -0.0201, "rejected"), (None, None, "too_close_to_tell"),
-    ],
-)  # fmt: skip
-def test_the_bounds_decide(low: float | None, high: float | None, outcome: Any) -> None:
-    assert decide(low, high, 0.02) == outcome
-    assert explain(outcome, "f1", low, high, 0.02, 30).endswith(".")
 
 
 def test_a_model_that_is_worse_by_just_the_margin_passes_no_more_often_than_alpha_says() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actions.models.comparison import Comparison, Difference, SliceDifference
-from actions.stages.judge import judged
+from actions.stages.judge import Judged, judged
 from actions.tasks.registry import TrainingRequest
 from actions.tasks.results import ChampionScores
 from actions.tasks.tabular.evaluate import champion_scores
@@ -98,3 +98,13 @@ def test_the_first_model_of_a_name_passes_at_its_threshold(value: float, status:
 def test_a_verdict_says_which_champion_the_model_was_compared_with_and_whether_it_knew_the_rows() -> None:
     verdict = judged(request(), {"accuracy": 0.9}, scores(0.01, 0.03, may_have_seen_rows=True))
     assert (verdict.champion_version, verdict.champion_value, verdict.champion_may_have_seen_rows) == (2, 0.88, True)
+
+
+def test_people_are_shown_the_comparison_and_a_note_if_there_are_any() -> None:
+    names = [
+        [name for name, _ in Judged(verdict=judged(request(), {"accuracy": 0.9}, champion)).facts()]
+        for champion in (None, scores(0.01, 0.03), scores(0.01, 0.03, may_have_seen_rows=True))
+    ]
+    assert names[0] == ["verdict", "why"]
+    assert len(names[1]) > len(names[0])
+    assert names[2] == [*names[1], "note"]

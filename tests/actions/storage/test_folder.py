@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from actions.storage.folder import Storage, open_storage, replacing, send_files_below, sha256_of, write_atomically
+from actions.errors import NotAllowed
+from actions.storage.folder import (
+    Storage,
+    make_write_once,
+    open_storage,
+    replacing,
+    send_files_below,
+    sha256_of,
+    write_atomically,
+)
 
 
 class _Interrupted(BaseException):
@@ -32,6 +41,44 @@ def test_a_write_that_fails_or_is_interrupted_leaves_the_old_file_and_nothing_el
         write_half()
     assert [found.name for found in tmp_path.iterdir()] == ["a.json"]
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_write_whose_file_vanishes_reports_what_went_wrong_first(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "a.json") as temporary:
+            temporary.unlink()
+            raise _Interrupted
+
+    with pytest.raises(_Interrupted):
+        write()
+
+
+def test_nothing_is_written_beside_a_registered_file_except_what_is_in_the_bucket_already(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    write_atomically(path, "model")
+    make_write_once(path)
+    make_write_once(path)
+    for name in ("model.skops", "other.json"):
+        with pytest.raises(NotAllowed) as refused:
+            write_atomically(tmp_path / name, "forged")
+        assert refused.value.problem.reason == "registered_file"
+    with replacing(path, sent=True) as temporary:
+        temporary.write_text("the bucket's", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "the bucket's"
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "folder" / "a.json"
+    synced: list[tuple[int, bool]] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append((os.fstat(handle).st_size, path.exists())))
+    write_atomically(path, "{}")
+    assert synced == [(2, False)]
+
+
+def test_writing_leaves_no_file_open(tmp_path: Path) -> None:
+    before = len([*Path("/dev/fd").iterdir()])
+    write_atomically(tmp_path / "a.json", "{}")
+    assert len([*Path("/dev/fd").iterdir()]) == before
 
 
 def test_a_file_can_be_read_by_the_other_users_that_share_the_root(tmp_path: Path) -> None:
