@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote, urlsplit
 
+from actions.text.invisible import INVISIBLE
 from actions.text.masking import masked
 
 COMMENT_LIMIT = 65_536
@@ -19,12 +20,10 @@ COMMENT_LIMIT = 65_536
 _BREAK = "\u200b"
 """Zero-width space: invisible, but keeps GitHub from making a mention, a reference or a link."""
 
-# Control characters except tab and line feed; direction overrides, which reorder the text shown; and the zero-width space,
-# so that only ours remain. Joiners stay, because emoji and several scripts need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-_SPACES = re.compile(r"[\s\u2028\u2029]+")
+# The zero-width space is among them, so that only ours remain. Half of a surrogate pair is no character at all.
+_INVISIBLE = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
+_LINE_END = re.compile("\r\n|[\r\x85\u2028\u2029]")
+_SPACES = re.compile(r"\s+")
 # Only what GitHub turns into a link: an address such as sklearn://iris can still be copied.
 _REFERENCES = re.compile(
     r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|(?:https?|ftp):(?=//)|(?:mailto|xmpp):|\bwww(?=\.)", re.IGNORECASE
@@ -36,7 +35,7 @@ _START_OF_BLOCK = re.compile(r"^([#+-])(?=[\s#+-]|$)|^(=)|^([0-9]{1,9})(?=[.)](?
 
 def clean(text: str) -> str:
     """Remove invisible characters, mask what looks like a secret, and normalise line ends to line feeds."""
-    return masked(_INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return masked(_INVISIBLE.sub("", _LINE_END.sub("\n", text)))
 
 
 def shorten(text: str, limit: int) -> str:

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from actions.text.invisible import INVISIBLE
+
 Outcome = Literal["written", "replaced", "unchanged", "kept"]
-# Characters that control a terminal: control characters other than tab and line feed, and direction overrides.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(f"[{INVISIBLE}\u2028\u2029]")
+"""What would control a terminal, or hide from whoever reads the diff there."""
 _MAX_DIFF_LINES = 2_000
 
 
@@ -47,7 +49,7 @@ class Change:
 
 def shown(text: str) -> str:
     """Return a text with its control characters escaped."""
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text.removesuffix("\r"))
+    return _UNSAFE.sub(lambda match: ascii(match[0])[1:-1], text.removesuffix("\r"))
 
 
 def write_all(changes: Sequence[Change]) -> None:

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from actions.text import masking
+from actions.text.invisible import INVISIBLE
 from actions.text.masking import MASK
 from bot.observability.log_context import subject
 
 SERVICE = "modelyard"
 _MIN_SECRET_LENGTH = 4
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_UNSAFE = re.compile(f"[{INVISIBLE}\u200c\u200d\u2028\u2029]")
 """What JSON allows in a string, but a terminal or a viewer takes as a command, an end of line or a change of direction."""
 
 
@@ -55,7 +56,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = self.formatException(record.exc_info)
         masked = {name: self.masked(value) if isinstance(value, str) else value for name, value in line.items()}
-        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(masked, ensure_ascii=False))
+        return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], json.dumps(masked, ensure_ascii=False))
 
     def masked(self, text: str) -> str:
         """Return a text with its secrets masked."""

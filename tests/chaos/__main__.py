@@ -1,4 +1,4 @@
-"""``make chaos``: 200 runs on each database under kills and faults of the hub, jobs and people; exits with 1 if anything was lost or done twice."""
+"""``make chaos``: 200 runs on each database under kills and faults; exits with 1 if anything was lost or done twice."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from bot.parsing.repository_config import CONFIG_PATH
 from bot.runs.machines.training import State
 from runners.local.hub.records import Role
 from tests.support import unreliable
-from tests.support.comment_reading import read
+from tests.support.comment_reading import assert_inert
 from tests.support.loop import Loop, answered
 from tests.support.runs import a_request
 
@@ -159,18 +159,6 @@ HOSTILE = (
 )
 
 
-def is_deaf(comment: str) -> None:
-    """Nothing of what others wrote is live in a comment of the App's."""
-    reading = read(comment.split("\n", 1)[1])
-    assert not reading.mentions
-    assert not reading.references
-    assert all("/training_history/" in image for image in reading.images), "plots of the App's own alone"
-    tags = {tag.removeprefix("/") for tag in reading.tags}
-    assert tags <= {"code", "br", "details", "summary", "sub", "p"}
-    assert "<!-- modelyard:run-x" not in comment
-    assert "javascript:" not in "".join(reading.links)
-
-
 @pytest.mark.parametrize(
     "field", ["Model name", "Data", "Target column", "Metric", "Threshold", "Seed", "Hyperparameters"]
 )
@@ -186,11 +174,11 @@ def test_hostile_text_in_a_form_is_reported_and_has_no_effect(calm: Loop, field:
         assert run.request.data_uris == (HOSTILE,)
         assert "$" not in calm.jobs.works[-1].inputs["order"]
         for comment in calm.comments(issue):
-            is_deaf(comment.rpartition("\n<!-- modelyard:state:")[0] or comment)
+            assert_inert(comment)
         return
     calm.until_label(issue, "mlops:invalid")
     (comment,) = calm.comments(issue)
-    is_deaf(comment)
+    assert_inert(comment)
     assert (calm.head(), calm.stored(), len(calm.jobs.works)) == (head, stored, before)
 
 
@@ -213,7 +201,7 @@ def test_hostile_text_in_a_comment_is_answered_or_ignored_and_has_no_effect(
     loop.say(waiting, line)
     nothing_was_decided(loop, waiting)
     for comment in loop.comments(waiting)[before:-1]:
-        is_deaf(comment)
+        assert_inert(comment)
         assert len(comment) < 5_000
 
 
@@ -244,7 +232,7 @@ def test_a_hostile_configuration_is_reported_and_has_no_effect(calm: Loop, text:
         issue = calm.open(model_name="hostile-config")
         calm.until_label(issue, "mlops:invalid")
         (comment,) = calm.comments(issue)
-        is_deaf(comment)
+        assert_inert(comment)
         assert CONFIG_PATH in comment
         assert len(comment) < 3_000
         assert len(calm.jobs.works) == works

@@ -12,6 +12,12 @@ from markdown_it.token import Token
 MENTION = re.compile(r"(?<![A-Za-z0-9`])@[A-Za-z0-9]")
 REFERENCE = re.compile(r"(?<![A-Za-z0-9&])#[0-9]|\bGH-[0-9]|https?://", re.IGNORECASE)
 
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""What a reader does not see, or sees in another order."""
+
 
 class _Tags(HTMLParser):
     def __init__(self) -> None:
@@ -72,6 +78,21 @@ def read(markdown: str) -> Reading:
                 reading.headings.append(token.content)
             _inline(token, reading)
     return reading
+
+
+def assert_inert(comment: str) -> None:
+    """Check that a comment of the App's has its own marker on its first line, and that no other text in it is live."""
+    text, _, state = comment.partition("\n<!-- modelyard:state:")
+    marker, _, text = text.partition("\n")
+    assert marker.startswith("<!-- modelyard:")
+    assert state.count("<!--") == 0
+    shown = read(text)
+    assert (shown.mentions, shown.references) == ([], [])
+    assert all("/training_history/" in image for image in shown.images), "plots of the App's own alone"
+    assert {tag.removeprefix("/") for tag in shown.tags} <= {"code", "br", "details", "summary", "sub", "p"}
+    assert "<!--" not in text
+    assert "javascript:" not in "".join(shown.links)
+    assert not INVISIBLE.search(comment.replace("\u200b", ""))
 
 
 def _inline(token: Token, reading: Reading) -> None:

@@ -40,7 +40,7 @@ def test_each_record_is_one_line_of_json(stream: io.StringIO) -> None:
     assert record["timestamp"].endswith("+00:00")
 
 
-@pytest.mark.parametrize("character", ["\x85", "\x9b", "\u2028", "\u202e", "\u2066", "\u200b"])
+@pytest.mark.parametrize("character", ["\x85", "\x9b", "\u2028", "\u202e", "\u2066", "\u200b", "\xad", "\U000e0041"])
 def test_what_a_terminal_or_a_viewer_would_obey_is_escaped(stream: io.StringIO, character: str) -> None:
     logging.getLogger("bot.worker").info("issue %s", f"a{character}b")
 
