@@ -153,7 +153,7 @@ def test_a_member_of_a_named_team_may(loop: Loop, ended: int) -> None:
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
 
 
-def test_while_the_configuration_is_broken_people_may_only_look_and_stop(loop: Loop, ended: int) -> None:
+def test_while_the_configuration_is_broken_people_may_only_look_and_stop(loop: Loop, ended: int, waiting: int) -> None:
     with configured(loop, "commands: {aprove: read}\n"):
         before = loop.head()
         for command in ("/promote", "/unlock", "/retry", "/run list_model_versions name=x", "/approve"):
@@ -161,7 +161,11 @@ def test_while_the_configuration_is_broken_people_may_only_look_and_stop(loop: L
         assert "you have `write`" in answered(loop, ended, "/promote", by="writer")
         assert loop.run(ended).id in answered(loop, ended, "/status", by="reader")
         assert "has no effect" in answered(loop, ended, "/cancel")
+        assert "is invalid" in answered(loop, waiting, "/approve")
+        assert loop.run(waiting).decisions == ()
         assert loop.head() == before
+        loop.say(waiting, "/cancel")
+        assert loop.until_ended(waiting).status == "cancelled"
 
 
 # --- promoting and rolling back ------------------------------------------------------------------------------------------

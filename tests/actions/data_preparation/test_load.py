@@ -96,6 +96,7 @@ def test_an_absolute_path_is_read_only_below_a_data_root(tmp_path: Path) -> None
         ("file:///etc/passwd", "unsupported_scheme"),
         ("FILE:/etc/passwd", "unsupported_scheme"),
         ("http://169.254.169.254/latest/meta-data", "unsupported_scheme"),
+        ("https://example.org/a.csv", "unsupported_scheme"),
         ("s3://bucket/a.csv", "data_outside_roots"),
         ("../secret.csv", "data_outside_roots"),
         ("a/../../secret.csv", "data_outside_roots"),

@@ -76,10 +76,14 @@ def test_an_untrusted_type_is_refused_and_not_run(desk: Desk, tmp_path: Path) ->
     assert refusal.problem.reason == "untrusted_types"
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", b"\x80\x04K\x01."])
-def test_a_pickle_or_anything_else_is_refused(desk: Desk, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no zip", b"\x80\x04K\x01.", b"cposix\nsystem\n(S'touch pwned'\ntR."])
+def test_a_pickle_or_anything_else_is_refused_and_not_run(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.chdir(desk.root)
     replaced(desk, lambda path: path.write_bytes(content))
     assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
+    assert not Path("pwned").exists()
 
 
 @pytest.mark.parametrize(

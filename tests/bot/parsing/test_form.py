@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import process_time
 
 import pytest
@@ -372,9 +373,13 @@ def test_twice_the_text_takes_about_twice_the_work(piece: str) -> None:
     assert work(parse_form, large) < 2.3 * work(parse_form, small) + 500
 
 
+def seconds(parse: Callable[[str], object], text: str) -> float:
+    started = process_time()
+    parse(text)
+    return process_time() - started
+
+
 @pytest.mark.parametrize("piece", WORST.values(), ids=WORST)
 def test_the_longest_body_is_read_at_once(piece: str) -> None:
     text = ("### Hyperparameters\n\n" + piece * MAX_BODY)[:MAX_BODY]
-    started = process_time()
-    parse_form(text)
-    assert process_time() - started < 1
+    assert min(seconds(parse_form, text) for _ in range(3)) < 0.05
