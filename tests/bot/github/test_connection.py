@@ -482,7 +482,7 @@ def test_truncated_json_is_an_error_of_the_hub(world: World) -> None:
     with pytest.raises(HubError) as caught:
         world.do(lambda repository: repository.issue(issue))
 
-    assert caught.value.problem.reason == "answer_malformed"
+    assert (caught.value.problem.reason, caught.value.transient) == ("answer_malformed", True)
 
 
 def test_a_next_page_on_another_host_gets_no_token(world: World) -> None:
