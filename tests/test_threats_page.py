@@ -35,5 +35,6 @@ def test_the_page_has_rows_of_every_section() -> None:
         "Who may",
         "Content",
         "Workflows",
+        "Data",
     ]
     assert all("| `tests/" in section for section in sections)
