@@ -92,7 +92,7 @@ def test_a_range_of_fewer_than_five_rows_is_no_range(rows: int, found: str) -> N
 
 
 def test_ranges_are_judged_by_the_classes_that_have_numbers() -> None:
-    assert leak([*np.arange(30.0), *[None] * 5], [*HALF, *["c"] * 5]) == "column 'x'"
+    assert leak([*[None] * 5, *np.arange(30.0)], [*["c"] * 5, *HALF]) == "column 'x'"
 
 
 def test_rows_without_a_target_are_ignored() -> None:

@@ -15,12 +15,13 @@ from actions.contracts.results import Published
 from actions.errors import InvalidInput
 from actions.tasks.exchange import PublishedResult
 from bot.github import PublishedCommit
-from bot.runs.publication import MAX_COMMIT_BYTES, MAX_RESULT_BYTES, check_ref, checked
+from bot.runs.publication import check_ref, checked
 from bot.runs.run import Run, RunConfig, WorkflowDispatch
 from tests.support.results import PNG, a_result
 from tests.support.runs import NOON, a_request, a_run, an_order
 
 SHA = "1" * 40
+MEBIBYTE = 1024**2
 CHAMPION = Champion(version=2, run="train-20261121-001", uri="owner/demo/models/x/1/model.skops", sha256="a" * 64)
 
 
@@ -54,6 +55,7 @@ def check(
 
     async def read_blob(sha: str, most: int) -> bytes:
         blob = content if sha == "a" * 40 else plot
+        assert len(sha) == 40
         assert len(blob) <= most
         return blob
 
@@ -86,9 +88,12 @@ def test_what_the_run_itself_published_is_accepted() -> None:
         ("result.json and plots", lambda: check(holds={"plots/roc_curve.png": ("b" * 40, 1)})),
         ("result.json and plots", lambda: check(holds=files() | {".github/workflows/x.yml": ("c" * 40, 10)})),
         ("result.json and plots", lambda: check(holds=files() | {"plots/../../x.png": ("c" * 40, 10)})),
-        ("in total", lambda: check(holds=files() | {"plots/big.png": ("c" * 40, MAX_COMMIT_BYTES)})),
+        (
+            "31 files of 10 MB in total",
+            lambda: check(holds=files() | {"plots/big.png": ("c" * 40, 10 * MEBIBYTE - 31_999)}),
+        ),
         ("at most 31 files", lambda: check(holds=files() | {f"plots/p{n}.png": ("c" * 40, 1) for n in range(30)})),
-        ("not exceed 1 MB", lambda: check(holds=files() | {"result.json": ("a" * 40, MAX_RESULT_BYTES + 1)})),
+        ("not exceed 1 MB", lambda: check(holds=files() | {"result.json": ("a" * 40, MEBIBYTE + 1)})),
         ("schema", lambda: check(b"{")),
         ("schema", lambda: check(b"[]")),
         ("schema", lambda: check(b'{"run": NaN}')),
@@ -105,8 +110,8 @@ def test_a_commit_at_each_limit_is_accepted() -> None:
     plots = {f"plots/p{n}.png": ("c" * 40, 1) for n in range(29)}
     claimed = sorted(["roc_curve.png", *(path.removeprefix("plots/") for path in plots)])
     result = a_result(an_order(RUN)) | {"plots": claimed}
-    largest = MAX_COMMIT_BYTES - MAX_RESULT_BYTES - len(plots)
-    sizes = {"result.json": ("a" * 40, MAX_RESULT_BYTES), "plots/roc_curve.png": ("b" * 40, largest)}
+    largest = 10 * MEBIBYTE - MEBIBYTE - len(plots)
+    sizes = {"result.json": ("a" * 40, MEBIBYTE), "plots/roc_curve.png": ("b" * 40, largest)}
     assert check(result, holds=sizes | plots).plots == claimed
 
 
