@@ -92,8 +92,8 @@ def test_figures_of_classes_that_are_rare_never_met_or_never_predicted() -> None
     found = classification_scores(np.array([0, 0, 2, 2]), chances, np.arange(3))
     assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
     assert found["precision"] == pytest.approx((2 / 3 + 1) / 2)
-    found = classification_scores(np.array([0, 2, 2, 2]), chances, np.arange(3))
-    assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 3) / 2)
+    found = classification_scores(np.array([2, 2, 2, 1]), chances, np.arange(3))
+    assert found["balanced_accuracy"] == pytest.approx((1 / 3 + 0) / 2)
     found = classification_scores(np.array([0, 1, 2, 2]), chances, np.arange(3))
     assert found["precision"] == pytest.approx((1 / 3 + 0 + 1) / 3), "nothing was said to be of class 1"
 
@@ -105,6 +105,7 @@ def test_chances_are_compared_with_shares_in_ten_bins() -> None:
     assert found["calibration_error"] == pytest.approx(0), "both chances are in one bin, which is right on average"
     bins = calibration_bins(np.array([0, 1, 1]), np.array([[1.0, 0.0], [0.05, 0.95], [0.0, 1.0]]))
     assert np.array(bins) == pytest.approx(np.array([(0.0, 0.0, 1), (0.975, 1.0, 2)]))
+    assert len(calibration_bins(np.array([1, 1]), np.array([[0.15, 0.85], [0.05, 0.95]]))) == 2
 
 
 def test_chances_of_three_classes_are_those_of_the_class_that_was_predicted() -> None:
