@@ -11,7 +11,7 @@ import pytest
 from bot.runs.decisions import can_take, with_decision
 from bot.runs.machine import Outcome, StateSpec
 from bot.runs.machines.training import MACHINE, OPERATOR_TIMEOUT, State
-from bot.runs.run import Decision, Run, Visit, WorkflowDispatch
+from bot.runs.run import Decision, Run, StageError, Visit, WorkflowDispatch
 from tests.support.runs import NOON, a_run
 
 LATER = NOON + timedelta(minutes=5)
@@ -77,6 +77,26 @@ def test_an_attempt_trains_with_its_own_seed_or_the_one_that_an_approval_set(
     assert a_run(attempt=attempt).replace(seed=seed).training_seed == trained_with
 
 
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_request_allows_one_attempt_more_than_its_retries(retries: int) -> None:
+    assert a_run(max_retries=retries).attempts_allowed == retries + 1
+
+
+def test_a_new_run_is_in_its_first_attempt_and_nothing_has_happened_to_it() -> None:
+    run = a_run()
+    assert (run.attempt, run.training_seed, run.row_version) == (1, 42, 0)
+    assert (run.request_comment, run.question_comment) == (0, 0)
+    assert not any([run.needs_dispatch, run.overdue, run.runner_lost, run.promoted])
+    assert Decision(who="owner", what="approve", when=NOON, attempt=1).comment == 0, "not made by a comment"
+
+
+def test_of_long_texts_the_beginning_is_kept_and_of_logs_the_end() -> None:
+    assert a_decision(reason="a" * 2_000 + "b").reason == "a" * 2_000
+    error = StageError(stage="train", step="a" * 200 + "b", log_tail="a" + "b" * 20_000)
+    assert (error.step, error.log_tail) == ("a" * 200, "b" * 20_000)
+    assert StageError(stage="train", log_tail="short").log_tail == "short"
+
+
 def dispatched(attempt: int = 1) -> WorkflowDispatch:
     return WorkflowDispatch(attempt=attempt, start_at="prepare", title="t", sent_at=NOON)
 
@@ -105,6 +125,7 @@ def test_the_lock_is_held_since_the_run_last_left_the_queue() -> None:
 
     visits = (visit(S.QUEUED, 1), visit(S.TRAIN_MODEL, 9), visit(S.QUEUED, 20), visit(S.PREPARE_DATA, 30))
     assert a_run(state=S.TRAIN_MODEL, visits=visits).lock_since == NOON + timedelta(minutes=20)
+    assert a_run(state=S.TRAIN_MODEL, visits=visits[:2]).lock_since == NOON + timedelta(minutes=1)
     assert a_run(state=S.PREPARE_DATA).lock_since == NOON
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bot.github.issues import MARKER_START
 from bot.messages import markup, run_comments
+from bot.runs import snapshot as snapshots
 from bot.runs.machines.training import State
 from bot.runs.run import Decision, Run, StageError, Visit
 from bot.runs.snapshot import MAX_SNAPSHOT_LENGTH, _signature, read_snapshot, snapshot
@@ -83,6 +84,24 @@ def test_a_long_log_is_left_out_of_the_snapshot() -> None:
     assert found is not None
     assert found.error == StageError(stage="train")
     assert found.result == run.result
+
+
+def test_a_snapshot_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(error=StageError(stage="train", log_tail="a short log"))
+    length = len(snapshot(run, SECRET).partition("state:")[2].partition(".")[0])
+    for limit, kept in ((length, "a short log"), (length - 1, "")):
+        monkeypatch.setattr(snapshots, "MAX_SNAPSHOT_LENGTH", limit)
+        found = read(snapshot(run, SECRET))
+        assert found is not None
+        assert found.error is not None
+        assert found.error.log_tail == kept
+
+
+def test_a_snapshot_leaves_out_what_every_new_run_has() -> None:
+    text = snapshot(a_run(), SECRET).partition("state:")[2].partition(".")[0]
+    content = zlib.decompress(base64.b64decode(text))
+    assert b'"requester"' in content
+    assert b'"overdue"' not in content
 
 
 def test_the_comment_leaves_room_for_its_snapshot() -> None:
