@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.github.write_queue import TokenBucket, WriteQueue
+from bot.github.write_queue import GUARD, TokenBucket, WriteQueue
 
 
 class Clock:
@@ -134,3 +134,23 @@ def test_a_write_that_fails_or_is_cancelled_lets_the_next_one_in() -> None:
 def test_a_bucket_that_can_never_hold_a_token_is_refused(burst: int, per_second: float) -> None:
     with pytest.raises(ValueError, match="at least one token"):
         TokenBucket(burst=burst, per_second=per_second)
+
+
+def test_a_task_whose_guard_objects_does_not_write_and_the_next_one_may() -> None:
+    written: list[str] = []
+
+    def object_to_it() -> None:
+        raise RuntimeError("the lease is lost")
+
+    async def write() -> None:
+        queue = WriteQueue(TokenBucket())
+        GUARD.set(object_to_it)
+        with pytest.raises(RuntimeError):
+            async with queue.turn():
+                written.append("without a lease")
+        GUARD.set(None)
+        async with asyncio.timeout(5), queue.turn():
+            written.append("with a lease")
+
+    asyncio.run(write())
+    assert written == ["with a lease"]
