@@ -39,6 +39,7 @@ def test_an_empty_document_is_none() -> None:
         ("--- 1\n--- 2\n", "a second document (line 2)"),
         ("[" * 30, "more than 20 levels (line 1)"),
         ("a: [1\n", "(line 2)"),
+        ("a: [1\n", "expected ',' or ']'"),
         (b"a: \xff\n", "invalid UTF-8 at byte 3"),
         ("a: " + "x" * 10_000, "10003 bytes"),
         ("a: \x00", "control characters are not allowed"),
