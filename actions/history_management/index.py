@@ -44,7 +44,7 @@ def _row(record: RunRecord) -> str:
         f"{SIGNS[record.status]} {record.status}",
         f"{code(verdict.metric)} {number(verdict.value)}" if verdict else "",
         "" if record.version is None else f"{record.version}{' (champion)' if record.promoted else ''}",
-        inline(record.requester),
+        inline(record.requester.login),
         utc(record.finished),
     )
     return table(_HEADER, [cells]).splitlines()[2]

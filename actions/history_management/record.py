@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from actions.contracts.person import Person
 from actions.contracts.request import Repository
 from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
@@ -26,7 +27,7 @@ class _Value(BaseModel):
 class RecordedDecision(_Value):
     """What a person decided about the run."""
 
-    who: str = Field(max_length=100)
+    who: Person
     what: str = Field(max_length=50, description="approve, reject, cancel, promote, rollback")
     when: AwareDatetime
     attempt: Attempt = 1
@@ -75,8 +76,8 @@ class RunRecord(_Value):
     attempts_allowed: Attempt = 1
     repository: Repository
     issue: int = Field(ge=1)
-    requester: str = Field(max_length=100)
-    contributors: tuple[str, ...] = Field(
+    requester: Person
+    contributors: tuple[Person, ...] = Field(
         default=(), max_length=100, description="others who wrote or changed the request"
     )
     request: RecordedRequest
@@ -94,7 +95,7 @@ class RunRecord(_Value):
     links: Links = Links()
 
     @property
-    def requesters(self) -> tuple[str, ...]:
+    def requesters(self) -> tuple[Person, ...]:
         """Everyone who requested it."""
         return (self.requester, *self.contributors)
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from actions.contracts.metric import Metric
+from actions.contracts.person import logins
 from actions.contracts.request import unit_of
 from actions.contracts.results import ComparisonFigures
 from actions.history_management.record import RunRecord, utc
@@ -182,7 +183,7 @@ def _attempts(record: RunRecord) -> str:
 def _decisions(record: RunRecord) -> str:
     rows = [
         (
-            inline(decision.who),
+            inline(decision.who.login),
             inline(decision.what),
             str(decision.attempt),
             code(" ".join(f"{key}={value}" for key, value in decision.overrides.items())),
@@ -196,7 +197,7 @@ def _decisions(record: RunRecord) -> str:
 
 def _request(record: RunRecord) -> str:
     request = record.request
-    rows = [("Requested by", inline(", ".join(record.requesters)))]
+    rows = [("Requested by", inline(logins(record.requesters)))]
     for name, field in request.form_fields().items():
         if name not in {"model_name", "notes"}:
             rows.append((field.title or name, _value(getattr(request, name), unit_of(field))))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from anyio import to_thread
 
+from actions.contracts.person import Person
 from bot.database.store import Store
 from bot.runs.advance import cancelled
 from bot.runs.decisions import with_decision
@@ -29,7 +30,9 @@ async def record(repository_id: int, name: str, store: Store, clock: Callable[[]
 
     def renamed(run: Run) -> Run:
         reason = f"the repository was renamed to {name}"
-        return with_decision(run, Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason))
+        return with_decision(
+            run, Decision(who=Person(login="GitHub"), what="cancel", when=now, attempt=run.attempt, reason=reason)
+        )
 
     log.warning("%s is now repository %d: open runs under its earlier name or id end", name, repository_id)
 

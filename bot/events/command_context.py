@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from actions.contracts.person import Person
 from bot.events.services import Services
 from bot.github import Repository
 from bot.parsing.command import ParsedCommand
@@ -22,7 +23,7 @@ class CommandInvocation:
     parsed
         The command and its arguments.
     user
-        The login of the comment's author.
+        The comment's author.
     comment
         The comment's id.
     written
@@ -38,7 +39,7 @@ class CommandInvocation:
     """
 
     parsed: ParsedCommand
-    user: str
+    user: Person
     comment: int
     written: datetime
     received: datetime

@@ -6,6 +6,7 @@ handler checks what has been done before it acts.
 
 from __future__ import annotations
 
+from actions.contracts.person import Person
 from actions.errors import Conflict, OperationError
 from bot.events.command_context import CommandContext, CommandInvocation
 from bot.events.commands import HANDLERS
@@ -40,7 +41,7 @@ async def answer_command(
     return await _carry_out(context)
 
 
-async def answer_unknown(command: UnknownCommand, user: str, repository: Repository) -> str:
+async def answer_unknown(command: UnknownCommand, user: Person, repository: Repository) -> str:
     """Suggest the nearest command, to users who may see the repository at all."""
     if await repository.permission(user) == "none":
         return ""
@@ -49,10 +50,10 @@ async def answer_unknown(command: UnknownCommand, user: str, repository: Reposit
 
 async def _is_allowed(context: CommandContext, permission: str) -> bool:
     invocation, rule = context.invocation, context.config.commands.get(context.invocation.name)
-    if is_allowed(invocation.parsed.command, invocation.user, permission, rule):
+    if is_allowed(invocation.parsed.command, invocation.user.login, permission, rule):
         return True
     for team in rule.teams if rule is not None else ():
-        if await context.repository.in_team(team, invocation.user):
+        if await context.repository.in_team(team, invocation.user.login):
             return True
     return False
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from anyio import to_thread
 
+from actions.contracts.person import Person
 from actions.errors import InvalidInput, NotAllowed, Problem
 from actions.tasks.registry import TrainingRequest
 from bot.events.command_context import CommandContext
@@ -58,7 +59,7 @@ def problems_with_overrides(context: CommandContext, request: TrainingRequest) -
     return ()
 
 
-def check_approver(context: CommandContext, requesters: Sequence[str], run: str) -> None:
+def check_approver(context: CommandContext, requesters: Sequence[Person], run: str) -> None:
     """Refuse everyone who requested the run or changed its request, if the repository wants another person to decide.
 
     Raises
@@ -66,12 +67,11 @@ def check_approver(context: CommandContext, requesters: Sequence[str], run: str)
     NotAllowed
         ``another_person_needed``.
     """
-    user = context.invocation.user.lower()
-    if context.config.approver == "another" and user in map(str.lower, requesters):
+    if context.config.approver == "another" and context.invocation.user.is_among(requesters):
         raise NotAllowed(
             "another_person_needed",
             rule="Someone other than the requester must decide (`approver: another` in .github/modelyard.yml).",
-            found=f"{' and '.join(requesters)} requested {run} or changed its request.",
+            found=f"{' and '.join(person.login for person in requesters)} requested {run} or changed its request.",
             next_step="Ask a colleague to post the command.",
         )
 

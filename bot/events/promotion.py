@@ -63,7 +63,7 @@ async def move_champion(
         return answers.already_champion(version, target.record, language)
     model = target.record.request.model_name
     verb = "Promote" if decision.what == "promote" else "Roll back"
-    message = f"{verb} {model} to version {version.version} [skip ci]\n\nBy {decision.who}, about {version.run}\n"
+    message = f"{verb} {model} to version {version.version} [skip ci]\n\nBy {decision.who.login}, about {version.run}\n"
     await context.repository.commit_files(
         branch,
         message,

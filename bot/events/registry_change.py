@@ -47,8 +47,9 @@ class PromotionTarget:
 
 
 def _is_decided(record: RunRecord, decision: RecordedDecision) -> bool:
-    identity = (decision.comment, decision.who, decision.what)
-    return any((known.comment, known.who, known.what) == identity for known in record.decisions)
+    identity = (decision.comment, decision.what)
+    same = (known for known in record.decisions if (known.comment, known.what) == identity)
+    return decision.who.is_among(known.who for known in same)
 
 
 def record_path(run: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from actions.contracts.person import Person
 from bot.events.command_context import CommandContext
 from bot.events.training import RequestOutcome
 from bot.parsing.issue_templates import REQUEST_LABEL
 
 
-async def reopen(context: CommandContext, outcome: RequestOutcome, contributors: Iterable[str]) -> None:
+async def reopen(context: CommandContext, outcome: RequestOutcome, contributors: Iterable[Person]) -> None:
     """Reopen the issue and open a run for the request."""
     repository, run, invocation = context.repository, context.run, context.invocation
     training = context.services.training

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from actions.contracts.person import Person
 from bot.events.services import Services
 from bot.github import Repository
 from bot.webhooks.delivery import Delivery
@@ -29,9 +30,10 @@ class Event:
         return self.services.github.repository(self.delivery.repository, self.delivery.installation)
 
     @property
-    def sender(self) -> str:
-        """The login of the account that caused the event."""
-        return str(self.payload["sender"]["login"])
+    def sender(self) -> Person:
+        """The account that caused the event."""
+        sender = self.payload["sender"]
+        return Person(login=sender["login"], id=sender.get("id", 0))
 
     @property
     def is_from_person(self) -> bool:

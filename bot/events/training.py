@@ -8,6 +8,7 @@ from datetime import datetime
 
 from anyio import to_thread
 
+from actions.contracts.person import Person, distinct
 from actions.contracts.run_id import make_run_id
 from actions.data_preparation.sources import is_s3
 from actions.errors import Problem, invalid_field
@@ -146,10 +147,10 @@ class TrainingRequests:
         repository: Repository,
         installation: int,
         issue: int,
-        requester: str,
+        requester: Person,
         outcome: RequestOutcome,
         *,
-        contributors: Iterable[str] = (),
+        contributors: Iterable[Person] = (),
         edited: datetime | None = None,
         request_comment: int = 0,
     ) -> Run:
@@ -177,7 +178,7 @@ class TrainingRequests:
                 installation=installation,
                 issue=issue,
                 requester=requester,
-                contributors=tuple(dict.fromkeys(name for name in contributors if name != requester)),
+                contributors=distinct((requester, *contributors))[1:],
                 request_edited=edited,
                 request=request,
                 created=now,
@@ -198,7 +199,7 @@ def _withdrawn(run: Run, now: datetime) -> Run:
     return end(run, "invalid", now) if run.editable else run
 
 
-def writers_of(issue: Issue, previous: Run | None) -> tuple[str, ...]:
+def writers_of(issue: Issue, previous: Run | None) -> tuple[Person, ...]:
     """Return everyone known to have written an issue's text: its author, and those who requested or edited it before."""
-    author = (issue.author,) if issue.author_type == "User" else ()
+    author = (Person(login=issue.author, id=issue.author_id),) if issue.author_type == "User" else ()
     return author if previous is None else (*author, *previous.requesters, *previous.edited_by)

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from actions.contracts.person import Person
 from bot.events.router import Event
 from bot.github import Issue
 from bot.parsing.issue_templates import REQUEST_LABEL
@@ -24,13 +25,13 @@ class Requester:
 
     Attributes
     ----------
-    login
+    person
         A person, or the App itself for a schedule.
     is_preapproved
         Whether to skip the permission check: people who can change the default branch have approved the schedule.
     """
 
-    login: str
+    person: Person
     is_preapproved: bool = False
 
 
@@ -60,7 +61,7 @@ async def requester_of(event: Event, issue: Issue) -> Requester | None:
     origin = read_origin(issue.body, event.repository.name, event.services.secret)
     if origin is None:
         return None
-    return Requester(origin.requester) if origin.requester else Requester(app, is_preapproved=True)
+    return Requester(origin.requester or Person(login=app), is_preapproved=origin.requester is None)
 
 
 async def open_issue(event: Event, origin: Origin, title: str, text: str, since: datetime) -> None:

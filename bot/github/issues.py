@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal, cast, get_args
 
+from actions.contracts.person import Person
 from actions.text.markdown import COMMENT_LIMIT
 from bot.github.errors import HubError
-from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoInfo, part, text
+from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoInfo, integer, part, text
 from bot.github.repository_part import Part, segment
 
 MAX_REMEMBERED = 200
@@ -64,16 +65,18 @@ class IssuesPart(Part):
         """Read the repository itself."""
         return RepoInfo.of(await (await self._connect()).get(self._root))
 
-    async def permission(self, login: str) -> Permission:
-        """Return a person's current permission, as GitHub reports it.
+    async def permission(self, person: Person) -> Permission:
+        """Return a person's current permission, as GitHub reports it; none if another account has their login now.
 
         Raises
         ------
         HubError
             For every error except 404: without an answer from GitHub, nobody has permission.
         """
-        data = await (await self._connect()).get_or_none(f"{self._root}/collaborators/{segment(login)}/permission")
-        if data is None:
+        data = await (await self._connect()).get_or_none(
+            f"{self._root}/collaborators/{segment(person.login)}/permission"
+        )
+        if data is None or not person.is_same(Person(login=person.login, id=integer(part(data, "user"), "id"))):
             return "none"
         known = get_args(Permission)
         # role_name distinguishes triage and maintain; names of custom organisation roles are unknown here.

@@ -63,6 +63,7 @@ class Issue(_FromJson):
     state_reason: str | None
     labels: tuple[str, ...]
     author: str
+    author_id: int
     author_type: str
     html_url: str
     created_at: datetime | None
@@ -77,6 +78,7 @@ class Issue(_FromJson):
             data,
             labels=tuple(label if isinstance(label, str) else text(label, "name") for label in items(data, "labels")),
             author=text(user, "login"),
+            author_id=integer(user, "id"),
             author_type=text(user, "type"),
             is_pull_request="pull_request" in data,
             closed_by=text(part(data, "closed_by"), "login"),
@@ -90,6 +92,7 @@ class Comment(_FromJson):
     id: int
     body: str
     author: str
+    author_id: int
     author_type: str
     html_url: str
     created_at: datetime | None
@@ -103,6 +106,7 @@ class Comment(_FromJson):
         return cls._read(
             data,
             author=text(user, "login"),
+            author_id=integer(user, "id"),
             author_type=text(user, "type"),
             app_id=integer(app, "id") if app else None,
         )

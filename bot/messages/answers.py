@@ -135,7 +135,7 @@ def _past(record: RunRecord, say: Words) -> tuple[Markdown, ...]:
         verdict = record.result.verdict
         score = Markdown(f"{code(verdict.metric)} {say.figure(verdict.value)}")
     version = text(record.version) if record.version else Markdown("")
-    return code(record.run), say(f"status.{record.status}"), score, version, text(record.requester, 100)
+    return code(record.run), say(f"status.{record.status}"), score, version, text(record.requester.login, 100)
 
 
 # --- what commands have done -------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def unlocked(model: str, holder: Run | None, now: datetime, language: str = "en"
         run=code(holder.id),
         state=code(holder.status if holder.ended else holder.state),
         duration=say.duration((now - holder.lock_since).total_seconds()),
-        requester=text(holder.requester, 100),
+        requester=text(holder.requester.login, 100),
         issue=holder.issue,
     )
     return held if holder.ended else say.sentences(held, say("unlock.continues"))
@@ -166,7 +166,7 @@ def promoted(
     title = say("champion.title", model=code(record.request.model_name), version=version.version)
     who = say(
         f"champion.{'promoted' if decision.what == 'promote' else 'rolled_back'}",
-        who=text(decision.who, 100),
+        who=text(decision.who.login, 100),
         run=code(version.run),
         attempt=version.attempt,
     )

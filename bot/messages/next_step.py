@@ -58,7 +58,7 @@ def _why_no_retry(page: RunPage) -> Markdown:
 
 def _decided(page: RunPage, key: str, decision: Decision) -> Markdown:
     reason = page.say("next.because", reason=text(decision.reason, page.detail.text)) if decision.reason else ""
-    return page.say(key, who=text(decision.who, 40), because=reason or page.say("next.no_reason"))
+    return page.say(key, who=text(decision.who.login, 40), because=reason or page.say("next.no_reason"))
 
 
 def _cancelled(page: RunPage) -> Markdown:
@@ -79,7 +79,7 @@ def _failed_in_stage(page: RunPage) -> Markdown:
 
 def _cancelling(page: RunPage) -> Markdown:
     cancel = page.run.cancel
-    return page.say("next.cancelling", who=text(cancel.who, 40)) if cancel is not None else _NOTHING
+    return page.say("next.cancelling", who=text(cancel.who.login, 40)) if cancel is not None else _NOTHING
 
 
 def _queued_behind(page: RunPage) -> Markdown:
@@ -95,7 +95,7 @@ def _described(page: RunPage, ahead: Run) -> Markdown:
         key,
         run=code(ahead.id),
         issue=ahead.issue,
-        requester=text(ahead.requester, 40),
+        requester=text(ahead.requester.login, 40),
         state=code(ahead.state),
         since=say.moment(ahead.lock_since),
     )

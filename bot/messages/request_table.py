@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pydantic.fields import FieldInfo
 
 from actions.contracts.features import RequestedFeatures
+from actions.contracts.person import logins
 from actions.contracts.request import BaseRequest, unit_of
 from bot.messages.markup import FULL, Detail, Markdown, code, folded, joined, table, text
 from bot.messages.run_page import RunPage
@@ -24,7 +25,7 @@ def request(page: RunPage) -> Markdown:
     """Return the request of a run, folded."""
     say, run = page.say, page.run
     rows = request_rows(run.request, say, page.detail, {"seed": lambda: _seed(page)})
-    rows.append((say("request.requester"), text(", ".join(run.requesters), 200)))
+    rows.append((say("request.requester"), text(logins(run.requesters), 200)))
     return folded(say("request.title"), table([say("request.field"), say("request.value")], rows))
 
 

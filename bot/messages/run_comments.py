@@ -140,7 +140,7 @@ def _decision(page: RunPage, decision: Decision) -> Markdown:
     sentence = say(
         f"decision.{decision.what}",
         when=say.moment(decision.when),
-        who=text(decision.who, 40),
+        who=text(decision.who.login, 40),
         attempt=decision.attempt,
     )
     changes = say("decision.with", settings=say.settings(decision.overrides, limit, 10)) if decision.overrides else ""
@@ -192,7 +192,7 @@ def _finished(page: RunPage) -> Markdown:
 def _not_waiting(page: RunPage, command: str) -> Markdown:
     say, run = page.say, page.run
     if command in ("approve", "reject") and run.answer is not None and run.answer.attempt == run.attempt:
-        why = say("not_waiting.answered", who=text(run.answer.who, 40), command=code(f"/{run.answer.what}"))
+        why = say("not_waiting.answered", who=text(run.answer.who.login, 40), command=code(f"/{run.answer.what}"))
     else:
         why = say(f"not_waiting.{_REASONS.get(command, 'no_question')}")
     line = say("not_waiting.text", command=code(f"/{command}", 40), why=why)

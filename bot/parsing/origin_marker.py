@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from actions.contracts.person import Person
 from bot.github.issues import MARKER_START
 
 TriggerSource = Literal["dispatch", "schedule"]
@@ -22,9 +23,9 @@ KEY_LIFETIME = timedelta(days=30)
 
 _LINE = re.compile(
     MARKER_START
-    + r"asked:(?P<source>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<requester>[A-Za-z0-9_-]{1,64}):(?P<signature>[0-9a-f]{32}) -->"
+    + r"asked:(?P<source>dispatch|schedule):(?P<key>[0-9a-f]{32}):(?P<requester>(?P<login>[A-Za-z0-9_-]{1,64})/(?P<id>[0-9]{1,19})):(?P<signature>[0-9a-f]{32}) -->"
 )
-_NO_REQUESTER = "-"
+_NO_REQUESTER = "-/0"
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Origin:
     key
         The digest that identifies the request.
     requester
-        The person who requested it; empty for a schedule.
+        The person who requested it; None for a schedule.
     """
 
     source: TriggerSource
     key: str
-    requester: str = ""
+    requester: Person | None = None
 
     @property
     def prefix(self) -> str:
@@ -52,7 +53,8 @@ class Origin:
 
     def marker(self, repository: str, secret: bytes) -> str:
         """Return the hidden marker of the issue."""
-        requester = self.requester or _NO_REQUESTER
+        person = self.requester
+        requester = f"{person.login}/{person.id}" if person is not None else _NO_REQUESTER
         return f"{self.prefix}{requester}:{_signature(repository, self.source, self.key, requester, secret)}"
 
 
@@ -70,7 +72,8 @@ def read_origin(body: str, repository: str, secret: bytes) -> Origin | None:
     key, requester = match["key"], match["requester"]
     if not hmac.compare_digest(match["signature"], _signature(repository, source, key, requester, secret)):
         return None
-    return Origin(source, key, "" if requester == _NO_REQUESTER else requester)
+    person = None if requester == _NO_REQUESTER else Person(login=match["login"], id=int(match["id"]))
+    return Origin(source, key, person)
 
 
 def _signature(repository: str, source: str, key: str, requester: str, secret: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from actions.contracts.person import Person
 from bot.runs.machine import END, Outcome
 from bot.runs.run import Decision, EndStatus, Run, Visit
 
@@ -64,7 +65,7 @@ def cancelled(run: Run, now: datetime, reason: str) -> Run:
     """Return the run cancelled at once, because the App can no longer write to its repository."""
     if run.ended:
         return run
-    decision = Decision(who="GitHub", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    decision = Decision(who=Person(login="GitHub"), what="cancel", when=now, attempt=run.attempt, reason=reason)
     return end(run.replace(decisions=(*run.decisions, decision)), run.status or "cancelled", now)
 
 

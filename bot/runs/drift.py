@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from actions.contracts.person import Person
 from actions.contracts.run_id import RUN_ID
 from bot.github import Comment, Identity, Issue, WorkflowRun
 from bot.github.issues import carries
@@ -37,7 +38,7 @@ def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
     if run.cancel is not None or (issue is not None and issue.state == "open"):
         return None
     who, reason = ("", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
-    decision = Decision(who=who or "someone", what="cancel", when=now, attempt=run.attempt, reason=reason)
+    decision = Decision(who=Person(login=who or "someone"), what="cancel", when=now, attempt=run.attempt, reason=reason)
     return decision if can_take(run, decision) else None
 
 

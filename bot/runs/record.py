@@ -49,7 +49,7 @@ def _why(run: Run) -> str:
     """Return what the verdict alone does not explain."""
     last = run.decisions[-1] if run.decisions else None
     if run.status == "cancelled" and last is not None:
-        return f"Cancelled by {last.who}. {last.reason}".strip()[:2_000]
+        return f"Cancelled by {last.who.login}. {last.reason}".strip()[:2_000]
     return ""
 
 

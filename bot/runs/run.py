@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from actions.contracts.order import Champion, Gate
+from actions.contracts.person import Person
 from actions.contracts.request import Repository
 from actions.contracts.results import Verdict
 from actions.contracts.run_id import RunId, number_of
@@ -35,7 +36,7 @@ class _Value(BaseModel):
 class Decision(_Value):
     """What a person decided about one attempt of a run; the history keeps it."""
 
-    who: str
+    who: Person
     what: Literal["approve", "reject", "cancel"]
     when: datetime
     attempt: int
@@ -136,11 +137,11 @@ class Run(_Value):
     repository: Repository
     installation: int
     issue: int
-    requester: str
-    contributors: tuple[str, ...] = Field(
+    requester: Person
+    contributors: tuple[Person, ...] = Field(
         default=(), description="others who wrote or changed the request: they count as requesters"
     )
-    edited_by: tuple[str, ...] = Field(
+    edited_by: tuple[Person, ...] = Field(
         default=(), description="who changed the issue's text too late for this run; the next run may train from it"
     )
     request_edited: datetime | None = Field(
@@ -234,7 +235,7 @@ class Run(_Value):
         return self.request.model_name
 
     @property
-    def requesters(self) -> tuple[str, ...]:
+    def requesters(self) -> tuple[Person, ...]:
         """Everyone who requested it: under ``approver: another`` none of them may decide."""
         return (self.requester, *self.contributors)
 

@@ -18,7 +18,7 @@ from bot.webhooks.delivery import Delivery
 def for_issue(repository: str, installation: int, issue: Issue, now: datetime) -> Delivery:
     """Return the event that an issue requests training. Its author is the requester: nothing shows who set the label."""
     changed = f"{issue.updated_at:%Y%m%d%H%M%S}" if issue.updated_at else ""
-    payload = {"issue": _issue(issue), "sender": {"login": issue.author, "type": issue.author_type}}
+    payload = {"issue": _issue(issue), "sender": _sender(issue)}
     name = f"issue:{repository}:{issue.number}:{changed}"
     return _delivery(name, "issues", "labeled", repository, installation, payload, now)
 
@@ -29,7 +29,7 @@ def for_comment(repository: str, installation: int, issue: Issue, comment: Comme
     payload = {
         "issue": _issue(issue),
         "comment": {"id": comment.id, "body": comment.body, "created_at": written},
-        "sender": {"login": comment.author, "type": comment.author_type},
+        "sender": _sender(comment),
     }
     return _delivery(f"comment:{comment.id}", "issue_comment", "created", repository, installation, payload, now)
 
@@ -43,6 +43,10 @@ def for_slot(repository: str, installation: int, schedule: str, slot: datetime, 
     name = f"slot:{repository}:{schedule}:{slot:%Y%m%d%H%M%S}"
     payload = {"schedule": schedule, "slot": slot.isoformat()}
     return _delivery(name, SCHEDULE_EVENT, "due", repository, installation, payload, now)
+
+
+def _sender(written: Issue | Comment) -> dict[str, Any]:
+    return {"login": written.author, "id": written.author_id, "type": written.author_type}
 
 
 def _issue(issue: Issue) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def test_promote_makes_the_runs_version_the_champion_and_records_who_and_why(loo
 
     assert registry(loop, model).aliases["champion"] == 1
     (decision,) = record(loop, issue).decisions
-    assert (decision.who, decision.what, decision.reason) == ("owner", "promote", "better on *last week's* data")
+    assert (decision.who.login, decision.what, decision.reason) == ("owner", "promote", "better on *last week's* data")
     page = loop.file(f"training_history/{loop.run(issue).id}.md") or ""
     assert "promote" in page
     assert registry(loop, model).version(1).sha256 in answer
@@ -296,6 +296,53 @@ def test_the_requester_may_not_decide_if_another_approver_is_required(loop: Loop
         assert registry(loop, model).aliases["champion"] == 1
 
 
+@contextlib.contextmanager
+def renamed(loop: Loop, **logins: str) -> Iterator[None]:
+    """Give accounts other logins for a while; ``loop`` knows them by their own logins all the time."""
+    accounts = {own: loop.hub.user(own) for own in logins}
+    try:
+        for own, account in accounts.items():
+            assert account is not None
+            loop.hub.users.update(account.id, login=logins[own])
+        yield
+    finally:
+        for own, account in accounts.items():
+            assert account is not None
+            loop.hub.users.update(account.id, login=own)
+
+
+def test_a_requester_who_renames_their_account_is_still_the_requester(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    with configured(loop, "approver: another\n"):
+        issue = loop.open(model_name=model, by="maintainer")
+        loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+        with renamed(loop, maintainer="another-login"):
+            assert "`another_person_needed`" in answered(loop, issue, "/approve", by="maintainer")
+        with renamed(loop, maintainer="another-login", writer="maintainer"):
+            taken(loop, issue, "/reject", by="writer")
+        assert loop.until_ended(issue).status == "rejected"
+    ids = {login: loop.hub.person(login).account.id for login in ("maintainer", "writer")}
+    kept = record(loop, issue)
+    assert (kept.requester.login, kept.requester.id) == ("maintainer", ids["maintainer"])
+    assert [(decision.who.login, decision.who.id) for decision in kept.decisions] == [("maintainer", ids["writer"])]
+
+
+def test_an_account_that_took_a_login_lends_no_permission_to_the_account_that_had_it(loop: Loop, model: str) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+    before, reader = loop.say(issue, "a comment", by="reader"), loop.hub.person("reader").account
+    late = json.loads(loop.delivery_of(before, body="/reject").payload)
+    late["sender"]["login"] = "writer"
+    assert late["sender"]["id"] == reader.id
+    assert loop.deliver("issue_comment", late) == httpx.codes.ACCEPTED
+    marker = f"<!-- modelyard:reply-{before} -->"
+    loop.until(lambda: [text for text in loop.comments(issue) if text.startswith(marker)], "the command is refused")
+    assert loop.run(issue).state is State.WAIT_FOR_OPERATOR_INPUT
+    taken(loop, issue, "/reject", by="writer")
+    loop.until_ended(issue)
+
+
 def test_who_edits_a_queued_request_of_another_person_may_not_decide_about_it_either(loop: Loop, model: str) -> None:
     loop.script(train=Script(hang=True))
     first = loop.open(model_name=model)
@@ -315,18 +362,18 @@ def test_who_edits_a_queued_request_of_another_person_may_not_decide_about_it_ei
         assert "maintainer, owner" in loop.comments(issue)[0]
         taken(loop, issue, "/reject", by="writer")
         loop.until_ended(issue)
-    assert record(loop, issue).requesters == ("maintainer", "owner")
+    assert [each.login for each in record(loop, issue).requesters] == ["maintainer", "owner"]
     assert "maintainer, owner" in (loop.file(f"training_history/{loop.run(issue).id}.md") or "")
 
 
 def test_who_edits_an_ended_issue_has_requested_what_train_reads_from_it(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     loop.edit(issue, form_body(a_request(model_name=model, threshold=0.01)), by="maintainer")
-    loop.until(lambda: loop.run(issue).edited_by == ("maintainer",), "the edit is noted")
+    loop.until(lambda: [each.login for each in loop.run(issue).edited_by] == ["maintainer"], "the edit is noted")
     first = loop.run(issue).id
     taken(loop, issue, "/train", by="owner")
     again = loop.until(lambda: loop.run(issue).id != first and loop.run(issue).ended and loop.run(issue))
-    assert again.requesters == ("owner", "writer", "maintainer")
+    assert [each.login for each in again.requesters] == ["owner", "writer", "maintainer"]
 
 
 def test_register_restores_what_the_registry_has_lost(loop: Loop, model: str) -> None:
@@ -353,7 +400,11 @@ def test_retry_opens_a_failed_issue_again_with_what_was_changed(loop: Loop, mode
     taken(loop, issue, "/retry n_estimators=500 more trees", by="writer")
     again = loop.until(lambda: loop.run(issue).id != first.id and loop.run(issue).ended and loop.run(issue))
 
-    assert (again.status, again.request.hyperparameters["n_estimators"], again.requester) == ("passed", 500, "writer")
+    assert (again.status, again.request.hyperparameters["n_estimators"], again.requester.login) == (
+        "passed",
+        500,
+        "writer",
+    )
     loop.until(lambda: loop.issue(issue)["state_reason"] == "completed", "the issue is closed as completed")
     assert "has no effect" in answered(loop, issue, "/retry")
 

@@ -142,7 +142,7 @@ def test_a_command_without_an_event_is_handled_once(loop: Loop, waiting: int) ->
     assert len(comment_ids(loop, waiting)) == 3
     loop.say(waiting, "/reject the data is old", by="owner")
     run = loop.until_ended(waiting)
-    assert [(decision.who, decision.reason) for decision in run.decisions] == [("owner", "the data is old")]
+    assert [(decision.who.login, decision.reason) for decision in run.decisions] == [("owner", "the data is old")]
 
 
 @pytest.mark.usefixtures("silence")
@@ -158,7 +158,7 @@ def test_a_comment_edited_into_a_command_is_not_a_command(loop: Loop, waiting: i
 def test_an_issue_without_an_event_is_trained(loop: Loop, model: str) -> None:
     issue = loop.open(model_name=model)
     run = loop.until_ended(issue)
-    assert (run.status, run.requester) == ("passed", "writer")
+    assert (run.status, run.requester.login) == ("passed", "writer")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.contracts.person import logins
 from bot.observability.metrics import CONTENT_TYPE
 from bot.parsing.form import form_body
 from bot.runs.machines.training import State
@@ -72,7 +73,7 @@ def test_the_label_on_an_existing_issue_starts_one_run_of_the_person_who_added_i
     issue = plain_issue(loop, form_body(a_request(model_name=model)))
     loop.label(issue, by="writer")
     run = loop.until_ended(issue)
-    assert (run.requester, run.status) == ("writer", "passed")
+    assert (run.requester.login, run.status) == ("writer", "passed")
     assert len(loop.jobs.works) == 1
 
 
@@ -93,7 +94,7 @@ def test_the_labelled_text_is_trained_though_its_author_edits_it_before_the_app_
         loop.deliver(sent.event, json.loads(sent.payload))
 
     run = loop.until_state(issue, State.TRAIN_MODEL)
-    assert (run.requester, run.contributors, run.request.threshold) == ("owner", ("reader",), 0.8)
+    assert (run.requester.login, logins(run.contributors), run.request.threshold) == ("owner", "reader", 0.8)
     loop.until(lambda: len(loop.comments(issue)) == 2, "the late edit is answered")
     loop.say(issue, "/cancel")
     assert loop.until_ended(issue).request.threshold == 0.8
@@ -138,7 +139,7 @@ def test_another_label_on_a_refused_issue_starts_nothing(loop: Loop, model: str)
     assert not loop.has_run(issue)
     assert "`write`" in loop.comments(issue)[0]
     loop.label(issue)
-    assert loop.until_ended(issue).requester == "owner"
+    assert loop.until_ended(issue).requester.login == "owner"
 
 
 # --- repository_dispatch -------------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def test_a_dispatch_opens_one_issue_and_its_run_is_the_sender_s(loop: Loop, mode
     assert dispatch(loop, {**FIELDS, "model_name": model, "threshold": 0.5, "key": "nightly/1"}) == 204
     issue = the_issue(loop, model)
     run = loop.until_ended(issue)
-    assert (run.requester, run.status, run.request.threshold) == ("writer", "passed", 0.5)
+    assert (run.requester.login, run.status, run.request.threshold) == ("writer", "passed", 0.5)
     assert "`nightly/1`" in loop.issue(issue)["body"]
     assert "`writer`" in loop.issue(issue)["body"]
     settled(loop)
@@ -326,7 +327,7 @@ def test_an_issue_that_was_opened_before_the_database_was_lost_is_trained_once(t
         start(time_factor="0.001")
         issue = the_issue(loop, "one")
         loop.until(lambda: loop.has_run(issue), "it is read")
-        assert loop.until_ended(issue).requester == "writer"
+        assert loop.until_ended(issue).requester.login == "writer"
         assert (of_model(loop, "one"), len(loop.jobs.works)) == ([issue], 1)
 
 

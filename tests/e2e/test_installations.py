@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from actions.contracts.person import Person
 from bot.runs.decisions import with_decision
 from bot.runs.labels import definitions
 from bot.runs.machines.training import State
@@ -215,7 +216,7 @@ def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(lo
     issue = waiting_for_a_person(loop, model)
     installations.suspend(loop.hub, present(loop))
     now = loop.clock()
-    no = Decision(who="owner", what="reject", when=now, attempt=1, reason="enough")
+    no = Decision(who=Person(login="owner"), what="reject", when=now, attempt=1, reason="enough")
     loop.store.runs.change(loop.run(issue), lambda run: with_decision(run, no))
     loop.until_state(issue, State.ROLLBACK_MODEL)
     for _ in range(3):

@@ -21,7 +21,7 @@ def test_closing_the_issue_stops_its_run_at_once(loop: Loop, waiting: int) -> No
     with loop.person("owner") as client:
         client.patch(f"/issues/{waiting}", json={"state": "closed"}).raise_for_status()
     run = loop.until_ended(waiting)
-    assert [(one.who, one.reason) for one in run.decisions] == [("owner", "the issue was closed")]
+    assert [(one.who.login, one.reason) for one in run.decisions] == [("owner", "the issue was closed")]
     assert (run.status, loop.labels(waiting)) == ("cancelled", {"mlops:cancelled"})
 
 
@@ -122,7 +122,7 @@ def test_a_command_at_an_issue_without_a_request_is_left_alone(loop: Loop) -> No
 def test_a_reader_may_not_request_a_training(loop: Loop) -> None:
     issue = loop.open(by="reader", model_name="by-reader")
     # The owner's label makes the request the owner's: what somebody else wrote was looked at by somebody who may.
-    assert loop.until_ended(issue).requester == "owner"
+    assert loop.until_ended(issue).requester.login == "owner"
 
 
 def test_an_issue_that_a_reader_labels_is_refused(loop: Loop) -> None:

@@ -87,7 +87,7 @@ def test_each_slot_opens_one_issue_that_is_trained_once(apart: Apart) -> None:
             loop.jump(hours=1)
             until_opened(loop, slot)
             run = loop.until_ended(opened(loop)[-1]["number"])
-            assert (run.status, run.requester, run.request.hyperparameters) == (
+            assert (run.status, run.requester.login, run.request.hyperparameters) == (
                 "passed",
                 "modelyard[bot]",
                 {"n_estimators": 20},

@@ -54,7 +54,7 @@ def test_it_opens_one_issue_as_its_user_and_follows_the_run_to_its_end(
     assert start("--wait", *settings(model_name=model)) == 0
     [issue] = of_model(loop, model)
     run = loop.run(issue["number"])
-    assert (issue["user"]["login"], run.requester, run.status) == ("writer", "writer", "passed")
+    assert (issue["user"]["login"], run.requester.login, run.status) == ("writer", "writer", "passed")
     said = capsys.readouterr().out.splitlines()
     assert said[0] == issue["html_url"]
     assert "assed" in said[-1]

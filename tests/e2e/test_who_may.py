@@ -66,7 +66,7 @@ def test_permission_is_checked_at_the_moment_of_the_decision(loop: Loop, waiting
         nothing_was_decided(loop, waiting)
         role(loop, "reader", "write")
         loop.say(waiting, "/reject", by="reader")
-        assert [decision.who for decision in loop.until_ended(waiting).decisions] == ["reader"]
+        assert [decision.who.login for decision in loop.until_ended(waiting).decisions] == ["reader"]
     finally:
         role(loop, "writer", "write")
         role(loop, "reader", "read")

@@ -32,6 +32,8 @@ async def handle(context: CommandContext) -> str:
         return files
 
     reason = masked(invocation.parsed.reason[:2_000])
-    message = f"Register {run.model} of {run.id} [skip ci]\n\nRequested by {invocation.user}. {reason}".rstrip() + "\n"
+    message = (
+        f"Register {run.model} of {run.id} [skip ci]\n\nRequested by {invocation.user.login}. {reason}".rstrip() + "\n"
+    )
     await context.repository.commit_files(branch, message, change, reads=[model_file.path_of(run.model)])
     return answers.registered(run.model, versions[-1], run.id, context.config.language)

@@ -35,7 +35,11 @@ async def handle(context: CommandContext) -> str:
         return answers.unlocked(run.model, None, now, context.language)
     await to_thread.run_sync(store.locks.release, holder)
     log.warning(
-        "%s released the lock of %s, which %s held: %s", invocation.user, run.model, owner, invocation.parsed.reason
+        "%s released the lock of %s, which %s held: %s",
+        invocation.user.login,
+        run.model,
+        owner,
+        invocation.parsed.reason,
     )
     return answers.unlocked(run.model, holder, now, context.language)
 

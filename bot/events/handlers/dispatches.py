@@ -22,12 +22,12 @@ async def open_requested_issue(event: Event) -> None:
     delivery, count = event.delivery, event.services.count_trigger
     if not event.is_from_person:
         # A workflow's own token, for example: nobody would answer for the use of the runner.
-        log.warning("dispatch %s refused: %s is not a person", delivery.id, event.sender)
+        log.warning("dispatch %s refused: %s is not a person", delivery.id, event.sender.login)
         count("dispatch", "refused_bot")
         return
     permission = await event.repository.permission(event.sender)
     if not has_at_least(permission, REQUEST_PERMISSION):
-        log.warning("dispatch %s refused: %s has the permission %s", delivery.id, event.sender, permission)
+        log.warning("dispatch %s refused: %s has the permission %s", delivery.id, event.sender.login, permission)
         count("dispatch", "refused_permission")
         return
     await event.repository.ensure_labels(definitions())
@@ -35,19 +35,19 @@ async def open_requested_issue(event: Event) -> None:
     if dispatch.request is None:
         await _refuse(event, dispatch)
         return
-    text = notices.asked_by_dispatch(event.sender, dispatch.key, form_body(dispatch.request))
+    text = notices.asked_by_dispatch(event.sender.login, dispatch.key, form_body(dispatch.request))
     origin = Origin("dispatch", digest(dispatch.key), event.sender)
     since = event.services.clock() - KEY_LIFETIME
     await open_issue(event, origin, f"Train: {dispatch.request.model_name}", text, since)
 
 
 async def _refuse(event: Event, dispatch: Dispatch) -> None:
-    log.warning("dispatch %.50r by %s has %d problems", dispatch.key, event.sender, len(dispatch.wrong))
+    log.warning("dispatch %.50r by %s has %d problems", dispatch.key, event.sender.login, len(dispatch.wrong))
     issue = await report_problem(
         event,
         f"dispatch:{digest(dispatch.key, dispatch.content)}",
         title="Invalid dispatch",
-        text=notices.dispatch_wrong(event.sender, dispatch.key, dispatch.wrong),
+        text=notices.dispatch_wrong(event.sender.login, dispatch.key, dispatch.wrong),
     )
     await event.repository.close_issue(issue.number, "not_planned")
     event.services.count_trigger("dispatch", "invalid")

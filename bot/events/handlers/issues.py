@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyio import to_thread
 
+from actions.contracts.person import Person, distinct
 from actions.tasks.registry import TrainingRequest
 from bot.events.router import Event, router
 from bot.events.training import writers_of
@@ -38,12 +39,12 @@ async def request_training(event: Event) -> None:
         if not run.ended and "body" in event.payload.get("changes", {}):
             await event.services.training.report_frozen(repository, run)
         return
-    if requester.is_preapproved or await _has_permission(event, requester.login):
+    if requester.is_preapproved or await _has_permission(event, requester.person):
         await repository.ensure_labels(definitions())
-        await _open_or_correct(event, issue, run, requester.login)
+        await _open_or_correct(event, issue, run, requester.person)
 
 
-async def _open_or_correct(event: Event, issue: Issue, run: Run | None, requester: str) -> None:
+async def _open_or_correct(event: Event, issue: Issue, run: Run | None, requester: Person) -> None:
     repository, training = event.repository, event.services.training
     if run is not None and _is_superseded(event, run):
         return
@@ -80,11 +81,9 @@ async def _correct(event: Event, run: Run, request: TrainingRequest) -> None:
     def corrected(stored: Run) -> Run:
         if not stored.editable or stored.request == request:
             return stored
-        known = stored.requesters
-        added = () if event.sender in known else (event.sender,)
         return stored.replace(
             request=request,
-            contributors=(*stored.contributors, *added),
+            contributors=distinct((*stored.requesters, event.sender))[1:],
             request_edited=event.issue_updated,
             due=stored.entered,
         )
@@ -94,7 +93,7 @@ async def _correct(event: Event, run: Run, request: TrainingRequest) -> None:
         await event.services.training.report_frozen(event.repository, run)
 
 
-async def _has_permission(event: Event, requester: str) -> bool:
+async def _has_permission(event: Event, requester: Person) -> bool:
     repository, issue, action = event.repository, event.issue_number, event.delivery.action
     permission = await repository.permission(requester)
     if has_at_least(permission, REQUEST_PERMISSION):
@@ -102,7 +101,7 @@ async def _has_permission(event: Event, requester: str) -> bool:
     if action == "opened" and not has_request_label(event):
         return False  # someone has set the label since: that event names them
     reply = notices.may_not_ask(permission, language=await language_of(repository))
-    await repository.post_once(issue, f"refused-{requester}", reply)
+    await repository.post_once(issue, f"refused-{requester.login}", reply)
     if action in ("opened", "labeled"):
         # If the label stayed, it would later count as the author's own request, because nothing shows who set it.
         await repository.set_labels(issue, remove=[REQUEST_LABEL])
@@ -118,7 +117,7 @@ async def note_late_edit(event: Event) -> None:
         return
 
     def noted(stored: Run) -> Run:
-        return stored.replace(edited_by=tuple(dict.fromkeys((*stored.edited_by, event.sender))))
+        return stored.replace(edited_by=distinct((*stored.edited_by, event.sender)))
 
     await to_thread.run_sync(store.runs.change, run, noted)
 

@@ -10,6 +10,7 @@ import pytest
 from githubkit import Response
 from githubkit.exception import PrimaryRateLimitExceeded, RequestError
 
+from actions.contracts.person import Person
 from bot.github import GitHub, HubError, LabelDefinition, Repository
 from bot.github.connection import Retry
 from bot.github.issues import marked
@@ -35,14 +36,14 @@ def bodies(world: World, issue: int) -> list[str]:
     ],
 )
 def test_permissions_are_requested_from_github(world: World, login: str, expected: str) -> None:
-    assert world.do(lambda repository: repository.permission(login)) == expected
+    assert world.do(lambda repository: repository.permission(Person(login=login))) == expected
 
 
 def test_a_failed_permission_request_is_an_error_and_grants_nothing(world: World) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(403))
 
     with pytest.raises(HubError) as caught:
-        world.do(lambda repository: repository.permission("writer"))
+        world.do(lambda repository: repository.permission(Person(login="writer")))
 
     assert caught.value.problem.reason == "hub_refused"
 
@@ -62,13 +63,13 @@ def test_roles_are_distinguished_and_unknown_ones_grant_nothing(
 ) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(200, answer or {"permission": None}))
 
-    assert world.do(lambda repository: repository.permission("writer")) == expected
+    assert world.do(lambda repository: repository.permission(Person(login="writer"))) == expected
 
 
 def test_a_login_cannot_change_the_requested_path(world: World) -> None:
     world.network.add("GET", "/permission$", unreliable.answering(404))
 
-    assert world.do(lambda repository: repository.permission("../../../user#")) == "none"
+    assert world.do(lambda repository: repository.permission(Person(login="../../../user#"))) == "none"
     assert world.network.requests[-1].url.raw_path.endswith(b"/collaborators/..%2F..%2F..%2Fuser%23/permission")
 
 

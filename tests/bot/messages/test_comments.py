@@ -415,7 +415,7 @@ def hostile_view(text: str, state: State, status: str | None) -> RunView:
         run,
         stages=stages,
         progress={text: 1.0},
-        ahead=a_run(State.TRAIN_MODEL, requester=text),
+        ahead=a_run(State.TRAIN_MODEL, requester=sayable[:100]),
         plots=((text, "https://e.x/p.png"),),
     )
 

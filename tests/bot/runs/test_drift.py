@@ -19,11 +19,11 @@ S = State
 
 
 def said(body: str = "/cancel", number: int = 7, when: datetime = LATER, **changes: Any) -> Comment:
-    return Comment(number, body, "writer", "User", "", when, changes.pop("updated_at", when), **changes)
+    return Comment(number, body, "writer", 7, "User", "", when, changes.pop("updated_at", when), **changes)
 
 
 def by_app(body: str) -> Comment:
-    return Comment(8, body, APP.login, "Bot", "", LATER, LATER, APP.app_id)
+    return Comment(8, body, APP.login, 9, "Bot", "", LATER, LATER, APP.app_id)
 
 
 def a_workflow_run(title: str, actor: str = APP.login) -> WorkflowRun:
@@ -31,7 +31,7 @@ def a_workflow_run(title: str, actor: str = APP.login) -> WorkflowRun:
 
 
 def an_issue(*labels: str, number: int = 1, state: str = "open") -> Issue:
-    return Issue(number, "", "", state, None, labels, "writer", "User", "", NOON, NOON, closed_by="owner")
+    return Issue(number, "", "", state, None, labels, "writer", 7, "User", "", NOON, NOON, closed_by="owner")
 
 
 def a_decision(**changes: Any) -> Decision:
@@ -55,7 +55,7 @@ def test_a_command_that_was_neither_carried_out_nor_answered_is_found() -> None:
         (a_run(), [said("please cancel this")]),
         (a_run(), [said(when=NOON - timedelta(seconds=1))]),
         (a_run(), [said(updated_at=LATER + timedelta(seconds=1))]),
-        (a_run(), [Comment(7, "/cancel", "other[bot]", "Bot", "", LATER, LATER)]),
+        (a_run(), [Comment(7, "/cancel", "other[bot]", 8, "Bot", "", LATER, LATER)]),
         (a_run(), [said(), by_app("<!-- modelyard:reply-7 -->\nIt is too late.")]),
         (a_run(cancel=a_decision()), [said()]),
         (a_run(decisions=(a_decision(),)), [said()]),
@@ -124,7 +124,7 @@ def test_closing_or_deleting_an_issue_cancels_its_run() -> None:
     run = a_run(state=S.TRAIN_MODEL, attempt=2)
     assert withdrawal(run, an_issue(), LATER) is None
     found = [withdrawal(run, issue, LATER) for issue in (an_issue(state="closed"), None)]
-    assert [(one.what, one.who, one.attempt) for one in found if one] == [
+    assert [(one.what, one.who.login, one.attempt) for one in found if one] == [
         ("cancel", "owner", 2),
         ("cancel", "someone", 2),
     ]

@@ -70,7 +70,7 @@ def test_a_run_of_a_repository_that_is_gone_is_cancelled_by_github_with_the_reas
     run = a_run(state=State.TRAIN_MODEL, attempt=2)
     after = cancelled(run, NOW, "it was deleted")
     assert (after.state, after.status) == (State.END, "cancelled")
-    assert [(one.who, one.what, one.attempt, one.reason) for one in after.decisions] == [
+    assert [(one.who.login, one.what, one.attempt, one.reason) for one in after.decisions] == [
         ("GitHub", "cancel", 2, "it was deleted")
     ]
 

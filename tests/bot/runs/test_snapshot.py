@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from actions.contracts.person import Person
 from bot.github.issues import MARKER_START
 from bot.messages import markup, run_comments
 from bot.runs import snapshot as snapshots
@@ -44,7 +45,7 @@ def test_a_run_is_read_back_unchanged_except_for_when_it_is_due() -> None:
 
 def test_a_snapshot_contains_no_secret_that_people_wrote() -> None:
     secret = "ghp_" + "0123456789abcdefghij"
-    decision = Decision(who="writer", what="approve", when=NOON, attempt=1, reason=f"again with {secret}")
+    decision = Decision(who=Person(login="writer"), what="approve", when=NOON, attempt=1, reason=f"again with {secret}")
     kept = read(snapshot(a_run(notes=f"the bot is {secret}", decisions=(decision,)), SECRET))
     assert kept is not None
     assert (kept.request.notes, kept.decisions[0].reason) == ("the bot is ***", "again with ***")
