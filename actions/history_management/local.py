@@ -15,6 +15,7 @@ from pathlib import Path
 
 from actions.context import Reader
 from actions.errors import Conflict, InvalidInput, NotFound, OperationError, Unavailable
+from actions.runtime.git import NO_PROGRAMS
 
 MAX_TRIES = 20
 """How often a commit is recomputed because another process moved the branch first."""
@@ -283,10 +284,13 @@ def _safe(path: str) -> str:
 
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-    """Run git in a folder, ignoring variables that point to another repository (git sets them for hooks)."""
+    """Run git in a folder with the user's configuration, but without hooks.
+
+    Variables that point to another repository, which git sets for hooks, are ignored.
+    """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in _IDENTITY}
     completed = subprocess.run(
-        ["git", *arguments],
+        ["git", *NO_PROGRAMS, *arguments],
         cwd=folder,
         input=stdin,
         env={**inherited, "LC_ALL": "C", **(env or {})},

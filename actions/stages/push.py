@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from actions.errors import OperationError, Unavailable
+from actions.runtime.git import isolated
 
 MAX_BYTES = 10 * 1024 * 1024
 _MAX_TRIES = 3
@@ -134,12 +135,8 @@ def _setting(given: Mapping[str, str], name: str) -> str:
 
 def _git_environment(given: Mapping[str, str], folder: str, server: str, token: str) -> dict[str, str]:
     """Return all variables that git sees: no configuration of the machine or the user, and fixed dates."""
-    environment = {name: given[name] for name in _PASSED_ON if name in given}
+    environment = isolated({name: given[name] for name in _PASSED_ON if name in given} | {"HOME": folder})
     environment |= {
-        "HOME": folder,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
         "GIT_AUTHOR_NAME": _IDENTITY,
         "GIT_AUTHOR_EMAIL": _EMAIL,
         "GIT_AUTHOR_DATE": "2000-01-01T00:00:00Z",

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from actions.runtime.git import isolated
 from runners.local.act.interface import ExecutionError, Work
 
 MARKER = "MODELYARD_RUN_MARKER"
@@ -214,10 +215,15 @@ class RunFolder:
         return sorted({uses for job in work.jobs for uses in job.actions if uses.startswith("actions/checkout@")})
 
     def _git(self, *arguments: str) -> None:
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.path / "home"), "LANG": "C.UTF-8"}
+        inherited = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.path / "home"), "LANG": "C.UTF-8"}
         try:
             subprocess.run(
-                ["git", *arguments], check=True, env=environment, capture_output=True, text=True, timeout=GIT_SECONDS
+                ["git", *arguments],
+                check=True,
+                env=isolated(inherited),
+                capture_output=True,
+                text=True,
+                timeout=GIT_SECONDS,
             )
         except FileNotFoundError:
             raise ExecutionError("git is not installed") from None

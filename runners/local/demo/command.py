@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from actions.runtime.git import isolated
 from actions.tasks.registry import tasks
 from runners.local.act.work_folder import ActMissing
 from runners.local.demo.hub_user import HubUser, HubUserError, IssueSnapshot
@@ -29,7 +30,7 @@ from runners.local.demo.workspace import (
     WorkspaceError,
     reach_this_machine_directly,
 )
-from runners.local.hub.git.repository import hidden_configuration
+from runners.local.hub.git.repository import CONFIGURATION
 from runners.local.hub.hub import Hub
 
 FOLDER = Path(".modelyard/demo")
@@ -274,7 +275,9 @@ class Demo:
             raise WorkspaceError(f"The hub has no repository {REPOSITORY}.")
         bare = hub.git(repository).path
         target = self._workspace.folder / "repository"
-        subprocess.run(["git", "clone", "-q", str(bare), str(target)], check=True, env=hidden_configuration(os.environ))
+        subprocess.run(
+            ["git", "clone", "-q", str(bare), str(target)], check=True, env=isolated(os.environ, CONFIGURATION)
+        )
         return target
 
     def _say(self, text: str) -> None:

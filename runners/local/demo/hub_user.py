@@ -64,10 +64,14 @@ class HubUser:
 
     def __init__(self, hub_url: str, login: str, token: str, repository: str) -> None:
         self._hub_url = hub_url
+        # The hub is on this machine: trust_env=False, so that no proxy is used.
         cookies = {"modelyard_hub_person": login}
-        self._pages = httpx.Client(base_url=f"{hub_url}/{repository}", cookies=cookies, timeout=30)
+        self._pages = httpx.Client(base_url=f"{hub_url}/{repository}", cookies=cookies, timeout=30, trust_env=False)
         self._rest = httpx.Client(
-            base_url=f"{hub_url}/api/v3/repos/{repository}", headers={"Authorization": f"Bearer {token}"}, timeout=30
+            base_url=f"{hub_url}/api/v3/repos/{repository}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
         )
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from runners.local.demo.command import FOLDER
-from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError
+from runners.local.demo.workspace import REPOSITORY, Workspace, WorkspaceError, reach_this_machine_directly
 
 QUIET_SECONDS = 3.0
 """How long the App must log nothing more before a delivery counts as handled."""
@@ -72,6 +72,7 @@ def at_home(saved: SavedDelivery, repository: str, installation: int) -> bytes:
 def replay(file: Path, *, event: str | None = None) -> int:
     """Send the delivery in a file and show what the App logs; return the exit code."""
     workspace = Workspace(FOLDER)
+    reach_this_machine_directly()
     try:
         saved = read(file.read_text(encoding="utf-8"), event)
         with _app_of(workspace):

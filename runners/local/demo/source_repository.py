@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actions.runtime.git import isolated
+
 if TYPE_CHECKING:
     from runners.local.hub.hub import Hub
 
@@ -81,13 +83,8 @@ class _Git:
         settings = scratch / "gitconfig"
         # The checkout may belong to another user, for example when root runs this in a container.
         settings.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
-        self._environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(scratch),
-            "LC_ALL": "C.UTF-8",
-            "GIT_CONFIG_GLOBAL": str(settings),
-            "GIT_OPTIONAL_LOCKS": "0",
-        }
+        inherited = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(scratch), "LC_ALL": "C.UTF-8"}
+        self._environment = {**isolated(inherited, str(settings)), "GIT_OPTIONAL_LOCKS": "0"}
 
     def run(self, *arguments: str, into_bare: bool = False, environment: dict[str, str] | None = None) -> str:
         where = ["--git-dir", str(self._bare)] if into_bare else ["-C", str(self._root)]

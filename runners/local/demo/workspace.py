@@ -23,10 +23,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from actions.runtime.git import isolated
 from actions.storage.folder import write_atomically
 from runners.local.act.work_folder import find_act
 from runners.local.demo import source_repository
-from runners.local.hub.git.repository import hidden_configuration
+from runners.local.hub.git.repository import CONFIGURATION
 from runners.local.hub.hub import Hub
 from runners.local.hub.seed import Ready, Setup, set_up
 from runners.local.hub.server import HOST, bind, serving
@@ -283,7 +284,7 @@ def _write_repository(folder: Path, pinned: str, promotion: str) -> None:
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    environment = hidden_configuration(os.environ) | source_repository.IDENTITY
+    environment = isolated(os.environ, CONFIGURATION) | source_repository.IDENTITY
     environment["PYTHONPATH"] = str(source_repository.ROOT)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

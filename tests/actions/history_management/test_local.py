@@ -35,6 +35,31 @@ def test_a_commit_changes_branch_index_and_files_together(tmp_path: Path) -> Non
     assert history.list("training_history") == [NOTE]
 
 
+@pytest.mark.parametrize("scope", ["user", "repository"])
+def test_a_commit_in_a_checkout_runs_no_hook_and_has_the_user_s_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    folder = repository(tmp_path / "project")
+    hook = tmp_path / "hooks" / "reference-transaction"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    programs = f"[core]\n\thooksPath = {hook.parent}\n\tfsmonitor = {hook}\n[commit]\n\tgpgsign = true\n"
+    settings = f"{programs}[user]\n\tname = Ada\n\temail = ada@example.org\n"
+    place = tmp_path / ".gitconfig" if scope == "user" else folder / ".git" / "config"
+    with place.open("a", encoding="utf-8") as file:
+        file.write(settings)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{who}_NAME", raising=False)
+        monkeypatch.delenv(f"GIT_{who}_EMAIL", raising=False)
+
+    sha = LocalHistory.at(folder).commit("Add a note", adding("one"))
+    assert git(folder, "log", "-1", "--format=%H %an %G?") == f"{sha} Ada N"
+    assert (folder / NOTE).read_text(encoding="utf-8") == "one\n"
+
+
 def test_a_subfolder_finds_the_repository_around_it(tmp_path: Path) -> None:
     folder = repository(tmp_path / "project", **{"src/a.py": ""})
     assert LocalHistory.at(folder / "src").read("src/a.py") == b""

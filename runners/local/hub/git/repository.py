@@ -8,23 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ENVIRONMENT = {
-    "PATH": os.environ.get("PATH", os.defpath),
-    "HOME": "/nonexistent",
-    "LC_ALL": "C.UTF-8",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),
-    "GIT_TERMINAL_PROMPT": "0",
-}
-"""Hides the user's git configuration, because the hub must not depend on it."""
+from actions.runtime.git import isolated
 
-
-def hidden_configuration(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a git command of ours that needs the rest of the user's environment."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
-    return kept | {name: value for name, value in ENVIRONMENT.items() if name.startswith("GIT_")}
-
-
+CONFIGURATION = str(Path(__file__).with_name("gitconfig"))
+ENVIRONMENT = isolated(
+    {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}, CONFIGURATION
+)
 SETTINGS = {
     "http.receivepack": "true",
     "receive.hideRefs": "refs/pull",

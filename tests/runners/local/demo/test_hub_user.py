@@ -55,6 +55,16 @@ def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningH
     assert seen.comments == ("/status",)
 
 
+def test_no_proxy_stands_between_a_user_and_the_hub(hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
+    user = HubUser(hub.url, "writer", hub.ready.tokens["writer"], "owner/demo")
+    number = int(user.open_issue("train.yml", "Train: wine", FIELDS).rpartition("/")[2])
+    assert user.look(number).state == "open"
+    user.close()
+
+
 def test_what_the_form_does_not_take_is_told_with_its_reason(writer: HubUser) -> None:
     with pytest.raises(HubUserError, match=r"The form was refused: .+") as refused:
         writer.open_issue("train.yml", "Train", {**FIELDS, "algorithm": "abacus"})

@@ -55,5 +55,8 @@ def test_a_saved_delivery_is_handled_by_the_app_of_the_last_demo(
     assert replay.replay(saved) == 2
     assert "make demo" in capsys.readouterr().err, "there is no demo yet"
     Workspace(tmp_path / "demo").make()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
     assert replay.replay(saved) == 0
     assert capsys.readouterr().out.startswith("202 ")
