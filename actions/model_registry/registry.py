@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
@@ -17,6 +18,8 @@ from actions.model_registry.model_file import Alias, ModelFile, Version
 from actions.operation import Result, operation
 from actions.storage.folder import make_write_once
 from actions.storage.skops_file import check_model_file
+
+_SIGNATURE_FILE = "model.json"
 
 
 class RegisteredModel(Result):
@@ -112,7 +115,8 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
         ``history_unavailable``: no git repository was given.
     InvalidInput
         ``invalid_model_file``: the registry's file for the model is inconsistent. ``invalid_model_name``: the name
-        is not a valid model name. ``digest_mismatch``, ``invalid_yaml``, ``outside_storage``.
+        is not a valid model name. ``task_differs``: the model's latest version is for another task.
+        ``digest_mismatch``, ``invalid_yaml``, ``outside_storage``.
     NotFound
         ``model_not_found``.
     Conflict
@@ -135,6 +139,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     """
     path = model_file.path_of(name)
     artifact = _artifact(uri, sha256, context)
+    _check_task(name, uri, context)
     make_write_once(artifact)
     moment = created or datetime.now(tz=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -360,6 +365,32 @@ def _artifact(uri: str, sha256: Sha256, context: Context) -> Path:
         ) from None
     check_model_file(path, sha256)
     return path
+
+
+def _check_task(name: str, uri: str, context: Context) -> None:
+    """Refuse a file whose task differs from that of the model's latest version."""
+    present = context.require_history().read(model_file.path_of(name))
+    versions = _file(name, present).versions if present is not None else ()
+    before = _task_of(versions[-1].uri, context) if versions else None
+    task = _task_of(uri, context)
+    if before is not None and task != before:
+        raise InvalidInput(
+            "task_differs",
+            rule=f"All versions of a model must be for the same task; {name} is for {before}.",
+            found=f"a file for {task or 'an unknown task, without a readable model.json'}.",
+            next_step="Register it under another name, or name the file that save_model returned.",
+            field="uri",
+        )
+
+
+def _task_of(uri: str, context: Context) -> str | None:
+    """Return the task in the signature next to a model file; None if it cannot be read."""
+    try:
+        signature = json.loads(context.storage.path(f"{uri.rpartition('/')[0]}/{_SIGNATURE_FILE}").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    task = signature.get("task") if isinstance(signature, dict) else None
+    return task if isinstance(task, str) else None
 
 
 def _change_alias(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from actions.contracts.request import Sha256
 from actions.errors import InvalidInput, NotFound
@@ -23,6 +24,11 @@ TRUSTED_TYPES = (
 """The types that any file's preprocessor may contain, besides those that skops itself trusts: scikit-learn's public
 estimators, numpy's types and built-in ones. Saved files refer to these classes by import path: they must not move.
 """
+
+MAX_UNPACKED_BYTES = 16 << 30
+MIN_UNPACKED_BYTES = 64 << 20
+MAX_RATIO = 100
+"""How far a file may unpack: skops does not compress, so a file that it wrote unpacks to its own size."""
 
 
 def save_fitted(estimator: Any, path: Path) -> Sha256:
@@ -49,6 +55,7 @@ def fitted_from_bytes(content: bytes, trusted_types: Collection[str]) -> Any:
     """Return the estimator that ``fitted_to_bytes`` wrote; skops refuses types that are not trusted."""
     from actions.storage.skops_import import loads
 
+    _check_unpacked_size(BytesIO(content), len(content))
     return loads(content, trusted=[*TRUSTED_TYPES, *trusted_types])
 
 
@@ -75,6 +82,7 @@ def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str
     from actions.storage.skops_import import UnsupportedTypeException, UntrustedTypesFoundException, load
 
     try:
+        _check_unpacked_size(path, path.stat().st_size)
         return load(path, trusted=[*TRUSTED_TYPES, *trusted_types])
     except UntrustedTypesFoundException as error:
         raise InvalidInput(
@@ -101,6 +109,22 @@ def open_fitted(path: Path, sha256: Sha256 | None, trusted_types: Collection[str
             next_step="Train the model again, or install the versions that its model.json names.",
             field="model",
         ) from None
+
+
+def _check_unpacked_size(file: Path | BytesIO, size: int) -> None:
+    """Refuse an archive whose members are too large together. Nothing is unpacked: no more is read than they declare."""
+    with ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    allowed = min(MAX_UNPACKED_BYTES, max(MIN_UNPACKED_BYTES, MAX_RATIO * size))
+    if unpacked > allowed:
+        raise InvalidInput(
+            "model_unreadable",
+            rule=f"A model file must unpack to at most {MAX_UNPACKED_BYTES >> 30} GiB, and to at most {MAX_RATIO} times its "
+            f"size if that is more than {MIN_UNPACKED_BYTES >> 20} MiB.",
+            found=f"{unpacked} bytes in a file of {size} bytes; it was not unpacked.",
+            next_step="Do not use this file; train the model with Modelyard.",
+            field="model",
+        )
 
 
 def check_model_file(path: Path, sha256: Sha256 | None) -> None:

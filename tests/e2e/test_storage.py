@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from actions.errors import NotAllowed
+from actions.storage.folder import REGISTERED_FILE, write_atomically
 from tests.support.loop import Loop
 from tests.support.scripted_runs import Script, area
 
@@ -21,6 +25,17 @@ def leaves(folder: str, name: str, make: Callable[[Path], object]) -> Script:
         make(path)
 
     return Script(do=do, seconds=1)
+
+
+def test_the_app_makes_the_folder_of_a_registered_model_write_once(loop: Loop, model: str) -> None:
+    run = loop.until_ended(loop.open(model_name=model))
+    assert run.result is not None
+    file = loop.storage / run.result.model.uri
+    assert (file.parent / REGISTERED_FILE).is_file()
+    for name in (file.name, "model.json"):
+        with pytest.raises(NotAllowed) as refused:
+            write_atomically(file.with_name(name), "another model")
+        assert refused.value.problem.reason == "registered_file"
 
 
 def test_odd_files_instead_of_reports_do_not_hang_the_app(loop: Loop, model: str) -> None:

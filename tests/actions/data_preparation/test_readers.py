@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -188,3 +190,28 @@ def test_a_compressed_file_that_unpacks_too_far_is_refused(
     assert (by_ratio.reason, by_ratio.found) == ("data_unreadable", f"more than {100 * len(packed)} bytes in {uri}.")
     monkeypatch.setattr("actions.data_preparation.readers.MAX_UNPACKED_BYTES", 5_000)
     assert "more than 5000 bytes" in desk.refusal("load_dataset", data=uri).problem.found
+
+
+_LOADING = """
+import sys
+from pathlib import Path
+from actions.context import Context
+from actions.errors import InvalidInput
+from actions.operation import find_operation
+from actions.storage.folder import Storage
+try:
+    find_operation("load_dataset").call({"data": sys.argv[2]}, Context(storage=Storage(Path(sys.argv[1]))))
+except InvalidInput as error:
+    print(error.problem.found)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
+def test_a_compressed_file_that_unpacks_too_far_takes_little_memory(desk: Desk) -> None:
+    packed = gzip.compress(b"a\n" + b"1\n" * (8 << 20)) * 64  # a megabyte that unpacks to a gigabyte
+    uri = desk.data("bomb.csv.gz", packed)
+    words = [sys.executable, "-c", _LOADING, str(desk.root), uri]
+    found, peak = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert found == f"more than {100 * len(packed)} bytes in {uri}."
+    assert int(peak) < 512 << 10  # kB; it was measured as 77 MB, libraries included

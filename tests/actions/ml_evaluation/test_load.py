@@ -103,6 +103,22 @@ def test_a_model_nested_thousands_of_levels_deep_is_refused(desk: Desk, schema: 
     assert desk.refusal("load_model", model="out/model.skops").problem.reason == "model_unreadable"
 
 
+def test_a_model_file_that_unpacks_too_far_is_refused_before_it_is_unpacked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("schema.json", b"0" * (65 << 20))
+
+    replaced(desk, write)
+    size = (desk.root / "out/model.skops").stat().st_size
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
+    problem = desk.refusal("load_model", model="out/model.skops").problem
+    assert (problem.reason, problem.found) == (
+        "model_unreadable", f"{65 << 20} bytes in a file of {size} bytes; it was not unpacked.",
+    )  # fmt: skip
+
+
 def test_a_zip_without_a_model_is_refused(desk: Desk) -> None:
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w") as file:

@@ -81,6 +81,24 @@ def test_only_a_file_with_the_given_digest_is_registered(project: Path, given: d
     assert commits(project) == before
 
 
+@pytest.mark.parametrize("signature", ['{"task": "regression"}', "[]", None])
+def test_a_model_of_another_task_is_not_registered_under_the_name(project: Path, signature: str | None) -> None:
+    def register(number: int, task: str | None) -> None:
+        folder = project / str(number)
+        if task is not None:
+            write_atomically(folder / "model.json", task)
+        given = {"run": f"train-20261122-{number:03}", "uri": f"{number}/model.skops", "sha256": a_file(folder)}
+        call(project, "register_model", name="wine", attempt=1, **given)
+
+    register(4, '{"task": "classification"}')
+    before = commits(project)
+    with pytest.raises(InvalidInput) as refused:
+        register(5, signature)
+    assert refused.value.problem.reason == "task_differs"
+    assert commits(project) == before
+    register(6, '{"task": "classification"}')
+
+
 def test_the_files_of_a_registered_model_are_never_written_again(project: Path) -> None:
     sha256 = a_file(project / "4")
     call(

@@ -23,7 +23,7 @@ from actions.context import Context
 from actions.errors import Conflict, InvalidInput, NotAllowed, OperationError, Unavailable
 from actions.operation import find_operation
 from actions.storage import s3
-from actions.storage.folder import Storage, open_storage, write_atomically
+from actions.storage.folder import Storage, make_write_once, open_storage, write_atomically
 from runners.job import main
 from tests.support.operating import Desk, people
 from tests.support.stages import run_stage
@@ -167,6 +167,23 @@ def test_a_concurrent_write_is_not_overwritten(bucket: Any, context: Context) ->
     assert old.read_text(encoding="utf-8") == "first\n"
     for key in ("models/new.csv", "models/old.csv"):
         assert bucket.Object(key).get()["Body"].read() == b"theirs\n"
+
+
+def test_a_registered_model_in_a_bucket_is_never_written_again(bucket: Any, context: Context) -> None:
+    model = context.storage.path("m/model.skops")
+    write_atomically(model, "a model")
+    make_write_once(model)
+    assert keys(bucket) == ["models/m/.registered", "models/m/model.skops"]
+    s3.s3_storage.cache_clear()
+    elsewhere = open_storage(ROOT)  # another process, whose local copy has no marker yet
+    assert elsewhere.root != context.storage.root
+    for storage in (context.storage, elsewhere):
+        for name in ("model.skops", "model.json"):
+            with pytest.raises(NotAllowed) as refused:
+                write_atomically(storage.path(f"m/{name}"), "another model")
+            assert refused.value.problem.reason == "registered_file"
+    assert bucket.Object("models/m/model.skops").get()["Body"].read() == b"a model"
+    assert keys(bucket) == ["models/m/.registered", "models/m/model.skops"]
 
 
 def test_an_object_that_changes_during_a_download_is_not_accepted(
