@@ -10,11 +10,12 @@ import pytest
 from actions.contracts.results import Heartbeat, Progress
 from actions.errors import Problem
 from bot.engine import stage_watch
+from bot.engine.looks import StuckLookError
 from bot.engine.stage_watch import HEARTBEAT_TIMEOUT, IDLE_INTERVAL, POLL_INTERVAL, UNCLAIMED_AFTER, watch
 from bot.github import Job, Step
 from bot.runs.advance import StepResult
 from bot.runs.machines.training import State
-from bot.runs.run import HeartbeatObservation, JobObservation, Run
+from bot.runs.run import HeartbeatObservation, JobObservation, JudgedAttempt, Run
 from tests.support.effects import Effects, in_context
 from tests.support.runs import NOON, a_job, a_run
 
@@ -165,6 +166,31 @@ def test_a_failure_is_retried_unless_the_stage_itself_declined(
     assert step.run.error is not None
     assert (step.run.error.stage, step.run.error.step) == (run.spec.stage, "Train")
     assert (step.run.error.problem, step.run.error.log_tail) == (told, "the log")
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "outcome"),
+    [
+        (State.PREPARE_DATA, "invalid_input", "unusable"),
+        (State.PREPARE_DATA, "not_found", "unusable"),
+        (State.PREPARE_DATA, "crash", "error"),
+        (State.TRAIN_MODEL, "invalid_input", "refused"),
+    ],
+)
+def test_a_later_attempt_that_declines_to_begin_is_unusable(
+    effects: Effects, state: State, kind: str, outcome: str
+) -> None:
+    judged = JudgedAttempt(request=a_run().request, seed=None, result=None, published_sha=None)
+    run = a_run(state=state, attempt=2, judged=judged)
+    effects.answers["storage.progress"] = Progress(stage="prepare", step="s", updated="now", error=problem(kind))
+    assert look(effects, run, ended("failure", name=run.spec.stage)).outcome == outcome
+
+
+def test_a_stage_is_not_given_up_while_the_apps_own_storage_is_stuck(effects: Effects) -> None:
+    effects.answers["storage.heartbeat"] = StuckLookError("storage")
+    step = look(effects, beating(), a_job(), now=NOON + timedelta(minutes=30))
+    assert (step.outcome, step.run.runner_lost) == (None, False)
+    assert "workflow.cancel" not in effects.calls
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bot.engine.states import function_of, notifying
 from bot.engine.states.training import asking, finishing, stages
 from bot.runs.advance import StepResult
 from bot.runs.machines.training import State
-from bot.runs.run import Decision, Run, StageError
+from bot.runs.run import Decision, JudgedAttempt, Run, StageError
 from tests.support.effects import Effects, in_context
 from tests.support.results import a_result
 from tests.support.runs import NOON, a_run, an_order
@@ -81,6 +81,17 @@ def test_a_stage_that_goes_on_is_left_alone(effects: Effects) -> None:
     going_on = StepResult(a_run(state=S.TRAIN_MODEL), again=timedelta(seconds=5))
     effects.answers["watch"] = going_on
     assert work(a_run(state=S.TRAIN_MODEL)) == going_on
+
+
+def test_an_attempt_that_cannot_begin_is_given_up_for_the_one_that_was_judged_before(effects: Effects) -> None:
+    first = a_run(hyperparameters={"max_depth": 3})
+    judged = JudgedAttempt(request=first.request, seed=5, result=published(first), published_sha="p" * 40)
+    second = a_run(state=S.PREPARE_DATA, attempt=2, seed=7, judged=judged)
+    effects.answers["watch"] = StepResult(second, "unusable")
+    step = work(second)
+    assert (step.outcome, step.run.attempt, step.run.judged) == ("unusable", 1, None)
+    kept = {name: getattr(step.run, name) for name in JudgedAttempt.model_fields}
+    assert kept == dict(judged)
 
 
 def test_data_that_contradicts_the_request_ends_the_run_without_a_trace_but_the_report(effects: Effects) -> None:
@@ -199,6 +210,8 @@ def test_the_next_attempt_has_nothing_of_the_last_one_but_its_verdict(effects: E
     assert (after.attempt, after.seed, after.question_comment, after.answer) == (2, None, 0, None)
     assert (after.result, after.published_sha, after.error) == (None, None, None)
     assert after.request.hyperparameters == {"max_depth": 3}
+    assert effects.calls == ["storage.clear"]
+    assert effects.arguments["storage.clear"] == {"attempt": 2}, "one that was given up may have left something"
 
 
 def test_the_latest_approval_decides_about_the_next_attempt(effects: Effects) -> None:
