@@ -82,6 +82,43 @@ def test_a_replica_takes_no_more_than_its_limit(store: Store) -> None:
     assert first.take_runs(NOON, (), 0) == []
 
 
+def test_what_a_replica_works_on_takes_no_room_from_what_else_is_due(store: Store) -> None:
+    runs = {opened(store, issue) for issue in (1, 2)}
+    replica = a_replica(store)
+    (first,) = replica.take_runs(NOON, (), 1)
+    (second,) = replica.take_runs(NOON, [first], 1)
+    assert {first[1], second[1]} == runs
+
+
+def test_a_replica_takes_all_deliveries_of_as_many_repositories_as_it_has_room_for(store: Store) -> None:
+    for name, repository in (("d-1", "owner/a"), ("d-2", "owner/b"), ("d-3", "owner/a"), ("d-4", "owner/c")):
+        deliver(store, name, repository)
+    replica = a_replica(store)
+    assert replica.take_inboxes(NOON, (), 0) == {}
+    assert replica.take_inboxes(NOON, (), 1) == {"owner/a": ["d-1", "d-3"]}
+    assert replica.take_inboxes(NOON, ["owner/a"], 2) == {"owner/b": ["d-2"], "owner/c": ["d-4"]}
+
+
+@pytest.mark.parametrize("is_other_users", [False, True])
+def test_a_process_that_is_alive_keeps_its_work_and_notices_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, is_other_users: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    second = a_replica(store)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as alive:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: alive.pid)
+            first = a_replica(store)
+        if is_other_users:
+            monkeypatch.setattr(os, "kill", refuse)
+        second.heartbeat()
+        alive.communicate(b"\n")
+    assert alive.returncode == 0
+    assert replicas(store) == {first.replica, second.replica}
+
+
 def test_the_work_of_a_replica_without_heartbeats_is_taken_over(store: Store) -> None:
     run = opened(store, 1)
     deliver(store, "d-1")
