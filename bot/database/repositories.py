@@ -35,6 +35,12 @@ class Repositories:
                 connection.execute(pair.on_conflict_do_nothing())
         return known in ([], [(repository_id, name)])
 
+    def holder(self, name: str) -> int | None:
+        """Return the id of the repository that is known to have a name."""
+        query = sa.select(REPOSITORIES.c.id).where(REPOSITORIES.c.name == name)
+        with self._database.transaction() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def record(
         self, repository_id: int, name: str, *, replaced: Callable[[Run], Run], renamed: Callable[[Run], Run]
     ) -> None:

@@ -153,7 +153,8 @@ class Reconciler:
             for name, repository_id in names.items():
                 try:
                     if not await to_thread.run_sync(self._store.repositories.matches, repository_id, name):
-                        await repository_identity.record(repository_id, name, self._store, self._clock)
+                        gateway, root = self._github.repository(name, installation), self._settings.storage_root
+                        await repository_identity.record(gateway, repository_id, self._store, root, self._clock)
                     await self._reconcile_repository(name, installation)
                 except OperationError as error:
                     log.warning("%s could not be reconciled; the next round includes it: %s", name, error)

@@ -34,5 +34,5 @@ async def is_current(event: Event) -> bool:
     if current != repository_id:
         log.warning("delivery %s is about a repository that is no longer %s, and is skipped", event.delivery.id, name)
         return False
-    await record(repository_id, name, store, event.services.clock)
+    await record(event.repository, repository_id, store, event.services.settings.storage_root, event.services.clock)
     return True

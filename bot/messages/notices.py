@@ -85,6 +85,17 @@ def dispatch_wrong(by: str, key: str, problems: Sequence[Problem], language: str
     )
 
 
+def repository_replaced(name: str, aside: str, language: str = "en") -> tuple[str, Markdown]:
+    """Return title and body of the issue about a repository whose name another one had before."""
+    say = Words(language)
+    body = say.comment(
+        say("replaced.text", name=code(name)),
+        say("replaced.storage", folder=code(aside)),
+        say("replaced.next", datasets=code(f"{name}/datasets")),
+    )
+    return str(say("replaced.title")), body
+
+
 # --- the repository's set-up -------------------------------------------------------------------------------------------
 
 

@@ -58,6 +58,10 @@ def test_a_repository_created_again_under_its_old_name_inherits_no_run(
 ) -> None:
     issue = waiting_run(renewed, model)
     old, old_id = renewed.run(issue), renewed.ready.repository.id
+    aside = loop.storage / name_of_replaced(NAME, old_id)
+    secret = loop.storage / NAME / "datasets" / "secret.csv"
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text("a,b\n1,2\n", encoding="utf-8")
     deleted(loop, renewed.ready.repository)
     again = created(loop)
 
@@ -71,6 +75,13 @@ def test_a_repository_created_again_under_its_old_name_inherits_no_run(
     assert (kept.status, kept.state) == ("cancelled", State.END)
     assert kept.decisions[-1].reason == f"{NAME} was deleted, and another repository has its name"
     assert f"{NAME} is now repository {again.ready.repository.id}" in caplog.text
+
+    assert not (loop.storage / NAME).exists()
+    assert (aside / "datasets" / "secret.csv").is_file(), "the storage is kept where no repository reaches it"
+    with again.person("writer") as client:
+        found = [each for each in client.get("/issues").json() if "another repository" in each["title"]]
+    assert [each["user"]["type"] for each in found] == ["Bot"], "reported once"
+    assert name_of_replaced(NAME, old_id) in found[0]["body"]
 
     again.values.clear()
     run = again.until_ended(again.open(model_name=model))

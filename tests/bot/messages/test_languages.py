@@ -83,6 +83,7 @@ def test_every_answer_is_translated(language: str) -> None:
         answers.no_run("cancel", language),
         notices.public_repository_refused(language),
         notices.config_broken(ERROR, language),
+        notices.repository_replaced("owner/demo", "owner/7.git", language)[1],
         notices.internal_trouble("delivery-1", language),
     ]
     for text in translated:
