@@ -8,6 +8,7 @@ call of a client: ``httpx.Client(transport=CheckedTransport(httpx.HTTPTransport(
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
+from jsonschema.validators import extend
 from openapi_core import OpenAPI
 from openapi_core.configurations import Config
 from openapi_core.datatypes import RequestParameters
@@ -65,7 +67,8 @@ class Api:
 
     def __init__(self, description: dict[str, Any]) -> None:
         self._description = description
-        self._validators: dict[tuple[str, ...], OAS30Validator] = {}
+        self._validator_class = _remembering_validator()
+        self._validators: dict[tuple[str, ...], Any] = {}
         self._right_parameters: set[tuple[Any, ...]] = set()
         """Those of the requests that were checked; the description has no parameters in headers."""
 
@@ -136,9 +139,32 @@ class Api:
             pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in where)
             # The validator of the whole description, told where to begin; openapi-core's own refuses some right unions.
             schema = {"$ref": f"#/{pointer}", **self._description}
-            self._validators[where] = OAS30Validator(schema, format_checker=OAS30Validator.FORMAT_CHECKER)
+            self._validators[where] = self._validator_class(schema, format_checker=OAS30Validator.FORMAT_CHECKER)
         errors = list(self._validators[where].iter_errors(value))
         assert not errors, f"{what}: not as GitHub describes it: " + "; ".join(_told(error) for error in errors[:5])
+
+
+def _remembering_validator() -> Any:
+    """Return a class of validators that validate no value against the same schema twice.
+
+    Answers repeat the same users, repositories and comments, and validating them is slow. All validators of one class must
+    share a description: schemas are remembered by name.
+    """
+    validate = OAS30Validator.VALIDATORS["$ref"]
+    valid: set[bytes] = set()
+
+    def remember(validator: Any, name: str, value: Any, schema: Any) -> Iterator[Any]:
+        pair = hashlib.blake2b(f"{name} {json.dumps(value)}".encode(), digest_size=16).digest()
+        if pair in valid:
+            return
+        is_valid = True
+        for error in validate(validator, name, value, schema):
+            is_valid = False
+            yield error
+        if is_valid:
+            valid.add(pair)
+
+    return extend(OAS30Validator, {"$ref": remember})
 
 
 def _keys(schema: dict[str, Any]) -> set[str]:

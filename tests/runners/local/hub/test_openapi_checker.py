@@ -63,6 +63,14 @@ def test_a_wrong_request_fails_although_a_right_one_of_the_same_kind_was_checked
         call(method, path, status, body, sent)
 
 
+@pytest.mark.parametrize("labels", [[LABEL, {**LABEL, "color": 7}], [{**LABEL, "default": 0}]])
+def test_a_wrong_response_fails_although_a_right_one_was_checked_before(labels: Any) -> None:
+    call("GET", LABELS, 200, [LABEL])
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="is not of type"):
+            call("GET", LABELS, 200, labels)
+
+
 def test_a_wrong_request_may_be_refused() -> None:
     call("POST", LABELS, 422, {"message": "no", "documentation_url": "x", "errors": [{"code": "invalid"}]}, {})
 
