@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ from bot.runs.machines.training import State
 from bot.runs.run import WorkflowDispatch
 from bot.service import Service
 from bot.webhooks.delivery import Delivery
+from runners.local.hub.hub import Hub
 from tests.support.gateway import World
+from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.runs import NOON, a_run
 from tests.support.serving import serving
 
@@ -51,20 +54,34 @@ class Door:
         return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
 
 
-@pytest.fixture
-def token() -> str | None:
-    return None
-
-
-@pytest.fixture
-def door(world: World, tmp_path: Path, token: str | None) -> Iterator[Door]:
-    changes = {"database_url": f"sqlite:///{tmp_path}/app.db", "storage_root": tmp_path / "storage"}
+@contextlib.contextmanager
+def running(world: World, folder: Path, token: str | None = None) -> Iterator[Door]:
+    changes = {"database_url": f"sqlite:///{folder}/app.db", "storage_root": folder / "storage"}
     app = create_app(world.settings(dashboard_token=token, **changes))
     with serving(app) as address, httpx.Client(base_url=address, timeout=20) as client:
         yield Door(client, app.state.service)
 
 
-with_token = pytest.mark.parametrize("token", [TOKEN])
+@pytest.fixture
+def door(world: World, tmp_path: Path) -> Iterator[Door]:
+    with running(world, tmp_path) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def without_token(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """Give an App for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("without-token")
+    with running(World.of(hub, folder, AsyncCheckedTransport), folder) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def with_token(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """Give an App that asks for a token, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("with-token")
+    with running(World.of(hub, folder, AsyncCheckedTransport), folder, TOKEN) as app:
+        yield app
 
 
 # --- who may look --------------------------------------------------------------------------------------------------------
@@ -72,23 +89,22 @@ with_token = pytest.mark.parametrize("token", [TOKEN])
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "127.0.0.1"])
-def test_local_requests_are_allowed(door: Door, path: str, host: str) -> None:
-    assert door.client.get(path, headers={"host": host}).status_code == 200
+def test_local_requests_are_allowed(without_token: Door, path: str, host: str) -> None:
+    assert without_token.client.get(path, headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("headers", FROM_AFAR)
-def test_without_a_token_other_requests_get_404(door: Door, path: str, headers: dict[str, str]) -> None:
-    answer = door.client.get(path, headers=headers)
+def test_without_a_token_other_requests_get_404(without_token: Door, path: str, headers: dict[str, str]) -> None:
+    answer = without_token.client.get(path, headers=headers)
 
-    assert (answer.status_code, answer.json()) == (404, door.client.get("/nothing").json())
+    assert (answer.status_code, answer.json()) == (404, without_token.client.get("/nothing").json())
 
 
-@with_token
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("headers", FROM_AFAR)
-def test_with_a_token_other_requests_must_send_it(door: Door, path: str, headers: dict[str, str]) -> None:
-    answer = door.client.get(path, headers=headers)
+def test_with_a_token_other_requests_must_send_it(with_token: Door, path: str, headers: dict[str, str]) -> None:
+    answer = with_token.client.get(path, headers=headers)
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
@@ -98,20 +114,18 @@ def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@with_token
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("given", [f"Bearer {TOKEN}", f"bearer {TOKEN}", basic(f"anybody:{TOKEN}"), basic(f":{TOKEN}")])
-def test_the_token_gives_remote_access(door: Door, path: str, given: str) -> None:
+def test_the_token_gives_remote_access(with_token: Door, path: str, given: str) -> None:
     headers = {"host": "modelyard.example.org", "x-forwarded-for": "203.0.113.9", "authorization": given}
 
-    assert door.client.get(path, headers=headers).status_code == 200
+    assert with_token.client.get(path, headers=headers).status_code == 200
 
 
-@with_token
 @pytest.mark.parametrize("path", PAGES)
-def test_with_a_token_local_requests_must_send_it_too(door: Door, path: str) -> None:
-    assert door.client.get(path).status_code == 401
-    assert door.client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+def test_with_a_token_local_requests_must_send_it_too(with_token: Door, path: str) -> None:
+    assert with_token.client.get(path).status_code == 401
+    assert with_token.client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -124,7 +138,6 @@ def test_an_app_for_github_needs_a_token_even_locally_because_a_proxy_may_be_loc
         assert httpx.get(address + path, timeout=20).status_code == 404
 
 
-@with_token
 @pytest.mark.parametrize(
     "given",
     [
@@ -139,10 +152,10 @@ def test_an_app_for_github_needs_a_token_even_locally_because_a_proxy_may_be_loc
         "Basic /w==",
     ],
 )
-def test_a_wrong_token_is_refused(door: Door, given: str) -> None:
+def test_a_wrong_token_is_refused(with_token: Door, given: str) -> None:
     headers = [(b"host", b"modelyard.example.org"), (b"authorization", given.encode())]
 
-    assert door.client.get("/metrics", headers=headers).status_code == 401
+    assert with_token.client.get("/metrics", headers=headers).status_code == 401
 
 
 def test_a_network_request_is_not_local_whatever_its_headers(world: World, tmp_path: Path) -> None:
@@ -158,8 +171,8 @@ def test_a_network_request_is_not_local_whatever_its_headers(world: World, tmp_p
     app.state.service.store.close()
 
 
-def test_a_proxy_that_speaks_http_1_0_does_not_count_as_this_machine(door: Door) -> None:
-    url = door.client.base_url
+def test_a_proxy_that_speaks_http_1_0_does_not_count_as_this_machine(without_token: Door) -> None:
+    url = without_token.client.base_url
     with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
         connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         assert connection.recv(100).split()[1] == b"404"
