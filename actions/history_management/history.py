@@ -79,7 +79,8 @@ def commit_training_history(record: RunRecord, context: Context, plots: str | No
         commit, and there is no file to commit. ``bucket_not_found``, ``invalid_model_file``,
         ``invalid_model_name``, ``invalid_yaml``, ``outside_storage``.
     Conflict
-        ``branch_busy``, ``changed_meanwhile``, ``local_changes``, ``version_differs``, ``work_tree_left_behind``.
+        ``history_path_taken``: a file, link or submodule is where the history must be. ``branch_busy``,
+        ``changed_meanwhile``, ``local_changes``, ``version_differs``, ``work_tree_left_behind``.
     NotAllowed
         ``s3_access_denied``.
     Unavailable

@@ -6,7 +6,7 @@ import fcntl
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from actions.context import Reader
 from actions.errors import Conflict, InvalidInput, NotFound, OperationError, Unavailable
+from actions.history_management.taken_paths import refuse_taken, with_parents
 from actions.runtime.git import NO_PROGRAMS
 
 MAX_TRIES = 20
@@ -147,7 +148,7 @@ class LocalHistory:
         Raises
         ------
         Conflict
-            ``branch_busy``, ``local_changes``, ``work_tree_left_behind``.
+            ``branch_busy``, ``history_path_taken``, ``local_changes``, ``work_tree_left_behind``.
         InvalidInput
             ``nothing_to_commit``.
         """
@@ -168,6 +169,7 @@ class LocalHistory:
                     found="no files.",
                     next_step="Commit something to the repository first.",
                 )
+            refuse_taken(changed, self._modes(old, changed))
             new = self._write(old, message, changed)
             self._refuse_to_overwrite(old, new)
             if self._move(old, new):
@@ -195,6 +197,15 @@ class LocalHistory:
             return self._git("cat-file", "blob", f"{commit}:{_safe(path)}")
         except GitFailed:
             return None
+
+    def _modes(self, commit: str | None, paths: Iterable[str]) -> dict[str, str]:
+        """Return git's modes of what a commit has at some paths and above them."""
+        if commit is None:
+            return {}
+        places = {place for path in paths for place in with_parents(path)}
+        listed = self._git("--literal-pathspecs", "ls-tree", "-t", "-z", commit, "--", *sorted(places)).decode()
+        entries = [entry.split("\t", 1) for entry in listed.split("\0") if entry]
+        return {place: attributes.split()[0] for attributes, place in entries}
 
     def _write(self, old: str | None, message: str, changed: Mapping[str, bytes | None]) -> str:
         """Write blobs, a tree and a commit, without a reference to them."""

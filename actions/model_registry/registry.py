@@ -122,7 +122,7 @@ def register_model(  # noqa: PLR0913  # an operation's parameters are its public
     Conflict
         ``branch_busy``: the branch kept moving while the commit was made. ``local_changes``: a file to write has
         uncommitted changes. ``version_differs``: the attempt is already registered with another artifact.
-        ``work_tree_left_behind``: the commit was made, but the files could not be updated.
+        ``work_tree_left_behind``: the commit was made, but the files could not be updated. ``history_path_taken``.
 
     Examples
     --------
@@ -285,7 +285,7 @@ def set_model_alias(
     InvalidInput
         ``invalid_model_file``, ``invalid_model_name``, ``invalid_yaml``.
     Conflict
-        ``branch_busy``, ``local_changes``, ``work_tree_left_behind``.
+        ``branch_busy``, ``history_path_taken``, ``local_changes``, ``work_tree_left_behind``.
     NotFound
         ``model_not_found``, ``version_not_found``.
 
@@ -325,7 +325,7 @@ def rollback_model(name: ModelName, context: Context, on_date: date | None = Non
     InvalidInput
         ``date_in_the_future``, ``invalid_model_file``, ``invalid_model_name``, ``invalid_yaml``.
     Conflict
-        ``already_champion``: the version is already in production. ``branch_busy``, ``local_changes``,
+        ``already_champion``: the version is already in production. ``branch_busy``, ``history_path_taken``, ``local_changes``,
         ``work_tree_left_behind``.
     NotFound
         ``no_champion``: no version is in production. ``no_previous``: the version before the champion is unknown.

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from actions.context import Reader
+from actions.history_management.taken_paths import FILE_MODES, FOLDER_MODE, refuse_taken, with_parents
 from bot.github import errors
 from bot.github import models as values
 from bot.github.errors import HubError
@@ -25,7 +26,6 @@ MAX_REMEMBERED = 20
 """Maximum of published commits cached per repository object."""
 _INLINE_BYTES = 1_000_000
 _JITTER = random.Random()  # noqa: S311 - no secret
-_REGULAR = {"100644", "100755"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class GitPart(Part):
         if tree.get("truncated") is True:
             raise _too_large(sha, 100_000)
         entries = [entry for entry in items(tree, "tree") if text(entry, "type") != "tree"]
-        regular = [entry for entry in entries if text(entry, "mode") in _REGULAR]
+        regular = [entry for entry in entries if text(entry, "mode") in FILE_MODES]
         return PublishedCommit(
             sha=text(commit, "sha"),
             files={text(entry, "path"): (text(entry, "sha"), integer(entry, "size")) for entry in regular},
@@ -195,6 +195,11 @@ class GitPart(Part):
         -------
         str
             The new commit, or the head where nothing changes.
+
+        Raises
+        ------
+        Conflict
+            ``history_path_taken``.
         """
         async with self._one_commit:
             for count in range(MAX_COMMIT_ATTEMPTS):
@@ -219,6 +224,8 @@ class GitPart(Part):
         files = await self._changed(head, change, reads)
         if not files and not blobs:
             return self._unchanged(head)
+        paths = [*files, *blobs]
+        refuse_taken(paths, await self._modes(head, paths))
         try:
             tree = await self._tree(head, files, blobs)
         except HubError as error:
@@ -269,6 +276,23 @@ class GitPart(Part):
             return
         contents = await asyncio.gather(*(self.file(path, head.sha) for path in missing))
         present.update(zip(missing, contents, strict=True))
+
+    async def _modes(self, head: _Head, paths: Sequence[str]) -> dict[str, str]:
+        """Return git's modes of what the head has at some paths and above them."""
+        hub = await self._connect()
+        wanted = {place for path in paths for place in with_parents(path)}
+        modes: dict[str, str] = {}
+        folders = [("", head.tree)] if head.tree else []
+        while folders:
+            above, sha = folders.pop()
+            tree = await hub.get(f"{self._root}/git/trees/{segment(sha)}")
+            for entry in items(tree, "tree"):
+                place = above + text(entry, "path")
+                if place in wanted:
+                    modes[place] = text(entry, "mode")
+                    if modes[place] == FOLDER_MODE:
+                        folders.append((f"{place}/", text(entry, "sha")))
+        return modes
 
     @staticmethod
     def _unchanged(head: _Head) -> str:

@@ -52,6 +52,21 @@ def test_a_history_that_cannot_be_written_makes_the_run_fail_and_says_so(loop: L
     assert loop.file(f"training_history/models/{model}.yaml") is None
 
 
+def test_a_file_in_the_place_of_a_history_folder_is_not_replaced_and_the_run_ends_with_the_reason(
+    loop: Loop, model: str
+) -> None:
+    loop.values[:] = [0.5]
+    issue = loop.open(model_name=model)
+    run = loop.until_state(issue, S.WAIT_FOR_OPERATOR_INPUT)
+    loop.write(f"training_history/{run.id}", "notes of a person")
+    loop.say(issue, "/reject")
+    loop.until_ended(issue)
+    assert loop.states(issue)[-3:] == [S.WRITE_HISTORY, S.NOTIFY_FAILURE, S.END]
+    assert "history_path_taken" in loop.comments(issue)[0]
+    assert "mlops:failed" in loop.labels(issue)
+    assert loop.file(f"training_history/{run.id}") == "notes of a person"
+
+
 def test_a_history_that_fails_once_is_written_on_the_second_try(loop: Loop, model: str) -> None:
     loop.network.add("POST", "/git/trees", refuse, times=1)
     issue = loop.open(model_name=model)

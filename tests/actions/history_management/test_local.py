@@ -35,6 +35,23 @@ def test_a_commit_changes_branch_index_and_files_together(tmp_path: Path) -> Non
     assert history.list("training_history") == [NOTE]
 
 
+@pytest.mark.parametrize("place", ["training_history", NOTE])
+def test_a_commit_replaces_no_link_that_is_in_the_place_of_its_folder_or_file(tmp_path: Path, place: str) -> None:
+    folder = repository(tmp_path / "project")
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).symlink_to("elsewhere")
+    git(folder, "add", place)
+    git(folder, "commit", "-m", "Link")
+    head = git(folder, "rev-parse", "main")
+
+    with pytest.raises(Conflict) as caught:
+        LocalHistory.at(folder).commit("Add a note", adding("one"))
+
+    assert caught.value.problem.reason == "history_path_taken"
+    assert git(folder, "rev-parse", "main") == head
+    assert (folder / place).is_symlink()
+
+
 @pytest.mark.parametrize("scope", ["user", "repository"])
 def test_a_commit_in_a_checkout_runs_no_hook_and_has_the_user_s_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from actions.context import Reader
+from actions.errors import Conflict
 from bot.github import GitHub, HubError, Repository
 from runners.local.hub.hub import Hub
 from tests.support import unreliable
@@ -247,6 +248,35 @@ def test_a_protected_branch_is_reported_as_such_and_not_retried(world: World) ->
 
     assert caught.value.problem.reason == "branch_protected"
     assert len(world.network.writes("/git/refs/heads/main$")) == 1
+
+
+@pytest.mark.parametrize("place", ["history", "history/run-1", "history/run-1/plot.png"])
+@pytest.mark.parametrize("kind", ["100644 blob", "120000 blob", "160000 commit"], ids=["file", "link", "submodule"])
+def test_a_commit_replaces_no_file_link_or_submodule_that_is_in_the_place_of_its_folders_or_files(
+    world: World, place: str, kind: str
+) -> None:
+    if (place, kind) == ("history/run-1/plot.png", "100644 blob"):
+        place = f"{place}/note.txt"  # a folder in the place of the file
+    git, head = world.git, str(world.git.head("main"))
+    there = head if kind == "160000 commit" else git.text("hash-object", "-w", "--stdin", data=b"elsewhere")
+    entries = git.text("ls-tree", "-r", head).splitlines()
+    tree = _tree(world, [*entries, f"{kind} {there}\t{place}"])
+    commit = git.text("commit-tree", tree, "-p", head, "-m", "beside", environment=_SOMEBODY)
+    git.run("update-ref", "refs/heads/main", commit, head)
+    blob = git.text("hash-object", "-w", "--stdin", data=PNG)
+
+    with pytest.raises(Conflict, match=r"history") as caught:
+        world.do(
+            lambda repository: repository.commit_files(
+                "main",
+                "Add",
+                lambda _: {"history/run-1.md": b"# Run\n"},
+                blobs={"history/run-1/plot.png": blob},
+            )
+        )
+
+    assert caught.value.problem.reason == "history_path_taken"
+    assert world.git.head("main") == commit
 
 
 def test_a_missing_branch_is_created_by_the_commit(world: World) -> None:
