@@ -16,6 +16,11 @@ from actions.text.masking import masked
 Status = Literal["passed", "rejected", "failed"]
 
 
+MAX_COUNT = 2**53
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+"""How many there are of something. JSON has integers of thousands of digits, which no division or format takes."""
+
+
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -25,8 +30,8 @@ class Progress(_Value):
 
     stage: Stage
     step: str = Field(max_length=200)
-    done: int | None = None
-    total: int | None = None
+    done: Count | None = None
+    total: Count | None = None
     eta_seconds: float | None = Field(
         default=None,
         ge=0,
@@ -68,7 +73,7 @@ class Regression(_Value):
 
     column: _DataText
     value: _DataText
-    rows: int = Field(ge=1)
+    rows: Count = Field(ge=1)
     difference: float = Field(description="in the metric's unit, below zero")
 
 
@@ -82,8 +87,8 @@ class ComparisonFigures(_Value):
     difference: float = Field(description="in the metric's unit; above zero this model is better")
     low: float | None = Field(description="lower bound of the difference, with risk alpha")
     high: float | None = Field(description="upper bound of the difference, with risk alpha")
-    rows: int = Field(ge=1)
-    resamples: int = Field(ge=1)
+    rows: Count = Field(ge=1)
+    resamples: Count = Field(ge=1)
     regressions: list[Regression] = Field(default_factory=list, max_length=10, description="the worst first")
 
 
@@ -110,11 +115,11 @@ class DataFacts(_Value):
 
     uri: str = Field(max_length=1_000)
     sha256: Sha256
-    rows: int = Field(ge=0)
-    columns: int = Field(ge=0)
-    train_rows: int = Field(ge=0)
-    validation_rows: int = Field(ge=0)
-    test_rows: int = Field(ge=0)
+    rows: Count
+    columns: Count
+    train_rows: Count
+    validation_rows: Count
+    test_rows: Count
     warnings: list[str] = Field(default_factory=list, max_length=50)
 
 
@@ -123,7 +128,7 @@ class ModelFacts(_Value):
 
     uri: str = Field(max_length=1_000)
     sha256: Sha256
-    size_bytes: int = Field(ge=0)
+    size_bytes: Count
     format: str = Field(default="skops", max_length=50)
 
 
@@ -139,12 +144,12 @@ class SearchFacts(_Value):
         default=None,
         description="of the request's own hyperparameters; equal to the value if no trial was better",
     )
-    folds: int | None = Field(
+    folds: Count | None = Field(
         default=None, ge=2, description="of the training rows; None if trials were compared on validation rows"
     )
-    completed: int = Field(ge=0)
-    pruned: int = Field(ge=0)
-    failed: int = Field(ge=0)
+    completed: Count
+    pruned: Count
+    failed: Count
     stopped_by: Literal["trials", "time"]
     seconds: float = Field(ge=0)
     hyperparameters: dict[Name, Scalar] = Field(

@@ -17,13 +17,17 @@ from tests.support.results import PNG, a_result
 from tests.support.scripted_runs import Script, publishes
 
 
-@pytest.mark.parametrize("figure", [math.inf, math.nan], ids=str)
+@pytest.mark.parametrize(
+    ("part", "name", "figure"),
+    [("metrics", "roc_auc", math.inf), ("metrics", "roc_auc", math.nan), ("model", "size_bytes", 10**400)],
+    ids=["Infinity", "NaN", "401 digits"],
+)
 def test_a_result_with_a_figure_that_is_not_finite_is_refused_and_ends_its_run_alone(
-    loop: Loop, model: str, figure: float
+    loop: Loop, model: str, part: str, name: str, figure: float
 ) -> None:
     def result(work: Any) -> Any:
         found = a_result(WorkOrder.model_validate_json(work.inputs["order"]), git_sha=work.sha)
-        found["metrics"]["roc_auc"] = figure
+        found[part][name] = figure
         return found
 
     loop.script(publish=Script(do=publishes(result, {"roc_curve.png": PNG})))

@@ -183,6 +183,31 @@ def test_a_figure_that_is_not_finite_is_refused_wherever_it_is(place: tuple[str 
     assert "schema" in refused.value.problem.rule
 
 
+def counts(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Return where a result holds a count that only its job knows."""
+    known = {"attempt", "issue", "training_seed", "champion_version", "request", "details", "hyperparameters"}
+    for key, item in value.items():
+        if key in known:
+            continue
+        if isinstance(item, dict):
+            yield from counts(item, (*place, key))
+        if isinstance(item, int) and not isinstance(item, bool):
+            yield (*place, key)
+
+
+@pytest.mark.parametrize("place", list(counts(a_full_result())), ids=lambda place: ".".join(map(str, place)))
+def test_a_count_that_is_too_large_to_calculate_with_is_refused_wherever_it_is(place: tuple[str, ...]) -> None:
+    result = a_full_result()
+    result["search"]["folds"] = 3
+    holder = result
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = 10**400
+    with pytest.raises(InvalidInput) as refused:
+        check(result)
+    assert "schema" in refused.value.problem.rule
+
+
 def test_a_full_result_comes_back_from_the_database_as_it_was() -> None:
     run = RUN.replace(result=PublishedResult.model_validate(a_full_result()))
     assert type(run).model_validate_json(run.model_dump_json()) == run
