@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.database.engine import Database
-from bot.database.tables import INBOX, RUNS
+from bot.database.tables import INBOX, REPOSITORIES, RUNS
 from bot.runs.machine import END
 from bot.webhooks.delivery import WAKE_EVENTS, Delivery, InboxResult
 
@@ -68,7 +68,9 @@ class Inbox:
 
     def to_handle(self, delivery_id: str) -> Delivery | None:
         """Return a delivery, unless it has been handled or dead-lettered."""
-        query = sa.select(INBOX).where(INBOX.c.id == delivery_id, INBOX.c.status == "new")
+        has_name = REPOSITORIES.c.name == INBOX.c.repository
+        query = sa.select(INBOX, REPOSITORIES.c.id.label("holder")).outerjoin(REPOSITORIES, has_name)
+        query = query.where(INBOX.c.id == delivery_id, INBOX.c.status == "new")
         with self._database.transaction() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _delivery(row)
@@ -180,4 +182,5 @@ def _delivery(row: sa.Row[tuple[object, ...]]) -> Delivery:
         installation=row.installation or None,
         payload=row.payload,
         received_at=datetime.fromtimestamp(row.received, UTC),
+        holder=row.holder,
     )

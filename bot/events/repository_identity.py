@@ -23,7 +23,9 @@ async def is_current(event: Event) -> bool:
     if not name or not isinstance(repository_id, int) or not event.delivery.installation:
         return True
     store = event.services.store
-    if await to_thread.run_sync(store.repositories.matches, repository_id, name):
+    if event.delivery.holder == repository_id or await to_thread.run_sync(
+        store.repositories.matches, repository_id, name
+    ):
         return True
     try:
         current = (await event.repository.info()).id

@@ -96,6 +96,8 @@ class Delivery:
         When it arrived, in UTC.
     workflow_run
         The id of the workflow run that an event in ``WAKE_EVENTS`` concerns.
+    holder
+        The id of the repository that had the name when the delivery was read; None if none was known.
     """
 
     id: str
@@ -106,6 +108,7 @@ class Delivery:
     payload: bytes
     received_at: datetime
     workflow_run: int | None = None
+    holder: int | None = None
 
 
 class EventInfo(Protocol):

@@ -26,6 +26,17 @@ def test_a_delivery_is_stored_once_and_survives_a_restart(database_url: str) -> 
     second.close()
 
 
+def test_a_delivery_is_read_with_the_id_that_has_its_repository_s_name(store: Store) -> None:
+    delivery = a_delivery()
+    assert delivery.repository is not None
+    store.repositories.matches(7, delivery.repository)
+    store.repositories.matches(8, "owner/other")
+    store.inbox.add_all([delivery])
+    read = store.inbox.to_handle("d-1")
+    assert read is not None
+    assert read.holder == 7
+
+
 def test_deliveries_are_handled_in_the_order_in_which_they_were_stored(store: Store) -> None:
     store.inbox.add_all([a_delivery("b"), a_delivery("a")])
     store.inbox.add_all([a_delivery("c")])
