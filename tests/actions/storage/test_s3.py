@@ -10,12 +10,15 @@ import gzip
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pandas as pd
 import pytest
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 from sklearn.datasets import load_wine
 
@@ -270,6 +273,7 @@ def test_the_content_is_sent_with_its_digest(bucket: Any, context: Context) -> N
     ("code", "status", "kind", "reason"),
     [
         ("AccessDenied", 403, NotAllowed, "s3_access_denied"),
+        ("InvalidToken", 401, NotAllowed, "s3_access_denied"),
         ("ConditionalRequestConflict", 409, Conflict, "changed_meanwhile"),
         ("SlowDown", 503, OperationError, "s3_refused"),
         ("NoSuchBucket", 404, InvalidInput, "bucket_not_found"),
@@ -280,6 +284,49 @@ def test_each_refusal_has_its_own_reason(code: str, status: int, kind: type[Oper
     with pytest.raises(kind) as caught:
         storage._raise(code, status, "no", "models/a")
     assert caught.value.problem.reason == reason
+
+
+def test_an_object_that_may_not_be_seen_does_not_count_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = ClientError(
+        {"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}},
+        "HeadObject",  # type: ignore[typeddict-item]
+    )
+    monkeypatch.setattr(s3, "_client", lambda: Mock(head_object=Mock(side_effect=denied)))
+    storage = s3.S3Storage(root=Path("nowhere"), base=s3.S3Uri.parse(ROOT))
+    with pytest.raises(NotAllowed):
+        storage.path("a.csv")
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(5 * 2**30, False), (5 * 2**30 + 1, True)])
+def test_files_of_up_to_five_gibibytes_are_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_refused: bool
+) -> None:
+    client = Mock(head_object=Mock(return_value={}), put_object=Mock(return_value={"ETag": "1"}))
+    monkeypatch.setattr(s3, "_client", lambda: client)
+    monkeypatch.setattr(s3, "sha256_of", lambda _: "0" * 64)
+    written = tmp_path / "written"
+    with written.open("wb") as sparse:
+        sparse.truncate(size)
+    with pytest.raises(InvalidInput) if is_refused else nullcontext():
+        s3.S3Storage(root=tmp_path, base=s3.S3Uri.parse(ROOT)).send(written, tmp_path / "a.csv")
+    assert client.put_object.called is not is_refused
+
+
+def test_a_registered_model_can_be_fetched_though_not_written(bucket: Any, context: Context) -> None:
+    put(bucket, "models/m/.registered", "")
+    put(bucket, "models/m/model.skops", "model")
+    assert context.storage.path("m/.registered").is_file()
+    path = context.storage.path("m/model.skops")
+    assert path.read_text(encoding="utf-8") == "model"
+    with pytest.raises(NotAllowed):
+        write_atomically(path, "forged")
+
+
+def test_a_root_is_checked_by_listing_it(bucket: Any) -> None:
+    s3.s3_storage(ROOT).check()
+    with pytest.raises(InvalidInput) as caught:
+        s3.s3_storage("s3://nowhere").check()
+    assert caught.value.problem.reason == "bucket_not_found"
 
 
 def test_missing_responses_and_missing_credentials_are_distinguished(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bot.database import leases
 from bot.database.leases import LEASE_TIMEOUT, Leases
 from bot.database.store import Store
-from bot.database.tables import REPLICAS
+from bot.database.tables import LEASES, REPLICAS
 from bot.runs.machines.training import State
 from bot.webhooks.delivery import Delivery
 from tests.support.runs import NOON, a_run
@@ -44,6 +44,11 @@ def deliver(store: Store, name: str, repository: str = "owner/demo") -> None:
 def replicas(store: Store) -> set[str]:
     with store.database.transaction() as connection:
         return set(connection.execute(sa.select(REPLICAS.c.id)).scalars())
+
+
+def lessees(store: Store) -> set[str]:
+    with store.database.transaction() as connection:
+        return set(connection.execute(sa.select(LEASES.c.replica)).scalars())
 
 
 def falls_silent(store: Store, replica: Leases) -> None:
@@ -192,6 +197,26 @@ def test_the_run_that_has_been_due_longest_is_taken_first(store: Store) -> None:
     first = replica.take_runs(later, (), 1)
     assert first == [("owner/demo", runs[1].id)]
     assert replica.take_runs(later, first, 1) == [("owner/demo", runs[2].id)]
+
+
+def test_taking_one_run_leaves_the_wake_up_of_another_in_its_repository(store: Store) -> None:
+    runs = [store.runs.get("owner/demo", opened(store, issue)).replace(due=None) for issue in (1, 2)]
+    for run in runs:
+        store.runs.wake(store.runs.save(run))
+    replica = a_replica(store)
+    taken = [replica.take_runs(NOON, (), 1), replica.take_runs(NOON, (), 1)]
+    assert sorted(taken) == [[("owner/demo", run.id)] for run in runs]
+
+
+def test_leases_end_with_their_replica_and_no_others_do(store: Store) -> None:
+    first, second, third = a_replica(store), a_replica(store), a_replica(store)
+    for replica, work in ((first, "reconcile"), (second, "clean"), (third, "report")):
+        assert replica.take(work)
+    first.leave()
+    assert lessees(store) == {second.replica, third.replica}
+    falls_silent(store, second)
+    third.heartbeat()
+    assert lessees(store) == {third.replica}
 
 
 def test_a_wake_up_has_a_run_looked_at_once(store: Store) -> None:
