@@ -207,6 +207,17 @@ def test_a_single_group_cannot_be_split_and_ten_rows_can() -> None:
     assert labels(table(10), "random", None).count("train") == 7
 
 
+def test_a_refusal_to_split_names_the_row_and_the_value() -> None:
+    frame = pd.DataFrame({"group": ["a", "b", None, "c", "d", None, *"efghij"], "at": [*"xyzxyzxyzxyz"]})
+    for column, strategy, found in (
+        ("group", "group", "2 of 12 rows without one, the first in row 3."),
+        ("at", "time", "'x' in column 'at'."),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            labels(frame, strategy, column)
+        assert refused.value.problem.found == found
+
+
 def test_fractions_are_shares_of_the_rows() -> None:
     found = labels(table(), "random", None)
     assert [found.count(part) for part in ("train", "validation", "test")] == [70, 10, 20]

@@ -275,3 +275,11 @@ def test_whatever_is_done_the_file_holds_together_and_is_written_as_it_is_read(s
         except NotFound:
             continue
         assert render(parse(text)) == text
+
+
+def test_a_refusal_lists_the_versions_or_the_aliases_that_there_are() -> None:
+    file = parse(three())
+    for asked, listed in ((9, "1, 2, 3."), ("staging", f"{', '.join(sorted(file.aliases))}.")):
+        with pytest.raises(NotFound) as refused:
+            file.version(asked)
+        assert refused.value.problem.next_step.endswith(f": {listed}")

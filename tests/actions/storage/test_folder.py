@@ -14,6 +14,7 @@ from actions.storage.folder import (
     Storage,
     make_write_once,
     open_storage,
+    registered_file,
     replacing,
     send_files_below,
     sha256_of,
@@ -65,6 +66,11 @@ def test_nothing_is_written_beside_a_registered_file_except_what_is_in_the_bucke
     with replacing(path, sent=True) as temporary:
         temporary.write_text("the bucket's", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == "the bucket's"
+
+
+def test_the_refusal_to_write_again_names_run_and_attempt() -> None:
+    refusal = registered_file(Path("/data/owner/demo/models/train-20261122-001/2/model.skops"))
+    assert refusal.problem.found == "model.skops in models/train-20261122-001/2/."
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,6 +211,13 @@ def test_a_stage_that_was_stopped_is_retried_only_if_the_app_stopped_it(
     assert step.run.error.problem.reason == reason
 
 
+def test_a_lost_runner_is_reported_with_the_time_that_it_had(effects: Effects) -> None:
+    error = look(effects, training(runner_lost=True), ended("cancelled", started_at=NOON)).run.error
+    assert error is not None
+    assert error.problem is not None
+    assert "for more than 5 minutes" in error.problem.found
+
+
 def test_the_log_of_a_workflow_run_that_a_person_cancelled_is_not_kept(effects: Effects) -> None:
     step = look(effects, training(), ended("cancelled"))
     assert step.run.error is not None
