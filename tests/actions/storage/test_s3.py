@@ -289,7 +289,7 @@ def test_each_refusal_has_its_own_reason(code: str, status: int, kind: type[Oper
 def test_an_object_that_may_not_be_seen_does_not_count_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     denied = ClientError(
         {"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}},
-        "HeadObject",  # type: ignore[typeddict-item]
+        "HeadObject",
     )
     monkeypatch.setattr(s3, "_client", lambda: Mock(head_object=Mock(side_effect=denied)))
     storage = s3.S3Storage(root=Path("nowhere"), base=s3.S3Uri.parse(ROOT))
