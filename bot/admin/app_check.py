@@ -16,6 +16,7 @@ from bot.admin.findings import Finding
 from bot.clock import utc_now
 from bot.github import HubError, SentDelivery
 from bot.github.app_facts import AppFacts, InstallationFacts, clock_ahead
+from bot.parsing.repository_config import has_config
 from bot.runs.labels import MAX_LABEL_SECONDS, definitions
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ async def check_app(github: GitHub, settings: Settings, webhook_url: str = "") -
 
 
 async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
-    """Create the labels in the repositories on which the App is installed, for a limited time."""
+    """Create the labels in the configured repositories on which the App is installed, for a limited time."""
     rule = "The labels that the App sets must exist."
     until, left = time.monotonic() + MAX_LABEL_SECONDS, 0
     try:
@@ -96,14 +97,17 @@ async def make_labels(github: GitHub) -> AsyncIterator[Finding]:
                 if time.monotonic() > until:
                     left += 1
                     continue
+                repository = github.repository(name, installation.id)
                 try:
-                    await github.repository(name, installation.id).ensure_labels(definitions())
+                    if not await has_config(repository):
+                        continue
+                    await repository.ensure_labels(definitions())
                 except OperationError as error:  # an archived one, say
                     yield Finding.from_problem(f"{name}: labels", error.problem)
                 else:
                     yield Finding.ok(f"{name}: labels", rule, "all exist")
         if left:
-            yield Finding.ok("Labels", rule, f"{left} more repositories get theirs with their first request")
+            yield Finding.ok("Labels", rule, f"{left} more repositories get theirs within minutes")
     except OperationError as error:
         yield Finding.from_problem("Labels", error.problem)
 

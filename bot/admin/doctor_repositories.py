@@ -89,9 +89,8 @@ def _labels(name: str, present: set[str]) -> Finding:
     what, rule = f"{name}: labels", "The labels that the App sets must exist."
     missing = [label.name for label in definitions() if label.name.lower() not in present]
     if missing:
-        return Finding.warning(
-            what, rule, f"missing: {', '.join(missing)}", "Nothing: the App creates them with the next request."
-        )
+        cure = "Start the App: it creates them within minutes. Until then GitHub leaves them out of issues, and the App adds them."
+        return Finding.warning(what, rule, f"missing: {', '.join(missing)}", cure)
     return Finding.ok(what, rule, "all exist")
 
 

@@ -16,9 +16,10 @@ from bot.engine.recovery import Recovery
 from bot.github import HubError, Issue, Repository
 from bot.github.issues import carries
 from bot.parsing.issue_templates import REQUEST_LABEL
+from bot.parsing.repository_config import has_config
 from bot.runs import drift
 from bot.runs.decisions import with_decision
-from bot.runs.labels import STATE_LABELS
+from bot.runs.labels import STATE_LABELS, definitions
 from bot.runs.reactions import TAKEN
 from bot.runs.run import Run
 from bot.runs.workflow_names import TRAIN_WORKFLOW
@@ -67,6 +68,8 @@ class RepositoryReconciler:
         """Run one round. Issues without a run are looked at only if they have changed since the last round."""
         # Listed before the runs are read. The other way round, the workflow run of a run that begins in between would
         # seem to belong to nobody, and be cancelled.
+        if await has_config(self._repository):
+            await self._repository.ensure_labels(definitions(), again=True)
         under_way = await self._repository.workflow_runs_under_way(TRAIN_WORKFLOW)
         await self._read_requests(since)
         runs = await to_thread.run_sync(self._store.runs.open_runs, self._name)

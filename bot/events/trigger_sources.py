@@ -12,6 +12,7 @@ from datetime import datetime
 from actions.contracts.person import Person
 from bot.events.router import Event
 from bot.github import Issue
+from bot.parsing.form import looks_like_form
 from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.origin_marker import KEY_LIFETIME, Origin, read_origin
 from bot.runs.labels import state_label
@@ -38,6 +39,12 @@ class Requester:
 def has_request_label(event: Event) -> bool:
     """Return whether the issue in an event's payload has the label that requests training."""
     return any(label.get("name") == REQUEST_LABEL for label in event.payload["issue"].get("labels") or [])
+
+
+def is_form_without_label(event: Event) -> bool:
+    """Return whether a form was sent while its label did not exist: GitHub then opens the issue without the label."""
+    is_unlabelled = event.delivery.action == "opened" and not has_request_label(event)
+    return is_unlabelled and looks_like_form(event.issue_body or "")
 
 
 async def is_request_event(event: Event) -> bool:

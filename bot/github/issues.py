@@ -276,11 +276,14 @@ class IssuesPart(Part):
         hub = await self._connect()
         return {text(label, "name").lower() async for label in hub.pages(f"{self._root}/labels")}
 
-    async def ensure_labels(self, definitions: Iterable[LabelDefinition]) -> None:
-        """Ensure that labels exist with colour and description; correct ones cost no write."""
+    async def ensure_labels(self, definitions: Iterable[LabelDefinition], *, again: bool = False) -> None:
+        """Ensure that labels exist with colour and description; correct ones cost no write.
+
+        Done once, unless ``again`` says that somebody may have deleted or changed them since.
+        """
         # The installation event and the first issue's may arrive together.
         async with self._one_look_at_labels:
-            if not self._has_labels:
+            if again or not self._has_labels:
                 await self._make_labels(definitions)
             self._has_labels = True
 

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from actions.contracts.features import RequestedFeatures
 from actions.contracts.scalar import Scalar
 from actions.errors import InvalidInput, Problem, invalid_field
-from actions.tasks.registry import TrainingRequest, parse_request
+from actions.tasks.registry import TrainingRequest, parse_request, tasks
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
-from bot.parsing.form_fields import NO_RESPONSE, label_of, request_fields
+from bot.parsing.form_fields import DERIVED, NO_RESPONSE, label_of, request_fields
 from bot.parsing.form_reading import FormReading
 from bot.parsing.name_values import MAX_PROBLEMS
 from bot.parsing.scalars import brief, format_scalar
@@ -107,6 +107,18 @@ def parse_form(body: str) -> ParsedForm:
         return ParsedForm(request=parse_request(reading.values))
     except ValidationError as error:  # a rule of the type that no check above covers
         return ParsedForm(wrong=tuple(_as_wrong(item) for item in error.errors(include_url=False)))
+
+
+def looks_like_form(body: str) -> bool:
+    """Tell whether a body begins as GitHub begins a form's, and has a heading for each field that every form requires."""
+    text = plain_text(body[:MAX_BODY]).lstrip()
+    if not text.startswith("### "):
+        return False
+    required = [
+        {name for name, field in task.request.form_fields().items() if field.is_required() and name not in DERIVED}
+        for task in tasks().values()
+    ]
+    return set.intersection(*required) <= set(_split(text).texts)
 
 
 def plain_text(body: str) -> str:

@@ -243,6 +243,11 @@ class Files(Protocol):
     async def file(self, path: str, ref: str | None = None) -> bytes | None: ...
 
 
+async def has_config(repository: Files) -> bool:
+    """Tell whether a repository has a configuration on its default branch, valid or not."""
+    return await repository.file(CONFIG_PATH) is not None
+
+
 async def read_config(repository: Files, commands: Collection[str] | None = None) -> RepositoryConfig:
     """Read a repository's configuration from its default branch; ``commands`` as in ``parse_config``.
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from bot.parsing.form import form_body
+from bot.parsing.issue_templates import REQUEST_LABEL
 from bot.parsing.repository_config import CONFIG_PATH
 from runners.local.demo.hub_user import HubUser, HubUserError
 from tests.support.loop import Loop
+from tests.support.runs import a_request
 
 ALL = {"data": "sklearn://breast_cancer", "target": "target", "threshold": "0.9"}
 FILLED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
@@ -29,8 +32,8 @@ FILLED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def fill_in(loop: Loop, form: str, **fields: str) -> int:
-    user = HubUser(loop.hub.base_url, "writer", loop.ready.tokens["writer"], loop.name)
+def fill_in(loop: Loop, form: str, by: str = "writer", **fields: str) -> int:
+    user = HubUser(loop.hub.base_url, by, loop.ready.tokens[by], loop.name)
     try:
         address = user.open_issue(f"modelyard-{form}.yml", f"Train: {form}", fields)
     finally:
@@ -102,3 +105,40 @@ def test_data_in_s3_is_read_only_below_an_allowed_root(loop: Loop, model: str) -
         assert loop.until_ended(issue).request.data_uris == ("s3://yard/tables/a.csv.gz",)
     finally:
         loop.write(CONFIG_PATH, config)
+
+
+@pytest.fixture
+def unlabelled(loop: Loop) -> Loop:
+    """Take the label of all forms from the repository, as before the App has made it: GitHub then sets none."""
+    with loop.person("owner") as client:
+        loop.until(lambda: client.get(f"/labels/{REQUEST_LABEL}").is_success, "the App has made its labels")
+        client.delete(f"/labels/{REQUEST_LABEL}").raise_for_status()
+    return loop
+
+
+FORM = {**ALL, "algorithm": "xgboost", "metric": "accuracy"}
+
+
+def test_a_form_whose_label_does_not_exist_is_recognised_by_its_headings(unlabelled: Loop, model: str) -> None:
+    issue = fill_in(unlabelled, "classification", model_name=model, **FORM)
+    run = unlabelled.until_ended(issue)
+    assert (run.requester.login, run.request.model_name) == ("writer", model)
+    assert REQUEST_LABEL in {label["name"] for label in unlabelled.issue(issue)["labels"]}
+
+
+def test_a_form_without_its_label_from_a_person_without_permission_is_refused(unlabelled: Loop, model: str) -> None:
+    issue = fill_in(unlabelled, "classification", by="reader", model_name=model, **FORM)
+    unlabelled.until(lambda: unlabelled.comments(issue), "the App answers")
+    assert "You need `write` permission" in unlabelled.comments(issue)[0]
+    assert not unlabelled.has_run(issue)
+    assert unlabelled.issue(issue)["labels"] == []
+    unlabelled.label(issue)
+    assert unlabelled.until_ended(issue).requester.login == "owner"
+
+
+def test_an_ordinary_issue_without_the_label_is_left_alone(loop: Loop, model: str) -> None:
+    with loop.person("writer") as client:
+        body = "The form\n\n" + form_body(a_request(model_name=model))
+        issue = client.post("/issues", json={"title": "About a form", "body": body}).json()["number"]
+    loop.until_idle()
+    assert (loop.comments(issue), loop.has_run(issue)) == ([], False)

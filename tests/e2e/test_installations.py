@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from actions.contracts.person import Person
+from bot.parsing.repository_config import CONFIG_PATH
 from bot.runs.decisions import with_decision
 from bot.runs.labels import definitions
 from bot.runs.machines.training import State
@@ -98,18 +100,45 @@ def wait_for_another_try(loop: Loop, issue: int) -> None:
     loop.until(lambda: loop.run(issue).due != due, "it has tried again")
 
 
-def test_a_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
-    second = loop.hub.create_repository("owner/second")
+WANTED = {label.name for label in definitions()}
+
+
+def configure(loop: Loop, repository: Repository) -> None:
+    """Give a repository the configuration that the loop's has."""
+    content = base64.b64encode(str(loop.file(CONFIG_PATH)).encode()).decode()
+    with loop.person("owner") as client:
+        address = f"{loop.hub.api_url}/repos/{repository.full_name}/contents/{CONFIG_PATH}"
+        client.put(address, json={"message": "Set up", "content": content}).raise_for_status()
+
+
+def configured(loop: Loop, name: str) -> Repository:
+    repository = loop.hub.create_repository(name)
+    loop.hub.set_role(repository, "owner", "admin")
+    configure(loop, repository)
+    return repository
+
+
+def test_a_configured_repository_that_is_added_gets_its_labels(loop: Loop) -> None:
+    second = configured(loop, "owner/second")
     loop.hub.install(loop.ready.app, second)
-    wanted = {label.name for label in definitions()}
-    loop.until(lambda: wanted <= labels(loop, second), "the labels are there")
+    loop.until(lambda: labels(loop, second) >= WANTED, "the labels are there")
 
 
-def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_their_first_request(
+def test_a_repository_gets_its_labels_with_its_configuration_and_none_before(loop: Loop) -> None:
+    unused = loop.hub.create_repository("owner/unused")
+    done = count(loop, "installation_repositories", "added")
+    loop.hub.install(loop.ready.app, unused)
+    handled(loop, "installation_repositories", "added", done + 1)
+    assert labels(loop, unused) == set()
+    configure(loop, unused)
+    loop.until(lambda: labels(loop, unused) >= WANTED, "the labels are there")
+
+
+def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_the_reconciler(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.events.handlers.installations.MAX_LABEL_SECONDS", -1.0)
-    many = loop.hub.create_repository("owner/many")
+    many = configured(loop, "owner/many")
     done = count(loop, "installation_repositories", "added")
     loop.hub.install(loop.ready.app, many)
     handled(loop, "installation_repositories", "added", done + 1)
@@ -117,10 +146,9 @@ def test_labels_of_repositories_that_come_too_many_at_once_are_left_to_their_fir
 
 
 def test_a_second_account_is_served_beside_the_first(loop: Loop) -> None:
-    other = loop.hub.create_repository("somebody/models")
+    other = configured(loop, "somebody/models")
     loop.hub.install(loop.ready.app, other)
-    wanted = {label.name for label in definitions()}
-    loop.until(lambda: wanted <= labels(loop, other), "the labels are there")
+    loop.until(lambda: labels(loop, other) >= WANTED, "the labels are there")
     assert loop.hub.installations.count(app_id=loop.ready.app.id) == 2
 
 
@@ -229,8 +257,7 @@ def test_the_last_steps_of_a_run_wait_for_a_suspended_app_as_long_as_it_takes(lo
 
 
 def test_new_permissions_have_waiting_runs_looked_at_and_labels_made(loop: Loop) -> None:
-    third = loop.hub.create_repository("owner/third")
+    third = configured(loop, "owner/third")
     found = loop.hub.installations.update(present(loop).id, repository_ids=[*present(loop).repository_ids, third.id])
     installations.accept_permissions(loop.hub, found)
-    wanted = {label.name for label in definitions()}
-    loop.until(lambda: wanted <= labels(loop, third), "the labels are there")
+    loop.until(lambda: labels(loop, third) >= WANTED, "the labels are there")

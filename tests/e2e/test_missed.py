@@ -113,3 +113,13 @@ def test_a_lock_without_a_holder_is_released(apart: Apart) -> None:
         loop.store.locks.take(gone.replace(id="train-20260101-999"))
         issue = loop.open()
         assert loop.until_ended(issue).status == "passed"
+
+
+def test_labels_that_somebody_deleted_are_made_again(apart: Apart) -> None:
+    loop, serve = apart
+    with serve():
+        loop.until_ended(loop.open())
+        with loop.person("owner") as client:
+            client.delete("/labels/mlops:passed").raise_for_status()
+            loop.until(lambda: client.get("/labels/mlops:passed").is_success, "the label is there again")
+            assert client.get("/labels/mlops:passed").json()["description"]

@@ -1,4 +1,4 @@
-"""Installations of the App: labels are made where it is installed, and runs end where it is removed."""
+"""Installations of the App: labels are made where it is installed and configured, and runs end where it is removed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bot.events.installation_changes import follow_installation
 from bot.events.router import Event, router
 from bot.events.services import Services
 from bot.github import HubError
+from bot.parsing.repository_config import has_config
 from bot.runs.labels import MAX_LABEL_SECONDS, definitions
 from bot.runs.run import Run
 
@@ -61,7 +62,8 @@ async def repositories_removed(event: Event) -> None:
 async def _set_up(event: Event, names: Iterable[str]) -> None:
     """Wake open runs, because what they waited for may have come, and make the labels while there is time.
 
-    The first request to a repository makes them, too: for many repositories at once it would take minutes.
+    They are made only where the repository uses Modelyard. The reconciler makes the others: for many repositories at once
+    it would take minutes.
     """
     services, installation = event.services, event.delivery.installation
     if installation is None:
@@ -73,7 +75,9 @@ async def _set_up(event: Event, names: Iterable[str]) -> None:
         if time.monotonic() > deadline:
             continue
         try:
-            await services.github.repository(name, installation).ensure_labels(definitions())
+            repository = services.github.repository(name, installation)
+            if await has_config(repository):
+                await repository.ensure_labels(definitions())
         except HubError as error:  # an archived repository, for example
             log.warning("no labels in %s: %s", name, error)
 

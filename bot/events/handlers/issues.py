@@ -8,7 +8,7 @@ from actions.contracts.person import Person, distinct
 from actions.tasks.registry import TrainingRequest
 from bot.events.router import Event, router
 from bot.events.training import writers_of
-from bot.events.trigger_sources import has_request_label, is_request_event, requester_of
+from bot.events.trigger_sources import has_request_label, is_form_without_label, is_request_event, requester_of
 from bot.github import Issue
 from bot.messages import notices
 from bot.observability import log_context
@@ -29,7 +29,8 @@ async def request_training(event: Event) -> None:
     repository, action = event.repository, event.delivery.action
     issue = await repository.issue(event.issue_number)
     requester = await requester_of(event, issue)
-    if requester is None or REQUEST_LABEL not in issue.labels or issue.state != "open":
+    is_labelled = REQUEST_LABEL in issue.labels
+    if requester is None or issue.state != "open" or not (is_labelled or is_form_without_label(event)):
         return
     run = await event.services.recovery.run_of(repository, issue.number)
     log_context.about_run(run)
@@ -39,8 +40,10 @@ async def request_training(event: Event) -> None:
         if not run.ended and "body" in event.payload.get("changes", {}):
             await event.services.training.report_frozen(repository, run)
         return
-    if requester.is_preapproved or await _has_permission(event, requester.person):
+    if requester.is_preapproved or await _has_permission(event, requester.person, is_labelled=is_labelled):
         await repository.ensure_labels(definitions())
+        if not is_labelled:
+            await repository.set_labels(issue.number, add=[REQUEST_LABEL])
         await _open_or_correct(event, issue, run, requester.person)
 
 
@@ -93,16 +96,16 @@ async def _correct(event: Event, run: Run, request: TrainingRequest) -> None:
         await event.services.training.report_frozen(event.repository, run)
 
 
-async def _has_permission(event: Event, requester: Person) -> bool:
+async def _has_permission(event: Event, requester: Person, *, is_labelled: bool) -> bool:
     repository, issue, action = event.repository, event.issue_number, event.delivery.action
     permission = await repository.permission(requester)
     if has_at_least(permission, REQUEST_PERMISSION):
         return True
-    if action == "opened" and not has_request_label(event):
+    if action == "opened" and is_labelled and not has_request_label(event):
         return False  # someone has set the label since: that event names them
     reply = notices.may_not_ask(permission, language=await language_of(repository))
     await repository.post_once(issue, f"refused-{requester.login}", reply)
-    if action in ("opened", "labeled"):
+    if is_labelled and action in ("opened", "labeled"):
         # If the label stayed, it would later count as the author's own request, because nothing shows who set it.
         await repository.set_labels(issue, remove=[REQUEST_LABEL])
     return False

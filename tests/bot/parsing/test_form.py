@@ -14,7 +14,7 @@ from actions.data_preparation.sources import SKLEARN_DATASETS
 from actions.errors import InvalidInput, Problem
 from actions.tasks.registry import TrainingRequest
 from actions.tasks.tabular.request import TabularRequest
-from bot.parsing.form import MAX_BODY, ParsedForm, form_body, parse_form
+from bot.parsing.form import MAX_BODY, ParsedForm, form_body, looks_like_form, parse_form
 from bot.parsing.form_fields import label_of, request_fields
 from tests.support.requests import requests
 from tests.support.run_views import a_request
@@ -70,6 +70,23 @@ def test_what_a_request_looks_like_as_an_issue_is_read_back_as_the_same_request(
 def test_a_form_posted_with_windows_line_ends_is_the_same_request(request: TrainingRequest) -> None:
     assert parse_form(form_body(request).replace("\n", "\r\n")).request == request
     assert parse_form(form_body(request).replace("\n", "\r")).request == request
+
+
+@pytest.mark.parametrize(
+    ("text", "is_form"),
+    [
+        (body(), True),
+        (body(Task=None, Split=None, Notes=None), True),
+        ("\r\n" + body().replace("\n", "\r\n"), True),
+        ("Look at this:\n\n" + body(), False),
+        ("\n".join(line for line in body().split("\n") if line != "### Metric"), False),
+        (body(Data=None), False),
+        ("### Model name\n\nwine", False),
+        ("", False),
+    ],
+)
+def test_a_form_is_recognised_by_its_headings(text: str, is_form: bool) -> None:
+    assert looks_like_form(text) is is_form
 
 
 def test_a_value_that_the_form_cannot_carry_is_refused_before_it_is_posted() -> None:

@@ -13,7 +13,6 @@ from runners.local.hub.pages import forms
 from runners.local.hub.pages.forms import Chooser, Form, FormError
 from runners.local.hub.pages.frame import Visit
 from runners.local.hub.pages.markdown import LinkBase, is_safe_link, render_inline, render_markdown
-from runners.local.hub.records import Label
 from runners.local.hub.services import issues, labels
 
 FOLDER: Final = ".github/ISSUE_TEMPLATE"
@@ -78,7 +77,7 @@ def _page(
         "markdown": lambda text: render_markdown(text, base),
         "inline_markdown": lambda text: render_inline(text, base),
     }
-    known = [_label(visit, name) for name in form.labels] if form else []
+    known = labels.present(visit.hub, visit.repository, form.labels) if form else []
     return visit.in_repository(
         "new.html",
         "issues",
@@ -91,12 +90,6 @@ def _page(
         labels=known,
         **helpers,
     )
-
-
-def _label(visit: Visit, name: str) -> Label:
-    """Return a label as it is, or as it will be once the form is sent."""
-    found = labels.find(visit.hub, visit.repository, name)
-    return found or Label(repository_id=visit.repository.id, key=name.lower(), name=name)
 
 
 def _asked_form(visit: Visit) -> Form | None:

@@ -36,15 +36,20 @@ def create_issue(
     *,
     by_form: bool = False,
 ) -> Issue:
-    """Open an issue with labels. As on GitHub, labels from someone without permission are dropped unless a form of the
-    repository sets them (``by_form``).
+    """Open an issue with labels.
+
+    As on GitHub, labels from someone without permission are dropped unless a form of the repository sets them (``by_form``),
+    and a form creates no label that the repository does not have.
     """
     require(hub, actor, repository, OPEN_ISSUE)
     _check_title(title)
     _check_length("Issue", body)
-    may_label = by_form or may(hub, actor, repository, LABEL_ISSUE)
     with hub.store.transaction():
-        chosen = labels.ensure(hub, actor, repository, names) if may_label else []
+        if by_form:
+            chosen = labels.present(hub, repository, names)
+        else:
+            may_label = may(hub, actor, repository, LABEL_ISSUE)
+            chosen = labels.ensure(hub, actor, repository, names) if may_label else []
         issue = hub.issues.add(
             Issue(
                 repository_id=repository.id,

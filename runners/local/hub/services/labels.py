@@ -30,6 +30,11 @@ def of_issue(hub: Hub, issue: Issue) -> list[Label]:
     return [label for label in map(hub.labels.get, issue.label_ids) if label is not None]
 
 
+def present(hub: Hub, repository: Repository, names: Sequence[str]) -> list[Label]:
+    """Return those of the labels with these names that the repository has."""
+    return [label for label in (find(hub, repository, name) for name in names) if label is not None]
+
+
 def ensure(hub: Hub, actor: Actor, repository: Repository, names: Sequence[str]) -> list[Label]:
     """Return the labels with these names, without duplicates; unknown ones are created."""
     found = {name.lower(): find(hub, repository, name) or create(hub, actor, repository, name) for name in names}

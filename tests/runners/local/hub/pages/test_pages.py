@@ -190,6 +190,7 @@ def test_the_chooser_shows_the_default_branchs_forms_and_what_is_wrong_with_brok
 
 def test_the_form_shows_every_element_with_its_rules(pages: Pages) -> None:
     pages.write_files({".github/ISSUE_TEMPLATE/train.yml": TRAIN})
+    labels.create(pages.hub, pages.hub.person("owner"), pages.repository, "mlops:train")
     text = pages.user.get(NEW + "&model_name=iris").text
     fields = {attributes["name"]: (tag, attributes) for tag, attributes in tags(text) if "name" in attributes}
     assert fields["title"][1]["value"] == "Train: "
@@ -204,6 +205,7 @@ def test_the_form_shows_every_element_with_its_rules(pages: Pages) -> None:
 
 def test_a_sent_form_opens_an_issue_with_githubs_body_and_the_forms_labels(pages: Pages) -> None:
     pages.write_files({".github/ISSUE_TEMPLATE/train.yml": TRAIN})
+    labels.create(pages.hub, pages.hub.person("owner"), pages.repository, "mlops:train")
     pages.user.act_as("reader")
     notes = f"### Algorithm\r\n\r\nrandom_forest\r\n{HOSTILE} ${{{{ github.token }}}} ; rm -rf / `id`"
     filled = {**FILLED, "field-hyperparameters": "n_estimators: 5", "field-notes": notes}
@@ -217,6 +219,13 @@ def test_a_sent_form_opens_an_issue_with_githubs_body_and_the_forms_labels(pages
     )
     assert [label.name for label in labels.of_issue(pages.hub, issue)] == ["mlops:train"]
     assert pages.hub.users.need(issue.user_id).login == "reader"
+
+
+def test_a_form_creates_no_label(pages: Pages) -> None:
+    pages.write_files({".github/ISSUE_TEMPLATE/train.yml": TRAIN})
+    pages.user.post(NEW, FILLED)
+    assert only_issue(pages).label_ids == []
+    assert pages.hub.labels.count(repository_id=pages.repository.id) == 0
 
 
 def test_what_is_missing_is_said_at_its_field_and_nothing_is_created(pages: Pages) -> None:
