@@ -26,7 +26,7 @@ SETTINGS = {
     "time_factor": "0.05",
     "write_burst": "1000",
     "writes_per_second": "100",
-    "http_timeout_seconds": "2",
+    "http_timeout_seconds": "10",
     "log_level": "WARNING",
 }
 FAULTS = 0.01

@@ -14,7 +14,7 @@ from actions.model_registry import model_file
 from bot.events.router import Event, router
 from bot.github import HubError, Repository
 from bot.messages import notices
-from bot.parsing.repository_config import CONFIG_PATH, ConfigError, parse_config, read_config
+from bot.parsing.repository_config import CONFIG_PATH, ConfigError, has_config, parse_config, read_config
 from bot.runs.labels import definitions
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ async def check_push(event: Event) -> None:
     if changes is not None and CONFIG_PATH in changes[1]:
         text = await repository.file(CONFIG_PATH, head)
         await _show(repository, head, CONFIG_CHECK, configuration_problems(text, event.services.commands))
-        if branch == default and text is not None:
-            await repository.ensure_labels(definitions())  # GitHub leaves out a form's label that does not exist
+    if branch == default and (changes is None or CONFIG_PATH in changes[1]) and await has_config(repository):
+        await repository.ensure_labels(definitions())  # GitHub leaves out a form's label that does not exist
     if history != default:
         changes = await repository.compare(before if branch == history else history, head)
     if changes is not None:
