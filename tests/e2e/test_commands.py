@@ -366,6 +366,21 @@ def test_who_edits_a_queued_request_of_another_person_may_not_decide_about_it_ei
     assert "maintainer, owner" in (loop.file(f"training_history/{loop.run(issue).id}.md") or "")
 
 
+def test_who_changes_a_setting_in_an_approval_has_requested_that_attempt_and_may_not_promote_it(
+    loop: Loop, model: str
+) -> None:
+    loop.values[:] = [0.5, 0.97]
+    with configured(loop, "approver: another\n"):
+        issue = loop.open(model_name=model, by="maintainer")
+        loop.until_state(issue, State.WAIT_FOR_OPERATOR_INPUT)
+        taken(loop, issue, "/approve seed=7", by="owner")
+        assert loop.until_ended(issue).status == "passed"
+        for requester in ("owner", "maintainer"):
+            assert "maintainer and owner requested" in answered(loop, issue, "/promote", by=requester)
+    assert "champion" not in registry(loop, model).aliases
+    assert [each.login for each in record(loop, issue).requesters] == ["maintainer", "owner"]
+
+
 def test_who_edits_an_ended_issue_has_requested_what_train_reads_from_it(loop: Loop, model: str) -> None:
     issue = passed(loop, model)
     loop.edit(issue, form_body(a_request(model_name=model, threshold=0.01)), by="maintainer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from actions.contracts.person import distinct
 from bot.engine.effects import comment, model_lock, storage
 from bot.engine.effects.context import RunContext
 from bot.engine.states import state
@@ -60,11 +61,15 @@ async def increment_retry(context: RunContext, run: Run) -> StepResult:
     """Begin the next attempt with the approval's overrides; without any, with the next seed."""
     # An attempt with this number may have been given up, and its report must not be taken for the new one's.
     await storage.clear(context, run, attempt=run.attempt + 1)
-    overrides = dict(run.decisions[-1].overrides)
+    approval = run.decisions[-1]
+    overrides = dict(approval.overrides)
     seed = overrides.pop("seed", None)
     request = with_overrides(run.request, overrides)
     judged = JudgedAttempt(request=run.request, seed=run.seed, result=run.result, published_sha=run.published_sha)
+    # Who changes a request has requested it too, and may not decide about its result under `approver: another`.
+    contributors = distinct((*run.requesters, approval.who))[1:] if approval.overrides else run.contributors
     fresh = {
+        "contributors": contributors,
         "judged": judged,
         "seed": seed,
         "question_comment": 0,
