@@ -277,6 +277,9 @@ class Connection:
                 self._watch(None)
                 raise errors.lost(request, cause, is_write=is_write) from None
             raise cause from None  # an error of ours, raised while the request was made
+        if response.raw_response.request.method != method:
+            # A POST that is redirected to where the issue was moved becomes a GET, which writes nothing.
+            raise errors.from_status(request, HTTPStatus.GONE, "It was moved.", is_write=is_write)
         return response.raw_response
 
 

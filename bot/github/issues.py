@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from actions.contracts.person import Person
 from actions.text.markdown import COMMENT_LIMIT
-from bot.github.errors import HubError
+from bot.github.errors import HubError, from_status
 from bot.github.models import Comment, Issue, LabelDefinition, Permission, RepoInfo, integer, part, text
 from bot.github.repository_part import Part, segment
 
@@ -101,8 +101,15 @@ class IssuesPart(Part):
         return data is not None and text(data, "state") == "active"
 
     async def issue(self, number: int) -> Issue:
-        """Read one issue."""
-        return Issue.of(await (await self._connect()).get(self._issue(number)))
+        """Read one issue.
+
+        One that was moved to another repository is gone, although GitHub answers with the new one.
+        """
+        issue = Issue.of(await (await self._connect()).get(self._issue(number)))
+        if issue.number != number:
+            found = f"it is issue {issue.number} of another repository now."
+            raise from_status(f"GET {self._issue(number)}", HTTPStatus.GONE, found, is_write=False)
+        return issue
 
     async def issues(
         self,

@@ -34,10 +34,10 @@ def expected_label(run: Run) -> str | None:
 
 
 def withdrawal(run: Run, issue: Issue | None, now: datetime) -> Decision | None:
-    """Return the decision to cancel that a closed or deleted (None) issue implies, if the run can still be cancelled."""
+    """Return the decision to cancel that a closed, deleted or moved (None) issue implies, if the run can still be cancelled."""
     if run.cancel is not None or (issue is not None and issue.state == "open"):
         return None
-    who, reason = ("", "the issue was deleted") if issue is None else (issue.closed_by, "the issue was closed")
+    who, reason = ("", "the issue was deleted or moved") if issue is None else (issue.closed_by, "the issue was closed")
     decision = Decision(who=Person(login=who or "someone"), what="cancel", when=now, attempt=run.attempt, reason=reason)
     return decision if can_take(run, decision) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
 from actions.tasks.registry import TrainingRequest
@@ -23,6 +24,20 @@ def test_closing_the_issue_stops_its_run_at_once(loop: Loop, waiting: int) -> No
     run = loop.until_ended(waiting)
     assert [(one.who.login, one.reason) for one in run.decisions] == [("owner", "the issue was closed")]
     assert (run.status, loop.labels(waiting)) == ("cancelled", {"mlops:cancelled"})
+
+
+def test_moving_the_issue_to_another_repository_stops_its_run(loop: Loop, waiting: int) -> None:
+    payload = {
+        "action": "transferred",
+        "issue": {"number": waiting, "state": "open"},
+        "repository": {"full_name": loop.name},
+        "installation": {"id": loop.ready.installation_id},
+        "sender": {"login": "owner", "type": "User"},
+    }
+    # GitHub answers questions about the old issue with the new one, which is open.
+    assert loop.deliver("issues", payload) == httpx.codes.ACCEPTED
+    run = loop.until_ended(waiting)
+    assert [one.reason for one in run.decisions] == ["the issue was deleted or moved"]
 
 
 # --- commands ------------------------------------------------------------------------------------------------------------

@@ -125,14 +125,14 @@ async def note_late_edit(event: Event) -> None:
     await to_thread.run_sync(store.runs.change, run, noted)
 
 
-@router.on("issues", "closed", "deleted")
+@router.on("issues", "closed", "deleted", "transferred")
 async def withdraw(event: Event) -> None:
-    """Stop the run of an issue that is closed or deleted: nobody would see its result."""
+    """Stop the run of an issue that is closed, deleted or moved to another repository: nobody would see its result."""
     repository, store = event.repository, event.services.store
     run = await to_thread.run_sync(store.runs.of_issue, repository.name, event.issue_number)
     if run is None or not run.spec.cancellable:  # usually the App closed the issue itself
         return
-    issue = None if event.delivery.action == "deleted" else await repository.issue(event.issue_number)
+    issue = None if event.delivery.action in ("deleted", "transferred") else await repository.issue(event.issue_number)
     decision = withdrawal(run, issue, event.services.clock())
     if decision is not None:
         await to_thread.run_sync(store.runs.change, run, lambda stored: with_decision(stored, decision))

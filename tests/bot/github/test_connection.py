@@ -73,6 +73,32 @@ def test_a_login_cannot_change_the_requested_path(world: World) -> None:
     assert world.network.requests[-1].url.raw_path.endswith(b"/collaborators/..%2F..%2F..%2Fuser%23/permission")
 
 
+# --- issues that were moved to another repository --------------------------------------------------------------------------
+
+
+def test_an_issue_that_was_moved_is_gone_although_github_answers_with_the_new_one(world: World) -> None:
+    issue, moved = world.issue(), world.issue()
+    address = f"/api/v3/repos/{world.name}/issues/{moved}"
+    world.network.add("GET", f"/issues/{issue}$", unreliable.answering(301, location=address))
+
+    with pytest.raises(HubError) as caught:
+        world.do(lambda repository: repository.issue(issue))
+
+    assert (caught.value.status, caught.value.transient) == (410, False)
+
+
+def test_a_write_to_an_issue_that_was_moved_fails_rather_than_becoming_a_read(world: World) -> None:
+    issue, moved = world.issue(), world.issue()
+    address = f"/api/v3/repos/{world.name}/issues/{moved}/comments"
+    world.network.add("POST", f"/issues/{issue}/comments$", unreliable.answering(301, location=address))
+
+    with pytest.raises(HubError) as caught:
+        world.do(lambda repository: repository.post_once(issue, "reply-1", "text"))
+
+    assert (caught.value.status, caught.value.transient) == (410, False)
+    assert bodies(world, moved) == []
+
+
 # --- comments ----------------------------------------------------------------------------------------------------------
 
 
