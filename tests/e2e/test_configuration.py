@@ -36,6 +36,24 @@ def test_a_typo_that_is_merged_while_a_run_trains_does_not_lose_its_model(loop: 
     assert loop.file(f"training_history/{run.id}.md")
 
 
+def test_a_champion_that_people_chose_while_a_run_trained_is_not_replaced_without_a_comparison(
+    loop: Loop, model: str, configuration: str
+) -> None:
+    path = model_file.path_of(model)
+    assert loop.until_ended(loop.open(model_name=model)).version == 1
+    loop.write(CONFIG_PATH, configuration.replace("promotion: approval", "promotion: auto"))
+    loop.script(
+        train=Script(do=lambda *_: loop.write(path, model_file.set_alias(loop.file(path) or "", "champion", 1)))
+    )
+
+    issue = loop.open(model_name=model)
+
+    run = loop.until_ended(issue)
+    assert (run.status, run.version, run.promoted) == ("passed", 2, False)
+    assert model_file.parse(loop.file(path) or "").aliases == {"candidate": 2, "champion": 1}
+    assert "Nothing has changed in production" in loop.comments(issue)[-1]
+
+
 @pytest.mark.usefixtures("configuration")
 def test_a_run_that_is_cancelled_while_the_configuration_is_broken_is_closed_and_recorded(
     loop: Loop, waiting: int

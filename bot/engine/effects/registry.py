@@ -18,9 +18,13 @@ async def champion(context: RunContext, run: Run) -> Champion | None:
 
 
 async def next_version(context: RunContext, run: Run, result: PublishedResult) -> tuple[int, bool]:
-    """Return the version that the run's model will be, and whether it becomes the champion immediately."""
+    """Return the version that the run's model will be, and whether it becomes the champion immediately.
+
+    It does not if people have changed the champion meanwhile: the model was compared with another one.
+    """
+    text = await _read(context, run)
     _, version = model_file.register(
-        await _read(context, run),
+        text,
         name=run.model,
         run=run.id,
         attempt=run.attempt,
@@ -30,7 +34,9 @@ async def next_version(context: RunContext, run: Run, result: PublishedResult) -
         algorithm=run.request.algorithm,
         created=utc(context.now()),
     )
-    return version, run.config.promotion == "auto"
+    compared_with = run.dispatch.champion if run.dispatch is not None else None
+    is_unchanged = model_file.champion(text, model_file.path_of(run.model)) == compared_with
+    return version, run.config.promotion == "auto" and is_unchanged
 
 
 async def withdraw(context: RunContext, run: Run) -> None:
@@ -41,7 +47,7 @@ async def withdraw(context: RunContext, run: Run) -> None:
     """
     text = await _read(context, run)
     path = model_file.path_of(run.model)
-    if text is None or model_file.withdraw(text, run.id, path) == text:
+    if text is None or model_file.withdraw(text, run.id, path).encode() == text:
         return
 
     def change(read: Reader) -> dict[str, bytes | None]:
@@ -52,6 +58,5 @@ async def withdraw(context: RunContext, run: Run) -> None:
     await context.repository.commit_files(await context.history_branch(run), message, change, reads=[path])
 
 
-async def _read(context: RunContext, run: Run) -> str | None:
-    content = await context.repository.file(model_file.path_of(run.model), await context.history_branch(run))
-    return None if content is None else content.decode("utf-8")
+async def _read(context: RunContext, run: Run) -> bytes | None:
+    return await context.repository.file(model_file.path_of(run.model), await context.history_branch(run))
