@@ -13,6 +13,11 @@ from typing import BinaryIO
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_PASSING = {
+    errno.EAGAIN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT,
+}  # fmt: skip
+
 
 @contextmanager
 def open_untrusted(root: Path, uri: str) -> Iterator[BinaryIO]:
@@ -41,10 +46,30 @@ def open_untrusted(root: Path, uri: str) -> Iterator[BinaryIO]:
 
 
 def read_untrusted(root: Path, uri: str, max_bytes: int) -> bytes | None:
-    """Read such a file; return None if it cannot be opened or is too large."""
+    """Read such a file; return None if it cannot be opened or is too large.
+
+    Raises
+    ------
+    OSError
+        The storage or this process fails in a way that may pass, which says nothing about the file.
+    """
+    content = part_of_untrusted(root, uri, 0, max_bytes + 1)
+    return content if content is not None and len(content) <= max_bytes else None
+
+
+def part_of_untrusted(root: Path, uri: str, start: int, max_bytes: int) -> bytes | None:
+    """Read at most so many bytes of such a file from a position; return None if it cannot be opened.
+
+    Raises
+    ------
+    OSError
+        As ``read_untrusted``.
+    """
     try:
         with open_untrusted(root, uri) as file:
-            content = file.read(max_bytes + 1)
-    except OSError:
+            file.seek(start)
+            return file.read(max_bytes)
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise
         return None
-    return content if len(content) <= max_bytes else None

@@ -9,7 +9,6 @@ from actions.contracts.stage import Stage
 from actions.errors import Problem
 from bot.engine.effects import comment, storage, workflow
 from bot.engine.effects.context import RunContext
-from bot.engine.looks import StuckLookError
 from bot.runs.advance import StepResult
 from bot.runs.job_status import JobStatus, find, is_lost, job_status, observe_heartbeat, observe_job, queued_for
 from bot.runs.run import Run, StageError
@@ -64,7 +63,7 @@ async def _observe_heartbeat(context: RunContext, run: Run, stage: Stage) -> tup
     """Note the stage's heartbeat; if it has stopped for too long, stop the stage."""
     try:
         beat = await storage.heartbeat(context, run, stage)
-    except StuckLookError:  # the App's storage is silent, which says nothing about the runner
+    except OSError:  # the App's storage fails or is silent, which says nothing about the runner
         return run, None
     run = run.replace(observed_heartbeat=observe_heartbeat(run.observed_heartbeat, beat, context.now()))
     timeout = max(context.scaled(HEARTBEAT_TIMEOUT), MIN_HEARTBEAT_TIMEOUT)

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from actions.contracts.results import Progress
 from bot.engine.effects import storage
 from bot.engine.effects.context import RunContext
-from bot.engine.looks import StuckLookError
 from bot.github import HubError, Job
 from bot.messages import markup, notices, run_comments
 from bot.runs.labels import STATE_LABELS, state_label
@@ -52,7 +51,7 @@ async def show(
     if jobs and stage is not None:
         if context.stayed(run) > ALWAYS_SHOWN and await context.repository.spare() < RESERVED_WRITES:
             return
-        with contextlib.suppress(StuckLookError):  # the comment then does without
+        with contextlib.suppress(OSError):  # the comment then does without
             progress = await storage.progress(context, run, stage)
     view = view_of(context, run, jobs=jobs, progress=progress, behind=behind, unclaimed=unclaimed)
     try:

@@ -14,7 +14,7 @@ from actions.contracts.stage import Stage
 from actions.errors import Conflict, InvalidInput, NotFound
 from actions.stages.specs import SPECS
 from actions.storage.folder import Storage, make_write_once
-from actions.storage.untrusted import open_untrusted, read_untrusted
+from actions.storage.untrusted import part_of_untrusted, read_untrusted
 from actions.tasks.exchange import PublishedResult
 from bot.engine.effects.context import RunContext
 from bot.runs.run import Run
@@ -118,8 +118,8 @@ async def _read(context: RunContext, run: Run, stage: Stage, name: str) -> bytes
 
     Raises
     ------
-    StuckLookError
-        The storage does not answer.
+    OSError
+        The storage fails, or does not answer.
     """
     uri = f"{run.repository}/{SPECS[stage].area}/{run.id}/{run.attempt}/{name}"
     return await context.looks.at(uri, functools.partial(read_untrusted, context.storage.root, uri, MAX_REPORT_BYTES))
@@ -129,22 +129,14 @@ async def _digest(context: RunContext, uri: str) -> str | None:
     """Return the SHA-256 of a file, read in parts so that the time limit is one of access, not of size."""
     digest, read, start = hashlib.sha256(), MAX_PART_BYTES, 0
     while read == MAX_PART_BYTES:
-        part = await context.looks.at(uri, functools.partial(_part, context.storage, uri, start))
+        read_part = functools.partial(part_of_untrusted, context.storage.root, uri, start, MAX_PART_BYTES)
+        part = await context.looks.at(uri, read_part)
         if part is None:
             return None
         digest.update(part)
         read = len(part)
         start += read
     return digest.hexdigest()
-
-
-def _part(storage: Storage, uri: str, start: int) -> bytes | None:
-    try:
-        with open_untrusted(storage.root, uri) as file:
-            file.seek(start)
-            return file.read(MAX_PART_BYTES)
-    except OSError:
-        return None
 
 
 def _remove(storage: Storage, uri: str) -> None:

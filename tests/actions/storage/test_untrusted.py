@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -44,6 +45,18 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
     root.mkdir()
     ODD[kind](root / "file")
     assert read_untrusted(root, "file", 100) is None
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EMFILE], ids=errno.errorcode.get)
+def test_a_storage_that_fails_for_a_moment_is_not_taken_for_a_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("actions.storage.untrusted.os.open", fail)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        read_untrusted(tmp_path, "file", 100)
 
 
 def test_a_device_is_not_read() -> None:
