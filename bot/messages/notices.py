@@ -53,18 +53,18 @@ def not_a_form(language: str = "en") -> Markdown:
     return say.comment(heading("⚠️", say("not_a_form.title")), say("not_a_form.text"), say("not_a_form.next"))
 
 
-def may_not_ask(has: str, needs: str = "write", language: str = "en") -> Markdown:
+def request_refused(has: str, needs: str = "write", language: str = "en") -> Markdown:
     """Return the answer to someone who may not request a training run."""
     say = Words(language)
-    return say.comment(say("may_not_ask.text", needs=code(needs), has=code(has)), say("may_not_ask.next"))
+    return say.comment(say("request_refused.text", needs=code(needs), has=code(has)), say("request_refused.next"))
 
 
-def asked_by_dispatch(by: str, key: str, form: str, language: str = "en") -> Markdown:
+def request_by_dispatch(by: str, key: str, form: str, language: str = "en") -> Markdown:
     """Return the body of the issue that the App opens for a ``repository_dispatch``; ``form`` is the request."""
     return _with_form(Words(language)("opened.dispatch", who=code(by), key=code(key)), form)
 
 
-def asked_by_schedule(name: str, cron: str, slot: datetime, form: str, language: str = "en") -> Markdown:
+def request_by_schedule(name: str, cron: str, slot: datetime, form: str, language: str = "en") -> Markdown:
     """Return the body of the issue that the App opens when a schedule is due."""
     say = Words(language)
     return _with_form(say("opened.schedule", name=code(name), cron=code(cron), when=say.moment(slot)), form)
@@ -75,12 +75,12 @@ def _with_form(text: Markdown, form: str) -> Markdown:
     return Markdown(f"{text}\n\n{form}")
 
 
-def dispatch_wrong(by: str, key: str, problems: Sequence[Problem], language: str = "en") -> Markdown:
+def invalid_dispatch(by: str, key: str, problems: Sequence[Problem], language: str = "en") -> Markdown:
     """Return the body of the issue that lists the problems of a ``repository_dispatch``."""
     say = Words(language)
     return say.comment(
-        say.count("dispatch_wrong.text", len(problems), who=code(by), key=code(key)),
-        say("dispatch_wrong.next"),
+        say.count("invalid_dispatch.text", len(problems), who=code(by), key=code(key)),
+        say("invalid_dispatch.next"),
         problem_table(problems, say, label_of),
     )
 

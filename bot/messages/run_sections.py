@@ -57,7 +57,7 @@ def _so_far(page: RunPage) -> Markdown:
     if not figures or page.view.metrics:
         return _NOTHING
     say = page.say
-    shown = say.listed([joined([text(name, 40), say.figure(value)], " ") for name, value in figures])
+    shown = say.listed([joined([text(name.replace("_", " "), 40), say.figure(value)], " ") for name, value in figures])
     return say("stages.so_far", figures=shown)
 
 

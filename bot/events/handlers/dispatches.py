@@ -35,7 +35,7 @@ async def open_requested_issue(event: Event) -> None:
     if dispatch.request is None:
         await _refuse(event, dispatch)
         return
-    text = notices.asked_by_dispatch(event.sender.login, dispatch.key, form_body(dispatch.request))
+    text = notices.request_by_dispatch(event.sender.login, dispatch.key, form_body(dispatch.request))
     origin = Origin("dispatch", digest(dispatch.key), event.sender)
     since = event.services.clock() - KEY_LIFETIME
     await open_issue(event, origin, f"Train: {dispatch.request.model_name}", text, since)
@@ -47,7 +47,7 @@ async def _refuse(event: Event, dispatch: Dispatch) -> None:
         event,
         f"dispatch:{digest(dispatch.key, dispatch.content)}",
         title="Invalid dispatch",
-        text=notices.dispatch_wrong(event.sender.login, dispatch.key, dispatch.wrong),
+        text=notices.invalid_dispatch(event.sender.login, dispatch.key, dispatch.wrong),
     )
     await event.repository.close_issue(issue.number, "not_planned")
     event.services.count_trigger("dispatch", "invalid")

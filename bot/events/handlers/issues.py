@@ -103,7 +103,7 @@ async def _has_permission(event: Event, requester: Person, *, is_labelled: bool)
         return True
     if action == "opened" and is_labelled and not has_request_label(event):
         return False  # someone has set the label since: that event names them
-    reply = notices.may_not_ask(permission, language=await language_of(repository))
+    reply = notices.request_refused(permission, language=await language_of(repository))
     await repository.post_once(issue, f"refused-{requester.login}", reply)
     if is_labelled and action in ("opened", "labeled"):
         # If the label stayed, it would later count as the author's own request, because nothing shows who set it.

@@ -34,7 +34,7 @@ async def open_scheduled_issue(event: Event) -> None:
         log.info("%s: the schedule has been removed", event.delivery.id)
         event.services.count_trigger("schedule", "removed")
         return
-    text = notices.asked_by_schedule(name, schedule.cron, slot, form_body(schedule.request))
+    text = notices.request_by_schedule(name, schedule.cron, slot, form_body(schedule.request))
     title = f"Train: {schedule.request.model_name} ({name}, {slot:%Y-%m-%d %H:%M} UTC)"
     await event.repository.ensure_labels(definitions())
     origin = Origin("schedule", digest(name, event.payload["slot"]))

@@ -236,9 +236,9 @@ def test_a_running_stage_says_how_much_longer_it_takes(language: str, said: str)
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best_accuracy 0.9784", "accuracy_baseline 0.9614",
+        ("en", ("| trial 12 of 50, about 3 min 10 s left |", "best accuracy 0.9784", "accuracy baseline 0.9614",
                 "| Search trials | 50 |", "| Time limit for the search | 20 min |")),
-        ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best_accuracy 0.9784",
+        ("ja", ("| trial 12/50、残り約 3 分 10 秒 |", "best accuracy 0.9784",
                 "| 探索の試行数 | 50 |", "| 探索の制限時間 | 20 分 |")),
     ],
 )  # fmt: skip
@@ -308,7 +308,7 @@ def test_very_many_wrong_fields_are_shown_in_part_and_counted() -> None:
 
 ANSWERS = {
     "not a form": notices.not_a_form(),
-    "may not ask": notices.may_not_ask("read"),
+    "request refused": notices.request_refused("read"),
     "refused": answers.refused("approve", "write", "read"),
     "wrong arguments": wrong_arguments("/approve seed=-1"),
     "unknown": answers.unknown_command(UnknownCommand("aprove", "approve")),
@@ -319,7 +319,7 @@ ANSWERS = {
     "not set up": notices.config_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "configuration": notices.config_broken(ERROR),
     "trouble": notices.internal_trouble("delivery-1"),
-    "wrong dispatch": notices.dispatch_wrong("writer", "k", [invalid_field("data", "Rule.", "found", "Next.")]),
+    "invalid dispatch": notices.invalid_dispatch("writer", "k", [invalid_field("data", "Rule.", "found", "Next.")]),
     "schedules": notices.schedules_broken(ERROR),
     "no schedules": notices.schedules_broken(ERROR.model_copy(update={"reason": "config_missing"})),
     "invalid data": notices.invalid_data(ERROR, "train-20261122-001"),
@@ -347,8 +347,8 @@ def test_every_reply_is_complete_and_names_the_next_step(text: str) -> None:
 def test_an_issue_opened_by_the_app_contains_the_form_and_no_active_text_by_others() -> None:
     form, hostile = form_body(a_request(notes="@owner <b>")), "@owner <img> `x` <!-- modelyard:asked -->\n### Seed\n\n7"
     for text in (
-        notices.asked_by_dispatch("writer", hostile, form),
-        notices.asked_by_schedule(hostile, "0 0 * * *", NOON, form),
+        notices.request_by_dispatch("writer", hostile, form),
+        notices.request_by_schedule(hostile, "0 0 * * *", NOON, form),
     ):
         assert text.endswith(f"\n\n{form}")
         head = read(text.removesuffix(form))
@@ -468,7 +468,7 @@ def test_text_by_others_is_inert_in_a_reply(text: str) -> None:
         notices.invalid([wrong, wrong]),
         notices.invalid_data(error, text),
         notices.config_broken(error),
-        notices.may_not_ask(text),
+        notices.request_refused(text),
         answers.refused(text, [text, text], text),
         answers.not_done(text, error),
         answers.past(text, []),
