@@ -23,18 +23,24 @@ _TOKENS = re.compile(
     r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
     # a key whose end may have been cut off
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    # Hugging Face, GitLab, OpenAI and those that took over its form
-    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{20,})"
+    # Hugging Face, GitLab, OpenAI and those that took over its form; npm, PyPI, Google
+    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{20,}"
+    r"|npm_[A-Za-z0-9]{30,}|pypi-AgE[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35})"
     # what follows the word in a header
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
+    r"|(?:(?<=[Bb]earer )|(?<=uthorization: [Bb]asic )|(?<=uthorization: [Tt]oken ))[A-Za-z0-9._~+/=-]{16,}"
     # AWS: what makes a signed address valid
     r"|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=X-Amz-Security-Token=)[A-Za-z0-9%+/=_-]+"
-    # user and password of an address; the password may contain an @ that should have been escaped
-    r"|(?<=://)[^/\s:@]+:[^/\s]+(?=@)",
+    # user, which may be missing, and password of an address; the password may contain an @ that should have been escaped
+    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)",
     re.DOTALL,
 )
 _NAMED = re.compile(
-    r"((?:secret_?access_?key|session_?token)[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9/+=_-]{16,}", re.IGNORECASE
+    r"((?:secret_?access_?key|session_?token|api_?key|account_?key|client_?secret)[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9/+=_-]{16,}",
+    re.IGNORECASE,
+)
+_PASSWORD = re.compile(
+    r"((?:pass(?:word|wd|phrase)|pwd)(?:[\"']?\s{0,5}=|[\"']\s{0,5}:)\s{0,5})(?:'[^'\n]*'|\"[^\"\n]*\"|[\"']?[^\s\"'&,;]+)",
+    re.IGNORECASE,
 )
 _PART_OF_KEY = re.compile(r"\s*[A-Za-z0-9+/=]{1,76}\s*")
 _END_OF_KEY = re.compile(r"\s*-----END [A-Z ]{0,40}PRIVATE KEY-----\s*")
@@ -43,7 +49,9 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 def masked(text: str) -> str:
     """Return a text with ``***`` in place of anything that looks like a token, a key or a password."""
-    text = _NAMED.sub(rf"\1{MASK}", _TOKENS.sub(MASK, text))
+    text = _TOKENS.sub(MASK, text)
+    for named in (_NAMED, _PASSWORD):
+        text = named.sub(rf"\1{MASK}", text)
     return _without_tail_of_key(text) if "PRIVATE KEY-----" in text else text
 
 

@@ -45,8 +45,29 @@ SECRETS = {
     "Hugging Face": "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz",
     "GitLab": "glpat-" + "AbCdEfGhIjKlMnOpQrSt",
     "OpenAI": "sk-proj-" + "AbCdEfGhIjKlMnOpQrStUvWxYz",
+    "npm": "npm_" + "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+    "PyPI": "pypi-" + "AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDA",
+    "Google": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "password without a user": "hunter2" + "-secret",
+    "password of a connection": "hunter2" + "-secret",
+    "quoted password": "two words" + " and more",
+    "password in JSON": "hunter2" + "-secret",
+    "basic authentication": "dXNlcjpw" + "YXNzd29yZA==",
+    "token header": "abcdefghijklmnop" + "qrstuvwxyz",
+    "Azure": "abcdefghijklmnopqrstuvwxyz" + "0123456789+/==",
+    "API key": "abcdefghijklmnop" + "qrstuvwxyz",
+    "client secret": "abcdefghijklmnop" + "qrstuvwxyz",
 }
 TEXTS = {
+    "password without a user": "redis://:{}@cache:6379/0",
+    "password of a connection": "host=db user=modelyard password={} dbname=modelyard",
+    "quoted password": "connect(user='modelyard', password='{}')",
+    "password in JSON": '"password": "{}"',
+    "basic authentication": "Authorization: Basic {}",
+    "token header": "authorization: token {}",
+    "Azure": "AccountName=a;AccountKey={};EndpointSuffix=core.windows.net",
+    "API key": "api_key={}",
+    "client secret": '"client_secret": "{}"',
     "slack webhook": "to https://hooks.slack.com/{}",
     "slack workflow": "to https://hooks.slack.com/{}",
     "slack trigger": "to https://hooks.slack.com/{}",
@@ -115,7 +136,8 @@ def test_no_text_makes_it_fail_and_masking_twice_changes_nothing(text: str) -> N
 @pytest.mark.parametrize(
     "piece",
     ["eyJ", "eyJ.", "eyJaaaaaaaa.", "xox", "xoxb-", "a", "://a:", "://", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
-     "A\n", "A" * 64 + "\n", "-----END PRIVATE KEY-----\n", "session_token=", "secret_access_key ", " ", '"', "AKIA"],
+     "A\n", "A" * 64 + "\n", "-----END PRIVATE KEY-----\n", "session_token=", "secret_access_key ", " ", '"', "AKIA",
+     "password=", "password='", 'password="a'],
 )  # fmt: skip
 def test_a_long_text_is_scanned_quickly(piece: str) -> None:
     text = (piece * 65_536)[:65_536] + "-----END PRIVATE KEY-----"
