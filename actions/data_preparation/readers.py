@@ -25,6 +25,10 @@ MIN_UNPACKED_BYTES = 64 << 20
 MAX_RATIO = 100
 """How far a compressed file may unpack: tables rarely reach a ratio of 20, while a megabyte can hold a gigabyte of zeros."""
 
+MIN_UNPACKED_PARQUET_BYTES = 1 << 30
+"""Parquet stores a repeated value once, so that an honest table may unpack far; a megabyte can still hold 20 GB of text."""
+_BATCH_ROWS = 8_192
+
 
 def read_frame(source: Source) -> pd.DataFrame:
     """Read data as a frame with unique column names and at least one row.
@@ -74,7 +78,7 @@ def opened(source: Source) -> IO[bytes]:
         raise ValueError("a bundled data set is not a file")
     if not source.gzipped:
         return source.path.open("rb")
-    allowed = min(MAX_UNPACKED_BYTES, max(MIN_UNPACKED_BYTES, MAX_RATIO * source.path.stat().st_size))
+    allowed = _max_unpacked(source.path.stat().st_size, MIN_UNPACKED_BYTES)
     return io.BufferedReader(_Unpacked(source.path, source.uri, allowed), buffer_size=1 << 20)
 
 
@@ -97,19 +101,28 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         read = self._file.readinto(buffer)
         if self._file.tell() > self._allowed:
-            raise InvalidInput(
-                "data_unreadable",
-                rule=f"A compressed file must unpack to at most {MAX_UNPACKED_BYTES >> 30} GiB, and to at most {MAX_RATIO} "
-                f"times its size if that is more than {MIN_UNPACKED_BYTES >> 20} MiB.",
-                found=f"more than {self._allowed} bytes in {self._uri}.",
-                next_step="Decompress the file, look at what it holds, and use it without .gz.",
-                field="data",
-            )
+            next_step = "Decompress the file, look at what it holds, and use it without .gz."
+            raise _unpacks_too_far(self._uri, self._allowed, MIN_UNPACKED_BYTES, next_step)
         return read
 
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _max_unpacked(size: int, least: int) -> int:
+    return min(MAX_UNPACKED_BYTES, max(least, MAX_RATIO * size))
+
+
+def _unpacks_too_far(uri: str, allowed: int, least: int, next_step: str) -> InvalidInput:
+    return InvalidInput(
+        "data_unreadable",
+        rule=f"A compressed file must unpack to at most {MAX_UNPACKED_BYTES >> 30} GiB, and to at most {MAX_RATIO} times its "
+        f"size if that is more than {least >> 20} MiB.",
+        found=f"more than {allowed} bytes in {uri}.",
+        next_step=next_step,
+        field="data",
+    )
 
 
 def unreadable(uri: str, found: str) -> InvalidInput:
@@ -190,9 +203,27 @@ def _read_parquet(source: Source) -> Any:
     try:
         with pq.ParquetFile(path) as file:
             check_names(file.schema_arrow.names, uri)
-            return file.read()
+            return _unpacked_parquet(file, uri, path.stat().st_size)
     except pa.ArrowException as error:
         raise unreadable(uri, str(error).splitlines()[0]) from None
+
+
+def _unpacked_parquet(file: Any, uri: str, size: int) -> Any:
+    """Return the table in a Parquet file, read in parts, because its metadata does not tell how large its values are."""
+    import pyarrow as pa
+
+    allowed = _max_unpacked(size, MIN_UNPACKED_PARQUET_BYTES)
+    batches, unpacked = [], 0
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+        columns = [
+            column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+        ]
+        batches.append(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+        unpacked += batches[-1].nbytes
+        if unpacked > allowed:
+            next_step = "Look at what the file holds, and write it with fewer rows or shorter texts."
+            raise _unpacks_too_far(uri, allowed, MIN_UNPACKED_PARQUET_BYTES, next_step)
+    return pa.Table.from_batches(batches) if batches else file.read()
 
 
 def _read_json_lines(source: Source) -> Any:

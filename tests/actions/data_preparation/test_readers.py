@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 from vega_datasets import data as vega
@@ -190,6 +192,21 @@ def test_a_compressed_file_that_unpacks_too_far_is_refused(
     assert (by_ratio.reason, by_ratio.found) == ("data_unreadable", f"more than {100 * len(packed)} bytes in {uri}.")
     monkeypatch.setattr("actions.data_preparation.readers.MAX_UNPACKED_BYTES", 5_000)
     assert "more than 5000 bytes" in desk.refusal("load_dataset", data=uri).problem.found
+
+
+@pytest.mark.parametrize("is_dictionary", [False, True], ids=["texts", "categories"])
+def test_a_parquet_file_that_unpacks_too_far_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_dictionary: bool
+) -> None:
+    text = pa.array(["long " * 200]).take(pa.array([0] * 20_000))
+    table = pa.table({"a": text.dictionary_encode() if is_dictionary else text})
+    pq.write_table(table, tmp_path / "a.parquet")
+    packed = (tmp_path / "a.parquet").read_bytes()
+    uri = desk.data("a.parquet", packed)
+    assert desk.call("load_dataset", data=uri).rows == 20_000, "it is small, whatever its ratio"
+    monkeypatch.setattr("actions.data_preparation.readers.MIN_UNPACKED_PARQUET_BYTES", 1_000, raising=False)
+    refused = desk.refusal("load_dataset", data=uri).problem
+    assert (refused.reason, refused.found) == ("data_unreadable", f"more than {100 * len(packed)} bytes in {uri}.")
 
 
 _LOADING = """
