@@ -6,6 +6,8 @@ form was used, so every heading of a known field is read.
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +19,9 @@ from actions.errors import InvalidInput, Problem, invalid_field
 from actions.tasks.registry import TrainingRequest, parse_request, tasks
 from actions.text.suggestions import nearest
 from bot.parsing.feature_fields import format_features
-from bot.parsing.form_fields import DERIVED, NO_RESPONSE, label_of, request_fields
+from bot.parsing.form_fields import DERIVED, NO_CHOICE, NO_RESPONSE, kind_of, label_of, request_fields
 from bot.parsing.form_reading import FormReading
-from bot.parsing.name_values import MAX_PROBLEMS
+from bot.parsing.name_values import FENCES, MAX_PROBLEMS
 from bot.parsing.scalars import brief, format_scalar
 
 MAX_BODY = 65_536
@@ -123,7 +125,7 @@ def looks_like_form(body: str) -> bool:
 
 def plain_text(body: str) -> str:
     """Normalise line ends, and remove characters that git or a database would refuse."""
-    text = body.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    text = body.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return text.encode("utf-8", "ignore").decode("utf-8")
 
 
@@ -147,7 +149,7 @@ class _Sections:
 
 
 def _split(text: str) -> _Sections:
-    """Split at lines that start with ``### ``; the last field, the notes, takes the rest unchanged."""
+    """Split at lines that start with ``### ``, outside of code fences; the last field, the notes, takes the rest unchanged."""
     by_label = {label_of(name): name for name in request_fields()}
     last = list(request_fields())[-1]
     lines: dict[str, list[str]] = {}
@@ -155,8 +157,9 @@ def _split(text: str) -> _Sections:
     twice: list[str] = []
     current: list[str] = []
     all_lines = text.split("\n")
+    fenced = _fenced(all_lines)
     for number, line in enumerate(all_lines):
-        if not line.startswith("### "):
+        if not line.startswith("### ") or number in fenced:
             current.append(line)
             continue
         label = line[4:].strip()
@@ -171,8 +174,28 @@ def _split(text: str) -> _Sections:
         if name == last:
             current += all_lines[number + 1 :]
             break
-    texts = {name: "\n".join(below).strip() for name, below in lines.items()}
+    texts = {name: _answer(name, "\n".join(below).strip()) for name, below in lines.items()}
     return _Sections(texts, *_heading_problems(unknown, twice, texts))
+
+
+def _fenced(lines: Sequence[str]) -> set[int]:
+    """Return the lines inside code fences. A fence that nothing closes is none, so that it cannot swallow the form."""
+    closed_by = {fence: [number for number, line in enumerate(lines) if line.rstrip() == fence] for fence in FENCES}
+    inside: set[int] = set()
+    after = -1
+    for number, line in enumerate(lines):
+        if number > after and line.startswith(FENCES):
+            ends = closed_by[line[:3]]
+            end = bisect.bisect_right(ends, number)
+            if end < len(ends):
+                after = ends[end]
+                inside.update(range(number, after + 1))
+    return inside
+
+
+def _answer(name: str, text: str) -> str:
+    """Return an answer; a dropdown without a choice is no answer."""
+    return NO_RESPONSE if text == NO_CHOICE and kind_of(request_fields()[name]) == "dropdown" else text
 
 
 def _heading_problems(unknown: list[str], twice: list[str], texts: dict[str, str]) -> tuple[list[Problem], set[str]]:

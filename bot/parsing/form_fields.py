@@ -16,6 +16,8 @@ from actions.tasks.registry import tasks
 
 NO_RESPONSE = "_No response_"
 """What GitHub posts for an empty field."""
+NO_CHOICE = "None"
+"""What GitHub posts for a dropdown without a choice."""
 DERIVED = ("task",)
 """Fields that follow from others where a form does not ask for them."""
 _LONG_TEXT = 2_000

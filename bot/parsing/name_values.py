@@ -13,6 +13,8 @@ from bot.parsing.scalars import NAME_RULE, brief, is_name, parse_json, parse_sca
 MAX_PROBLEMS = 10
 """Problems of one kind (bad lines, unknown headings) that are listed; further ones are only counted."""
 _MAX_LINES = 1_000
+FENCES = ("```", "~~~")
+"""What a code fence begins with."""
 
 Findings = list[tuple[str, str, str]]
 """Problems with a field: the rule, what was found, and the next step."""
@@ -89,7 +91,7 @@ def _read_object(text: str) -> tuple[list[NameValue], Findings]:
 def _without_fence(text: str) -> tuple[list[str], int]:
     """Return a text's lines without the code fence around them, and the number of the first line."""
     lines = text.strip().split("\n")
-    if len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```":
+    if len(lines) > 1 and lines[0].startswith(FENCES) and lines[-1].strip() == lines[0][:3]:
         return lines[1:-1], 2
     return lines, 1
 

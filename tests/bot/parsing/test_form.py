@@ -89,6 +89,33 @@ def test_a_form_is_recognised_by_its_headings(text: str, is_form: bool) -> None:
     assert looks_like_form(text) is is_form
 
 
+def test_a_body_may_begin_with_a_byte_order_mark() -> None:
+    assert parse_form("\ufeff" + body()).request is not None
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_a_heading_inside_a_code_fence_is_part_of_the_value(fence: str) -> None:
+    text = f"{fence}yaml\n### Threshold\nn_estimators: 5\n{fence}"
+    request = parse_form(body(Hyperparameters=text)).request
+    assert request is not None
+    assert (request.hyperparameters, request.threshold) == ({"n_estimators": 5}, 0.95)
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~yaml", "```` "])
+def test_a_code_fence_that_is_never_closed_swallows_no_heading(fence: str) -> None:
+    request = parse_form(body(Data=fence)).request
+    assert request is not None
+    assert request.data_uris == (fence.strip(),)
+
+
+def test_a_dropdown_without_a_choice_is_no_answer() -> None:
+    parsed = parse_form(body(Split="None"))
+    assert parsed.request is not None
+    assert parsed.request.model_dump()["split"] == "auto"
+    problem = only(parse_form(body(Metric="None")))
+    assert (problem.field, problem.rule) == ("metric", "This field is required.")
+
+
 def test_a_value_that_the_form_cannot_carry_is_refused_before_it_is_posted() -> None:
     with pytest.raises(InvalidInput) as refused:
         form_body(a_request(target="two\nlines"))
