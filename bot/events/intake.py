@@ -50,8 +50,9 @@ class Intake:
 
     async def report_dead_letter(self, delivery: Delivery) -> None:
         """Report at the issue that one of its events could not be handled."""
-        number = json.loads(delivery.payload).get("issue", {}).get("number")
-        if not number or not delivery.repository:
+        issue = json.loads(delivery.payload).get("issue")
+        number = issue.get("number") if isinstance(issue, dict) else None
+        if not isinstance(number, int) or not delivery.repository:
             return
         repository = self._services.github.repository(delivery.repository, delivery.installation)
         try:
