@@ -35,7 +35,9 @@ _NEXT_STEPS = {
 
 def to_blocks(message: Message, footer: str) -> list[dict[str, Any]]:
     """Return a message as blocks: a header, the text, and the footer, which must be in Slack's format already."""
-    blocks = [{"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, _MAX_HEADER)}}]
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, _MAX_HEADER), "emoji": False}}
+    ]
     blocks += [{"type": "section", "text": _mrkdwn(part)} for part in _parts(message.body)]
     return [*blocks, {"type": "context", "elements": [_mrkdwn(_cut(footer, MAX_SECTION))]}]
 
@@ -83,8 +85,15 @@ def post(access: SlackAccess, channel: str, message: Message, footer: str) -> st
             next_step="In Modelyard's clone: pip install -c requirements/dev.txt '.[slack]'",
         ) from None
 
+    class Client(WebClient):
+        """Slack's client, but an answer that redirects takes the token nowhere."""
+
+        def _perform_urllib_http_request_internal(self, url: str, req: Any) -> dict[str, Any]:
+            req.add_unredirected_header("Authorization", req.headers.pop("Authorization"))
+            return super()._perform_urllib_http_request_internal(url, req)
+
     # The caller decides when to retry, so the client must not.
-    client = WebClient(
+    client = Client(
         token=access.token, base_url=access.api_url, timeout=max(1, round(access.seconds)), retry_handlers=[]
     )
     try:

@@ -261,8 +261,18 @@ def plain(value: object) -> str:
 
 
 def for_slack(value: object) -> str:
-    """Return any value as Slack shows it literally: no mention, no link, no channel."""
-    return plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return any value as Slack shows it: no mention, no link, no channel, no markup, no emoji.
+
+    Slack has no escapes for its markup, so characters that look the same take its place.
+    """
+    text = plain(value).translate(_LOOK_ALIKES)
+    text = _EMOJI.sub("\ua789", _EMPHASIS.sub("\u02cd", text))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
+_EMPHASIS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_EMOJI = re.compile(r"(?<![0-9]):(?=[A-Za-z0-9_+'-]{1,100}:)")
 
 
 def _link(url: str, words: object, channel: ChannelName) -> _Written:

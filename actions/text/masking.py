@@ -24,18 +24,21 @@ _TOKENS = re.compile(
     # a key whose end may have been cut off
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     # Hugging Face, GitLab, OpenAI and those that took over its form; npm, PyPI, Google
-    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{20,}"
+    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{20,}|sk-(?=[a-z_-]{0,80}[A-Z0-9])[A-Za-z0-9_-]{20,}"
     r"|npm_[A-Za-z0-9]{30,}|pypi-AgE[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35})"
-    # what follows the word in a header
-    r"|(?:(?<=[Bb]earer )|(?<=uthorization: [Bb]asic )|(?<=uthorization: [Tt]oken ))[A-Za-z0-9._~+/=-]{16,}"
-    # AWS: what makes a signed address valid
-    r"|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=X-Amz-Security-Token=)[A-Za-z0-9%+/=_-]+"
-    # user, which may be missing, and password of an address; the password may contain an @ that should have been escaped
-    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)",
+    # user, which may be missing, and password of an address; the password may contain an @ or a / that should have been
+    # escaped, so only a number that may be a port is none
+    r"|(?<=://)[^/\s:@?#]*:(?![0-9]{1,5}[/?#])[^\s\"'<>]{1,300}(?=@)",
     re.DOTALL,
 )
 _NAMED = re.compile(
     r"((?:secret_?access_?key|session_?token|api_?key|account_?key|client_?secret)[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9/+=_-]{16,}",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    # what follows these words in a header; AWS: what makes a signed address valid
+    r"(\bbearer\s{1,5}|authorization[\"']?\s{0,5}[=:]\s{0,5}[\"']?(?:basic|token)\s{1,5}"
+    r"|x-amz-(?:signature|security-token)[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9._~%+/=-]{16,}",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(
@@ -50,7 +53,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 def masked(text: str) -> str:
     """Return a text with ``***`` in place of anything that looks like a token, a key or a password."""
     text = _TOKENS.sub(MASK, text)
-    for named in (_NAMED, _PASSWORD):
+    for named in (_NAMED, _HEADER, _PASSWORD):
         text = named.sub(rf"\1{MASK}", text)
     return _without_tail_of_key(text) if "PRIVATE KEY-----" in text else text
 

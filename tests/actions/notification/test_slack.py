@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def test_a_message_has_a_header_its_text_and_the_run_below(slack: LocalSlack) ->
     assert posted["channel"] == "#models"
     assert posted["text"] == f"{notice.headline} ({notice.run} · owner/models#7)"
     header, text, below = posted["blocks"]
-    assert header == {"type": "header", "text": {"type": "plain_text", "text": notice.headline}}
+    assert header == {"type": "header", "text": {"type": "plain_text", "text": notice.headline, "emoji": False}}
     assert text["text"]["type"] == "mrkdwn"
     assert text["text"]["verbatim"] is True
     assert text["text"]["text"].startswith(
@@ -136,3 +138,37 @@ def test_only_a_channels_name_or_id_is_accepted(slack: LocalSlack, channel: str)
     with pytest.raises(InvalidInput, match="a channel's id such as"):
         run_operation(slack, channel=channel, title="t", text="t")
     assert not slack.asked
+
+
+def test_text_by_people_has_no_markup_and_no_emoji(slack: LocalSlack) -> None:
+    run_operation(
+        slack, channel="#models", title=":fire: *done*", text="*a* _b c_ ~d~ `e` :+1: snake_case 12:30:45 x:y"
+    )
+    (posted,) = slack.posted
+    assert posted["blocks"][0]["text"]["text"] == "\ua789fire: \u2217done\u2217"
+    assert (
+        posted["blocks"][1]["text"]["text"]
+        == "\u2217a\u2217 \u02cdb c\u02cd \u223cd\u223c \u02cbe\u02cb \ua789+1: snake_case 12:30:45 x:y"
+    )
+
+
+def test_an_answer_that_redirects_takes_the_token_nowhere(slack: LocalSlack) -> None:
+    seen = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(dict(self.headers))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        slack.plans.append((302, {"Location": f"http://127.0.0.1:{server.server_port}/"}, ""))
+        with pytest.raises(ChannelError):
+            run_operation(slack, channel="#models", title="t", text="x")
+        server.shutdown()
+    assert len(seen) == 1
+    assert TOKEN not in str(seen)

@@ -49,6 +49,11 @@ SECRETS = {
     "PyPI": "pypi-" + "AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDA",
     "Google": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
     "password without a user": "hunter2" + "-secret",
+    "password with a slash": "hunter2/" + "-/secret",
+    "bearer in capitals": "abcdefghijklmnop" + "qrstuvwxyz",
+    "bearer in JSON": "abcdefghijklmnop" + "qrstuvwxyz",
+    "signature in lower case": "0123456789abcdef" * 4,
+    "signature in JSON": "0123456789abcdef" * 4,
     "password of a connection": "hunter2" + "-secret",
     "quoted password": "two words" + " and more",
     "password in JSON": "hunter2" + "-secret",
@@ -60,6 +65,11 @@ SECRETS = {
 }
 TEXTS = {
     "password without a user": "redis://:{}@cache:6379/0",
+    "password with a slash": "postgresql://modelyard:{}@db/modelyard",
+    "bearer in capitals": "AUTHORIZATION:  BEARER   {}",
+    "bearer in JSON": '{{"authorization": "bearer {}"}}',
+    "signature in lower case": "https://b.s3.amazonaws.com/m.csv?x-amz-signature={}",
+    "signature in JSON": '"X-Amz-Signature": "{}"',
     "password of a connection": "host=db user=modelyard password={} dbname=modelyard",
     "quoted password": "connect(user='modelyard', password='{}')",
     "password in JSON": '"password": "{}"',
@@ -112,7 +122,11 @@ def test_json_around_a_secret_keeps_its_letters() -> None:
 
 
 def test_text_without_secrets_is_unchanged() -> None:
-    text = "sklearn://iris xoxb AKIA eyJ ghs_ s3://bucket/a:b https://github.com/a/b v1.2 mailto:a@b 0123456789abcdef"
+    text = (
+        "sklearn://iris xoxb AKIA eyJ ghs_ s3://bucket/a:b https://github.com/a/b v1.2 mailto:a@b 0123456789abcdef "
+        "sk-learn-contrib-imbalanced-metrics http://host:8080/a?mail=me@example.org http://host:80?mail=me@example.org "
+        "http://host?mail=a:me@example.org the bearer of bad news"
+    )
     assert masked(text) == text
 
 
@@ -135,7 +149,7 @@ def test_no_text_makes_it_fail_and_masking_twice_changes_nothing(text: str) -> N
 
 @pytest.mark.parametrize(
     "piece",
-    ["eyJ", "eyJ.", "eyJaaaaaaaa.", "xox", "xoxb-", "a", "://a:", "://", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
+    ["eyJ", "eyJ.", "eyJaaaaaaaa.", "xox", "xoxb-", "a", "://a:", "://a:b@", "://", "bearer ", "x-amz-signature=", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
      "A\n", "A" * 64 + "\n", "-----END PRIVATE KEY-----\n", "session_token=", "secret_access_key ", " ", '"', "AKIA",
      "password=", "password='", 'password="a'],
 )  # fmt: skip
