@@ -425,7 +425,7 @@ def test_retry_opens_a_failed_issue_again_with_what_was_changed(loop: Loop, mode
 
 
 def test_train_starts_a_run_on_an_issue_without_a_label(loop: Loop, model: str) -> None:
-    with loop.person("writer") as client:
+    with loop.person("reader") as client:
         body = form_body(a_request(model_name=model))
         issue = client.post("/issues", json={"title": "Train", "body": body}).raise_for_status().json()["number"]
 
@@ -452,7 +452,7 @@ def test_train_and_retry_do_nothing_while_a_run_is_open(loop: Loop, model: str) 
 
 
 def test_plan_shows_what_would_run_and_how_long_it_usually_takes(loop: Loop, model: str) -> None:
-    with loop.person("writer") as client:
+    with loop.person("reader") as client:
         body = form_body(a_request(model_name=model))
         issue = client.post("/issues", json={"title": "Plan", "body": body}).raise_for_status().json()["number"]
     answer = answered(loop, issue, "/plan", by="reader")
