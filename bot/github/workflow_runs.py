@@ -86,14 +86,16 @@ class RunsPart(Part):
     async def find_workflow_runs(
         self, display_title_prefix: str, workflow_file: str | None = None, *, since: datetime | None = None
     ) -> list[WorkflowRun]:
-        """Find dispatched runs whose title starts with the words of a prefix; oldest first.
+        """Find runs that the App dispatched and whose title starts with the words of a prefix; oldest first.
 
-        ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``, the last week is searched.
+        ``train-20261122-001 attempt 1`` does not find attempt 10. Without ``since``, the last week is searched. Anybody with
+        write permission can dispatch a run with the same title, and other inputs.
         """
+        who = await self._who()
         workflow = f"/workflows/{segment(workflow_file)}" if workflow_file else ""
         start = (since or datetime.now(UTC) - timedelta(days=7)).astimezone(UTC)
         runs = self._dispatched(f"{self._root}/actions{workflow}/runs", created=f">={start:%Y-%m-%dT%H:%M:%SZ}")
-        found = [run async for run in runs if _is_titled(run, display_title_prefix)]
+        found = [run async for run in runs if run.actor == who.login and _is_titled(run, display_title_prefix)]
         return sorted(found, key=lambda run: run.id)
 
     async def workflow_runs_under_way(self, workflow_file: str) -> list[WorkflowRun]:

@@ -163,6 +163,12 @@ def test_a_request_with_too_many_fields_for_the_top_level_is_nested(loop: Loop, 
     assert loop.until_ended(the_issue(loop, model)).request == request
 
 
+def test_nobody_takes_the_key_of_another_beforehand(loop: Loop, model: str) -> None:
+    dispatch(loop, {**FIELDS, "model_name": f"a-{model}"[:60], "key": model}, by="owner")
+    dispatch(loop, {**FIELDS, "model_name": model, "key": model})
+    assert loop.until_ended(the_issue(loop, model)).requester.login == "writer"
+
+
 def test_the_same_key_again_opens_nothing_and_another_key_does(loop: Loop, model: str) -> None:
     for key in ("a", "a", "a", "b"):
         dispatch(loop, {**FIELDS, "model_name": model, "key": key})

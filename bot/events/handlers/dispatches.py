@@ -36,7 +36,8 @@ async def open_requested_issue(event: Event) -> None:
         await _refuse(event, dispatch)
         return
     text = notices.request_by_dispatch(event.sender.login, dispatch.key, form_body(dispatch.request))
-    origin = Origin("dispatch", digest(dispatch.key), event.sender)
+    # Each sender's keys are their own: nobody can take another's beforehand.
+    origin = Origin("dispatch", digest(dispatch.key, str(event.sender.id)), event.sender)
     since = event.services.clock() - KEY_LIFETIME
     await open_issue(event, origin, f"Train: {dispatch.request.model_name}", text, since)
 

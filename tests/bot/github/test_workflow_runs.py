@@ -112,15 +112,26 @@ def test_a_run_is_looked_up_if_the_response_has_no_details(world: World) -> None
 
 
 def test_the_newer_of_two_runs_is_cancelled(world: World) -> None:
-    inputs = {"run": RUN, "attempt": "1"}
+    world.network.add("GET", "/runs$", lambda *_: httpx.Response(200, json={"workflow_runs": []}), times=2)
     for _ in range(2):
-        world.as_person("writer", "POST", f"actions/workflows/{WORKFLOW}/dispatches", {"ref": "main", "inputs": inputs})
+        world.do(start)
     older, younger = sorted(runs_of(world))
 
     assert world.do(lambda repository: start(repository, sent_before=True)) == older
 
     assert runs_of(world)[older] == "queued"
     assert runs_of(world)[younger] == "completed"
+
+
+def test_a_run_that_somebody_else_dispatched_under_the_same_title_is_not_taken_for_the_app_s(world: World) -> None:
+    inputs = {"run": RUN, "attempt": "1"}
+    world.as_person("writer", "POST", f"actions/workflows/{WORKFLOW}/dispatches", {"ref": "main", "inputs": inputs})
+    (theirs,) = runs_of(world)
+
+    ours = world.do(lambda repository: start(repository, sent_before=True))
+
+    assert ours != theirs
+    assert runs_of(world) == {theirs: "queued", ours: "queued"}
 
 
 def test_cancelling_a_run_twice_is_fine(world: World) -> None:
