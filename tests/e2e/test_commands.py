@@ -537,7 +537,7 @@ def test_compare_scores_both_models_on_the_newer_ones_rows_with_the_repositorys_
     uris = [f"models/{run}/1/model.skops" for run in runs]
     with configured(loop, "gate: {alpha: 0.1, margin: 0.03}\n"):
         for names in ("1 candidate", "candidate v1", f"{runs[0]} 2", f"{runs[1]} {runs[0]}"):
-            operation, arguments, answer = sent(loop, first, f"/compare {names}", "reader")
+            operation, arguments, answer = sent(loop, first, f"/compare {names}", "writer")
             assert operation == "compare_models"
             assert arguments == {
                 "challenger": uris[1], "challenger_sha256": MODEL_SHA256, "champion": uris[0], "champion_sha256": MODEL_SHA256,

@@ -16,7 +16,7 @@ _RULE = "A model must be named by a run's id, a version's number or an alias, su
 
 COMMAND = Command(
     name="compare",
-    permission="read",
+    permission="write",
     example="/compare champion train-20261122-004",
     positionals=(Positional("A", _MODEL, _RULE, required=True), Positional("B", _MODEL, _RULE, required=True)),
 )

@@ -10,9 +10,9 @@ from bot.parsing.permissions import REQUEST_PERMISSION, has_at_least, is_allowed
 from bot.parsing.repository_config import CommandRule
 
 EXPECTED = {
-    "read": {"status", "plan", "history", "compare", "help"},
+    "read": {"status", "plan", "history", "help"},
     "triage": set(),
-    "write": {"approve", "reject", "cancel", "train", "retry", "evaluate", "run"},
+    "write": {"approve", "reject", "cancel", "train", "retry", "evaluate", "compare", "run"},
     "maintain": {"promote", "rollback", "register", "unlock"},
     "admin": set(),
 }
