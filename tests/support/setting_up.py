@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import html
 import re
@@ -15,11 +16,18 @@ import httpx
 
 from bot.admin.setup.server import Defaults, Setup
 from bot.admin.setup.session import Session
+from bot.parsing.repository_config import CONFIG_PATH
 from tests.support.github_openapi import AsyncCheckedTransport
 from tests.support.local_hub import RunningHub
 from tests.support.serving import serving
 
 NAME = "our-modelyard"
+
+
+def configure(hub: RunningHub, repository: str = "owner/demo") -> None:
+    """Give a repository a configuration, without which it gets no labels."""
+    body = {"message": "Set up", "content": base64.b64encode(b"version: 1\n").decode()}
+    hub.person("owner").put(f"/repos/{repository}/contents/{CONFIG_PATH}", json=body).raise_for_status()
 
 
 @dataclass

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import browser_page, keep_screenshot
 from tests.support.local_hub import RunningHub, running_hub
-from tests.support.setting_up import setting_up
+from tests.support.setting_up import configure, setting_up
 
 pytestmark = pytest.mark.browser
 
@@ -65,6 +65,8 @@ def test_a_person_registers_installs_and_checks_the_app(hub: RunningHub) -> None
         expect(install.get_by_role("link", name="owner/second")).to_be_visible()
         keep_screenshot(install, "setup-6-installation")
 
+        configure(hub)
+        configure(hub, "owner/second")
         page.get_by_role("button", name="Check").click()
         expect(page.get_by_text("granted")).to_be_visible()
         expect(page.locator(".state.error")).to_have_count(0)

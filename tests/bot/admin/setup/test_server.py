@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import hmac
@@ -23,14 +22,13 @@ import pytest
 from actions.github_integration.app_needs import wanted_events, wanted_permissions
 from bot.app import create_app
 from bot.credentials.secrets_manager import SecretsManager
-from bot.parsing.repository_config import CONFIG_PATH
 from bot.runs.labels import definitions
 from bot.settings import load_settings
 from runners.local.hub.records import Delivery
 from runners.local.hub.services import installations
 from tests.support.local_hub import RunningHub, running_hub
 from tests.support.serving import serving
-from tests.support.setting_up import NAME, Clock, env_values, setting_up
+from tests.support.setting_up import NAME, Clock, configure, env_values, setting_up
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +60,6 @@ def finding(page: httpx.Response, what: str) -> str:
         if f"<strong>{what}</strong>" in item:
             return item
     raise AssertionError(f"nothing about {what}: {page.text}")
-
-
-def configure(hub: RunningHub) -> None:
-    """Give the repository a configuration, without which it gets no labels."""
-    body = {"message": "Set up", "content": base64.b64encode(b"version: 1\n").decode()}
-    hub.person("owner").put(f"/repos/owner/demo/contents/{CONFIG_PATH}", json=body).raise_for_status()
 
 
 # --- the whole way ----------------------------------------------------------------------------------------------------------

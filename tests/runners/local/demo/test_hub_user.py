@@ -40,6 +40,7 @@ def writer(hub: RunningHub) -> Iterator[HubUser]:
 
 
 def test_an_issue_is_opened_through_the_form_in_the_visitor_s_name(hub: RunningHub, writer: HubUser) -> None:
+    hub.person("owner").post("/repos/owner/demo/labels", json={"name": "mlops:train"}).raise_for_status()
     address = writer.open_issue("train.yml", "Train: wine", FIELDS)
     number = int(address.removeprefix(f"{hub.url}/owner/demo/issues/"))
     issue = hub.person("reader").get(f"/repos/owner/demo/issues/{number}").json()
