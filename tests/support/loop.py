@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import tempfile
 import time
 import uuid
@@ -123,6 +124,7 @@ class Loop:
             base_url=f"{self.hub.api_url}/repos/{self.name}",
             headers={"Authorization": f"Bearer {self.ready.tokens[login]}"},
             timeout=20,
+            verify=_TLS,
         )
 
     def open(self, request: TrainingRequest | str | None = None, by: str = "writer", **changes: Any) -> int:
@@ -422,6 +424,8 @@ def _hub_side(folder: Path, app_url: str, promotion: Any, edition: Edition) -> I
 
 
 _NO_STORE: Any = None
+_TLS = ssl.create_default_context()
+"""Made once: httpx would read all certificates for each client, although the hub speaks plain HTTP."""
 
 
 def _set_up(hub: Hub, folder: Path, webhook_url: str, promotion: Any) -> Ready:

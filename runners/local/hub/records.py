@@ -129,7 +129,7 @@ class Label(Record, table="label", indexed=("repository_id", "key"), first_id=6_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issue(Record, table="issue", indexed=("repository_id", "number", "state"), first_id=500_001):
+class Issue(Record, table="issue", indexed=("repository_id", "state", "number"), first_id=500_001):
     """An issue; ``label_ids`` are in the order in which they were added."""
 
     repository_id: int
@@ -161,7 +161,7 @@ class Comment(Record, table="comment", indexed=("repository_id", "issue_id"), fi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reaction(Record, table="reaction", indexed=("comment_id", "user_id", "content"), first_id=80_001):
+class Reaction(Record, table="reaction", indexed=("content", "user_id", "comment_id"), first_id=80_001):
     """A reaction to a comment."""
 
     comment_id: int
@@ -189,7 +189,7 @@ class CheckRun(Record, table="check_run", indexed=("repository_id", "head_sha"),
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery(Record, table="delivery", indexed=("app_id", "guid", "state", "repository_id"), first_id=12_000_001):
+class Delivery(Record, table="delivery", indexed=("app_id", "guid", "repository_id", "state"), first_id=12_000_001):
     """One attempt to deliver a webhook; a redelivery is a new record with the same ``guid``."""
 
     app_id: int

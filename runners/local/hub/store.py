@@ -14,7 +14,8 @@ A kind of record is a frozen dataclass that inherits ``Record``. Adding one take
     runs.find(repository_id=1, status="in_progress", newest_first=True, limit=30)
 
 Fields hold JSON values (str, int, float, bool, None, list, dict). Fields (or properties) that are ``indexed`` become columns, and
-``find`` and ``count`` take those alone. A new field needs a default, so that older documents can still be read.
+``find`` and ``count`` take those alone; the one that few records share comes last, because its index is used. A new field needs
+a default, so that older documents can still be read.
 Changes that belong together go into ``with store.transaction():``; it nests, and holds the lock of the store.
 """
 
@@ -168,7 +169,10 @@ class Table(Generic[R]):
             raise ValueError(f"{self._kind.TABLE} has no indexed field {', '.join(sorted(unknown))}")
         if not equals:
             return "", []
-        return " WHERE " + " AND ".join(f"{name} IS ?" for name in equals), list(equals.values())
+        # SQLite has no statistics and may choose any index; the plus keeps it off all but the one of the last field.
+        *others, last = (name for name in self._kind.INDEXED if name in equals)
+        terms = [*(f"+{name} IS ?" for name in others), f"{last} IS ?"]
+        return " WHERE " + " AND ".join(terms), [equals[name] for name in (*others, last)]
 
 
 class Store:
