@@ -286,7 +286,7 @@ class IssuesPart(Part):
     async def ensure_labels(self, definitions: Iterable[LabelDefinition], *, again: bool = False) -> None:
         """Ensure that labels exist with colour and description; correct ones cost no write.
 
-        Done once, unless ``again`` says that somebody may have deleted or changed them since.
+        Done once, unless ``again`` says that people may have deleted or changed them since.
         """
         # The installation event and the first issue's may arrive together.
         async with self._one_look_at_labels:
